@@ -1,0 +1,69 @@
+import tseslint from 'typescript-eslint';
+
+/** Who may import whom: functions → lib; lib → lib; infra → lib. */
+const forbid = (message, ...groups) => ['error', { patterns: [{ group: groups, message }] }];
+
+export default tseslint.config(
+  { ignores: ['dist/**', 'cdk.out/**', '.local/**', 'node_modules/**'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommendedTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      eqeqeq: 'error',
+    },
+  },
+  {
+    files: ['lib/**/*.ts'],
+    rules: {
+      'no-restricted-imports': forbid(
+        'lib is imported by the others and imports only lib: move what is shared into lib.',
+        '**/functions/**',
+        '**/infra/**',
+        '**/test/**',
+      ),
+    },
+  },
+  {
+    files: ['lib/**/*.ts'],
+    ignores: ['lib/config/**'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'Only lib/config reads the environment.' },
+      ],
+    },
+  },
+  {
+    files: ['functions/**/*.ts'],
+    rules: {
+      'no-restricted-imports': forbid(
+        'functions import lib, never infra or test: what both need belongs in lib.',
+        '**/infra/**',
+        '**/test/**',
+      ),
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'Only lib/config reads the environment.' },
+      ],
+    },
+  },
+  {
+    files: ['infra/**/*.ts'],
+    rules: {
+      'no-restricted-imports': forbid(
+        'infra imports lib and names handler paths; it never imports handler code or tests.',
+        '**/functions/**',
+        '**/test/**',
+      ),
+    },
+  },
+);

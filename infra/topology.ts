@@ -1,0 +1,283 @@
+/**
+ * The one wiring list: functions, queues, schedules, concurrency and environment, each named once.
+ * The CDK app and the local stack both read it; a test holds the two against each other.
+ */
+import { routes, type FunctionWithRoutes } from '../lib/http/routes.ts';
+
+/** Where the value of an environment variable comes from. */
+export type EnvironmentSource =
+  /** the same everywhere unless a deployment overrides it by CDK context `settings` */
+  | { readonly kind: 'setting'; readonly value: string }
+  /** must be given by the deployment (CDK context `settings`); the local stack gives its own */
+  | { readonly kind: 'deployment'; readonly describes: string }
+  /** a field of a JSON secret, by reference */
+  | { readonly kind: 'secret'; readonly secret: SecretName; readonly field: string }
+  | { readonly kind: 'queueUrl'; readonly queue: QueueName; readonly deadLetter?: true }
+  | { readonly kind: 'functionName'; readonly function: FunctionName }
+  /** the `@connections` endpoint of the WebSocket API, with its stage */
+  | { readonly kind: 'managementEndpoint' };
+
+export type SecretName = 'redis' | 'main' | 'replicas' | 'jwt-public' | 'jwt-private' | 'github';
+export type QueueName = 'transactions' | 'replicationChecks';
+export type FunctionName =
+  FunctionWithRoutes | 'apply' | 'confirm' | 'sweep' | 'connect' | 'broadcast' | 'migrate';
+
+export const environment = {
+  LOG_LEVEL: { kind: 'setting', value: 'info' },
+  REDIS_URL: { kind: 'secret', secret: 'redis', field: 'url' },
+  REDIS_TOKEN: { kind: 'secret', secret: 'redis', field: 'token' },
+  /** Everything of one observatory in a shared Redis stands below this prefix. */
+  REDIS_PREFIX: { kind: 'setting', value: 'ops' },
+  MAIN_DATABASE_URL: { kind: 'secret', secret: 'main', field: 'url' },
+  /** The role that owns the schema; only the migration uses it. */
+  MAIN_OWNER_DATABASE_URL: { kind: 'secret', secret: 'main', field: 'ownerUrl' },
+  /** JSON: [{"name": "site", "url": "postgres://…"}, …], nearest first */
+  REPLICAS: { kind: 'secret', secret: 'replicas', field: 'replicas' },
+  TRANSACTIONS_QUEUE_URL: { kind: 'queueUrl', queue: 'transactions' },
+  TRANSACTIONS_DEAD_LETTER_QUEUE_URL: { kind: 'queueUrl', queue: 'transactions', deadLetter: true },
+  REPLICATION_CHECKS_QUEUE_URL: { kind: 'queueUrl', queue: 'replicationChecks' },
+  REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL: {
+    kind: 'queueUrl',
+    queue: 'replicationChecks',
+    deadLetter: true,
+  },
+  /** JWKS with the public keys that verify access tokens */
+  JWT_PUBLIC_JWKS: { kind: 'secret', secret: 'jwt-public', field: 'jwks' },
+  /** JWKS with the private keys; the first one signs */
+  JWT_PRIVATE_JWKS: { kind: 'secret', secret: 'jwt-private', field: 'jwks' },
+  JWT_ISSUER: { kind: 'deployment', describes: 'issuer of the access tokens: the public origin of this API' },
+  JWT_AUDIENCE: { kind: 'setting', value: 'ops-db' },
+  /** Accept answers without waiting longer than this for SQS, counted from the request. */
+  ANSWER_BUDGET_MS: { kind: 'setting', value: '15' },
+  /** How long accept waits for Redis before it falls back to SQS alone. */
+  REDIS_TIMEOUT_MS: { kind: 'setting', value: '300' },
+  /** What the buffer may hold before it counts as full. */
+  BUFFER_BUDGET_BYTES: { kind: 'setting', value: String(512 * 1024 * 1024) },
+  RATE_LIMIT_PER_SECOND: { kind: 'setting', value: '100' },
+  /** A finish whose start has not come for so long, main in reach, is shown as failed. */
+  START_WAIT_SECONDS: { kind: 'setting', value: '900' },
+  WEBSOCKET_ENDPOINT: { kind: 'managementEndpoint' },
+  BROADCAST_FUNCTION_NAME: { kind: 'functionName', function: 'broadcast' },
+  /** A broadcaster hands over after this; below Lambda's limit of 900 s. */
+  BROADCAST_LIFETIME_SECONDS: { kind: 'setting', value: '840' },
+  TICKETS_PER_SECOND: { kind: 'setting', value: '10' },
+  SOCKETS_PER_USER: { kind: 'setting', value: '20' },
+  GITHUB_CLIENT_ID: { kind: 'secret', secret: 'github', field: 'clientId' },
+  GITHUB_CLIENT_SECRET: { kind: 'secret', secret: 'github', field: 'clientSecret' },
+  /** JSON: {"organisation": "…", "teams": {"team-slug": "role"}, "defaultRole": "viewer"} */
+  GITHUB_ROLES: {
+    kind: 'deployment',
+    describes: 'which organisation may log in and which team gives which role',
+  },
+  GITHUB_URL: { kind: 'setting', value: 'https://github.com' },
+  GITHUB_API_URL: { kind: 'setting', value: 'https://api.github.com' },
+  /** comma separated: browsers of these origins may call the API and be returned to after login */
+  FRONTEND_ORIGINS: { kind: 'deployment', describes: 'origins of the web UI, comma separated' },
+  /** Whoever is logged in stays so for this long while GitHub and main are out of reach. */
+  SESSION_CONTINUITY_SECONDS: { kind: 'setting', value: '86400' },
+} as const satisfies Record<string, EnvironmentSource>;
+
+export type EnvironmentName = keyof typeof environment;
+
+export interface FunctionSpec {
+  /** the entry module; exports `handler` */
+  readonly entry: string;
+  readonly description: string;
+  readonly timeoutSeconds: number;
+  readonly memoryMegabytes: number;
+  /** most instances at once: reserved concurrency, or the event source's maximum */
+  readonly concurrency: number;
+  /** needs a network path to Postgres */
+  readonly database: boolean;
+  readonly environment: readonly EnvironmentName[];
+}
+
+const redis = ['LOG_LEVEL', 'REDIS_URL', 'REDIS_TOKEN', 'REDIS_PREFIX'] as const;
+const jwt = ['JWT_PUBLIC_JWKS', 'JWT_ISSUER', 'JWT_AUDIENCE'] as const;
+const transactionsQueue = ['TRANSACTIONS_QUEUE_URL'] as const;
+const checksQueue = ['REPLICATION_CHECKS_QUEUE_URL'] as const;
+
+export const functions = {
+  accept: {
+    entry: 'functions/accept/accept.handler.ts',
+    description: 'authenticate → build → buffer → enqueue → 201',
+    timeoutSeconds: 5,
+    memoryMegabytes: 1024,
+    concurrency: 10,
+    database: false,
+    environment: [
+      ...redis,
+      ...jwt,
+      ...transactionsQueue,
+      'ANSWER_BUDGET_MS',
+      'REDIS_TIMEOUT_MS',
+      'BUFFER_BUDGET_BYTES',
+      'RATE_LIMIT_PER_SECOND',
+    ],
+  },
+  query: {
+    entry: 'functions/query/query.handler.ts',
+    description: 'smart query for scripts, plain query for the UI',
+    timeoutSeconds: 29,
+    memoryMegabytes: 1024,
+    concurrency: 10,
+    database: true,
+    environment: [...redis, ...jwt, 'REPLICAS', 'RATE_LIMIT_PER_SECOND', 'FRONTEND_ORIGINS'],
+  },
+  authenticate: {
+    entry: 'functions/authenticate/authenticate.handler.ts',
+    description: 'login, tokens, users, socket tickets',
+    timeoutSeconds: 15,
+    memoryMegabytes: 512,
+    concurrency: 5,
+    database: true,
+    environment: [
+      ...redis,
+      ...jwt,
+      'JWT_PRIVATE_JWKS',
+      'MAIN_DATABASE_URL',
+      'REPLICAS',
+      'RATE_LIMIT_PER_SECOND',
+      'TICKETS_PER_SECOND',
+      'GITHUB_CLIENT_ID',
+      'GITHUB_CLIENT_SECRET',
+      'GITHUB_ROLES',
+      'GITHUB_URL',
+      'GITHUB_API_URL',
+      'FRONTEND_ORIGINS',
+      'SESSION_CONTINUITY_SECONDS',
+    ],
+  },
+  apply: {
+    entry: 'functions/process/apply.handler.ts',
+    description: 'apply a batch on main → capture LSN → mark → publish',
+    timeoutSeconds: 30,
+    memoryMegabytes: 512,
+    concurrency: 5,
+    database: true,
+    environment: [...redis, ...transactionsQueue, ...checksQueue, 'MAIN_DATABASE_URL', 'REPLICAS'],
+  },
+  confirm: {
+    entry: 'functions/process/confirm.handler.ts',
+    description: 'replica has the inbox rows? clean : look again later',
+    timeoutSeconds: 30,
+    memoryMegabytes: 512,
+    concurrency: 2,
+    database: true,
+    environment: [...redis, ...transactionsQueue, ...checksQueue, 'REPLICAS'],
+  },
+  sweep: {
+    entry: 'functions/sweep/sweep.handler.ts',
+    description: 'every minute: send again, confirm, relay, prune',
+    timeoutSeconds: 55,
+    memoryMegabytes: 512,
+    concurrency: 1,
+    database: true,
+    environment: [
+      ...redis,
+      ...transactionsQueue,
+      ...checksQueue,
+      'TRANSACTIONS_DEAD_LETTER_QUEUE_URL',
+      'REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL',
+      'MAIN_DATABASE_URL',
+      'REPLICAS',
+      'START_WAIT_SECONDS',
+      'BROADCAST_FUNCTION_NAME',
+    ],
+  },
+  connect: {
+    entry: 'functions/connect/connect.handler.ts',
+    description: '$connect, $default, $disconnect of the WebSocket API',
+    timeoutSeconds: 10,
+    memoryMegabytes: 512,
+    concurrency: 10,
+    database: false,
+    environment: [...redis, 'WEBSOCKET_ENDPOINT', 'BROADCAST_FUNCTION_NAME', 'SOCKETS_PER_USER'],
+  },
+  broadcast: {
+    entry: 'functions/broadcast/broadcast.handler.ts',
+    description: 'change feed → connections',
+    timeoutSeconds: 900,
+    memoryMegabytes: 1024,
+    concurrency: 2,
+    database: true,
+    environment: [
+      ...redis,
+      'REPLICAS',
+      'WEBSOCKET_ENDPOINT',
+      'BROADCAST_FUNCTION_NAME',
+      'BROADCAST_LIFETIME_SECONDS',
+    ],
+  },
+  migrate: {
+    entry: 'functions/migrate/migrate.handler.ts',
+    description: 'brings the schema of main up to date, at deploy',
+    timeoutSeconds: 300,
+    memoryMegabytes: 512,
+    concurrency: 1,
+    database: true,
+    environment: ['LOG_LEVEL', 'MAIN_OWNER_DATABASE_URL'],
+  },
+} as const satisfies Record<FunctionName, FunctionSpec>;
+
+export interface QueueSpec {
+  readonly name: string;
+  readonly consumer: 'apply' | 'confirm';
+  /** at most 10: a larger batch needs a window, and a window is waiting */
+  readonly batchSize: number;
+  /** AWS asks for six times the consumer's time-out */
+  readonly visibilityTimeoutSeconds: number;
+  readonly retentionSeconds: number;
+  /** receives before a message goes to the dead-letter queue, which the sweeper drives again */
+  readonly maxReceiveCount: number;
+}
+
+const fourteenDays = 14 * 24 * 3600;
+
+export const queues = {
+  transactions: {
+    name: 'transactions',
+    consumer: 'apply',
+    batchSize: 10,
+    visibilityTimeoutSeconds: 180,
+    retentionSeconds: fourteenDays,
+    maxReceiveCount: 1000,
+  },
+  replicationChecks: {
+    name: 'replication-checks',
+    consumer: 'confirm',
+    batchSize: 10,
+    visibilityTimeoutSeconds: 180,
+    retentionSeconds: fourteenDays,
+    maxReceiveCount: 1000,
+  },
+} as const satisfies Record<QueueName, QueueSpec>;
+
+export interface ScheduleSpec {
+  readonly function: FunctionName;
+  readonly everySeconds: number;
+}
+
+export const schedules = {
+  sweep: { function: 'sweep', everySeconds: 60 },
+} as const satisfies Record<string, ScheduleSpec>;
+
+/** Route keys of the WebSocket API and the function behind each. */
+export const webSocketRoutes = {
+  $connect: 'connect',
+  $default: 'connect',
+  $disconnect: 'connect',
+} as const satisfies Record<string, FunctionName>;
+
+/** The path that clients use, and what the edge turns it into: the API's stage with a query. */
+export const webSocketPath = { path: '/api/transfer/ws/overview', channel: 'transfer.overview' } as const;
+
+/** The only stage of the WebSocket API. */
+export const webSocketStage = 'live';
+
+/** Every HTTP route, with the function that serves it. */
+export const httpRoutes: readonly {
+  readonly method: string;
+  readonly path: string;
+  readonly function: FunctionWithRoutes;
+}[] = routes;

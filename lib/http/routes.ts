@@ -1,0 +1,92 @@
+/**
+ * Every HTTP route once: method, path, function, permission. CDK, the local stack, the OpenAPI document and the
+ * authorisation matrix read this list. The schemas of an operation stand with its noun in lib.
+ */
+import type { Permission } from '../auth/permissions.ts';
+
+export type FunctionWithRoutes = 'accept' | 'query' | 'authenticate';
+
+export interface Route {
+  /** name of the operation: the key of its step list in the function's handler */
+  readonly operation: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: `/${string}`;
+  readonly function: FunctionWithRoutes;
+  /** `public`: no credential is read; `any`: every authenticated principal */
+  readonly access: 'public' | 'any' | Permission;
+  /** status of success, as documented */
+  readonly success: number;
+  readonly summary: string;
+}
+
+export const routes = [
+  {
+    operation: 'startExecutedObsUnit',
+    method: 'POST',
+    path: '/executed_obs_units/start',
+    function: 'accept',
+    access: 'write:observations',
+    success: 201,
+    summary: 'Record that an observation has started',
+  },
+  {
+    operation: 'finishExecutedObsUnit',
+    method: 'PUT',
+    path: '/executed_obs_units/{id}/finish',
+    function: 'accept',
+    access: 'write:observations',
+    success: 200,
+    summary: 'Record that an observation has ended',
+  },
+  {
+    operation: 'readExecutedObsUnit',
+    method: 'GET',
+    path: '/executed_obs_units/{id}',
+    function: 'query',
+    access: 'read:observations',
+    success: 200,
+    summary: 'One executed unit by UUID, or the executed units of a planned unit by integer',
+  },
+  {
+    operation: 'readTransaction',
+    method: 'GET',
+    path: '/api/transactions/{id}',
+    function: 'query',
+    access: 'read:observations',
+    success: 200,
+    summary: 'Where one accepted transaction is',
+  },
+  {
+    operation: 'readTransferOverview',
+    method: 'GET',
+    path: '/api/transfer/overview',
+    function: 'query',
+    access: 'read:transfers',
+    success: 200,
+    summary: 'Packages and transfers by state',
+  },
+  {
+    operation: 'readHealth',
+    method: 'GET',
+    path: '/health',
+    function: 'query',
+    access: 'public',
+    success: 200,
+    summary: 'Whether writes can be accepted',
+  },
+  {
+    operation: 'createTicket',
+    method: 'POST',
+    path: '/api/ws/ticket',
+    function: 'authenticate',
+    access: 'any',
+    success: 201,
+    summary: 'A single-use ticket for the WebSocket',
+  },
+] as const satisfies readonly Route[];
+
+/** Operations that function `F` serves. */
+export type OperationOf<F extends FunctionWithRoutes> = Extract<
+  (typeof routes)[number],
+  { function: F }
+>['operation'];

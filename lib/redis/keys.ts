@@ -1,0 +1,58 @@
+/**
+ * The name of every key, once. One observatory's keys share a prefix, so that several may share a Redis.
+ * Nothing here expires before its transaction is done, except where it is said.
+ */
+export function keysOf(prefix: string) {
+  const key = (...parts: readonly string[]) => [prefix, ...parts].join(':');
+  return {
+    /** hash: one accepted transaction, its steps and where it is */
+    transaction: (id: string) => key('tx', id),
+    /** zset of transaction ids by stamp: accepted, not yet recorded by main */
+    pending: key('pending'),
+    /** zset of transaction ids by the end of a processor's lease (ms): a subset of pending */
+    inflight: key('inflight'),
+    /** zset of transaction ids by LSN: recorded by main, not yet seen at every replica */
+    committed: key('committed'),
+    /** hash of transaction id → what it adds to the aggregate, for readers */
+    overlay: (aggregate: string) => key('overlay', aggregate),
+    /** hash: what the site knows of an executed unit, for the accept script; kept 14 days after its last change */
+    record: (aggregate: string) => key('record', aggregate),
+    /** transaction id and body digest that an idempotency key stands for; kept 14 days */
+    idempotency: (principal: string, digest: string) => key('idem', principal, digest),
+    /** zset of aggregates with an overlay, by start time (ms) */
+    overlaid: key('overlaid'),
+    /** the same for one planned unit */
+    overlaidUnit: (obsUnitId: string) => key('overlaid', 'unit', obsUnitId),
+    /** set of aggregates with an overlay whose planned unit and start the site does not know */
+    overlaidUnknown: key('overlaid', 'unknown'),
+    /** hash of API token → principal; key by SHA-256 of the token */
+    token: (hash: string) => key('token', hash),
+    /** present once every valid API token has been loaded from the database */
+    tokensLoaded: key('tokens', 'loaded'),
+    /** present while access tokens of a revoked session could still be valid */
+    revokedSession: (sessionId: string) => key('session', 'revoked', sessionId),
+    /** principal of a WebSocket ticket; ≤ 30 s */
+    ticket: (hash: string) => key('ticket', hash),
+    /** requests of one principal in one second; a few seconds */
+    rate: (principal: string, window: string) => key('rate', principal, window),
+    /** hash of counters: bytes and entries in the buffer, failed, link state, … */
+    stats: key('stats'),
+    /** the highest LSN ever cleaned: a replica below it must not answer */
+    floor: key('floor'),
+    /** present while a check of the watermark is on its way */
+    checkScheduled: key('check-scheduled'),
+    /** present while main cannot be reached */
+    mainDown: key('main-down'),
+    feed: (stream: string) => key('feed', stream),
+    feedEpoch: key('feed', 'epoch'),
+    /** where the relay of the change outbox has got to */
+    relay: key('relay'),
+    /** lease of the broadcaster, with its fence */
+    broadcaster: key('broadcaster'),
+    /** zset of connection ids by the end of their life (ms) */
+    connections: key('connections'),
+    connection: (id: string) => key('connection', id),
+  };
+}
+
+export type Keys = ReturnType<typeof keysOf>;

@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import type { Redis } from './client.ts';
+
+export type Script = (
+  redis: Redis,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+) => Promise<unknown>;
+
+/** Without this first line a script would hold Upstash's lock on the whole database; with it, on its KEYS alone. */
+const keyLocking = '#!lua flags=allow-key-locking\n';
+
+/**
+ * A server-side script: one atomic step, one round trip once Redis knows it.
+ * It must name every key in KEYS and give the same result when it runs twice: a lost answer makes callers repeat it.
+ */
+export function script(lua: string): Script {
+  const source = keyLocking + lua.trim();
+  const sha = createHash('sha1').update(source).digest('hex');
+  return async (redis, keys, args) => {
+    const texts = args.map(String);
+    try {
+      return await redis.evalsha(sha, [...keys], texts);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes('NOSCRIPT'))) throw error;
+      return await redis.eval(source, [...keys], texts);
+    }
+  };
+}

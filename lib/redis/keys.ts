@@ -21,8 +21,8 @@ export function keysOf(prefix: string) {
     idempotency: (principal: string, digest: string) => key('idem', principal, digest),
     /** zset of aggregates with an overlay, by start time (ms) */
     overlaid: key('overlaid'),
-    /** the same for one planned unit */
-    overlaidUnit: (obsUnitId: string) => key('overlaid', 'unit', obsUnitId),
+    /** the same as text `<planned unit>:<start>:<aggregate>`, for ranges of one planned unit */
+    overlaidByUnit: key('overlaid', 'by-unit'),
     /** set of aggregates with an overlay whose planned unit and start the site does not know */
     overlaidUnknown: key('overlaid', 'unknown'),
     /** hash of API token → principal; key by SHA-256 of the token */

@@ -1,0 +1,42 @@
+import { canonicalJson } from '../transaction/canonical.ts';
+import type { Transaction } from '../transaction/transaction.ts';
+
+/** What a transaction tells about its executed unit, for the accept script to judge later writes by. */
+export interface Known {
+  readonly start?: { readonly obs_unit_id: number; readonly start_ms: number; readonly base: string };
+  readonly finish?: {
+    readonly status: string;
+    readonly end_time: string;
+    /** canonical JSON; '' = none given */
+    readonly given_metadata: string;
+    /** what an answer lays over the record */
+    readonly patch: string;
+  };
+}
+
+export function knownOf({ aggregate, steps }: Pick<Transaction, 'aggregate' | 'steps'>): Known {
+  for (const step of steps) {
+    if (step.kind === 'create' && step.table === 'executed_obs_unit') {
+      const { obs_unit_id, start_time } = step.values;
+      return {
+        start: {
+          obs_unit_id: Number(obs_unit_id),
+          start_ms: Date.parse(String(start_time)),
+          base: JSON.stringify({ id: aggregate, ...step.values }),
+        },
+      };
+    }
+    if (step.kind === 'update' && step.table === 'executed_obs_unit' && step.only_if) {
+      const { status, end_time, metadata } = step.values;
+      return {
+        finish: {
+          status: String(status),
+          end_time: String(end_time),
+          given_metadata: metadata === undefined ? '' : canonicalJson(metadata),
+          patch: JSON.stringify(step.values),
+        },
+      };
+    }
+  }
+  return {};
+}

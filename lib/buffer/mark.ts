@@ -1,0 +1,92 @@
+/** Marks what main has said of transactions. Marks only go forward, and belong to a transaction, not to a record. */
+import * as z from 'zod/mini';
+import { feedAppendLua, streams } from '../change-feed/append.ts';
+import type { Keys } from '../redis/keys.ts';
+import type { Redis } from '../redis/client.ts';
+import { script } from '../redis/script.ts';
+import { stateOf, type InboxRow } from '../postgres/inbox.ts';
+
+const markScript = script(`
+local pending, inflight, committed, main_down, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local lsn, lsn_text, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
+${feedAppendLua}
+redis.call('DEL', main_down)
+local marked = 0
+for i, text in ipairs(cjson.decode(ARGV[4])) do
+  local a = text
+  local tx, overlay = KEYS[4 + 2 * i], KEYS[5 + 2 * i]
+  local known = redis.call('HMGET', tx, 'revision', 'reference', 'history')
+  if known[2] and known[2] ~= a.reference then
+    redis.call('ZREM', pending, known[2])
+    redis.call('ZREM', inflight, known[2])
+  end
+  redis.call('ZREM', pending, a.reference)
+  redis.call('ZREM', inflight, a.reference)
+  if tonumber(known[1] or 0) < a.revision then
+    local history = known[3] or '[]'
+    local entry = cjson.encode({at = now, state = a.state})
+    history = history == '[]' and '[' .. entry .. ']' or string.sub(history, 1, -2) .. ',' .. entry .. ']'
+    redis.call('HSET', tx, 'reference', a.reference, 'state', a.state, 'outcome', a.outcome, 'revision', a.revision,
+      'lsn', lsn_text, 'attempts', a.attempts, 'reason', a.reason, 'records', a.records, 'history', history)
+    redis.call('PERSIST', tx)
+    redis.call('ZADD', committed, lsn, a.reference)
+    if redis.call('HEXISTS', overlay, 'b:' .. a.id) == 1 then
+      redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text, reason = a.reason}))
+    end
+    feed_append(feed, '${streams.observations.wakes}', 'change', a.change, 'record', a.aggregate,
+      'obs_unit_id', a.obs_unit_id, 'transaction', a.id)
+    marked = marked + 1
+  end
+end
+return marked
+`);
+
+const chunkSize = 200;
+
+/**
+ * Marks the given inbox rows as recorded at `lsn`, making the entry of any that Redis has forgotten.
+ * @param lsn a commit position at or after that of the rows
+ */
+export async function mark(
+  redis: Redis,
+  keys: Keys,
+  rows: readonly InboxRow[],
+  lsn: { readonly text: string; readonly value: bigint },
+  nowMilliseconds: number,
+): Promise<number> {
+  let marked = 0;
+  for (let from = 0; from < rows.length; from += chunkSize) {
+    const chunk = rows.slice(from, from + chunkSize);
+    const answer = await markScript(
+      redis,
+      [
+        keys.pending,
+        keys.inflight,
+        keys.committed,
+        keys.mainDown,
+        keys.feed(streams.observations.stream),
+        ...chunk.flatMap((row) => [keys.transaction(row.id), keys.overlay(row.aggregate)]),
+      ],
+      [String(lsn.value), lsn.text, nowMilliseconds, JSON.stringify(chunk.map(markOf))],
+    );
+    marked += z.int().parse(answer);
+  }
+  return marked;
+}
+
+function markOf(row: InboxRow) {
+  const state = stateOf(row);
+  return {
+    id: row.id,
+    aggregate: row.aggregate,
+    reference: `${row.stamp}:${row.aggregate}:${row.id}`,
+    revision: row.revision,
+    attempts: row.attempts,
+    outcome: row.outcome,
+    state,
+    change: state === 'failed' ? 'failed' : 'committed',
+    reason: row.reason ?? '',
+    records: JSON.stringify(row.recordIds),
+    obs_unit_id: row.obsUnitId === null ? '' : String(row.obsUnitId),
+  };
+}

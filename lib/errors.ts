@@ -1,0 +1,15 @@
+/** A store that should have answered did not, or not in time: what was asked of it may or may not have happened. */
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable';
+  readonly what: 'redis' | 'sqs' | 'main' | 'replica';
+
+  constructor(what: Unavailable['what'], options?: ErrorOptions) {
+    super(`${what} did not answer`, options);
+    this.what = what;
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,124 @@
+/** HTTP functions: from an API Gateway event (payload 2.0) to the steps of its operation, and back. */
+import middy from '@middy/core';
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { createLog } from '../observability/log.ts';
+import { readJsonBody } from './json-body.ts';
+import { problem, ProblemError } from './problem.ts';
+import { routes, type FunctionWithRoutes, type OperationOf, type Route } from './routes.ts';
+
+export interface Request {
+  readonly route: Route;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string>>;
+  /** names in lower case */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly cookies: readonly string[];
+  /** parsed JSON, undefined without a body */
+  readonly body: unknown;
+  readonly requestId: string;
+  readonly sourceIp: string;
+  /** when the function got it, epoch ms */
+  readonly receivedAt: number;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  readonly cookies?: readonly string[];
+}
+
+export type Operations<F extends FunctionWithRoutes> = Readonly<
+  Record<OperationOf<F>, (request: Request) => Promise<Reply>>
+>;
+
+const headers = {
+  'Content-Type': 'application/json',
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+  'Strict-Transport-Security': 'max-age=63072000; includeSubDomains',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Referrer-Policy': 'no-referrer',
+};
+
+/**
+ * The handler of function `name`: each of its routes by the steps of its operation.
+ * Whatever is thrown becomes a problem; what is not expected is logged and tells the client nothing of our inside.
+ */
+export function serve<F extends FunctionWithRoutes>(name: F, operations: Operations<F>) {
+  const log = createLog('info', { function: name });
+  const served = routes.filter((route) => route.function === name);
+  const byKey = new Map(served.map((route) => [`${route.method} ${route.path}`, route]));
+
+  return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
+    .onError(({ error, event, response }) => {
+      if (response !== undefined) return;
+      const route = byKey.get(event.routeKey);
+      if (!(error instanceof ProblemError)) {
+        log.error('unexpected error', {
+          requestId: event.requestContext.requestId,
+          route: event.routeKey,
+          error,
+        });
+      }
+      return problemResult(error, route);
+    })
+    .handler(async (event) => {
+      const route = byKey.get(event.routeKey);
+      if (!route) throw problem.notFound(`There is nothing at ${event.rawPath}.`);
+      const operation = operations[route.operation as OperationOf<F>];
+      return replyResult(await operation(readRequest(event, route)));
+    });
+}
+
+function readRequest(event: APIGatewayProxyEventV2, route: Route): Request {
+  const receivedAt = Date.now();
+  const text = event.isBase64Encoded ? Buffer.from(event.body ?? '', 'base64').toString('utf8') : event.body;
+  const lowerCase = Object.entries(event.headers).map(([key, value]) => [key.toLowerCase(), value] as const);
+  return {
+    route,
+    params: defined(event.pathParameters ?? {}),
+    query: defined(event.queryStringParameters ?? {}),
+    headers: Object.fromEntries(lowerCase),
+    cookies: event.cookies ?? [],
+    body: readJsonBody(text),
+    requestId: event.requestContext.requestId,
+    sourceIp: event.requestContext.http.sourceIp,
+    receivedAt,
+  };
+}
+
+function defined(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  );
+}
+
+function replyResult(reply: Reply): APIGatewayProxyStructuredResultV2 {
+  return {
+    statusCode: reply.status,
+    headers: { ...headers, ...reply.headers },
+    ...(reply.body !== undefined && { body: JSON.stringify(reply.body) }),
+    ...(reply.cookies && { cookies: [...reply.cookies] }),
+  };
+}
+
+function problemResult(error: unknown, route: Route | undefined): APIGatewayProxyStructuredResultV2 {
+  const isWrite = route?.function === 'accept';
+  const known = error instanceof ProblemError ? error : unexpected(isWrite);
+  const { status } = known.problem;
+  const recorded = isWrite && status < 500 ? { recorded: false } : {};
+  return {
+    statusCode: status,
+    headers: { ...headers, ...known.headers, 'Content-Type': 'application/problem+json' },
+    body: JSON.stringify({ ...recorded, ...known.problem }),
+  };
+}
+
+function unexpected(isWrite: boolean): ProblemError {
+  if (!isWrite) return problem.internal('Something went wrong on our side. Please try again.');
+  return problem.internal(
+    'Something went wrong on our side. It is not known whether this was recorded: repeat it with the same Idempotency-Key.',
+    { recorded: null },
+  );
+}

@@ -1,0 +1,65 @@
+/** Structured logs: one JSON object per line, with what could be a credential blotted out. */
+const levels = ['debug', 'info', 'warn', 'error'] as const;
+type Level = (typeof levels)[number];
+
+export interface Log {
+  readonly debug: (message: string, details?: Readonly<Record<string, unknown>>) => void;
+  readonly info: (message: string, details?: Readonly<Record<string, unknown>>) => void;
+  readonly warn: (message: string, details?: Readonly<Record<string, unknown>>) => void;
+  readonly error: (message: string, details?: Readonly<Record<string, unknown>>) => void;
+}
+
+const secret =
+  /\bops_\d+_[0-9A-Za-z]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bBearer\s+\S+|([?&]ticket=)[^&\s"]+|(\w+:\/\/[^:/\s]+:)[^@\s]+(?=@)/g;
+
+/** Replaces API tokens, JWTs, tickets and passwords in URLs. */
+export function redact(text: string): string {
+  return text.replace(
+    secret,
+    (_all, ticket?: string, login?: string) => `${ticket ?? login ?? ''}[redacted]`,
+  );
+}
+
+/** @param write gets one line; the default is what the Lambda runtime collects */
+export function createLog(
+  minimum: string,
+  context: Readonly<Record<string, unknown>> = {},
+  write: (line: string) => void = (line) => process.stdout.write(`${line}\n`),
+): Log {
+  const lowest = Math.max(0, levels.indexOf(minimum as Level));
+  const at =
+    (level: Level) =>
+    (message: string, details: Readonly<Record<string, unknown>> = {}) => {
+      if (levels.indexOf(level) < lowest) return;
+      write(redact(JSON.stringify({ level, message, ...context, ...details }, describe)));
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+function describe(_key: string, value: unknown): unknown {
+  if (value instanceof Error)
+    return { name: value.name, message: value.message, stack: value.stack, cause: value.cause };
+  return typeof value === 'bigint' ? String(value) : value;
+}
+
+/** A CloudWatch metric in the embedded format: a log line that becomes a metric without a call. */
+export function countMetric(
+  name: string,
+  dimensions: Readonly<Record<string, string>> = {},
+  value = 1,
+): string {
+  return JSON.stringify({
+    _aws: {
+      Timestamp: Date.now(),
+      CloudWatchMetrics: [
+        {
+          Namespace: 'ops-db',
+          Dimensions: [Object.keys(dimensions)],
+          Metrics: [{ Name: name, Unit: 'Count' }],
+        },
+      ],
+    },
+    ...dimensions,
+    [name]: value,
+  });
+}

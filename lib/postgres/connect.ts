@@ -1,0 +1,36 @@
+import pg from 'pg';
+
+export interface PostgresSettings {
+  readonly url: string;
+  readonly applicationName: string;
+  readonly maxConnections?: number;
+  readonly connectTimeoutMilliseconds?: number;
+  /** for the server to give up a statement, and a little later for us to give up the server */
+  readonly statementTimeoutMilliseconds?: number;
+}
+
+/**
+ * A pool whose every wait ends: connecting, a statement, an idle connection. A link that swallows packets raises no
+ * error by itself.
+ */
+export function connectPostgres(settings: PostgresSettings): pg.Pool {
+  const statementTimeout = settings.statementTimeoutMilliseconds ?? 10_000;
+  const pool = new pg.Pool({
+    connectionString: settings.url,
+    application_name: settings.applicationName,
+    max: settings.maxConnections ?? 1,
+    connectionTimeoutMillis: settings.connectTimeoutMilliseconds ?? 3000,
+    statement_timeout: statementTimeout,
+    query_timeout: statementTimeout + 2000,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    allowExitOnIdle: true,
+  });
+  // An idle connection that breaks is replaced when it is next needed.
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+/** What a single statement can be asked of: a pool or one of its clients. */
+export type Database = Pick<pg.Pool, 'query'>;
+export type { Pool } from 'pg';

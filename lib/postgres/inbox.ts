@@ -1,0 +1,95 @@
+/** The inbox: every transaction that main has recorded, as it is read at main and at its replicas. */
+import * as z from 'zod/mini';
+import type { Database } from './connect.ts';
+
+const int8 = z.pipe(z.union([z.string(), z.number()]), z.transform(Number));
+
+/** a row of `inbox`, as `to_jsonb` or the driver gives it */
+const row = z.object({
+  transaction_id: z.string(),
+  stamp: int8,
+  aggregate_id: z.string(),
+  principal: z.string(),
+  record_ids: z.array(z.string()),
+  outcome: z.enum(['applied', 'refused', 'parked', 'discarded']),
+  parked_for: z.nullable(z.enum(['start', 'behind', 'failed'])),
+  overdue: z.boolean(),
+  reason: z.nullable(z.string()),
+  steps: z.nullable(z.array(z.json())),
+  obs_unit_id: z.nullable(z.int()),
+  attempts: z.int(),
+  revision: z.int(),
+  recorded_at: z.union([z.string(), z.date()]),
+  changed_at: z.union([z.string(), z.date()]),
+});
+
+export interface InboxRow {
+  readonly id: string;
+  readonly stamp: number;
+  readonly aggregate: string;
+  readonly principal: string;
+  readonly recordIds: readonly string[];
+  readonly outcome: 'applied' | 'refused' | 'parked' | 'discarded';
+  readonly parkedFor: 'start' | 'behind' | 'failed' | null;
+  readonly overdue: boolean;
+  readonly reason: string | null;
+  /** while it is not applied */
+  readonly steps: readonly unknown[] | null;
+  readonly obsUnitId: number | null;
+  readonly attempts: number;
+  /** rises with every change of the outcome */
+  readonly revision: number;
+  readonly recordedAt: string;
+  readonly changedAt: string;
+}
+
+export function readInboxRow(value: unknown): InboxRow {
+  const r = row.parse(value);
+  return {
+    id: r.transaction_id,
+    stamp: r.stamp,
+    aggregate: r.aggregate_id,
+    principal: r.principal,
+    recordIds: r.record_ids,
+    outcome: r.outcome,
+    parkedFor: r.parked_for,
+    overdue: r.overdue,
+    reason: r.reason,
+    steps: r.steps,
+    obsUnitId: r.obs_unit_id,
+    attempts: r.attempts,
+    revision: r.revision,
+    recordedAt: new Date(r.recorded_at).toISOString(),
+    changedAt: new Date(r.changed_at).toISOString(),
+  };
+}
+
+export type RecordedState = 'committed' | 'waiting' | 'failed' | 'discarded';
+
+/** What clients are told of a transaction that main has recorded, before its replication is known. */
+export function stateOf({
+  outcome,
+  parkedFor,
+  overdue,
+}: Pick<InboxRow, 'outcome' | 'parkedFor' | 'overdue'>): RecordedState {
+  switch (outcome) {
+    case 'applied':
+      return 'committed';
+    case 'discarded':
+      return 'discarded';
+    case 'refused':
+      return 'failed';
+    case 'parked':
+      return parkedFor === 'failed' || overdue ? 'failed' : 'waiting';
+  }
+}
+
+/** Which of `ids` are in the inbox of `database`, with their revision. */
+export async function findInInbox(database: Database, ids: readonly string[]): Promise<Map<string, number>> {
+  const { rows } = await database.query<{ transaction_id: string; revision: number }>({
+    name: 'find-in-inbox',
+    text: 'select transaction_id, revision from inbox where transaction_id = any ($1::uuid[])',
+    values: [ids],
+  });
+  return new Map(rows.map((found) => [found.transaction_id, found.revision]));
+}

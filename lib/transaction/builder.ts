@@ -1,0 +1,75 @@
+import type { BufferedTable, Step, Transaction } from './transaction.ts';
+
+type Values = Extract<Step, { kind: 'create' }>['values'];
+type Heading = Omit<Transaction, 'version' | 'steps'>;
+
+/**
+ * Builds one atomic unit of work out of several records: an observation with its packages and files.
+ * Ids are made before anything is inserted, so that later steps and the answer can name them.
+ */
+export class TransactionBuilder {
+  readonly #heading: Heading;
+  readonly #newId: () => string;
+  readonly #steps: Step[] = [];
+
+  /** @param newId makes the id of a record that comes without one */
+  constructor(heading: Heading, newId: () => string) {
+    this.#heading = heading;
+    this.#newId = newId;
+  }
+
+  /** @returns the id of the record */
+  create(table: BufferedTable, values: Values, id: string = this.#newId()): string {
+    this.#steps.push({ kind: 'create', table, id, values });
+    return id;
+  }
+
+  /** @returns the ids of the records, in order */
+  bulkCreate(table: BufferedTable, list: readonly Values[]): string[] {
+    const rows = list.map((values) => ({ id: this.#newId(), values }));
+    this.#steps.push({ kind: 'bulk_create', table, rows });
+    return rows.map((row) => row.id);
+  }
+
+  /** @param condition see `only_if` and `given` of an update step */
+  update(
+    table: BufferedTable,
+    id: string,
+    values: Values,
+    condition: { readonly onlyIf?: Values; readonly given?: readonly string[] } = {},
+  ): this {
+    const { onlyIf, given } = condition;
+    this.#steps.push({
+      kind: 'update',
+      table,
+      id,
+      values,
+      ...(onlyIf && { only_if: onlyIf }),
+      ...(given && { given: [...given] }),
+    });
+    return this;
+  }
+
+  delete(table: BufferedTable, id: string): this {
+    this.#steps.push({ kind: 'delete', table, id });
+    return this;
+  }
+
+  /** Tries a parked transaction of the same aggregate again. */
+  retry(transaction: string): this {
+    this.#steps.push({ kind: 'retry', transaction });
+    return this;
+  }
+
+  /** Gives up a parked transaction of the same aggregate. */
+  discard(transaction: string, reason: string): this {
+    this.#steps.push({ kind: 'discard', transaction, reason });
+    return this;
+  }
+
+  /** @throws Error without a step: an empty transaction would be recorded and mean nothing */
+  build(): Transaction {
+    if (this.#steps.length === 0) throw new Error('a transaction needs at least one step');
+    return { version: 1, ...this.#heading, steps: this.#steps };
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * A transaction: one unit of work accepted from a client, executed on main exactly once.
+ * This is its stored form, in Redis and in SQS messages. It outlives releases: a field may be added, none may change
+ * its meaning; what must change gets a new `version`, and `readTransaction` brings the old one forward.
+ */
+import * as z from 'zod/mini';
+
+/** Tables whose rows are recorded through the buffer. All rows of one aggregate belong to one executed unit. */
+export const bufferedTables = ['executed_obs_unit', 'raw_data_package', 'raw_data_file'] as const;
+
+export type BufferedTable = (typeof bufferedTables)[number];
+
+const table = z.enum(bufferedTables);
+const uuid = z.uuid();
+/** column → JSON value; timestamps as ISO 8601 text. An object merges into the column by its keys. */
+const values = z.record(z.string(), z.json());
+
+const step = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('create'), table, id: uuid, values }),
+  z.object({ kind: z.literal('bulk_create'), table, rows: z.array(z.object({ id: uuid, values })) }),
+  z.object({
+    kind: z.literal('update'),
+    table,
+    id: uuid,
+    values,
+    /**
+     * The row must have these values. If it has not, the step changes nothing, and is right only if the row already
+     * has all that the client gave (`given`, columns of `values`): a repeat.
+     */
+    only_if: z.optional(values),
+    given: z.optional(z.array(z.string())),
+  }),
+  z.object({ kind: z.literal('delete'), table, id: uuid }),
+  /** tries a parked transaction again */
+  z.object({ kind: z.literal('retry'), transaction: uuid }),
+  /** gives up a parked transaction, for a reason */
+  z.object({ kind: z.literal('discard'), transaction: uuid, reason: z.string() }),
+]);
+
+const transactionV1 = z.object({
+  version: z.literal(1),
+  id: uuid,
+  /** accept clock in µs since 1970; unique and rising within an aggregate: the order of its changes */
+  stamp: z.int(),
+  /** the executed unit that everything in it belongs to */
+  aggregate: uuid,
+  /** user id of who asked */
+  principal: z.string(),
+  operation: z.string(),
+  steps: z.array(step),
+});
+
+export type Step = z.infer<typeof step>;
+export type Transaction = z.infer<typeof transactionV1>;
+
+/**
+ * Reads a stored transaction of any version that was ever written.
+ * @throws Error if it is none
+ */
+export function readTransaction(stored: unknown): Transaction {
+  return transactionV1.parse(stored);
+}
+
+/** Ids of the rows that a transaction changes, each once. */
+export function recordIdsOf({ steps }: Pick<Transaction, 'steps'>): string[] {
+  const ids = steps.flatMap((each) => {
+    switch (each.kind) {
+      case 'bulk_create':
+        return each.rows.map((row) => row.id);
+      case 'retry':
+      case 'discard':
+        return [];
+      default:
+        return [each.id];
+    }
+  });
+  return [...new Set(ids)];
+}

@@ -59,7 +59,10 @@ elseif a.finish then
     local same = r[5] == a.finish.status and (a.finish.given_end_time == '' or a.finish.given_end_time == r[6])
       and (a.finish.given_metadata == '' or a.finish.given_metadata == r[7])
     if not same then return refuse('finished', r[5]) end
-    return cjson.encode({repeated = true, patch = r[8], base = base, status = 200})
+    local flags = redis.call('HGET', overlay, 's:' .. cjson.decode(r[8]).transaction_id)
+    local state = flags and cjson.decode(flags).state or 'replicated'
+    if state == 'waiting' then state = 'buffered' end
+    return cjson.encode({repeated = true, patch = r[8], base = base, status = 200, state = state})
   end
   verified = unit and true or false
 end
@@ -148,6 +151,8 @@ const verdict = z.union([
     stamp: z.optional(z.string()),
     patch: z.string(),
     base: z.union([z.string(), cjsonFalse]),
+    /** of a repeated finish: where the first one is */
+    state: z.optional(z.enum(['buffered', 'committed', 'replicated', 'failed'])),
     status: z.int(),
   }),
 ]);

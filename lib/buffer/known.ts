@@ -14,7 +14,7 @@ export interface Known {
   };
 }
 
-export function knownOf({ aggregate, steps }: Pick<Transaction, 'aggregate' | 'steps'>): Known {
+export function knownOf({ id, aggregate, steps }: Pick<Transaction, 'id' | 'aggregate' | 'steps'>): Known {
   for (const step of steps) {
     if (step.kind === 'create' && step.table === 'executed_obs_unit') {
       const { obs_unit_id, start_time } = step.values;
@@ -33,7 +33,7 @@ export function knownOf({ aggregate, steps }: Pick<Transaction, 'aggregate' | 's
           status: String(status),
           end_time: String(end_time),
           given_metadata: metadata === undefined ? '' : canonicalJson(metadata),
-          patch: JSON.stringify(step.values),
+          patch: JSON.stringify({ id: aggregate, ...step.values, transaction_id: id }),
         },
       };
     }

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import { accessTokenVerifier } from '../../lib/auth/access-token.ts';
+import { parse } from '../../lib/http/parse.ts';
+import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
+import { finishBody, recordId, startBody } from '../../lib/observation/executed-obs-unit.ts';
+import { draftFinish, draftStart } from '../../lib/observation/record-executed-obs-unit.ts';
+import { createLog } from '../../lib/observability/log.ts';
+import { Queue } from '../../lib/queue/queue.ts';
+import { connectRedis } from '../../lib/redis/client.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { identifyClaimant, identifyWrite } from './identify.ts';
+import { record, type RecordParts } from './record.ts';
+import { settings } from './settings.ts';
+import { VerifiedTokens } from './verified-tokens.ts';
+
+const verify = accessTokenVerifier(settings.JWT_PUBLIC_JWKS, {
+  issuer: settings.JWT_ISSUER,
+  audience: settings.JWT_AUDIENCE,
+});
+const queue = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL, timeoutMilliseconds: 1500, maxAttempts: 1 });
+const parts: RecordParts = {
+  redis: connectRedis({
+    url: settings.REDIS_URL,
+    token: settings.REDIS_TOKEN,
+    timeoutMilliseconds: settings.REDIS_TIMEOUT_MS,
+  }),
+  keys: keysOf(settings.REDIS_PREFIX),
+  queue,
+  verifiedTokens: new VerifiedTokens(),
+  log: createLog('info', { function: 'accept' }),
+  answerBudgetMilliseconds: settings.ANSWER_BUDGET_MS,
+  budgetBytes: settings.BUFFER_BUDGET_BYTES,
+  requestsPerSecond: settings.RATE_LIMIT_PER_SECOND,
+};
+// The first answers need not pay for the connections; if they cannot be opened now, the first requests will say so.
+await Promise.allSettled([queue.warmUp(), parts.redis.ping()]);
+
+async function startExecutedObsUnit(request: Request): Promise<Reply> {
+  const claimant = await identifyClaimant(request, verify);
+  const body = parse(startBody, request.body);
+  const identity = identifyWrite(request, claimant.principalId, body.id, randomBytes(20));
+  const id = body.id ?? identity.newRecordId;
+  const draft = draftStart(body, id, heading(request, claimant.principalId, identity.id), isoTime(request));
+  return record(parts, request, claimant, identity, draft);
+}
+
+async function finishExecutedObsUnit(request: Request): Promise<Reply> {
+  const claimant = await identifyClaimant(request, verify);
+  const id = parse(recordId, request.params.id);
+  const body = parse(finishBody, request.body ?? {});
+  const identity = identifyWrite(request, claimant.principalId, undefined, randomBytes(20));
+  const draft = draftFinish(body, id, heading(request, claimant.principalId, identity.id), isoTime(request));
+  return record(parts, request, claimant, identity, draft);
+}
+
+function heading(request: Request, principal: string, id: string) {
+  return { id, stamp: request.receivedAt * 1000, principal, operation: request.route.operation };
+}
+
+function isoTime(request: Request): string {
+  return new Date(request.receivedAt).toISOString();
+}
+
+export const handler = serve('accept', { startExecutedObsUnit, finishExecutedObsUnit });

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import type { VerifyAccessToken } from '../../lib/auth/access-token.ts';
+import { requireAccess } from '../../lib/auth/authenticate.ts';
+import { readCredential } from '../../lib/auth/credential.ts';
+import type { Claimant } from '../../lib/buffer/accept.ts';
+import { problem } from '../../lib/http/problem.ts';
+import type { Request } from '../../lib/http/serve.ts';
+import { canonicalJson } from '../../lib/transaction/canonical.ts';
+import { derivedUuid, uuidV7 } from '../../lib/transaction/ids.ts';
+
+/**
+ * Who asks, without a look-up: the accept script verifies what only Redis can tell.
+ * @throws ProblemError 401, 403
+ */
+export async function identifyClaimant(request: Request, verify: VerifyAccessToken): Promise<Claimant> {
+  const credential = readCredential(request.headers.authorization);
+  if (credential.kind === 'api-token') return credential;
+  const principal = await verify(credential.jwt);
+  requireAccess(principal, request.route.access);
+  return { kind: 'session', principalId: principal.id, sessionId: principal.sessionId ?? '' };
+}
+
+export interface Identity {
+  /** of the transaction */
+  readonly id: string;
+  /** names the idempotency key, if there is one */
+  readonly keyDigest?: string;
+  /** of a new record: the same for every try with the same key */
+  readonly newRecordId: string;
+}
+
+/**
+ * The identity of a write. With a key it is derived from principal, route, key and body, so that a retry is the same
+ * transaction even if nobody remembers the first try, and another body can never hide behind it.
+ * @param random 20 random bytes, used without a key
+ */
+export function identifyWrite(
+  request: Request,
+  principalId: string,
+  clientMadeId: string | undefined,
+  random: Uint8Array,
+): Identity {
+  const key = idempotencyKeyOf(request) ?? (clientMadeId === undefined ? undefined : `\n${clientMadeId}`);
+  if (key === undefined) {
+    return {
+      id: uuidV7(request.receivedAt, random.subarray(0, 10)),
+      newRecordId: uuidV7(request.receivedAt, random.subarray(10)),
+    };
+  }
+  const content = canonicalJson({ params: request.params, body: request.body ?? null });
+  const id = derivedUuid('transaction', principalId, request.route.operation, key, content);
+  return {
+    id,
+    keyDigest: createHash('sha256').update(key).digest('hex'),
+    newRecordId: derivedUuid('record', id),
+  };
+}
+
+function idempotencyKeyOf(request: Request): string | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
+    throw problem.badRequest('An Idempotency-Key is 1 to 255 printable ASCII characters.');
+  }
+  return key;
+}

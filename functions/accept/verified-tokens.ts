@@ -1,0 +1,18 @@
+const verifiedForMilliseconds = 15 * 60 * 1000;
+const maxRemembered = 10_000;
+
+/** API tokens that this instance saw verified a short while ago: good enough while Redis cannot be asked. */
+export class VerifiedTokens {
+  readonly #verifiedAt = new Map<string, number>();
+
+  remember(hash: string, nowMilliseconds: number): void {
+    this.#verifiedAt.delete(hash);
+    this.#verifiedAt.set(hash, nowMilliseconds);
+    const [oldest] = this.#verifiedAt.keys();
+    if (this.#verifiedAt.size > maxRemembered && oldest !== undefined) this.#verifiedAt.delete(oldest);
+  }
+
+  knows(hash: string, nowMilliseconds: number): boolean {
+    return nowMilliseconds - (this.#verifiedAt.get(hash) ?? -Infinity) < verifiedForMilliseconds;
+  }
+}

@@ -1,0 +1,20 @@
+import { problem } from '../http/problem.ts';
+import { readApiToken, type ApiTokenClaim } from './api-token.ts';
+
+export type Credential =
+  ({ readonly kind: 'api-token' } & ApiTokenClaim) | { readonly kind: 'session'; readonly jwt: string };
+
+/**
+ * Reads the one bearer header for both kinds of credential, without a look-up.
+ * @throws ProblemError 401 if there is none or it cannot be one
+ */
+export function readCredential(authorization: string | undefined): Credential {
+  if (authorization === undefined)
+    throw problem.unauthorized('Send a credential as `Authorization: Bearer …`.');
+  const [, token] = /^Bearer +(\S+)$/i.exec(authorization) ?? [];
+  if (token === undefined) throw problem.unauthorized('The Authorization header must be `Bearer …`.');
+  if (!token.startsWith('ops_')) return { kind: 'session', jwt: token };
+  const claim = readApiToken(token);
+  if (!claim) throw problem.unauthorized('The API token is mistyped or cut off.');
+  return { kind: 'api-token', ...claim };
+}

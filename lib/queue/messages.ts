@@ -1,0 +1,23 @@
+/** What stands in the messages of queue `transactions`. */
+import * as z from 'zod/mini';
+import { readTransaction, type Transaction } from '../transaction/transaction.ts';
+
+export type TransactionsMessage =
+  /** a copy of a transaction, kept until main has recorded it */
+  | { readonly kind: 'transaction'; readonly transaction: Transaction }
+  /** look what is pending */
+  | { readonly kind: 'wake' };
+
+export const wakeMessage = JSON.stringify({ kind: 'wake' });
+
+export function transactionMessage(transaction: Transaction): string {
+  return JSON.stringify({ kind: 'transaction', transaction });
+}
+
+const envelope = z.object({ kind: z.enum(['transaction', 'wake']), transaction: z.optional(z.unknown()) });
+
+/** @throws Error if it is no message of ours */
+export function readTransactionsMessage(body: string): TransactionsMessage {
+  const { kind, transaction } = envelope.parse(JSON.parse(body));
+  return kind === 'wake' ? { kind } : { kind, transaction: readTransaction(transaction) };
+}

@@ -1,0 +1,116 @@
+/** A queue, as the functions use it: over the real SQS client, with every wait bounded. */
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  SendMessageCommand,
+  SQSClient,
+  type Message,
+} from '@aws-sdk/client-sqs';
+
+export interface QueueSettings {
+  readonly url: string;
+  /** of one try */
+  readonly timeoutMilliseconds?: number;
+  readonly maxAttempts?: number;
+}
+
+/** SQS takes at most ten entries and 1 MiB a call. */
+const entriesPerCall = 10;
+const bytesPerCall = 1_000_000;
+
+export class Queue {
+  readonly #client: SQSClient;
+  readonly #url: string;
+
+  constructor({ url, timeoutMilliseconds = 3000, maxAttempts = 2 }: QueueSettings) {
+    this.#url = url;
+    this.#client = new SQSClient({
+      maxAttempts,
+      requestHandler: { requestTimeout: timeoutMilliseconds, connectionTimeout: timeoutMilliseconds },
+    });
+  }
+
+  /** Opens the connection before the first message has to wait for it. */
+  async warmUp(): Promise<void> {
+    await this.#client.send(
+      new GetQueueAttributesCommand({ QueueUrl: this.#url, AttributeNames: ['QueueArn'] }),
+    );
+  }
+
+  /** @param delaySeconds 0–900 */
+  async send(body: string, delaySeconds = 0): Promise<void> {
+    await this.#client.send(
+      new SendMessageCommand({ QueueUrl: this.#url, MessageBody: body, DelaySeconds: delaySeconds }),
+    );
+  }
+
+  /** @returns of each body whether it was taken: a call that succeeds can hold entries that failed */
+  async sendAll(bodies: readonly string[]): Promise<boolean[]> {
+    const taken = bodies.map(() => false);
+    for (const indexes of callsOf(bodies)) {
+      const answer = await this.#client.send(
+        new SendMessageBatchCommand({
+          QueueUrl: this.#url,
+          Entries: indexes.map((index) => ({ Id: String(index), MessageBody: bodies[index] ?? '' })),
+        }),
+      );
+      for (const { Id } of answer.Successful ?? []) taken[Number(Id)] = true;
+    }
+    return taken;
+  }
+
+  /** Hides received messages for so long; those that have gone meanwhile do not matter. */
+  async hide(
+    messages: readonly { readonly receiptHandle: string; readonly seconds: number }[],
+  ): Promise<void> {
+    for (let from = 0; from < messages.length; from += entriesPerCall) {
+      await this.#client.send(
+        new ChangeMessageVisibilityBatchCommand({
+          QueueUrl: this.#url,
+          Entries: messages.slice(from, from + entriesPerCall).map(({ receiptHandle, seconds }, index) => ({
+            Id: String(index),
+            ReceiptHandle: receiptHandle,
+            VisibilityTimeout: seconds,
+          })),
+        }),
+      );
+    }
+  }
+
+  /** Up to ten messages that are there now. */
+  async receive(): Promise<Message[]> {
+    const answer = await this.#client.send(
+      new ReceiveMessageCommand({
+        QueueUrl: this.#url,
+        MaxNumberOfMessages: entriesPerCall,
+        WaitTimeSeconds: 0,
+      }),
+    );
+    return answer.Messages ?? [];
+  }
+
+  async delete(receiptHandle: string): Promise<void> {
+    await this.#client.send(new DeleteMessageCommand({ QueueUrl: this.#url, ReceiptHandle: receiptHandle }));
+  }
+}
+
+/** Indexes of `bodies`, grouped so that each group fits one call. */
+function callsOf(bodies: readonly string[]): number[][] {
+  const calls: number[][] = [];
+  let bytes = Infinity;
+  for (const [index, body] of bodies.entries()) {
+    const size = Buffer.byteLength(body);
+    const current = calls.at(-1);
+    if (current === undefined || current.length === entriesPerCall || bytes + size > bytesPerCall) {
+      calls.push([index]);
+      bytes = size;
+    } else {
+      current.push(index);
+      bytes += size;
+    }
+  }
+  return calls;
+}

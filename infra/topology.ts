@@ -155,7 +155,14 @@ export const functions = {
     memoryMegabytes: 512,
     concurrency: 5,
     database: true,
-    environment: [...redis, ...transactionsQueue, ...checksQueue, 'MAIN_DATABASE_URL', 'REPLICAS'],
+    environment: [
+      ...redis,
+      ...transactionsQueue,
+      ...checksQueue,
+      'MAIN_DATABASE_URL',
+      'REPLICAS',
+      'START_WAIT_SECONDS',
+    ],
   },
   confirm: {
     entry: 'functions/process/confirm.handler.ts',

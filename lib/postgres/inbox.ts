@@ -93,3 +93,13 @@ export async function findInInbox(database: Database, ids: readonly string[]): P
   });
   return new Map(rows.map((found) => [found.transaction_id, found.revision]));
 }
+
+/** How many transactions main has set aside as failed: parked for good, refused, or waiting for too long. */
+export async function countFailed(database: Database): Promise<number> {
+  const { rows } = await database.query<{ n: number }>({
+    name: 'count-failed',
+    text: `select count(*)::integer as n from inbox
+      where outcome = 'parked' and (parked_for = 'failed' or overdue)`,
+  });
+  return rows[0]?.n ?? 0;
+}

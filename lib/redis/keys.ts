@@ -41,6 +41,10 @@ export function keysOf(prefix: string) {
     floor: key('floor'),
     /** present while a check of the watermark is on its way */
     checkScheduled: key('check-scheduled'),
+    /** present while a processor is about to ask whether main is back */
+    wakeScheduled: key('wake-scheduled'),
+    /** present while a look at those that wait for their start is on its way */
+    startCheckScheduled: key('start-check-scheduled'),
     /** present while main cannot be reached */
     mainDown: key('main-down'),
     feed: (stream: string) => key('feed', stream),

@@ -1,0 +1,94 @@
+/** Applies accepted transactions on main. */
+import middy from '@middy/core';
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { createLog } from '../../lib/observability/log.ts';
+import { connectPostgres } from '../../lib/postgres/connect.ts';
+import { readTransactionsMessage } from '../../lib/queue/messages.ts';
+import { Queue } from '../../lib/queue/queue.ts';
+import { connectRedis } from '../../lib/redis/client.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { confirm } from '../../lib/replication/confirm.ts';
+import { connectReplicas } from '../../lib/replication/replicas.ts';
+import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
+import { drain, type DrainParts } from './drain.ts';
+import { giveBackSeconds, wakeAfterOutage, wakeForBacklog, wakeForStarts } from './hand-back.ts';
+import { readApplySettings } from './settings.ts';
+
+const settings = readApplySettings();
+const log = createLog('info', { function: 'apply' });
+const keys = keysOf(settings.REDIS_PREFIX);
+const redis = connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN });
+const transactions = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL });
+const checks = new Queue({ url: settings.REPLICATION_CHECKS_QUEUE_URL });
+const replicas = connectReplicas(settings.REPLICAS, {
+  applicationName: 'apply',
+  statementTimeoutMilliseconds: 5000,
+});
+const parts: DrainParts = {
+  redis,
+  keys,
+  main: connectPostgres({
+    url: settings.MAIN_DATABASE_URL,
+    applicationName: 'apply',
+    statementTimeoutMilliseconds: 8000,
+  }),
+  startWaitSeconds: settings.START_WAIT_SECONDS,
+  now: Date.now,
+  log,
+};
+/** Time to begin batches: what is left of the time-out covers one more call at main, and its time-outs. */
+const drainMilliseconds = 12_000;
+
+export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event) => {
+  const copies = event.Records.flatMap((record) => {
+    const message = readTransactionsMessage(record.body);
+    return message.kind === 'transaction' ? [{ record, transaction: message.transaction }] : [];
+  });
+  const drained = await drain(
+    parts,
+    copies.map(({ transaction }) => transaction),
+    Date.now() + drainMilliseconds,
+  );
+  const left = copies.flatMap(({ record }, index) => {
+    const outcome = drained.copies[index] ?? 'left';
+    return outcome === 'recorded' ? [] : [{ record, outcome }];
+  });
+  if (drained.applied > 0) await confirmOrCheckLater();
+  await wakeAgain(drained);
+  await transactions
+    .hide(
+      left.map(({ record, outcome }) => ({
+        receiptHandle: record.receiptHandle,
+        seconds: giveBackSeconds(outcome, receiveCount(record), Math.random()),
+      })),
+    )
+    .catch((error: unknown) =>
+      log.warn('messages come back only after their visibility time-out', { error }),
+    );
+  return { batchItemFailures: left.map(({ record }) => ({ itemIdentifier: record.messageId })) };
+});
+
+function receiveCount(record: SQSRecord): number {
+  return Number(record.attributes.ApproximateReceiveCount);
+}
+
+/** Often the replica has it already; otherwise one delayed check looks again. */
+async function confirmOrCheckLater(): Promise<void> {
+  try {
+    const { remaining } = await confirm({ redis, keys, replicas }, Date.now());
+    if (remaining > 0) await scheduleCheck({ redis, keys, checks }, 0);
+  } catch (error) {
+    log.warn('the check is left to the sweeper', { error });
+  }
+}
+
+async function wakeAgain(drained: Awaited<ReturnType<typeof drain>>): Promise<void> {
+  const wake = { redis, keys, transactions };
+  try {
+    if (!drained.mainAnswered) await wakeAfterOutage(wake);
+    else if (drained.backlog > 0) await wakeForBacklog(wake);
+    if (drained.applied > 0) await wakeForStarts(wake, settings.START_WAIT_SECONDS);
+  } catch (error) {
+    log.warn('waking is left to the sweeper', { error });
+  }
+}

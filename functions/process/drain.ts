@@ -1,0 +1,142 @@
+/**
+ * Drains: the copies that came with messages together with the oldest pending transactions, batch after batch, each in one
+ * call at main, until nothing is left or the time is up.
+ */
+import { readBodies } from '../../lib/buffer/bodies.ts';
+import { claim, release } from '../../lib/buffer/claim.ts';
+import { heal } from '../../lib/buffer/heal.ts';
+import { mark } from '../../lib/buffer/mark.ts';
+import type { Log } from '../../lib/observability/log.ts';
+import { applyTransactions, type Applied } from '../../lib/postgres/apply.ts';
+import type { Pool } from '../../lib/postgres/connect.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import type { Keys } from '../../lib/redis/keys.ts';
+import type { Transaction } from '../../lib/transaction/transaction.ts';
+
+export interface DrainParts {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly main: Pool;
+  readonly startWaitSeconds: number;
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+/** What became of a copy. `busy`: another processor has it; `left`: main has not recorded it */
+export type CopyOutcome = 'recorded' | 'busy' | 'left';
+
+export interface Drained {
+  /** of each copy, in order */
+  readonly copies: readonly CopyOutcome[];
+  /** false: main did not answer, or what it did is not known */
+  readonly mainAnswered: boolean;
+  readonly applied: number;
+  /** left pending in Redis */
+  readonly backlog: number;
+}
+
+const smallBatch = 50;
+const largestBatch = 2000;
+const leaseMilliseconds = 40_000;
+
+/** @param deadline epoch ms after which no new batch is begun */
+export async function drain(
+  parts: DrainParts,
+  copies: readonly Transaction[],
+  deadline: number,
+): Promise<Drained> {
+  const outcomes = new Map<string, CopyOutcome>();
+  let mine: readonly Transaction[] = copies;
+  let applied = 0;
+  let limit = smallBatch;
+  for (;;) {
+    const batch = await gather(parts, mine, limit, outcomes);
+    mine = [];
+    if (batch.transactions.length > 0) {
+      const done = await execute(parts, batch.transactions);
+      if (done === undefined)
+        return result(copies, outcomes, { mainAnswered: false, applied, backlog: batch.backlog });
+      for (const { id } of done.rows) outcomes.set(id, 'recorded');
+      applied += done.rows.length;
+    }
+    const isDone = batch.transactions.length === 0 || batch.backlog === 0 || parts.now() >= deadline;
+    if (isDone) return result(copies, outcomes, { mainAnswered: true, applied, backlog: batch.backlog });
+    // A backlog is drained in batches that grow: over a slow link the number of round trips is what counts.
+    limit = Math.min(largestBatch, limit * 4);
+  }
+}
+
+function result(
+  copies: readonly Transaction[],
+  outcomes: ReadonlyMap<string, CopyOutcome>,
+  rest: Omit<Drained, 'copies'>,
+): Drained {
+  return { copies: copies.map(({ id }) => outcomes.get(id) ?? 'left'), ...rest };
+}
+
+interface Batch {
+  readonly transactions: readonly Transaction[];
+  readonly backlog: number;
+}
+
+/** Claims what is to be executed. With Redis away the copies alone are executed: the inbox tells what is a repeat. */
+async function gather(
+  { redis, keys, now, log }: DrainParts,
+  copies: readonly Transaction[],
+  limit: number,
+  outcomes: Map<string, CopyOutcome>,
+): Promise<Batch> {
+  try {
+    const claims = await claim(redis, keys, {
+      copyIds: copies.map(({ id }) => id),
+      limit,
+      nowMilliseconds: now(),
+      leaseMilliseconds,
+    });
+    const wanted = copies.filter((copy, index) => {
+      const state = claims.copies[index];
+      if (state === 'busy' || state === 'recorded') outcomes.set(copy.id, state);
+      return state === 'claimed' || state === 'unknown';
+    });
+    const oldest = await readBodies(redis, keys, claims.oldest);
+    return { transactions: [...wanted, ...oldest], backlog: claims.backlog };
+  } catch (error) {
+    log.warn('redis did not answer the claim', { error });
+    return { transactions: copies, backlog: 0 };
+  }
+}
+
+/** @returns undefined if main did not answer; everything is then pending again, also what Redis had forgotten */
+async function execute(parts: DrainParts, batch: readonly Transaction[]): Promise<Applied | undefined> {
+  const { redis, keys, main, startWaitSeconds, now, log } = parts;
+  let done: Applied;
+  try {
+    done = await applyTransactions(main, batch, startWaitSeconds);
+  } catch (error) {
+    log.warn('main did not answer', { metric: 'MainUnreachable', error });
+    await giveBack(parts, batch);
+    return undefined;
+  }
+  try {
+    await mark(redis, keys, done.rows, done.lsn, now());
+    const recorded = new Set(done.rows.map(({ id }) => id));
+    await release(
+      redis,
+      keys,
+      batch.filter(({ id }) => !recorded.has(id)),
+    );
+  } catch (error) {
+    // Main has it: a redelivery or the sweeper will find the row and tell Redis.
+    log.warn('redis was not told of a commit', { metric: 'MarkFailed', error });
+  }
+  return done;
+}
+
+async function giveBack({ redis, keys, now, log }: DrainParts, batch: readonly Transaction[]): Promise<void> {
+  try {
+    for (const transaction of batch) await heal(redis, keys, transaction, now());
+    await release(redis, keys, batch);
+  } catch (error) {
+    log.warn('redis did not take transactions back', { error });
+  }
+}

@@ -1,0 +1,49 @@
+/** When a processor comes back to what it could not do. */
+import { wakeMessage } from '../../lib/queue/messages.ts';
+import type { Queue } from '../../lib/queue/queue.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import type { Keys } from '../../lib/redis/keys.ts';
+import type { CopyOutcome } from './drain.ts';
+
+/** The first back-off, and the longest: a copy waits for main in the queue, while Redis is drained as soon as main is back. */
+const firstSeconds = 2;
+const longestSeconds = 300;
+
+/**
+ * How long a message is hidden, with full jitter so that copies do not come back together.
+ * @param random in [0, 1)
+ */
+export function giveBackSeconds(outcome: CopyOutcome, receiveCount: number, random: number): number {
+  if (outcome === 'busy') return 3;
+  const ceiling = Math.min(longestSeconds, firstSeconds * 2 ** Math.min(receiveCount, 10));
+  return 1 + Math.floor(random * ceiling);
+}
+
+interface WakeParts {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly transactions: Pick<Queue, 'send'>;
+}
+
+const probeSeconds = 3;
+
+/** One processor at a time asks whether main is back. */
+export async function wakeAfterOutage({ redis, keys, transactions }: WakeParts): Promise<void> {
+  await redis.set(keys.mainDown, '1', { ex: 120 });
+  const first = await redis.set(keys.wakeScheduled, '1', { nx: true, ex: probeSeconds - 1 });
+  if (first !== null) await transactions.send(wakeMessage, probeSeconds);
+}
+
+/** Another processor goes on with what is left. */
+export async function wakeForBacklog({ transactions }: WakeParts): Promise<void> {
+  await transactions.send(wakeMessage);
+}
+
+/** Looks again once those that wait for their start have waited for too long; once per period. */
+export async function wakeForStarts(
+  { redis, keys, transactions }: WakeParts,
+  startWaitSeconds: number,
+): Promise<void> {
+  const first = await redis.set(keys.startCheckScheduled, '1', { nx: true, ex: startWaitSeconds });
+  if (first !== null) await transactions.send(wakeMessage, Math.min(900, startWaitSeconds + 1));
+}

@@ -1,0 +1,96 @@
+/** Where an accepted transaction is: what the buffer knows and what main has said, whichever is further. */
+import * as z from 'zod/mini';
+import { readInboxRow, stateOf, type InboxRow } from '../postgres/inbox.ts';
+import { readFromReplica } from '../replication/replicas.ts';
+import type { SmartQueryParts } from './executed-obs-units.ts';
+
+export type TransactionState = 'buffered' | 'waiting' | 'committed' | 'replicated' | 'failed' | 'discarded';
+
+export interface TransactionStatus {
+  readonly transaction_id: string;
+  readonly record_ids: readonly string[];
+  readonly state: TransactionState;
+  readonly lsn?: string;
+  readonly attempts: number;
+  readonly reason?: string;
+  readonly history: readonly { readonly at: string; readonly state: TransactionState }[];
+}
+
+const state = z.enum(['buffered', 'waiting', 'committed', 'replicated', 'failed', 'discarded']);
+const integer = z.pipe(z.string(), z.transform(Number));
+
+const entry = z.object({
+  state,
+  records: z.string(),
+  revision: integer,
+  attempts: integer,
+  history: z.string(),
+  lsn: z.optional(z.string()),
+  reason: z.optional(z.string()),
+});
+const history = z.array(z.object({ at: z.number(), state }));
+const ids = z.array(z.string());
+
+/** @throws Unavailable */
+export async function readTransactionStatus(
+  { redis, keys, replicas }: SmartQueryParts,
+  id: string,
+): Promise<TransactionStatus | undefined> {
+  const pipeline = redis.pipeline();
+  pipeline.hgetall(keys.transaction(id));
+  pipeline.get(keys.floor);
+  const [hash, floor] = await pipeline.exec<[unknown, string | null]>();
+  const buffered = hash === null ? undefined : entry.parse(hash);
+  const recorded = await readFromReplica(replicas, BigInt(floor ?? 0), async (database) => {
+    const { rows } = await database.query({
+      name: 'inbox-row',
+      text: 'select to_jsonb(i) as row from inbox i where transaction_id = $1',
+      values: [id],
+    });
+    const [found] = z.array(z.object({ row: z.unknown() })).parse(rows);
+    return found ? readInboxRow(found.row) : null;
+  });
+  return statusOf(id, buffered, recorded ?? undefined);
+}
+
+/** Pure. What main says counts from the moment that the site can see it. */
+export function statusOf(
+  id: string,
+  buffered: z.infer<typeof entry> | undefined,
+  recorded: InboxRow | undefined,
+): TransactionStatus | undefined {
+  if (!buffered) return recorded && statusOfRow(id, recorded);
+  const seen = recorded !== undefined && recorded.revision >= buffered.revision;
+  const said = seen ? replicatedStateOf(recorded) : buffered.state;
+  const told = history.parse(JSON.parse(buffered.history)).map((each) => ({
+    at: new Date(each.at).toISOString(),
+    state: each.state,
+  }));
+  const reason = seen ? (recorded.reason ?? '') : (buffered.reason ?? '');
+  return {
+    transaction_id: id,
+    record_ids: ids.parse(JSON.parse(buffered.records)),
+    state: said,
+    ...(buffered.lsn && { lsn: buffered.lsn }),
+    attempts: Math.max(buffered.attempts, recorded?.attempts ?? 0),
+    ...(reason !== '' && { reason }),
+    history: told,
+  };
+}
+
+function statusOfRow(id: string, row: InboxRow): TransactionStatus {
+  const now = replicatedStateOf(row);
+  return {
+    transaction_id: id,
+    record_ids: row.recordIds,
+    state: now,
+    attempts: row.attempts,
+    ...(row.reason !== null && { reason: row.reason }),
+    history: [{ at: row.changedAt, state: now }],
+  };
+}
+
+function replicatedStateOf(row: InboxRow): TransactionState {
+  const said = stateOf(row);
+  return said === 'committed' ? 'replicated' : said;
+}

@@ -1,0 +1,45 @@
+/** The overview of packages and transfers: what the UI shows first, and what its WebSocket watches. */
+import * as z from 'zod/mini';
+import type { Database } from '../postgres/connect.ts';
+
+export const transferStatuses = ['pending', 'scheduled', 'in_progress', 'completed', 'failed'] as const;
+export const packageStates = ['waiting', 'transferring', 'archived', 'failed'] as const;
+
+export interface TransferOverview {
+  readonly total_packages: number;
+  readonly active_transfers: number;
+  readonly packages: Readonly<Record<(typeof packageStates)[number], number>>;
+  readonly transfers: Readonly<Record<(typeof transferStatuses)[number], number>>;
+}
+
+const counts = z.object({
+  packages: z.record(z.string(), z.number()),
+  transfers: z.record(z.string(), z.number()),
+});
+
+/** One plain statement. Every state is there and in the same order, so that equal overviews are equal byte for byte. */
+export async function readTransferOverview(database: Database): Promise<TransferOverview> {
+  const { rows } = await database.query({
+    name: 'transfer-overview',
+    text: `
+      select
+        coalesce((select jsonb_object_agg(state, n)
+          from (select state, count(*) n from raw_data_package group by state) p), '{}') as packages,
+        coalesce((select jsonb_object_agg(status, n)
+          from (select status, count(*) n from data_transfer group by status) t), '{}') as transfers`,
+  });
+  const { packages, transfers } = counts.parse(rows[0]);
+  return {
+    total_packages: Object.values(packages).reduce((sum, n) => sum + n, 0),
+    active_transfers: transfers.in_progress ?? 0,
+    packages: inOrder(packageStates, packages),
+    transfers: inOrder(transferStatuses, transfers),
+  };
+}
+
+function inOrder<K extends string>(
+  names: readonly K[],
+  found: Readonly<Record<string, number>>,
+): Record<K, number> {
+  return Object.fromEntries(names.map((name) => [name, found[name] ?? 0])) as Record<K, number>;
+}

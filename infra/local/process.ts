@@ -1,0 +1,96 @@
+/** Child processes that do not outlive their parent. */
+import { fork, spawn, type ChildProcess, type ForkOptions } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Ids of processes that must go when this one does, whatever ends it. */
+const bound = new Set<number>();
+
+const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
+
+export interface BoundOptions {
+  readonly environment?: NodeJS.ProcessEnv;
+  /** run as this user */
+  readonly userId?: number;
+  readonly onLine?: (line: string) => void;
+}
+
+/**
+ * Starts a program that the kernel kills when this process dies (Linux); elsewhere the guardian does it.
+ */
+export function spawnBound(program: string, args: readonly string[], options: BoundOptions = {}): ChildProcess {
+  const { userId } = options;
+  const identity = userId === undefined ? [] : [`--reuid=${userId}`, `--regid=${userId}`, '--clear-groups'];
+  const [command, ...rest] = setpriv
+    ? [setpriv, ...identity, '--pdeathsig=KILL', program, ...args]
+    : [program, ...args];
+  const child = spawn(command, rest, {
+    env: options.environment ?? process.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(userId !== undefined && !setpriv && { uid: userId, gid: userId }),
+  });
+  watch(child, options.onLine);
+  return child;
+}
+
+/** Starts one of our own modules in a process that ends when its channel to this one closes. */
+export function forkBound(
+  module: URL,
+  args: readonly string[],
+  options: BoundOptions & Pick<ForkOptions, 'execArgv' | 'serialization'> = {},
+): ChildProcess {
+  const child = fork(fileURLToPath(module), [...args], {
+    env: options.environment ?? process.env,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    execArgv: options.execArgv ?? [],
+    serialization: options.serialization ?? 'json',
+  });
+  watch(child, options.onLine);
+  return child;
+}
+
+function watch(child: ChildProcess, onLine: ((line: string) => void) | undefined): void {
+  const { pid } = child;
+  if (pid !== undefined) {
+    bound.add(pid);
+    child.once('exit', () => bound.delete(pid));
+  }
+  child.on('error', (error) => onLine?.(String(error)));
+  for (const stream of [child.stdout, child.stderr]) {
+    let rest = '';
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line !== '') onLine?.(line);
+    });
+  }
+}
+
+process.once('exit', () => {
+  for (const pid of bound) kill(pid, 'SIGKILL');
+});
+
+export function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // it has gone already
+  }
+}
+
+/** Ends a child, and waits for it; after `patienceMilliseconds` by force. */
+export async function end(child: ChildProcess, signal: NodeJS.Signals, patienceMilliseconds = 5000): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill(signal);
+  const force = setTimeout(() => child.kill('SIGKILL'), patienceMilliseconds);
+  await gone;
+  clearTimeout(force);
+}
+
+/** In a child of `forkBound`: what the parent gave, and the end with the parent. */
+export function endWithParent(): void {
+  process.once('disconnect', () => process.exit(0));
+  process.on('SIGINT', () => undefined);
+}

@@ -40,14 +40,17 @@ const parts: DrainParts = {
 const drainMilliseconds = 12_000;
 
 export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event) => {
-  const copies = event.Records.flatMap((record) => {
-    const message = readTransactionsMessage(record.body);
-    return message.kind === 'transaction' ? [{ record, transaction: message.transaction }] : [];
-  });
+  const messages = event.Records.map((record) => ({ record, message: readTransactionsMessage(record.body) }));
+  const copies = messages.flatMap(({ record, message }) =>
+    message.kind === 'transaction' ? [{ record, transaction: message.transaction }] : [],
+  );
   const drained = await drain(
     parts,
     copies.map(({ transaction }) => transaction),
-    Date.now() + drainMilliseconds,
+    {
+      deadline: Date.now() + drainMilliseconds,
+      always: messages.some(({ message }) => message.kind === 'wake'),
+    },
   );
   const left = copies.flatMap(({ record }, index) => {
     const outcome = drained.copies[index] ?? 'left';

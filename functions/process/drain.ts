@@ -39,20 +39,25 @@ const smallBatch = 50;
 const largestBatch = 2000;
 const leaseMilliseconds = 40_000;
 
-/** @param deadline epoch ms after which no new batch is begun */
+/**
+ * @param deadline epoch ms after which no new batch is begun
+ * @param always main is asked even if there is nothing to execute: whether it is back, and what has waited for too long
+ */
 export async function drain(
   parts: DrainParts,
   copies: readonly Transaction[],
-  deadline: number,
+  { deadline, always }: { readonly deadline: number; readonly always: boolean },
 ): Promise<Drained> {
   const outcomes = new Map<string, CopyOutcome>();
   let mine: readonly Transaction[] = copies;
   let applied = 0;
   let limit = smallBatch;
+  let isAsked = !always;
   for (;;) {
     const batch = await gather(parts, mine, limit, outcomes);
     mine = [];
-    if (batch.transactions.length > 0) {
+    if (batch.transactions.length > 0 || !isAsked) {
+      isAsked = true;
       const done = await execute(parts, batch.transactions);
       if (done === undefined)
         return result(copies, outcomes, { mainAnswered: false, applied, backlog: batch.backlog });
@@ -118,6 +123,7 @@ async function execute(parts: DrainParts, batch: readonly Transaction[]): Promis
     return undefined;
   }
   try {
+    if (done.rows.length === 0) await redis.del(keys.mainDown);
     await mark(redis, keys, done.rows, done.lsn, now());
     const recorded = new Set(done.rows.map(({ id }) => id));
     await release(

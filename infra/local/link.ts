@@ -71,7 +71,10 @@ export async function startLink(options: {
     if (request.method !== 'PUT') return [405, { title: 'GET or PUT' }];
     try {
       const parsed = change.parse(JSON.parse(await textOf(request)));
-      return [200, set(Object.fromEntries(Object.entries(parsed).filter(([, value]) => value !== undefined)))];
+      return [
+        200,
+        set(Object.fromEntries(Object.entries(parsed).filter(([, value]) => value !== undefined))),
+      ];
     } catch {
       return [400, { title: 'Send {"up": true | false} or {"round_trip_ms": 0–60000}, or both.' }];
     }

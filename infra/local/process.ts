@@ -11,19 +11,25 @@ const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(p
 
 export interface BoundOptions {
   readonly environment?: NodeJS.ProcessEnv;
-  /** run as this user */
+  /** run as this user, who may still enter every directory */
   readonly userId?: number;
+  /** what the program gets when this process dies */
+  readonly deathSignal?: 'INT' | 'KILL';
   readonly onLine?: (line: string) => void;
 }
 
 /**
  * Starts a program that the kernel kills when this process dies (Linux); elsewhere the guardian does it.
  */
-export function spawnBound(program: string, args: readonly string[], options: BoundOptions = {}): ChildProcess {
-  const { userId } = options;
-  const identity = userId === undefined ? [] : [`--reuid=${userId}`, `--regid=${userId}`, '--clear-groups'];
+export function spawnBound(
+  program: string,
+  args: readonly string[],
+  options: BoundOptions = {},
+): ChildProcess {
+  const { userId, deathSignal = 'KILL' } = options;
+  const identity = userId === undefined ? [] : identityOf(userId);
   const [command, ...rest] = setpriv
-    ? [setpriv, ...identity, '--pdeathsig=KILL', program, ...args]
+    ? [setpriv, ...identity, `--pdeathsig=${deathSignal}`, program, ...args]
     : [program, ...args];
   const child = spawn(command, rest, {
     env: options.environment ?? process.env,
@@ -32,6 +38,18 @@ export function spawnBound(program: string, args: readonly string[], options: Bo
   });
   watch(child, options.onLine);
   return child;
+}
+
+/** Without this capability a clone that only root may enter would be closed to the programs that refuse to be root. */
+function identityOf(userId: number): string[] {
+  const capability = '+dac_override';
+  return [
+    `--reuid=${userId}`,
+    `--regid=${userId}`,
+    '--clear-groups',
+    `--inh-caps=${capability}`,
+    `--ambient-caps=${capability}`,
+  ];
 }
 
 /** Starts one of our own modules in a process that ends when its channel to this one closes. */
@@ -80,7 +98,11 @@ export function kill(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** Ends a child, and waits for it; after `patienceMilliseconds` by force. */
-export async function end(child: ChildProcess, signal: NodeJS.Signals, patienceMilliseconds = 5000): Promise<void> {
+export async function end(
+  child: ChildProcess,
+  signal: NodeJS.Signals,
+  patienceMilliseconds = 5000,
+): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, 'exit');
   child.kill(signal);

@@ -21,7 +21,7 @@ export function knownOf({ id, aggregate, steps }: Pick<Transaction, 'id' | 'aggr
       return {
         start: {
           obs_unit_id: Number(obs_unit_id),
-          start_ms: Date.parse(String(start_time)),
+          start_ms: Date.parse(text(start_time)),
           base: JSON.stringify({ id: aggregate, ...step.values }),
         },
       };
@@ -30,8 +30,8 @@ export function knownOf({ id, aggregate, steps }: Pick<Transaction, 'id' | 'aggr
       const { status, end_time, metadata } = step.values;
       return {
         finish: {
-          status: String(status),
-          end_time: String(end_time),
+          status: text(status),
+          end_time: text(end_time),
           given_metadata: metadata === undefined ? '' : canonicalJson(metadata),
           patch: JSON.stringify({ id: aggregate, ...step.values, transaction_id: id }),
         },
@@ -39,4 +39,8 @@ export function knownOf({ id, aggregate, steps }: Pick<Transaction, 'id' | 'aggr
     }
   }
   return {};
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

@@ -53,9 +53,14 @@ export function keysOf(prefix: string) {
     relay: key('relay'),
     /** lease of the broadcaster, with its fence */
     broadcaster: key('broadcaster'),
+    broadcasterFence: key('broadcaster', 'fence'),
+    /** stamp up to which the sweeper has sent copies of pending transactions */
+    resentUpTo: key('resent-up-to'),
     /** zset of connection ids by the end of their life (ms) */
     connections: key('connections'),
     connection: (id: string) => key('connection', id),
+    /** zset of one user's connection ids by the end of their life (ms) */
+    connectionsOf: (principal: string) => key('connections', 'of', principal),
   };
 }
 

@@ -1,0 +1,34 @@
+import { randomBytes } from 'node:crypto';
+import { accessTokenVerifier } from '../../lib/auth/access-token.ts';
+import { authenticate, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
+import { issueTicket, ticketLifeSeconds } from '../../lib/auth/ticket.ts';
+import { problem } from '../../lib/http/problem.ts';
+import { serve } from '../../lib/http/serve.ts';
+import { connectRedis } from '../../lib/redis/client.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { isWithinRate } from '../../lib/redis/rate.ts';
+import { settings } from './settings.ts';
+
+const parts: AuthenticationParts = {
+  redis: connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN, timeoutMilliseconds: 1000 }),
+  keys: keysOf(settings.REDIS_PREFIX),
+  verifyAccessToken: accessTokenVerifier(settings.JWT_PUBLIC_JWKS, {
+    issuer: settings.JWT_ISSUER,
+    audience: settings.JWT_AUDIENCE,
+  }),
+};
+
+export const handler = serve('authenticate', {
+  createTicket: async (request) => {
+    const principal = await authenticate(parts, request);
+    const { redis, keys } = parts;
+    const isWithin = await isWithinRate(
+      redis,
+      keys.rate(`ticket:${principal.id}`, String(Math.floor(request.receivedAt / 1000))),
+      settings.TICKETS_PER_SECOND,
+    );
+    if (!isWithin) throw problem.tooManyRequests('Too many tickets. Please ask again a little later.', 1);
+    const ticket = await issueTicket(redis, keys, principal, randomBytes(32));
+    return { status: 201, body: { ticket, expires_in: ticketLifeSeconds } };
+  },
+});

@@ -1,0 +1,12 @@
+import { json, positiveInteger, readEnvironment, text } from '../../lib/config/environment.ts';
+import { jwks } from '../../lib/config/jwks.ts';
+
+export const settings = readEnvironment({
+  REDIS_URL: text,
+  REDIS_TOKEN: text,
+  REDIS_PREFIX: text,
+  JWT_PUBLIC_JWKS: json(jwks),
+  JWT_ISSUER: text,
+  JWT_AUDIENCE: text,
+  TICKETS_PER_SECOND: positiveInteger,
+});

@@ -1,0 +1,61 @@
+/** Pushes the change feed to the open WebSockets, for as long as there are any. */
+import middy from '@middy/core';
+import { randomUUID } from 'node:crypto';
+import { connectionsChannel, listConnections } from '../../lib/change-feed/connections.ts';
+import { streams } from '../../lib/change-feed/append.ts';
+import { acquireLease } from '../../lib/change-feed/lease.ts';
+import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
+import { listen } from '../../lib/change-feed/wake.ts';
+import { createLog } from '../../lib/observability/log.ts';
+import { connectRedis } from '../../lib/redis/client.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { connectReplicas } from '../../lib/replication/replicas.ts';
+import { Broadcaster } from './broadcaster.ts';
+import { connectionPoster } from './post.ts';
+import { settings } from './settings.ts';
+
+const redisSettings = { url: settings.REDIS_URL, token: settings.REDIS_TOKEN };
+const redis = connectRedis(redisSettings);
+const keys = keysOf(settings.REDIS_PREFIX);
+const replicas = connectReplicas(settings.REPLICAS, {
+  applicationName: 'broadcast',
+  statementTimeoutMilliseconds: 5000,
+});
+const post = connectionPoster(settings.WEBSOCKET_ENDPOINT);
+const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
+const log = createLog('info', { function: 'broadcast' });
+
+/** Changes of others reach the outbox without a publication: it is looked at this often. */
+const lookMilliseconds = 150;
+const renewMilliseconds = 4000;
+/** Somebody who reloads a page is back before this has passed. */
+const lingerMilliseconds = 5000;
+
+export const handler = middy<unknown, void>().handler(async () => {
+  const lease = await acquireLease(redis, keys);
+  if (!lease) return;
+  const wakes = listen(redisSettings, [streams.transfer.wakes, connectionsChannel]);
+  const broadcaster = new Broadcaster({ redis, keys, replicas, post, log }, lease.fence, randomUUID());
+  const ends = Date.now() + settings.BROADCAST_LIFETIME_SECONDS * 1000;
+  let renewedAt = Date.now();
+  let aloneSince: number | undefined;
+  try {
+    while (Date.now() < ends) {
+      if (Date.now() - renewedAt > renewMilliseconds) {
+        if (!(await lease.renew())) return;
+        renewedAt = Date.now();
+      }
+      const open = await broadcaster.round(Date.now()).catch((error: unknown) => {
+        log.warn('a round failed', { error });
+        return 1;
+      });
+      aloneSince = open > 0 ? undefined : (aloneSince ?? Date.now());
+      if (aloneSince !== undefined && Date.now() - aloneSince > lingerMilliseconds) break;
+      await wakes.next(lookMilliseconds);
+    }
+  } finally {
+    wakes.stop();
+    await lease.release();
+  }
+  if ((await listConnections(redis, keys, Date.now())).length > 0) await startBroadcaster();
+});

@@ -1,0 +1,19 @@
+import type { Queue } from '../../lib/queue/queue.ts';
+
+/** what one sweep moves at most */
+const maxCalls = 50;
+
+/** Moves dead letters back to where they came from: a message is deleted there only after it has been sent here. */
+export async function redrive(deadLetters: Queue, queue: Queue): Promise<number> {
+  let moved = 0;
+  for (let call = 0; call < maxCalls; call += 1) {
+    const messages = await deadLetters.receive();
+    if (messages.length === 0) break;
+    const taken = await queue.sendAll(messages.map(({ Body }) => Body ?? ''));
+    for (const [index, { ReceiptHandle }] of messages.entries()) {
+      if (taken[index] && ReceiptHandle !== undefined) await deadLetters.delete(ReceiptHandle);
+    }
+    moved += taken.filter(Boolean).length;
+  }
+  return moved;
+}

@@ -1,0 +1,14 @@
+import { json, readEnvironment, text } from '../../lib/config/environment.ts';
+import { replicaList } from '../../lib/replication/replicas.ts';
+
+export const settings = readEnvironment({
+  REDIS_URL: text,
+  REDIS_TOKEN: text,
+  REDIS_PREFIX: text,
+  TRANSACTIONS_QUEUE_URL: text,
+  TRANSACTIONS_DEAD_LETTER_QUEUE_URL: text,
+  REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL: text,
+  REPLICATION_CHECKS_QUEUE_URL: text,
+  REPLICAS: json(replicaList),
+  BROADCAST_FUNCTION_NAME: text,
+});

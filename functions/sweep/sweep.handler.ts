@@ -1,0 +1,61 @@
+/** Every minute: whatever a lost message has left lying is taken up again. With every message lost all still completes. */
+import middy from '@middy/core';
+import { listConnections, pruneConnections } from '../../lib/change-feed/connections.ts';
+import { isLeased } from '../../lib/change-feed/lease.ts';
+import { relayOutbox } from '../../lib/change-feed/relay.ts';
+import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
+import { createLog } from '../../lib/observability/log.ts';
+import { wakeMessage } from '../../lib/queue/messages.ts';
+import { Queue } from '../../lib/queue/queue.ts';
+import { connectRedis } from '../../lib/redis/client.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { confirm } from '../../lib/replication/confirm.ts';
+import { connectReplicas, readFromReplica } from '../../lib/replication/replicas.ts';
+import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
+import { redrive } from './redrive.ts';
+import { resendOld } from './resend.ts';
+import { settings } from './settings.ts';
+
+const redis = connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN });
+const keys = keysOf(settings.REDIS_PREFIX);
+const transactions = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL });
+const checks = new Queue({ url: settings.REPLICATION_CHECKS_QUEUE_URL });
+const deadTransactions = new Queue({ url: settings.TRANSACTIONS_DEAD_LETTER_QUEUE_URL });
+const deadChecks = new Queue({ url: settings.REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL });
+const replicas = connectReplicas(settings.REPLICAS, {
+  applicationName: 'sweep',
+  statementTimeoutMilliseconds: 5000,
+});
+const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
+const log = createLog('info', { function: 'sweep' });
+
+export const handler = middy<unknown, void>().handler(async () => {
+  const now = Date.now();
+  await step('resend', () => resendOld({ redis, keys, transactions }, now));
+  await step('confirm', async () => {
+    const confirmed = await confirm({ redis, keys, replicas }, now);
+    if (confirmed.revived > 0) await transactions.send(wakeMessage);
+    if (confirmed.remaining > 0) await scheduleCheck({ redis, keys, checks }, 0);
+    return confirmed;
+  });
+  await step('redrive', async () => ({
+    transactions: await redrive(deadTransactions, transactions),
+    checks: await redrive(deadChecks, checks),
+  }));
+  await step('relay', () => readFromReplica(replicas, 0n, (replica) => relayOutbox(redis, keys, replica)));
+  await step('connections', async () => {
+    await pruneConnections(redis, keys, now);
+    const open = await listConnections(redis, keys, now);
+    if (open.length > 0 && !(await isLeased(redis, keys))) await startBroadcaster();
+    return open.length;
+  });
+});
+
+/** A step that fails does not keep the others from their turn. */
+async function step(name: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    log.debug(name, { result: await work() });
+  } catch (error) {
+    log.warn('a step failed; the next sweep tries again', { step: name, error });
+  }
+}

@@ -1,0 +1,39 @@
+/** The functions' bundles: the same ones run on one machine and are deployed. */
+import { build } from 'esbuild';
+import { cp, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { functions, type FunctionName } from './topology.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** The module of function `name` below the directory that `bundleFunctions` wrote. */
+export const bundlePath = (directory: string, name: FunctionName) => join(directory, name, 'index.mjs');
+
+/** Bundles every function into a folder of its own below `directory`. */
+export async function bundleFunctions(directory: string): Promise<void> {
+  await Promise.all(
+    Object.entries(functions).map(async ([name, { entry }]) => {
+      await build({
+        absWorkingDir: root,
+        entryPoints: [entry],
+        outfile: join(directory, name, 'index.mjs'),
+        bundle: true,
+        platform: 'node',
+        target: 'node24',
+        format: 'esm',
+        minifySyntax: true,
+        minifyWhitespace: true,
+        legalComments: 'none',
+        external: ['pg-native'],
+        // packages in CommonJS ask for Node's own modules this way
+        banner: {
+          js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+        },
+        logLevel: 'warning',
+      });
+    }),
+  );
+  await mkdir(join(directory, 'migrate'), { recursive: true });
+  await cp(join(root, 'lib/postgres/migrations'), join(directory, 'migrate/migrations'), { recursive: true });
+}

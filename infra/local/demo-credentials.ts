@@ -1,0 +1,68 @@
+/** Credentials of the local stack: a signing key, an API token and a JWT per role, kept in `.local/` until `--fresh`. */
+import { exportJWK, generateKeyPair, type JWK } from 'jose';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { algorithm, signAccessToken } from '../../lib/auth/access-token.ts';
+import { hashToken, mintApiToken } from '../../lib/auth/api-token.ts';
+import type { Role } from '../../lib/auth/permissions.ts';
+import type { Keys } from '../../lib/redis/keys.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+
+export interface Secrets {
+  readonly privateKey: JWK;
+  readonly publicKey: JWK;
+  readonly serviceToken: string;
+  readonly redisToken: string;
+}
+
+export const tokenIssuer = { issuer: 'http://127.0.0.1', audience: 'ops-db' };
+
+const users = { service: '1', admin: '2', viewer: '3', observer: '4' } as const satisfies Record<
+  Role,
+  string
+>;
+const serviceScopes = 'read:observations write:observations read:transfers';
+
+/** Reads `.local/secrets.json`, or makes it. */
+export async function demoSecrets(directory: string): Promise<Secrets> {
+  const file = join(directory, 'secrets.json');
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Secrets;
+  } catch {
+    const { privateKey, publicKey } = await generateKeyPair(algorithm, { crv: 'Ed25519', extractable: true });
+    const kid = randomUUID();
+    const secrets: Secrets = {
+      privateKey: { ...(await exportJWK(privateKey)), kid, alg: algorithm },
+      publicKey: { ...(await exportJWK(publicKey)), kid, alg: algorithm },
+      serviceToken: mintApiToken(users.service, randomBytes(64)).token,
+      redisToken: randomBytes(24).toString('base64url'),
+    };
+    await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
+    return secrets;
+  }
+}
+
+/** A JWT of a demo user, valid for a week. */
+export async function demoAccessToken(secrets: Secrets, role: Role, nowSeconds: number): Promise<string> {
+  return signAccessToken(
+    secrets.privateKey,
+    tokenIssuer,
+    { id: users[role], name: `demo ${role}`, role, sessionId: randomUUID() },
+    { issuedAt: nowSeconds, expiresAt: nowSeconds + 7 * 24 * 3600, id: randomUUID() },
+  );
+}
+
+/** Tells Redis of the service's API token, as the function that mints tokens would. */
+export async function loadServiceToken(redis: Redis, keys: Keys, { serviceToken }: Secrets): Promise<void> {
+  await redis.hset(keys.token(hashToken(serviceToken)), {
+    id: '1',
+    principal: users.service,
+    name: 'observatory scripts',
+    role: 'service',
+    permissions: serviceScopes,
+    expires_at: '',
+    revoked: '0',
+  });
+  await redis.set(keys.tokensLoaded, '1');
+}

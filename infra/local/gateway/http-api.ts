@@ -1,0 +1,144 @@
+/** API Gateway's HTTP API: requests become events of payload format 2.0, results become responses. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import * as z from 'zod/mini';
+import { httpRoutes, type FunctionName } from '../../topology.ts';
+
+export type Invoke = (name: FunctionName, event: unknown) => Promise<unknown>;
+
+/** what API Gateway takes at most */
+const maxBodyBytes = 10 * 1024 * 1024;
+
+const structured = z.object({
+  statusCode: z.int(),
+  headers: z.optional(z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))),
+  body: z.optional(z.string()),
+  cookies: z.optional(z.array(z.string())),
+  isBase64Encoded: z.optional(z.boolean()),
+});
+
+const matchers = httpRoutes.map((route) => ({
+  route,
+  pattern: new RegExp(`^${route.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}/?$`),
+  /** a route without parameters goes before one with */
+  parameters: (route.path.match(/\{/g) ?? []).length,
+}));
+matchers.sort((a, b) => a.parameters - b.parameters);
+
+export async function answerHttp(
+  invoke: Invoke,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [rawPath = '/', rawQueryString = ''] = (request.url ?? '/').split('?');
+  const match = matchers.find(
+    ({ route, pattern }) => route.method === request.method && pattern.test(rawPath),
+  );
+  if (!match) return send(response, 404, { message: 'Not Found' });
+  const body = await readBody(request);
+  if (body === undefined) return send(response, 413, { message: 'Request Entity Too Large' });
+  const event = eventOf(request, { rawPath, rawQueryString, body }, match);
+  let result: unknown;
+  try {
+    result = await invoke(match.route.function, event);
+  } catch {
+    return send(response, 500, { message: 'Internal Server Error' });
+  }
+  const parsed = structured.safeParse(result);
+  if (!parsed.success) return send(response, 200, result);
+  const { statusCode, headers = {}, body: text = '', cookies, isBase64Encoded } = parsed.data;
+  for (const [key, value] of Object.entries(headers)) response.setHeader(key, String(value));
+  if (cookies) response.setHeader('Set-Cookie', cookies);
+  response.writeHead(statusCode).end(isBase64Encoded ? Buffer.from(text, 'base64') : text);
+}
+
+function eventOf(
+  request: IncomingMessage,
+  { rawPath, rawQueryString, body }: { rawPath: string; rawQueryString: string; body: Buffer },
+  { route, pattern }: (typeof matchers)[number],
+) {
+  const routeKey = `${route.method} ${route.path}`;
+  const groups = pattern.exec(rawPath)?.groups;
+  const { cookie, ...headers } = joinedHeaders(request);
+  const query = queryOf(rawQueryString);
+  const isText = /^(text\/|application\/(json|javascript|xml|.*\+json))/.test(
+    headers['content-type'] ?? 'text/',
+  );
+  const now = new Date();
+  return {
+    version: '2.0',
+    routeKey,
+    rawPath,
+    rawQueryString,
+    ...(cookie !== undefined && { cookies: cookie.split(/; */) }),
+    headers,
+    ...(query && { queryStringParameters: query }),
+    ...(groups && {
+      pathParameters: Object.fromEntries(
+        Object.entries(groups).map(([name, value]) => [name, decodePart(value)]),
+      ),
+    }),
+    requestContext: {
+      accountId: '000000000000',
+      apiId: 'local',
+      domainName: headers.host ?? '127.0.0.1',
+      domainPrefix: 'local',
+      http: {
+        method: route.method,
+        path: rawPath,
+        protocol: 'HTTP/1.1',
+        sourceIp: request.socket.remoteAddress ?? '',
+        userAgent: headers['user-agent'] ?? '',
+      },
+      requestId: randomUUID(),
+      routeKey,
+      stage: '$default',
+      time: now.toUTCString(),
+      timeEpoch: now.getTime(),
+    },
+    ...(body.length > 0 && { body: body.toString(isText ? 'utf8' : 'base64') }),
+    isBase64Encoded: body.length > 0 && !isText,
+  };
+}
+
+/** Names in lower case, repeated headers joined by commas. */
+export function joinedHeaders(request: IncomingMessage): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(request.headersDistinct).flatMap(([name, values]) =>
+      values === undefined ? [] : [[name, values.join(name === 'cookie' ? '; ' : ',')]],
+    ),
+  );
+}
+
+/** Repeated parameters joined by commas; undefined without any. */
+export function queryOf(text: string): Record<string, string> | undefined {
+  const query: Record<string, string> = {};
+  for (const [key, value] of new URLSearchParams(text)) {
+    query[key] = query[key] === undefined ? value : `${query[key]},${value}`;
+  }
+  return Object.keys(query).length > 0 ? query : undefined;
+}
+
+function decodePart(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** @returns undefined if it is too large */
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    const bytes = chunk as Buffer;
+    size += bytes.length;
+    if (size <= maxBodyBytes) chunks.push(bytes);
+  }
+  return size > maxBodyBytes ? undefined : Buffer.concat(chunks);
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+}

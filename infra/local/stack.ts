@@ -1,0 +1,314 @@
+/**
+ * The whole system on one machine, from the same topology that is deployed: real parts, each on a loopback port of its
+ * own; the functions in processes of their own; the link between site and main in between.
+ */
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { migrate } from '../../lib/postgres/migrate.ts';
+import { connectRedis } from '../../lib/redis/client.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { bundleFunctions, bundlePath } from '../bundle.ts';
+import { environment, functions, queues, schedules, webSocketStage, type FunctionName } from '../topology.ts';
+import {
+  demoAccessToken,
+  demoSecrets,
+  loadServiceToken,
+  tokenIssuer,
+  type Secrets,
+} from './demo-credentials.ts';
+import { environmentOf, type LocalValues } from './environment.ts';
+import { startEventSource } from './event-source.ts';
+import { answerHttp } from './gateway/http-api.ts';
+import { answerService } from './gateway/service-endpoints.ts';
+import { WebSocketApi } from './gateway/web-socket-api.ts';
+import { Lambda } from './lambda.ts';
+import { startLink, type Link } from './link.ts';
+import { freePort } from './ports.ts';
+import { createClusters, startMain, startReplica, type PostgresServer } from './postgres.ts';
+import { forkBound, end } from './process.ts';
+import { startRedis, type RedisServer } from './redis.ts';
+import { seed } from './seed.ts';
+import { createQueues, startSqs, type LocalSqs, type QueueUrls } from './sqs.ts';
+
+export interface StackOptions {
+  /** where data lives */
+  readonly directory: string;
+  /** 0 = any free one */
+  readonly httpPort: number;
+  readonly roundTripMilliseconds: number;
+  /** false: faster, and lost with the machine's power; for tests */
+  readonly durable: boolean;
+  /** settings of the topology with other values than on AWS */
+  readonly settings?: LocalValues;
+  /** false: schedules run only when `runSchedule` is called; for tests */
+  readonly runSchedules?: boolean;
+  readonly log: (line: string) => void;
+}
+
+/** What clients of the local stack need: the content of `stack.json`. */
+export interface StackDescription {
+  readonly pid: number;
+  readonly http: string;
+  readonly websocket: string;
+  readonly tokens: { readonly service: string; readonly viewer: string; readonly admin: string };
+  readonly main: string;
+  readonly replica: string;
+  readonly redis: { readonly url: string; readonly token: string };
+  readonly sqs: string;
+  readonly queues: { readonly transactions: string; readonly replicationChecks: string };
+  readonly link: string;
+}
+
+export interface Stack {
+  readonly description: StackDescription;
+  readonly redisEngine: string;
+  readonly redisSurvivesRestart: boolean;
+  readonly link: Link;
+  readonly secrets: Secrets;
+  /** the running parts, to be stopped and killed by tests */
+  readonly parts: {
+    readonly redis: RedisServer;
+    readonly sqs: LocalSqs;
+    readonly lambdas: Record<FunctionName, Lambda>;
+  };
+  readonly invoke: (name: FunctionName, event: unknown) => Promise<unknown>;
+  readonly runSchedule: (name: keyof typeof schedules) => Promise<unknown>;
+  readonly stop: () => Promise<void>;
+}
+
+/** A developer's machine has no rate to defend, and nobody waits a quarter of an hour to see a finish without a start. */
+const localSettings: LocalValues = {
+  RATE_LIMIT_PER_SECOND: '20000',
+  TICKETS_PER_SECOND: '1000',
+  SOCKETS_PER_USER: '5000',
+  START_WAIT_SECONDS: '10',
+};
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const stops: (() => Promise<unknown> | void)[] = [];
+  const stop = async () => {
+    for (const each of stops.splice(0).reverse()) await each();
+  };
+  try {
+    return await start(options, stops, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  options: StackOptions,
+  stops: (() => Promise<unknown> | void)[],
+  stop: () => Promise<void>,
+): Promise<Stack> {
+  const { directory, log } = options;
+  await mkdir(directory, { recursive: true });
+  const bundles = join(directory, 'functions');
+  // Claimed before anything else: a busy port is told at once.
+  const gateway = await listening(options.httpPort);
+  stops.push(() => close(gateway.server));
+  const [secrets, postgres, redis, sqs] = await Promise.all([
+    demoSecrets(directory),
+    startPostgres(options, stops),
+    startRedis(join(directory, 'redis')).then((server) => keep(stops, server)),
+    startSqs().then((server) => keep(stops, server)),
+    bundleFunctions(bundles),
+  ]);
+  const { main, replica, link } = postgres;
+  const upstash = { url: `http://127.0.0.1:${await freePort()}`, token: secrets.redisToken };
+  const front = forkBound(new URL('upstash.process.ts', import.meta.url), [
+    String(redis.port),
+    new URL(upstash.url).port,
+    upstash.token,
+  ]);
+  stops.push(() => end(front, 'SIGTERM'));
+  await once(front, 'message');
+
+  const sqsClient = new SQSClient({
+    endpoint: process.env.AWS_ENDPOINT_URL ?? sqs.endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  stops.push(() => sqsClient.destroy());
+  const queueUrls = await createQueues(sqsClient);
+  const services = await listening(0);
+  stops.push(() => close(services.server));
+
+  const values: LocalValues = {
+    REDIS_URL: upstash.url,
+    REDIS_TOKEN: upstash.token,
+    MAIN_DATABASE_URL: throughLink(main, link),
+    MAIN_OWNER_DATABASE_URL: throughLink(main, link),
+    REPLICAS: JSON.stringify([{ name: 'site', url: replica.url }]),
+    JWT_PUBLIC_JWKS: JSON.stringify({ keys: [secrets.publicKey] }),
+    JWT_PRIVATE_JWKS: JSON.stringify({ keys: [secrets.privateKey] }),
+    JWT_ISSUER: tokenIssuer.issuer,
+    JWT_AUDIENCE: tokenIssuer.audience,
+    WEBSOCKET_ENDPOINT: `${services.url}/${webSocketStage}`,
+    GITHUB_CLIENT_ID: 'local',
+    GITHUB_CLIENT_SECRET: 'local',
+    GITHUB_ROLES: '{}',
+    FRONTEND_ORIGINS: gateway.url,
+    ...localSettings,
+    ...options.settings,
+  };
+  const lambdas = startLambdas(
+    bundles,
+    queueUrls,
+    values,
+    {
+      AWS_ENDPOINT_URL_SQS: sqs.endpoint,
+      AWS_ENDPOINT_URL_LAMBDA: services.url,
+    },
+    log,
+  );
+  stops.push(() => Promise.all(Object.values(lambdas).map((each) => each.stop())));
+  const invoke = (name: FunctionName, event: unknown) => lambdas[name].invoke(event);
+  const runSchedule = (name: keyof typeof schedules) =>
+    invoke(schedules[name].function, { source: 'aws.scheduler' });
+
+  const keys = keysOf(values.REDIS_PREFIX ?? environment.REDIS_PREFIX.value);
+  await loadServiceToken(connectRedis(upstash), keys, secrets);
+  const warm = [lambdas.accept, lambdas.accept, lambdas.query, lambdas.apply, lambdas.confirm];
+  await Promise.all([...warm, lambdas.authenticate, lambdas.connect].map((each) => each.warmUp()));
+
+  const webSockets = new WebSocketApi(invoke);
+  stops.push(() => webSockets.stop());
+  gateway.server.on(
+    'request',
+    (request, response) => void answerOr500(answerHttp(invoke, request, response), response),
+  );
+  gateway.server.on('upgrade', (request, socket, head) => void webSockets.upgrade(request, socket, head));
+  services.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    void answerOr500(answerService(webSockets, invoke, request, response), response);
+  });
+  for (const [key, spec] of Object.entries(queues)) {
+    const source = startEventSource(sqsClient, {
+      queueUrl: queueUrls[key as keyof typeof queues].url,
+      spec,
+      lambda: lambdas[spec.consumer],
+      maximumConcurrency: functions[spec.consumer].concurrency,
+      onError: (error) => log(`event source ${spec.name}: ${String(error)}`),
+    });
+    stops.push(() => source.stop());
+  }
+  if (options.runSchedules ?? true) stops.push(startSchedules(runSchedule, log));
+
+  const now = Math.floor(Date.now() / 1000);
+  return {
+    description: {
+      pid: process.pid,
+      http: gateway.url,
+      websocket: gateway.url.replace('http', 'ws'),
+      tokens: {
+        service: secrets.serviceToken,
+        viewer: await demoAccessToken(secrets, 'viewer', now),
+        admin: await demoAccessToken(secrets, 'admin', now),
+      },
+      main: main.url,
+      replica: replica.url,
+      redis: upstash,
+      sqs: sqs.endpoint,
+      queues: {
+        transactions: queueUrls.transactions.url,
+        replicationChecks: queueUrls.replicationChecks.url,
+      },
+      link: link.controlUrl,
+    },
+    redisEngine: redis.engine,
+    redisSurvivesRestart: redis.survivesRestart,
+    link,
+    secrets,
+    parts: { redis, sqs, lambdas },
+    invoke,
+    runSchedule,
+    stop,
+  };
+}
+
+type Stops = (() => Promise<unknown> | void)[];
+
+async function startPostgres({ directory, durable, roundTripMilliseconds }: StackOptions, stops: Stops) {
+  const postgres = { directory: join(directory, 'postgres'), durable };
+  await createClusters(postgres);
+  const main = keep(stops, await startMain(postgres));
+  const link = keep(stops, await startLink({ targetPort: main.port, roundTripMilliseconds }));
+  const migrations = fileURLToPath(new URL('../../lib/postgres/migrations', import.meta.url));
+  await migrate(main.url, migrations, () => undefined);
+  await seed(main.url);
+  const replica = keep(stops, await startReplica({ ...postgres, mainPort: link.port }));
+  return { main, replica, link };
+}
+
+function startLambdas(
+  bundles: string,
+  queueUrls: Record<keyof typeof queues, QueueUrls>,
+  values: LocalValues,
+  endpoints: Record<string, string>,
+  log: (line: string) => void,
+): Record<FunctionName, Lambda> {
+  return Object.fromEntries(
+    Object.entries(functions).map(([key, spec]) => {
+      const name = key as FunctionName;
+      const variables = { ...environmentOf(name, queueUrls, values), ...endpoints };
+      const onLine = (line: string) => log(`${name}: ${line}`);
+      return [
+        name,
+        new Lambda({ name, spec, bundle: bundlePath(bundles, name), environment: variables, onLine }),
+      ];
+    }),
+  ) as Record<FunctionName, Lambda>;
+}
+
+function startSchedules(
+  run: (name: keyof typeof schedules) => Promise<unknown>,
+  log: (line: string) => void,
+): () => void {
+  const timers = Object.entries(schedules).map(([name, { everySeconds }]) =>
+    setInterval(() => {
+      run(name as keyof typeof schedules).catch((error: unknown) =>
+        log(`schedule ${name}: ${String(error)}`),
+      );
+    }, everySeconds * 1000),
+  );
+  return () => timers.forEach((timer) => clearInterval(timer));
+}
+
+function keep<T extends { readonly stop: () => Promise<void> }>(stops: Stops, part: T): T {
+  stops.push(() => part.stop());
+  return part;
+}
+
+function throughLink(main: PostgresServer, link: Link): string {
+  const url = new URL(main.url);
+  url.port = String(link.port);
+  return url.href;
+}
+
+async function listening(port: number): Promise<{ server: Server; url: string }> {
+  const server = createServer();
+  server.keepAliveTimeout = 65_000;
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+async function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  await new Promise((closed) => server.close(closed));
+}
+
+async function answerOr500(answering: Promise<void>, response: ServerResponse): Promise<void> {
+  try {
+    await answering;
+  } catch {
+    if (response.headersSent) response.destroy();
+    else response.writeHead(500).end();
+  }
+}

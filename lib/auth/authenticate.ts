@@ -3,6 +3,7 @@ import { problem } from '../http/problem.ts';
 import type { Request } from '../http/serve.ts';
 import type { Route } from '../http/routes.ts';
 import type { Redis } from '../redis/client.ts';
+import { redisHash } from '../redis/hash.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { VerifyAccessToken } from './access-token.ts';
 import type { ApiTokenClaim } from './api-token.ts';
@@ -60,7 +61,8 @@ async function lookUpToken(
   const pipeline = redis.pipeline();
   pipeline.hgetall(keys.token(claim.hash));
   pipeline.exists(keys.tokensLoaded);
-  const [found, loaded] = await answered(pipeline.exec<[unknown, number]>());
+  const [answer, loaded] = await answered(pipeline.exec<[unknown, number]>());
+  const found = redisHash.parse(answer);
   if (found === null && loaded === 0) throw cannotTell();
   const token = tokenRecord.safeParse(found);
   if (!token.success || token.data.principal !== claim.principalId) {

@@ -1,5 +1,6 @@
 /** The overlay as readers see it: what the buffer may still add to the database. */
 import * as z from 'zod/mini';
+import { redisHash } from '../redis/hash.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { readTransaction, type Transaction } from '../transaction/transaction.ts';
@@ -26,8 +27,6 @@ const flag = z.object({
   verified: z.optional(z.boolean()),
 });
 
-const flat = z.union([z.null(), z.record(z.string(), z.string())]);
-
 /** Overlay of some aggregates, in one round trip; the floor is read after them, so it is never too low for them. */
 export async function readOverlay(redis: Redis, keys: Keys, aggregates: readonly string[]): Promise<Overlay> {
   const pipeline = redis.pipeline();
@@ -36,7 +35,7 @@ export async function readOverlay(redis: Redis, keys: Keys, aggregates: readonly
   const answers = await pipeline.exec();
   const floor = z.nullable(z.string()).parse(answers.pop());
   return {
-    entries: answers.flatMap((answer) => entriesOf(flat.parse(answer) ?? {})),
+    entries: answers.flatMap((answer) => entriesOf(redisHash.parse(answer) ?? {})),
     floor: BigInt(floor ?? 0),
   };
 }

@@ -1,6 +1,7 @@
 /** The registry of open WebSockets, each subscribed to the channel that it was opened for. */
 import * as z from 'zod/mini';
 import type { Redis } from '../redis/client.ts';
+import { redisHash } from '../redis/hash.ts';
 import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
 
@@ -65,12 +66,15 @@ export async function listConnections(redis: Redis, keys: Keys, nowMilliseconds:
     .parse(await redis.zrange(keys.connections, nowMilliseconds, '+inf', { byScore: true }));
 }
 
-const hash = z.nullable(
-  z.object({
-    principal: z.string(),
-    channel: z.string(),
-    connected_at: z.pipe(z.string(), z.transform(Number)),
-  }),
+const hash = z.pipe(
+  redisHash,
+  z.nullable(
+    z.object({
+      principal: z.string(),
+      channel: z.string(),
+      connected_at: z.pipe(z.string(), z.transform(Number)),
+    }),
+  ),
 );
 
 export async function readConnections(

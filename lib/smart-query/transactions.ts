@@ -1,6 +1,7 @@
 /** Where an accepted transaction is: what the buffer knows and what main has said, whichever is further. */
 import * as z from 'zod/mini';
 import { readInboxRow, stateOf, type InboxRow } from '../postgres/inbox.ts';
+import { redisHash } from '../redis/hash.ts';
 import { readFromReplica } from '../replication/replicas.ts';
 import type { SmartQueryParts } from './executed-obs-units.ts';
 
@@ -39,7 +40,8 @@ export async function readTransactionStatus(
   const pipeline = redis.pipeline();
   pipeline.hgetall(keys.transaction(id));
   pipeline.get(keys.floor);
-  const [hash, floor] = await pipeline.exec<[unknown, string | null]>();
+  const [answer, floor] = await pipeline.exec<[unknown, string | null]>();
+  const hash = redisHash.parse(answer);
   const buffered = hash === null ? undefined : entry.parse(hash);
   const recorded = await readFromReplica(replicas, BigInt(floor ?? 0), async (database) => {
     const { rows } = await database.query({

@@ -1,0 +1,15 @@
+import * as z from 'zod/mini';
+
+/** What HGETALL answers: field and value in turn. */
+const flat = z.array(z.string());
+
+/** A hash as an object, or null if there is none. */
+export const redisHash = z.pipe(
+  flat,
+  z.transform((texts): Record<string, string> | null => {
+    if (texts.length === 0) return null;
+    return Object.fromEntries(
+      texts.flatMap((field, index) => (index % 2 === 0 ? [[field, texts[index + 1] ?? '']] : [])),
+    );
+  }),
+);

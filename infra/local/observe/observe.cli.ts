@@ -1,0 +1,106 @@
+/** `npm run observe -- SCHEDULE.txt [--speed 600 | max] [--url …] [--token …] [--json]` */
+import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { ObservatoryClient } from '../../../lib/client/observatory-client.ts';
+import { percentile } from '../percentile.ts';
+import { observe, type Observed, type Progress } from './observe.ts';
+import { readToastSchedule } from './toast-schedule.ts';
+
+const usage =
+  'Usage: npm run observe -- SCHEDULE.txt [--speed 600 | max] [--url URL] [--token TOKEN] [--json]';
+const { positionals, values: options } = arguments_();
+const [file] = positionals;
+if (file === undefined || positionals.length > 1) fail(usage);
+const speed = options.speed === 'max' ? Infinity : Number(options.speed);
+if (!(speed > 0)) fail(`--speed is a number above zero, or max, not ${options.speed}`);
+const content = await readFile(file, 'utf8').catch(() => fail(`There is no schedule ${file}.`));
+const schedule = readSchedule();
+const { url, token } = await target();
+
+const stopping = new AbortController();
+process.on('SIGINT', () => stopping.abort());
+const observed = await observe(schedule, {
+  client: new ObservatoryClient({ url, token }),
+  content,
+  speed,
+  signal: stopping.signal,
+  sleep: (milliseconds) => delay(milliseconds, undefined, { signal: stopping.signal }).catch(() => undefined),
+  onProgress: showProgress,
+});
+if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+for (const error of observed.errors.slice(0, 10)) console.error(error);
+if (options.json) console.log(JSON.stringify(resultOf(observed)));
+else console.log(summary(observed));
+process.exit(observed.failed > 0 ? 1 : 0);
+
+function arguments_() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        speed: { type: 'string', default: 'max' },
+        url: { type: 'string' },
+        token: { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    return fail(`${error instanceof Error ? error.message : ''}\n${usage}`);
+  }
+}
+
+function readSchedule() {
+  try {
+    return readToastSchedule(content);
+  } catch (error) {
+    return fail(`${file}, ${error instanceof Error ? error.message : ''}`);
+  }
+}
+
+async function target(): Promise<{ url: string; token: string }> {
+  if (options.url !== undefined && options.token !== undefined)
+    return { url: options.url.replace(/\/$/, ''), token: options.token };
+  const text = await readFile('.local/stack.json', 'utf8').catch(() =>
+    fail('No stack runs here: npm start, or give --url and --token.'),
+  );
+  const stack = JSON.parse(text) as { http: string; tokens: { service: string } };
+  return { url: options.url?.replace(/\/$/, '') ?? stack.http, token: options.token ?? stack.tokens.service };
+}
+
+function showProgress({ done, scans, failed }: Progress): void {
+  const bad = failed > 0 ? `, ${failed} failed` : '';
+  if (process.stderr.isTTY) {
+    const filled = Math.round((30 * done) / scans);
+    process.stderr.write(`\r[${'#'.repeat(filled)}${' '.repeat(30 - filled)}] ${done}/${scans} scans${bad}`);
+  } else if (done % 100 === 0 || done === scans) {
+    console.error(`${done}/${scans} scans${bad}`);
+  }
+}
+
+function resultOf({ scans, accepted, finished, failed, replayed, ids, latenciesMilliseconds }: Observed) {
+  return {
+    scans,
+    accepted,
+    finished,
+    failed,
+    replayed,
+    p50_ms: percentile(latenciesMilliseconds, 0.5),
+    p99_ms: percentile(latenciesMilliseconds, 0.99),
+    ids,
+  };
+}
+
+function summary(result: Observed): string {
+  const { scans, accepted, finished, failed, replayed, p50_ms, p99_ms } = resultOf(result);
+  const again = failed > 0 ? '\nRun it again to go on: what is recorded is not recorded twice.' : '';
+  return (
+    `${scans} scans: ${accepted} started, ${finished} finished, ${failed} failed` +
+    `${replayed > 0 ? `, ${replayed} answers repeated` : ''}; answers p50 ${p50_ms} ms, p99 ${p99_ms} ms.${again}`
+  );
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(2);
+}

@@ -199,7 +199,7 @@ export const functions = {
     memoryMegabytes: 512,
     concurrency: 10,
     database: false,
-    environment: [...redis, 'WEBSOCKET_ENDPOINT', 'BROADCAST_FUNCTION_NAME', 'SOCKETS_PER_USER'],
+    environment: [...redis, 'BROADCAST_FUNCTION_NAME', 'SOCKETS_PER_USER'],
   },
   broadcast: {
     entry: 'functions/broadcast/broadcast.handler.ts',

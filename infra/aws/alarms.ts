@@ -1,0 +1,40 @@
+import { Duration } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, TreatMissingData, type IMetric } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Construct } from 'constructs';
+import type { Functions } from './functions.ts';
+import type { Queues } from './queues.ts';
+
+interface AlarmedParts {
+  readonly name: string;
+  readonly queues: Queues;
+  readonly functions: Functions;
+}
+
+/** What somebody should look at. No alarm is about losing a record: there is none that can be lost by waiting. */
+export function alarms(scope: Construct, { name, queues, functions }: AlarmedParts): void {
+  const alarm = (id: string, metric: IMetric, threshold: number, description: string) =>
+    new Alarm(scope, `Alarm-${id}`, {
+      alarmName: `${name}-${id}`,
+      alarmDescription: description,
+      metric,
+      threshold,
+      evaluationPeriods: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    });
+  const period = Duration.minutes(5);
+  for (const [key, { queue, deadLetters }] of Object.entries(queues.byName)) {
+    const dead = deadLetters.metricApproximateNumberOfMessagesVisible({ period });
+    alarm(
+      `${key}-dead-letters`,
+      dead,
+      1,
+      'The sweeper drives them again; if they come back, a function fails.',
+    );
+    const age = queue.metricApproximateAgeOfOldestMessage({ period });
+    alarm(`${key}-age`, age, 3600, 'Main, or a replica, has been out of reach for an hour.');
+  }
+  for (const [key, each] of Object.entries(functions.byName)) {
+    alarm(`${key}-errors`, each.metricErrors({ period }), 5, `Function ${key} fails; its log says why.`);
+  }
+}

@@ -1,0 +1,80 @@
+import { Stack } from 'aws-cdk-lib';
+import {
+  AllowedMethods,
+  CachePolicy,
+  Distribution,
+  Function,
+  FunctionCode,
+  FunctionEventType,
+  FunctionRuntime,
+  OriginRequestPolicy,
+  PriceClass,
+  SecurityPolicyProtocol,
+  ViewerProtocolPolicy,
+} from 'aws-cdk-lib/aws-cloudfront';
+import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { Construct } from 'constructs';
+import { webSocketPath, webSocketStage } from '../topology.ts';
+import type { Deployment } from './deployment.ts';
+import type { HttpGateway } from './http-gateway.ts';
+import type { WebSocketGateway } from './web-socket-gateway.ts';
+
+export interface EdgeProps {
+  readonly http: HttpGateway;
+  readonly webSocket: WebSocketGateway;
+  readonly domain: Deployment['domain'];
+}
+
+/**
+ * One name for both APIs. A WebSocket API has no path but its stage: a function at the edge turns the clients' path into
+ * the stage with a query that names the channel.
+ */
+export class Edge extends Construct {
+  readonly url: string;
+  readonly webSocketUrl: string;
+
+  constructor(scope: Construct, { http, webSocket, domain }: EdgeProps) {
+    super(scope, 'Edge');
+    const { path, channel } = webSocketPath;
+    const toStage = new Function(this, 'ToStage', {
+      runtime: FunctionRuntime.JS_2_0,
+      comment: `${path} → /${webSocketStage}`,
+      code: FunctionCode.fromInline(
+        `function handler(event) {
+  var request = event.request;
+  request.uri = '/${webSocketStage}';
+  request.querystring.channel = { value: '${channel}' };
+  return request;
+}`,
+      ),
+    });
+    const custom = domain && {
+      domainNames: [domain.name],
+      certificate: Certificate.fromCertificateArn(this, 'Certificate', domain.certificateArn),
+      minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
+    };
+    const shared = {
+      allowedMethods: AllowedMethods.ALLOW_ALL,
+      cachePolicy: CachePolicy.CACHING_DISABLED,
+      originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+      viewerProtocolPolicy: ViewerProtocolPolicy.HTTPS_ONLY,
+    };
+    const distribution = new Distribution(this, 'Distribution', {
+      comment: `${Stack.of(this).stackName}: HTTP API and WebSocket`,
+      ...custom,
+      priceClass: PriceClass.PRICE_CLASS_ALL,
+      defaultBehavior: { origin: new HttpOrigin(http.url.replace('https://', '')), ...shared },
+      additionalBehaviors: {
+        [path]: {
+          origin: new HttpOrigin(webSocket.host),
+          functionAssociations: [{ function: toStage, eventType: FunctionEventType.VIEWER_REQUEST }],
+          ...shared,
+        },
+      },
+    });
+    const host = domain?.name ?? distribution.distributionDomainName;
+    this.url = `https://${host}`;
+    this.webSocketUrl = `wss://${host}${path}`;
+  }
+}

@@ -1,0 +1,58 @@
+import { Fn, Stack } from 'aws-cdk-lib';
+import { CfnStage, CorsHttpMethod, HttpApi, HttpMethod, type IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { httpRoutes } from '../topology.ts';
+import type { Functions } from './functions.ts';
+
+/** API Gateway's HTTP API with the routes of the topology. */
+export class HttpGateway extends Construct {
+  readonly api: IHttpApi;
+  readonly url: string;
+
+  constructor(
+    scope: Construct,
+    { name, functions }: { readonly name: string; readonly functions: Functions },
+  ) {
+    super(scope, 'Http');
+    const api = new HttpApi(this, 'Api', {
+      apiName: `${name}-http`,
+      corsPreflight: {
+        allowOrigins: Fn.split(',', Fn.ref('FrontendOrigins')),
+        allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.POST, CorsHttpMethod.PUT, CorsHttpMethod.DELETE],
+        allowHeaders: ['authorization', 'content-type', 'idempotency-key'],
+        exposeHeaders: ['link', 'location', 'retry-after', 'idempotency-replayed'],
+        allowCredentials: true,
+      },
+    });
+    const integrations = new Map<string, HttpLambdaIntegration>();
+    for (const route of httpRoutes) {
+      const handler = functions.byName[route.function];
+      const integration =
+        integrations.get(route.function) ??
+        new HttpLambdaIntegration(`${route.function}-integration`, handler);
+      integrations.set(route.function, integration);
+      api.addRoutes({ path: route.path, methods: [route.method as HttpMethod], integration });
+    }
+    this.api = api;
+    this.url = `https://${api.apiId}.execute-api.${Stack.of(this).region}.${Stack.of(this).urlSuffix}`;
+    logAccess(this, api.defaultStage?.node.defaultChild as CfnStage, `/aws/apigateway/${name}-http`);
+  }
+}
+
+/** A line per request: who, what, how long; never a credential. */
+export function logAccess(scope: Construct, stage: CfnStage, logGroupName: string): void {
+  const group = new LogGroup(scope, 'AccessLog', { logGroupName, retention: RetentionDays.THREE_MONTHS });
+  stage.accessLogSettings = {
+    destinationArn: group.logGroupArn,
+    format: JSON.stringify({
+      requestId: '$context.requestId',
+      ip: '$context.identity.sourceIp',
+      time: '$context.requestTime',
+      route: '$context.routeKey',
+      status: '$context.status',
+      latencyMs: '$context.integrationLatency',
+    }),
+  };
+}

@@ -1,0 +1,64 @@
+import { CfnOutput, Duration, Stack, Tags } from 'aws-cdk-lib';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
+import { Trigger } from 'aws-cdk-lib/triggers';
+import type { Construct } from 'constructs';
+import { schedules } from '../topology.ts';
+import { acknowledge } from './acknowledgments.ts';
+import { alarms } from './alarms.ts';
+import type { Deployment } from './deployment.ts';
+import { Edge } from './edge.ts';
+import { Functions } from './functions.ts';
+import { HttpGateway } from './http-gateway.ts';
+import { Queues } from './queues.ts';
+import { WebSocketGateway } from './web-socket-gateway.ts';
+
+export interface OpsDbStackProps {
+  readonly deployment: Deployment;
+  /** where the functions' bundles are */
+  readonly bundles: string;
+}
+
+/** One observatory: its API, functions, queues and schedules. Redis and Postgres are named by secrets. */
+export class OpsDbStack extends Stack {
+  constructor(scope: Construct, { deployment, bundles }: OpsDbStackProps) {
+    const { name, account, region } = deployment;
+    super(scope, name, {
+      description: 'Operations database API of a remote observatory',
+      env: { ...(account && { account }), ...(region && { region }) },
+    });
+    Tags.of(this).add('application', name);
+
+    const queues = new Queues(this, name);
+    const webSocket = new WebSocketGateway(this, name);
+    const functions = new Functions(this, { deployment, bundles, queues, webSocket });
+    webSocket.route(functions);
+    const http = new HttpGateway(this, { name, functions });
+    for (const [id, { function: target, everySeconds }] of Object.entries(schedules)) {
+      new Rule(this, `Schedule-${id}`, {
+        ruleName: `${name}-${id}`,
+        schedule: Schedule.rate(Duration.seconds(everySeconds)),
+        targets: [new LambdaFunction(functions.byName[target], { retryAttempts: 0 })],
+      });
+    }
+    // The schema is brought up to date before anything that needs it is replaced.
+    new Trigger(this, 'Migrate', {
+      handler: functions.byName.migrate,
+      executeBefore: [functions.byName.apply, functions.byName.query],
+      timeout: Duration.minutes(5),
+    });
+    alarms(this, { name, queues, functions });
+    const edge = new Edge(this, { http, webSocket, domain: deployment.domain });
+    acknowledge(this, deployment);
+
+    new CfnOutput(this, 'HttpUrl', { value: http.url, description: 'HTTPS API, for scripts' });
+    new CfnOutput(this, 'SiteUrl', {
+      value: edge.url,
+      description: 'HTTPS API and WebSocket on one name, for browsers',
+    });
+    new CfnOutput(this, 'WebSocketUrl', {
+      value: edge.webSocketUrl,
+      description: 'WebSocket, with ?ticket=…',
+    });
+  }
+}

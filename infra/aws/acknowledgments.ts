@@ -10,8 +10,6 @@ const reasons: Readonly<Record<string, string>> = {
   'AwsSolutions-CFR2':
     'API Gateway and the functions limit rates; a firewall can be attached by whoever wants one.',
   'AwsSolutions-CFR3': 'API Gateway logs each request.',
-  'AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<WebSocketApi273F6915>/*/*/@connections/*]':
-    'The ids of connections are not known before they are open.',
 };
 
 /** With the name of CloudFront itself its certificate comes, whose policy is fixed. */
@@ -24,8 +22,18 @@ const withNetwork = {
     'Network interfaces are made by Lambda, under names that nobody knows before.',
 };
 
-export function acknowledge(scope: Construct, { domain, network }: Deployment): void {
-  const all = { ...reasons, ...(!domain && withoutDomain), ...(network && withNetwork) };
+export function acknowledge(
+  scope: Construct,
+  { domain, network, region = '<AWS::Region>', account = '<AWS::AccountId>' }: Deployment,
+): void {
+  const connections = `arn:<AWS::Partition>:execute-api:${region}:${account}:<WebSocketApi273F6915>/*/*/@connections/*`;
+  const all = {
+    ...reasons,
+    [`AwsSolutions-IAM5[Resource::${connections}]`]:
+      'The ids of connections are not known before they are open.',
+    ...(!domain && withoutDomain),
+    ...(network && withNetwork),
+  };
   for (const [rule, reason] of Object.entries(all)) {
     Validations.of(scope).acknowledge({ id: `AwsSolutions::${rule}`, reason });
   }

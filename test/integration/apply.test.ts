@@ -1,0 +1,249 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { applyTransactions } from '../../lib/postgres/apply.ts';
+import type { InboxRow } from '../../lib/postgres/inbox.ts';
+import { TransactionBuilder } from '../../lib/transaction/builder.ts';
+import type { Transaction } from '../../lib/transaction/transaction.ts';
+import { startTestMain, type TestMain } from '../support/test-main.ts';
+
+let main: TestMain;
+let clock = 1_900_000_000_000_000;
+
+beforeAll(async () => {
+  main = await startTestMain();
+});
+afterAll(() => main.stop());
+
+function builder(aggregate: string, stamp = (clock += 1000)): TransactionBuilder {
+  const heading = { id: randomUUID(), stamp, aggregate, principal: '1', operation: 'test' };
+  return new TransactionBuilder(heading, randomUUID);
+}
+
+function start(aggregate: string, { obsUnitId = 7, stamp }: { obsUnitId?: number; stamp?: number } = {}) {
+  const made = builder(aggregate, stamp);
+  made.create(
+    'executed_obs_unit',
+    { obs_unit_id: obsUnitId, status: 'running', start_time: '2026-10-01T00:00:00.000Z', metadata: { a: 1 } },
+    aggregate,
+  );
+  return made.build();
+}
+
+function finish(aggregate: string, status = 'completed', stamp?: number) {
+  return builder(aggregate, stamp)
+    .update(
+      'executed_obs_unit',
+      aggregate,
+      { status, end_time: '2026-10-01T00:10:00.000Z', metadata: { b: 2 } },
+      { onlyIf: { status: 'running' }, given: ['status'] },
+    )
+    .build();
+}
+
+const apply = async (...batch: Transaction[]) => (await applyTransactions(main.pool, batch, 900)).rows;
+const outcomeOf = (rows: readonly InboxRow[], { id }: Transaction) => {
+  const row = rows.find((each) => each.id === id);
+  return row && [row.outcome, row.parkedFor].filter(Boolean).join(' ');
+};
+const unit = async (id: string) =>
+  (await main.pool.query<Record<string, unknown>>('select * from executed_obs_unit where id = $1', [id]))
+    .rows[0];
+
+describe('the server-side function of main', () => {
+  it('applies a start and its finish, and tells a position at or after their commit', async () => {
+    const id = randomUUID();
+    const { rows, lsn } = await applyTransactions(main.pool, [start(id), finish(id)], 900);
+    expect(rows.map((row) => row.outcome)).toEqual(['applied', 'applied']);
+    expect(await unit(id)).toMatchObject({ status: 'completed', metadata: { a: 1, b: 2 } });
+    const position = await main.pool.query<{ n: string }>("select pg_current_wal_lsn() - '0/0' as n");
+    expect(lsn.value).toBeLessThanOrEqual(BigInt(position.rows[0]?.n ?? 0));
+    expect(lsn.value).toBeGreaterThan(0n);
+  });
+
+  it('executes a transaction once, however often and in whatever company it comes', async () => {
+    const id = randomUUID();
+    const started = start(id);
+    const ended = finish(id);
+    await apply(started, started, ended);
+    await main.pool.query("update executed_obs_unit set metadata = '{}' where id = $1", [id]);
+    const rows = await apply(ended, started, ended);
+    expect(outcomeOf(rows, started)).toBe('applied');
+    expect(outcomeOf(rows, ended)).toBe('applied');
+    expect(await unit(id)).toMatchObject({ metadata: {} });
+  });
+
+  it('executes a transaction once when two processors have it at the same time', async () => {
+    const ids = Array.from({ length: 20 }, () => randomUUID());
+    const batch = ids.flatMap((id) => [start(id), finish(id)]);
+    await Promise.all([apply(...batch), apply(...[...batch].reverse()), apply(...batch)]);
+    const { rows } = await main.pool.query<{ attempts: number; outcome: string }>(
+      'select attempts, outcome from inbox where aggregate_id = any ($1)',
+      [ids],
+    );
+    expect(rows).toHaveLength(40);
+    expect(new Set(rows.map((row) => `${row.outcome} ${row.attempts}`))).toEqual(new Set(['applied 1']));
+  });
+
+  it('parks a finish without its start, and applies it when the start comes', async () => {
+    const id = randomUUID();
+    const started = start(id);
+    const ended = finish(id);
+    expect(outcomeOf(await apply(ended), ended)).toBe('parked start');
+    expect(await unit(id)).toBeUndefined();
+    const rows = await apply(started);
+    expect(outcomeOf(rows, started)).toBe('applied');
+    expect(outcomeOf(rows, ended)).toBe('applied');
+    expect(await unit(id)).toMatchObject({ status: 'completed' });
+  });
+
+  it('shows what has waited too long for its start as overdue, still parked, and applies it in the end', async () => {
+    const id = randomUUID();
+    const ended = finish(id);
+    await apply(ended);
+    const { rows } = await applyTransactions(main.pool, [], 0);
+    expect(rows.find((row) => row.id === ended.id)).toMatchObject({ outcome: 'parked', overdue: true });
+    expect(outcomeOf(await apply(start(id)), ended)).toBe('applied');
+  });
+
+  it('refuses a second, different finish, and lets a repeat pass', async () => {
+    const id = randomUUID();
+    await apply(start(id), finish(id));
+    const repeat = finish(id);
+    const other = finish(id, 'aborted');
+    const rows = await apply(repeat, other);
+    expect(outcomeOf(rows, repeat)).toBe('applied');
+    expect(outcomeOf(rows, other)).toBe('refused');
+    expect(rows.find((row) => row.id === other.id)?.reason).toContain('already ended as completed');
+    expect(await unit(id)).toMatchObject({ status: 'completed' });
+  });
+
+  it('parks a start of a planned unit that main does not know, and everything of that record behind it', async () => {
+    const [poisoned, healthy] = [randomUUID(), randomUUID()];
+    const poison = start(poisoned, { obsUnitId: 999_999 });
+    const behind = finish(poisoned);
+    const well = start(healthy);
+    const rows = await apply(poison, behind, well);
+    expect(outcomeOf(rows, poison)).toBe('parked failed');
+    expect(rows.find((row) => row.id === poison.id)?.reason).toContain('999999');
+    expect(outcomeOf(rows, behind)).toBe('parked behind');
+    expect(outcomeOf(rows, well)).toBe('applied');
+  });
+
+  it('isolates poison that no rule foresees, however much of it a batch holds', async () => {
+    const healthy = Array.from({ length: 300 }, () => start(randomUUID()));
+    const poison = Array.from({ length: 30 }, () => {
+      const id = randomUUID();
+      const made = builder(id);
+      made.create(
+        'executed_obs_unit',
+        { obs_unit_id: 7, status: 'no such status', start_time: '2026-10-01T00:00:00Z' },
+        id,
+      );
+      return made.build();
+    });
+    const mixed = healthy.flatMap((each, index) =>
+      poison[index / 10] ? [each, poison[index / 10] ?? each] : [each],
+    );
+    const rows = await apply(...mixed);
+    expect(new Set(healthy.map((each) => outcomeOf(rows, each)))).toEqual(new Set(['applied']));
+    expect(new Set(poison.map((each) => outcomeOf(rows, each)))).toEqual(new Set(['parked failed']));
+    expect(rows.find((row) => row.id === poison[0]?.id)?.reason).toContain('23514');
+  });
+
+  it('lets the newer of two updates win per field, in whatever order they come', async () => {
+    const id = randomUUID();
+    await apply(start(id));
+    const older = builder(id)
+      .update('executed_obs_unit', id, { metadata: { a: 'older', x: 'older' }, instrument_module_ids: [1] })
+      .build();
+    const newer = builder(id)
+      .update('executed_obs_unit', id, { metadata: { a: 'newer' }, instrument_module_ids: [2] })
+      .build();
+    await apply(newer);
+    await apply(older);
+    expect(await unit(id)).toMatchObject({
+      metadata: { a: 'newer', x: 'older' },
+      instrument_module_ids: [2],
+    });
+  });
+
+  it('does not undo with an older buffered update what somebody has changed by plain SQL since', async () => {
+    const id = randomUUID();
+    const made = start(id, { stamp: 1_700_000_000_000_000 });
+    const old = builder(id, 1_700_000_000_000_001)
+      .update('executed_obs_unit', id, { status: 'aborted', metadata: { note: 'old' } })
+      .build();
+    await apply(made);
+    await main.pool.query("update executed_obs_unit set status = 'failed' where id = $1", [id]);
+    await apply(old);
+    expect(await unit(id)).toMatchObject({ status: 'failed', metadata: { note: 'old' } });
+  });
+
+  it('keeps a deleted record deleted', async () => {
+    const id = randomUUID();
+    const started = start(id);
+    await apply(builder(id).delete('executed_obs_unit', id).build());
+    const ended = finish(id);
+    const rows = await apply(started, ended);
+    expect(outcomeOf(rows, started)).toBe('refused');
+    expect(outcomeOf(rows, ended)).toBe('refused');
+    expect(await unit(id)).toBeUndefined();
+  });
+
+  it('retries and discards what is parked, and remembers who did', async () => {
+    const id = randomUUID();
+    const poison = start(id, { obsUnitId: 888_888 });
+    const behind = finish(id);
+    await apply(poison, behind);
+    const retry = builder(id).retry(poison.id).build();
+    expect(outcomeOf(await apply(retry), poison)).toBe('parked failed');
+    await main.pool.query(
+      `insert into obs_unit (id, observing_program_id, source_id, instrument_id, name) values (888888, 1, 1, 1, 'late')`,
+    );
+    const again = builder(id).retry(poison.id).build();
+    const rows = await apply(again);
+    expect([poison, behind].map((each) => outcomeOf(rows, each))).toEqual(['applied', 'applied']);
+
+    const lost = randomUUID();
+    const alone = finish(lost);
+    await apply(alone);
+    const discard = builder(lost).discard(alone.id, 'never started').build();
+    expect(outcomeOf(await apply(discard), alone)).toBe('discarded');
+    const audit = await main.pool.query(
+      'select action, principal, reason from transaction_audit where transaction_id = $1',
+      [alone.id],
+    );
+    expect(audit.rows).toEqual([{ action: 'discard', principal: '1', reason: 'never started' }]);
+  });
+
+  it('records an observation with its package and files as one', async () => {
+    const id = randomUUID();
+    const made = builder(id);
+    made.create(
+      'executed_obs_unit',
+      { obs_unit_id: 7, status: 'running', start_time: '2026-10-01T00:00:00Z' },
+      id,
+    );
+    const pack = made.create('raw_data_package', { executed_obs_unit_id: id, name: 'package' });
+    const files = made.bulkCreate('raw_data_file', [
+      { executed_obs_unit_id: id, raw_data_package_id: pack, name: 'a' },
+      { executed_obs_unit_id: id, raw_data_package_id: pack, name: 'b' },
+    ]);
+    await apply(made.build());
+    const { rows } = await main.pool.query(
+      'select id from raw_data_file where raw_data_package_id = $1 order by name',
+      [pack],
+    );
+    expect(rows.map((row: { id: string }) => row.id)).toEqual(files);
+  });
+
+  it('notes a change by others in the outbox, and none of its own', async () => {
+    const id = randomUUID();
+    await apply(start(id));
+    const count = async () =>
+      (await main.pool.query('select from change_outbox where row_id = $1', [id])).rowCount;
+    expect(await count()).toBe(0);
+    await main.pool.query("update executed_obs_unit set status = 'failed' where id = $1", [id]);
+    expect(await count()).toBe(1);
+  });
+});

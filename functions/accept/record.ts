@@ -81,8 +81,10 @@ async function buffer(
   };
   try {
     const verdict = await accept(redis, keys, accepting);
-    if (!('refused' in verdict) || verdict.refused !== 'full') return verdict;
-    log.error('the buffer is full', { metric: 'BufferFull' });
+    if (!('refused' in verdict) || (verdict.refused !== 'full' && verdict.refused !== 'tokens_missing')) {
+      return verdict;
+    }
+    log.error(`redis cannot take it: ${verdict.refused}`, { metric: 'RedisCannotTake' });
   } catch (error) {
     log.error('redis did not answer', {
       metric: 'RedisUnreachable',
@@ -184,13 +186,7 @@ function refusalOf(verdict: Extract<AcceptVerdict, { refused: string }>): Proble
       return problem.conflict(`It had already ended as ${detail}, with other values.`);
     case 'tokens_missing':
     case 'full':
-      return problem.unavailable(
-        'Credentials cannot be checked at the moment. Repeat it with the same key.',
-        2,
-        {
-          recorded: false,
-        },
-      );
+      throw new Error('what Redis cannot take goes to the queue');
   }
 }
 

@@ -7,7 +7,11 @@ export type Post = (connectionId: string, message: string) => Promise<'sent' | '
 
 /** @param endpoint of the WebSocket API, with its stage */
 export function connectionPoster(endpoint: string): Post {
-  const client = new ApiGatewayManagementApiClient({ endpoint, maxAttempts: 3 });
+  const client = new ApiGatewayManagementApiClient({
+    endpoint,
+    maxAttempts: 3,
+    requestHandler: { requestTimeout: 3000, throwOnRequestTimeout: true },
+  });
   return async (connectionId, message) => {
     try {
       await client.send(new PostToConnectionCommand({ ConnectionId: connectionId, Data: message }));

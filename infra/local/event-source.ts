@@ -37,6 +37,7 @@ export function startEventSource(
         QueueUrl: queueUrl,
         Entries: done.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle })),
       }),
+      { abortSignal: stopping.signal },
     );
   };
   const poll = async () => {

@@ -78,6 +78,8 @@ export interface Stack {
   };
   readonly invoke: (name: FunctionName, event: unknown) => Promise<unknown>;
   readonly runSchedule: (name: keyof typeof schedules) => Promise<unknown>;
+  /** stops what moves by itself: event sources and schedules; for tests */
+  readonly quiesce: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -176,7 +178,8 @@ async function start(
   const keys = keysOf(values.REDIS_PREFIX ?? environment.REDIS_PREFIX.value);
   await loadServiceToken(connectRedis(upstash), keys, secrets);
   const warm = [lambdas.accept, lambdas.accept, lambdas.query, lambdas.apply, lambdas.confirm];
-  await Promise.all([...warm, lambdas.authenticate, lambdas.connect].map((each) => each.warmUp()));
+  const alsoWarm = [lambdas.authenticate, lambdas.connect];
+  await Promise.all([...warm, ...alsoWarm].map((each) => each.warmUp()));
 
   const webSockets = new WebSocketApi(invoke);
   stops.push(() => webSockets.stop());
@@ -188,6 +191,7 @@ async function start(
   services.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     void answerOr500(answerService(webSockets, invoke, request, response), response);
   });
+  const movers: (() => Promise<void>)[] = [];
   for (const [key, spec] of Object.entries(queues)) {
     const source = startEventSource(sqsClient, {
       queueUrl: queueUrls[key as keyof typeof queues].url,
@@ -196,9 +200,13 @@ async function start(
       maximumConcurrency: functions[spec.consumer].concurrency,
       onError: (error) => log(`event source ${spec.name}: ${String(error)}`),
     });
-    stops.push(() => source.stop());
+    movers.push(() => source.stop());
   }
-  if (options.runSchedules ?? true) stops.push(startSchedules(runSchedule, log));
+  if (options.runSchedules ?? true) movers.push(startSchedules(runSchedule, log));
+  const quiesce = async () => {
+    await Promise.all(movers.splice(0).map((each) => each()));
+  };
+  stops.push(quiesce);
 
   const now = Math.floor(Date.now() / 1000);
   return {
@@ -228,6 +236,7 @@ async function start(
     parts: { redis, sqs, lambdas },
     invoke,
     runSchedule,
+    quiesce,
     stop,
   };
 }
@@ -269,7 +278,7 @@ function startLambdas(
 function startSchedules(
   run: (name: keyof typeof schedules) => Promise<unknown>,
   log: (line: string) => void,
-): () => void {
+): () => Promise<void> {
   const timers = Object.entries(schedules).map(([name, { everySeconds }]) =>
     setInterval(() => {
       run(name as keyof typeof schedules).catch((error: unknown) =>
@@ -277,7 +286,7 @@ function startSchedules(
       );
     }, everySeconds * 1000),
   );
-  return () => timers.forEach((timer) => clearInterval(timer));
+  return async () => timers.forEach((timer) => clearInterval(timer));
 }
 
 function keep<T extends { readonly stop: () => Promise<void> }>(stops: Stops, part: T): T {

@@ -29,7 +29,12 @@ export class Queue {
     this.#url = url;
     this.#client = new SQSClient({
       maxAttempts,
-      requestHandler: { requestTimeout: timeoutMilliseconds, connectionTimeout: timeoutMilliseconds },
+      requestHandler: {
+        requestTimeout: timeoutMilliseconds,
+        connectionTimeout: timeoutMilliseconds,
+        // by itself the time-out of a request only logs a warning
+        throwOnRequestTimeout: true,
+      },
     });
   }
 

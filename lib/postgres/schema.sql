@@ -1,0 +1,717 @@
+-- The schema as the migrations make it. Written by: npm run db:dump
+
+create table change_outbox (
+  changed_at timestamp with time zone not null default clock_timestamp(),
+  id bigint not null generated as identity,
+  row_id text not null,
+  table_name text not null,
+  xid xid8 not null default pg_current_xact_id()
+);
+
+create table data_transfer (
+  data_transfer_package_id integer,
+  data_transfer_route_id integer,
+  ended_at timestamp with time zone,
+  id integer not null generated as identity,
+  retry_count integer not null default 0,
+  started_at timestamp with time zone,
+  status text not null default 'pending'::text
+);
+
+create table data_transfer_package (
+  id integer not null generated as identity,
+  name text not null,
+  size_bytes bigint not null default 0,
+  status text not null default 'pending'::text
+);
+
+create table data_transfer_route (
+  destination_site_id integer not null,
+  id integer not null generated as identity,
+  method text not null default 'bbcp'::text,
+  origin_site_id integer not null,
+  route_type text not null
+);
+
+create table executed_obs_unit (
+  created_at timestamp with time zone not null default clock_timestamp(),
+  end_time timestamp with time zone,
+  field_stamps jsonb not null default '{}'::jsonb,
+  id uuid not null,
+  instrument_module_ids integer[] not null default '{}'::integer[],
+  metadata jsonb not null default '{}'::jsonb,
+  obs_unit_id integer not null,
+  start_time timestamp with time zone not null,
+  status text not null,
+  updated_at timestamp with time zone not null default clock_timestamp()
+);
+
+create table inbox (
+  aggregate_id uuid not null,
+  attempts integer not null default 1,
+  changed_at timestamp with time zone not null default clock_timestamp(),
+  obs_unit_id integer,
+  operation text not null,
+  outcome text not null,
+  overdue boolean not null default false,
+  parked_for text,
+  principal text not null,
+  reason text,
+  record_ids uuid[] not null default '{}'::uuid[],
+  recorded_at timestamp with time zone not null default clock_timestamp(),
+  revision integer not null default 1,
+  stamp bigint not null,
+  start_time timestamp with time zone,
+  steps jsonb,
+  transaction_id uuid not null
+);
+
+create table instrument (
+  available boolean not null default true,
+  id integer not null generated as identity,
+  name text not null,
+  telescope_id integer not null
+);
+
+create table instrument_module (
+  id integer not null generated as identity,
+  instrument_id integer not null,
+  name text not null
+);
+
+create table obs_unit (
+  id integer not null generated as identity,
+  instrument_id integer not null,
+  name text not null,
+  observing_program_id integer not null,
+  source_id integer not null
+);
+
+create table observing_program (
+  id integer not null generated as identity,
+  name text not null,
+  short_name text not null
+);
+
+create table raw_data_file (
+  checksum text,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  executed_obs_unit_id uuid,
+  field_stamps jsonb not null default '{}'::jsonb,
+  id uuid not null,
+  instrument_module_id integer,
+  metadata jsonb not null default '{}'::jsonb,
+  name text not null,
+  raw_data_package_id uuid,
+  size_bytes bigint,
+  updated_at timestamp with time zone not null default clock_timestamp()
+);
+
+create table raw_data_package (
+  checksum text,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  data_transfer_package_id integer,
+  executed_obs_unit_id uuid,
+  field_stamps jsonb not null default '{}'::jsonb,
+  id uuid not null,
+  instrument_module_id integer,
+  metadata jsonb not null default '{}'::jsonb,
+  name text not null,
+  size_bytes bigint,
+  state text not null default 'waiting'::text,
+  status text not null default 'pending'::text,
+  updated_at timestamp with time zone not null default clock_timestamp()
+);
+
+create table schema_migration (
+  id integer not null default nextval('schema_migration_id_seq'::regclass),
+  name character varying(255) not null,
+  run_on timestamp without time zone not null
+);
+
+create table site (
+  id integer not null generated as identity,
+  location text,
+  name text not null,
+  short_name text not null
+);
+
+create table source (
+  dec_deg double precision,
+  id integer not null generated as identity,
+  name text not null,
+  ra_deg double precision,
+  type text not null
+);
+
+create table telescope (
+  elevation_m double precision not null,
+  id integer not null generated as identity,
+  latitude_deg double precision not null,
+  longitude_deg double precision not null,
+  name text not null,
+  site_id integer not null
+);
+
+create table tombstone (
+  deleted_at timestamp with time zone not null default clock_timestamp(),
+  id uuid not null,
+  stamp bigint not null,
+  table_name text not null
+);
+
+create table transaction_audit (
+  action text not null,
+  at timestamp with time zone not null default clock_timestamp(),
+  decided_by uuid not null,
+  id bigint not null generated as identity,
+  principal text not null,
+  reason text,
+  transaction_id uuid not null
+);
+
+alter table change_outbox add constraint change_outbox_pkey PRIMARY KEY (id);
+
+alter table data_transfer add constraint data_transfer_data_transfer_package_id_fkey FOREIGN KEY (data_transfer_package_id) REFERENCES data_transfer_package(id);
+
+alter table data_transfer add constraint data_transfer_data_transfer_route_id_fkey FOREIGN KEY (data_transfer_route_id) REFERENCES data_transfer_route(id);
+
+alter table data_transfer_package add constraint data_transfer_package_name_key UNIQUE (name);
+
+alter table data_transfer_package add constraint data_transfer_package_pkey PRIMARY KEY (id);
+
+alter table data_transfer_package add constraint data_transfer_package_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'in_progress'::text, 'completed'::text, 'failed'::text])));
+
+alter table data_transfer add constraint data_transfer_pkey PRIMARY KEY (id);
+
+alter table data_transfer_route add constraint data_transfer_route_destination_site_id_fkey FOREIGN KEY (destination_site_id) REFERENCES site(id);
+
+alter table data_transfer_route add constraint data_transfer_route_origin_site_id_fkey FOREIGN KEY (origin_site_id) REFERENCES site(id);
+
+alter table data_transfer_route add constraint data_transfer_route_pkey PRIMARY KEY (id);
+
+alter table data_transfer_route add constraint data_transfer_route_route_type_check CHECK ((route_type = ANY (ARRAY['direct'::text, 'relay'::text, 'custom'::text])));
+
+alter table data_transfer add constraint data_transfer_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'in_progress'::text, 'completed'::text, 'failed'::text])));
+
+alter table executed_obs_unit add constraint executed_obs_unit_obs_unit_id_fkey FOREIGN KEY (obs_unit_id) REFERENCES obs_unit(id);
+
+alter table executed_obs_unit add constraint executed_obs_unit_pkey PRIMARY KEY (id);
+
+alter table executed_obs_unit add constraint executed_obs_unit_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'aborted'::text, 'failed'::text])));
+
+alter table inbox add constraint inbox_check1 CHECK (((outcome <> 'parked'::text) OR (steps IS NOT NULL)));
+
+alter table inbox add constraint inbox_check CHECK (((outcome = 'parked'::text) = (parked_for IS NOT NULL)));
+
+alter table inbox add constraint inbox_outcome_check CHECK ((outcome = ANY (ARRAY['applied'::text, 'refused'::text, 'parked'::text, 'discarded'::text])));
+
+alter table inbox add constraint inbox_parked_for_check CHECK ((parked_for = ANY (ARRAY['start'::text, 'behind'::text, 'failed'::text])));
+
+alter table inbox add constraint inbox_pkey PRIMARY KEY (transaction_id);
+
+alter table instrument_module add constraint instrument_module_instrument_id_fkey FOREIGN KEY (instrument_id) REFERENCES instrument(id);
+
+alter table instrument_module add constraint instrument_module_instrument_id_name_key UNIQUE (instrument_id, name);
+
+alter table instrument_module add constraint instrument_module_pkey PRIMARY KEY (id);
+
+alter table instrument add constraint instrument_name_key UNIQUE (name);
+
+alter table instrument add constraint instrument_pkey PRIMARY KEY (id);
+
+alter table instrument add constraint instrument_telescope_id_fkey FOREIGN KEY (telescope_id) REFERENCES telescope(id);
+
+alter table obs_unit add constraint obs_unit_instrument_id_fkey FOREIGN KEY (instrument_id) REFERENCES instrument(id);
+
+alter table obs_unit add constraint obs_unit_observing_program_id_fkey FOREIGN KEY (observing_program_id) REFERENCES observing_program(id);
+
+alter table obs_unit add constraint obs_unit_pkey PRIMARY KEY (id);
+
+alter table obs_unit add constraint obs_unit_source_id_fkey FOREIGN KEY (source_id) REFERENCES source(id);
+
+alter table observing_program add constraint observing_program_pkey PRIMARY KEY (id);
+
+alter table observing_program add constraint observing_program_short_name_key UNIQUE (short_name);
+
+alter table raw_data_file add constraint raw_data_file_executed_obs_unit_id_fkey FOREIGN KEY (executed_obs_unit_id) REFERENCES executed_obs_unit(id);
+
+alter table raw_data_file add constraint raw_data_file_instrument_module_id_fkey FOREIGN KEY (instrument_module_id) REFERENCES instrument_module(id);
+
+alter table raw_data_file add constraint raw_data_file_pkey PRIMARY KEY (id);
+
+alter table raw_data_file add constraint raw_data_file_raw_data_package_id_fkey FOREIGN KEY (raw_data_package_id) REFERENCES raw_data_package(id);
+
+alter table raw_data_package add constraint raw_data_package_data_transfer_package_id_fkey FOREIGN KEY (data_transfer_package_id) REFERENCES data_transfer_package(id);
+
+alter table raw_data_package add constraint raw_data_package_executed_obs_unit_id_fkey FOREIGN KEY (executed_obs_unit_id) REFERENCES executed_obs_unit(id);
+
+alter table raw_data_package add constraint raw_data_package_instrument_module_id_fkey FOREIGN KEY (instrument_module_id) REFERENCES instrument_module(id);
+
+alter table raw_data_package add constraint raw_data_package_pkey PRIMARY KEY (id);
+
+alter table raw_data_package add constraint raw_data_package_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'transferring'::text, 'archived'::text, 'failed'::text])));
+
+alter table raw_data_package add constraint raw_data_package_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'in_progress'::text, 'completed'::text, 'failed'::text])));
+
+alter table schema_migration add constraint schema_migration_pkey PRIMARY KEY (id);
+
+alter table site add constraint site_pkey PRIMARY KEY (id);
+
+alter table site add constraint site_short_name_key UNIQUE (short_name);
+
+alter table source add constraint source_name_key UNIQUE (name);
+
+alter table source add constraint source_pkey PRIMARY KEY (id);
+
+alter table source add constraint source_type_check CHECK ((type = ANY (ARRAY['fixed'::text, 'solar_system_object'::text, 'constant_elevation'::text])));
+
+alter table telescope add constraint telescope_name_key UNIQUE (name);
+
+alter table telescope add constraint telescope_pkey PRIMARY KEY (id);
+
+alter table telescope add constraint telescope_site_id_fkey FOREIGN KEY (site_id) REFERENCES site(id);
+
+alter table tombstone add constraint tombstone_pkey PRIMARY KEY (table_name, id);
+
+alter table transaction_audit add constraint transaction_audit_action_check CHECK ((action = ANY (ARRAY['retry'::text, 'discard'::text])));
+
+alter table transaction_audit add constraint transaction_audit_decided_by_transaction_id_key UNIQUE (decided_by, transaction_id);
+
+alter table transaction_audit add constraint transaction_audit_pkey PRIMARY KEY (id);
+
+CREATE INDEX change_outbox_order ON public.change_outbox USING btree (xid, id);
+
+CREATE INDEX data_transfer_status ON public.data_transfer USING btree (status);
+
+CREATE INDEX executed_obs_unit_planned ON public.executed_obs_unit USING btree (obs_unit_id, start_time DESC, id DESC);
+
+CREATE INDEX executed_obs_unit_start ON public.executed_obs_unit USING btree (start_time DESC, id DESC);
+
+CREATE INDEX executed_obs_unit_status ON public.executed_obs_unit USING btree (status, start_time DESC, id DESC);
+
+CREATE INDEX inbox_aggregate ON public.inbox USING btree (aggregate_id);
+
+CREATE INDEX inbox_parked ON public.inbox USING btree (aggregate_id, stamp) WHERE (outcome = 'parked'::text);
+
+CREATE INDEX inbox_parked_obs_unit ON public.inbox USING btree (obs_unit_id, start_time) WHERE (outcome = 'parked'::text);
+
+CREATE INDEX inbox_set_aside ON public.inbox USING btree (stamp, transaction_id) WHERE (outcome = ANY (ARRAY['parked'::text, 'refused'::text, 'discarded'::text]));
+
+CREATE INDEX inbox_waiting_for_start ON public.inbox USING btree (recorded_at) WHERE ((outcome = 'parked'::text) AND (parked_for = 'start'::text) AND (NOT overdue));
+
+CREATE INDEX obs_unit_instrument ON public.obs_unit USING btree (instrument_id);
+
+CREATE INDEX obs_unit_program ON public.obs_unit USING btree (observing_program_id);
+
+CREATE INDEX obs_unit_source ON public.obs_unit USING btree (source_id);
+
+CREATE INDEX raw_data_file_package ON public.raw_data_file USING btree (raw_data_package_id);
+
+CREATE INDEX raw_data_file_unit ON public.raw_data_file USING btree (executed_obs_unit_id);
+
+CREATE INDEX raw_data_package_state ON public.raw_data_package USING btree (state);
+
+CREATE INDEX raw_data_package_unit ON public.raw_data_package USING btree (executed_obs_unit_id);
+
+CREATE OR REPLACE FUNCTION public.apply_transactions(batch jsonb, transient text[], start_wait_seconds integer DEFAULT 900)
+ RETURNS SETOF inbox
+ LANGUAGE plpgsql
+AS $function$
+declare
+  call_started timestamptz;
+  bucket bigint;
+  tx jsonb;
+  refusal text;
+  touched uuid[];
+  work jsonb[];
+  forced_at integer := 0;
+  forced_for text;
+  forced_reason text;
+  first integer := 1;
+  last integer;
+  at integer;
+  blocks integer := 0;
+  blocked uuid[] := '{}';
+  blocked_before uuid[];
+  verdict jsonb;
+  late uuid[];
+begin
+  perform set_config('ops.processor', 'on', true);
+
+  -- Lock before looking, in a fixed order: no two calls judge one aggregate at the same time, nor wait in a circle.
+  for bucket in
+    select distinct abs(hashtextextended(t ->> 'aggregate', 0) % 512) from jsonb_array_elements(batch) t order by 1
+  loop
+    perform pg_advisory_xact_lock(7305, bucket::integer);
+  end loop;
+  call_started := clock_timestamp();
+
+  -- Only what main has not recorded yet moves an aggregate.
+  select coalesce(array_agg(t), '{}'), coalesce(array_agg(distinct (t ->> 'aggregate')::uuid), '{}')
+  into work, touched
+  from jsonb_array_elements(batch) t
+  where not exists (select from inbox where transaction_id = (t ->> 'id')::uuid);
+
+  foreach tx in array work loop
+    if tx @? '$.steps[*] ? (@.kind == "retry" || @.kind == "discard")' then
+      refusal := decide(tx);
+      perform record_outcome(tx, case when refusal is null then '{"outcome": "applied"}'::jsonb
+        else jsonb_build_object('outcome', 'refused', 'reason', refusal) end);
+    end if;
+  end loop;
+
+  -- A start before what needs it, then as they were accepted.
+  select coalesce(array_agg(t order by not t @? '$.steps[*] ? (@.kind == "create" && @.table == "executed_obs_unit")',
+    (t ->> 'stamp')::bigint, t ->> 'id'), '{}')
+  into work
+  from (
+    select distinct on (t ->> 'id') t from unnest(work) t
+    where not t @? '$.steps[*] ? (@.kind == "retry" || @.kind == "discard")'
+    union all
+    select jsonb_build_object('id', transaction_id, 'stamp', stamp, 'aggregate', aggregate_id, 'operation', operation,
+      'principal', principal, 'record_ids', to_jsonb(record_ids), 'steps', steps)
+    from inbox where outcome = 'parked' and aggregate_id = any (touched)
+  ) all_work;
+
+  last := cardinality(work);
+  while first <= last and blocks < 60 loop
+    blocks := blocks + 1;
+    blocked_before := blocked;
+    begin
+      at := first;
+      while at <= last loop
+        tx := work[at];
+        if at = forced_at then
+          verdict := jsonb_build_object('outcome', 'parked', 'parked_for', forced_for, 'reason', forced_reason);
+        elsif (tx ->> 'aggregate')::uuid = any (blocked) then
+          verdict := '{"outcome": "parked", "parked_for": "behind", "reason": "waits behind an earlier transaction"}';
+        else
+          verdict := judge(tx);
+          if verdict is null then
+            perform perform_steps(tx);
+            verdict := '{"outcome": "applied"}';
+          end if;
+        end if;
+        if verdict ->> 'parked_for' in ('failed', 'behind') then
+          blocked := blocked || (tx ->> 'aggregate')::uuid;
+        end if;
+        perform record_outcome(tx, verdict);
+        at := at + 1;
+        exit when at - 1 = forced_at;
+      end loop;
+      first := at;
+      forced_at := 0;
+    exception when others then
+      if exists (select from unnest(transient) prefix where starts_with(sqlstate, prefix)) then raise; end if;
+      forced_at := at;
+      -- a foreign key says that something is not there yet
+      forced_for := case sqlstate when '23503' then 'start' else 'failed' end;
+      forced_reason := format('%s (SQLSTATE %s)', sqlerrm, sqlstate);
+      blocked := blocked_before;
+    end;
+  end loop;
+
+  with overdue as (
+    update inbox set overdue = true, revision = revision + 1, changed_at = clock_timestamp(),
+      reason = format('%s; it has waited %s s for its start', reason, start_wait_seconds)
+    where outcome = 'parked' and parked_for = 'start' and not inbox.overdue
+      and recorded_at < clock_timestamp() - make_interval(secs => start_wait_seconds)
+    returning transaction_id
+  ) select coalesce(array_agg(transaction_id), '{}') into late from overdue;
+
+  return query
+    select * from inbox
+    where transaction_id = any (array(select (t ->> 'id')::uuid from jsonb_array_elements(batch) t) || late)
+    union
+    select * from inbox where aggregate_id = any (touched) and changed_at >= call_started;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.buffered_row(tbl text, row_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+AS $function$
+declare
+  found_row jsonb;
+begin
+  case tbl
+    when 'executed_obs_unit' then
+      select to_jsonb(t) into found_row from executed_obs_unit t where id = row_id for update;
+    when 'raw_data_package' then
+      select to_jsonb(t) into found_row from raw_data_package t where id = row_id for update;
+    when 'raw_data_file' then
+      select to_jsonb(t) into found_row from raw_data_file t where id = row_id for update;
+  end case;
+  return found_row;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.decide(tx jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  step jsonb;
+  target inbox;
+begin
+  for step in select value from jsonb_array_elements(tx -> 'steps') loop
+    select * into target from inbox where transaction_id = (step ->> 'transaction')::uuid for update;
+    if target.transaction_id is null then
+      return format('transaction %s is not known to main', step ->> 'transaction');
+    end if;
+    if target.outcome = 'applied' then
+      return format('transaction %s has been applied', step ->> 'transaction');
+    end if;
+    if step ->> 'kind' = 'discard' and target.outcome <> 'discarded' then
+      update inbox set outcome = 'discarded', parked_for = null, overdue = false, reason = step ->> 'reason',
+        revision = revision + 1, changed_at = clock_timestamp()
+      where transaction_id = target.transaction_id;
+    end if;
+    insert into transaction_audit (transaction_id, decided_by, action, principal, reason)
+    values (target.transaction_id, (tx ->> 'id')::uuid, step ->> 'kind', tx ->> 'principal', step ->> 'reason')
+    on conflict do nothing;
+  end loop;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.has_value(present jsonb, given jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if present is not distinct from given then return true; end if;
+  if jsonb_typeof(present) <> 'string' or jsonb_typeof(given) <> 'string' then return false; end if;
+  if not given #>> '{}' ~ '^\d{4}-\d{2}-\d{2}T' or not present #>> '{}' ~ '^\d{4}-\d{2}-\d{2}T' then return false; end if;
+  return (present #>> '{}')::timestamptz = (given #>> '{}')::timestamptz;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.insert_row(tbl text, row_id uuid, vals jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  row_json jsonb := vals || jsonb_build_object('id', row_id);
+  columns text;
+begin
+  select string_agg(quote_ident(key), ', ') into columns from jsonb_object_keys(row_json) as key;
+  execute format('insert into %1$I (%2$s) select %2$s from jsonb_populate_record(null::%1$I, $1)', tbl, columns)
+    using row_json;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.judge(tx jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+AS $function$
+declare
+  step jsonb;
+  made uuid[] := '{}';
+  row_id uuid;
+  present jsonb;
+  unit integer;
+  parent uuid;
+  failed constant jsonb := '{"outcome": "parked", "parked_for": "failed"}';
+begin
+  for step in select value from jsonb_array_elements(tx -> 'steps') loop
+    case step ->> 'kind'
+    when 'create' then
+      row_id := (step ->> 'id')::uuid;
+      if exists (select from tombstone where table_name = step ->> 'table' and id = row_id) then
+        return jsonb_build_object('outcome', 'refused', 'reason', format('%s %s was deleted', step ->> 'table', row_id));
+      end if;
+      if step ->> 'table' = 'executed_obs_unit' then
+        unit := (step -> 'values' ->> 'obs_unit_id')::integer;
+        if not exists (select from obs_unit where id = unit) then
+          return failed || jsonb_build_object('reason', format('planned unit %s is not known to main', unit));
+        end if;
+      else
+        parent := (step -> 'values' ->> 'executed_obs_unit_id')::uuid;
+        if parent is not null and parent <> all (made)
+          and not exists (select from executed_obs_unit where id = parent) then
+          return jsonb_build_object('outcome', 'parked', 'parked_for', 'start',
+            'reason', format('executed unit %s has not been started', parent));
+        end if;
+      end if;
+      if buffered_row(step ->> 'table', row_id) is not null then
+        return failed || jsonb_build_object('reason', format('%s %s exists already', step ->> 'table', row_id));
+      end if;
+      made := made || row_id;
+    when 'update' then
+      row_id := (step ->> 'id')::uuid;
+      if row_id = any (made) then continue; end if;
+      present := buffered_row(step ->> 'table', row_id);
+      if present is null then
+        if exists (select from tombstone where table_name = step ->> 'table' and id = row_id) then
+          return jsonb_build_object('outcome', 'refused', 'reason', format('%s %s was deleted', step ->> 'table', row_id));
+        end if;
+        if exists (select from inbox i where i.aggregate_id = (tx ->> 'aggregate')::uuid and i.outcome = 'discarded'
+            and row_id = any (i.record_ids) and i.steps @> '[{"kind": "create"}]') then
+          return failed || jsonb_build_object('reason', format('the start of %s was discarded', row_id));
+        end if;
+        return jsonb_build_object('outcome', 'parked', 'parked_for', 'start',
+          'reason', format('nothing was started under %s', row_id));
+      end if;
+      if step ? 'only_if' and not present @> (step -> 'only_if') then
+        if (select bool_and(case jsonb_typeof(given.value)
+              when 'object' then present -> given.key @> given.value
+              else has_value(present -> given.key, given.value) end)
+            from jsonb_each(step -> 'values') given
+            where step -> 'given' ? given.key) then
+          return '{"outcome": "applied", "nothing_to_do": true}';
+        end if;
+        return jsonb_build_object('outcome', 'refused', 'reason',
+          format('it had already ended as %s with other values', present ->> 'status'));
+      end if;
+    else null;
+    end case;
+  end loop;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.note_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if current_setting('ops.processor', true) = 'on' then return null; end if;
+  insert into change_outbox (table_name, row_id)
+  values (tg_table_name, case tg_op when 'DELETE' then old.id::text else new.id::text end);
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.perform_steps(tx jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  step jsonb;
+  item jsonb;
+  stamp bigint := (tx ->> 'stamp')::bigint;
+begin
+  for step in select value from jsonb_array_elements(tx -> 'steps') loop
+    case step ->> 'kind'
+    when 'create' then
+      perform insert_row(step ->> 'table', (step ->> 'id')::uuid, step -> 'values');
+    when 'bulk_create' then
+      for item in select value from jsonb_array_elements(step -> 'rows') loop
+        perform insert_row(step ->> 'table', (item ->> 'id')::uuid, item -> 'values');
+      end loop;
+    when 'update' then
+      perform update_row(step ->> 'table', (step ->> 'id')::uuid, step -> 'values', stamp,
+        buffered_row(step ->> 'table', (step ->> 'id')::uuid));
+    when 'delete' then
+      execute format('delete from %I where id = $1', step ->> 'table') using (step ->> 'id')::uuid;
+      insert into tombstone values (step ->> 'table', (step ->> 'id')::uuid, stamp) on conflict do nothing;
+    else null; -- retry and discard act on the inbox, before anything else of their aggregate
+    end case;
+  end loop;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.record_outcome(tx jsonb, verdict jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  start_values jsonb := jsonb_path_query_first(
+    tx, '$.steps[*] ? (@.kind == "create" && @.table == "executed_obs_unit").values');
+begin
+  insert into inbox as i (transaction_id, stamp, aggregate_id, operation, principal, record_ids, outcome, parked_for,
+      reason, steps, obs_unit_id, start_time)
+  values ((tx ->> 'id')::uuid, (tx ->> 'stamp')::bigint, (tx ->> 'aggregate')::uuid, tx ->> 'operation',
+    tx ->> 'principal',
+    array(select value::uuid from jsonb_array_elements_text(tx -> 'record_ids')),
+    verdict ->> 'outcome', verdict ->> 'parked_for', verdict ->> 'reason',
+    case when verdict ->> 'outcome' <> 'applied' then tx -> 'steps' end,
+    (start_values ->> 'obs_unit_id')::integer, (start_values ->> 'start_time')::timestamptz)
+  on conflict (transaction_id) do update set
+    outcome = excluded.outcome,
+    parked_for = excluded.parked_for,
+    overdue = i.overdue and excluded.parked_for is not distinct from 'start',
+    reason = case when i.overdue and excluded.parked_for is not distinct from 'start' then i.reason
+      else excluded.reason end,
+    steps = excluded.steps,
+    attempts = i.attempts + 1,
+    revision = i.revision + (row(i.outcome, i.parked_for, i.reason)
+      is distinct from row(excluded.outcome, excluded.parked_for, excluded.reason))::integer,
+    changed_at = clock_timestamp();
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.stamp_changed_fields()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  now_microseconds bigint := extract(epoch from clock_timestamp()) * 1000000;
+  before jsonb := to_jsonb(old);
+  after jsonb := to_jsonb(new);
+begin
+  if current_setting('ops.processor', true) = 'on' then return new; end if;
+  new.field_stamps := new.field_stamps || coalesce((
+    select jsonb_object_agg(field, now_microseconds)
+    from (
+      select key as field from jsonb_each(after)
+      where key not in ('field_stamps', 'updated_at', 'metadata') and value is distinct from before -> key
+      union all
+      select 'metadata.' || coalesce(a.key, b.key)
+      from jsonb_each(coalesce(after -> 'metadata', '{}')) a
+        full join jsonb_each(coalesce(before -> 'metadata', '{}')) b using (key)
+      where a.value is distinct from b.value
+    ) changed), '{}');
+  return new;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.update_row(tbl text, row_id uuid, vals jsonb, stamp bigint, present jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  stamps jsonb := present -> 'field_stamps';
+  merged jsonb := '{}';
+  field text;
+  val jsonb;
+  part text;
+  part_val jsonb;
+  columns text;
+begin
+  for field, val in select * from jsonb_each(vals) loop
+    if jsonb_typeof(val) = 'object' then
+      merged := merged || jsonb_build_object(field, coalesce(present -> field, '{}'));
+      for part, part_val in select * from jsonb_each(val) loop
+        if stamp > coalesce((stamps ->> (field || '.' || part))::bigint, 0) then
+          merged := jsonb_set(merged, array[field, part], part_val);
+          stamps := stamps || jsonb_build_object(field || '.' || part, stamp);
+        end if;
+      end loop;
+    elsif stamp > coalesce((stamps ->> field)::bigint, 0) then
+      merged := merged || jsonb_build_object(field, val);
+      stamps := stamps || jsonb_build_object(field, stamp);
+    end if;
+  end loop;
+  if merged = '{}' then return; end if;
+  merged := merged || jsonb_build_object('field_stamps', stamps, 'updated_at', clock_timestamp());
+  select string_agg(quote_ident(key), ', ') into columns from jsonb_object_keys(merged) as key;
+  execute format('update %1$I set (%2$s) = (select %2$s from jsonb_populate_record(null::%1$I, $1)) where id = $2',
+    tbl, columns) using merged, row_id;
+end $function$
+;
+
+CREATE TRIGGER data_transfer_change AFTER INSERT OR DELETE OR UPDATE ON public.data_transfer FOR EACH ROW EXECUTE FUNCTION note_change();
+
+CREATE TRIGGER executed_obs_unit_change AFTER INSERT OR DELETE OR UPDATE ON public.executed_obs_unit FOR EACH ROW EXECUTE FUNCTION note_change();
+
+CREATE TRIGGER executed_obs_unit_stamp BEFORE UPDATE ON public.executed_obs_unit FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
+
+CREATE TRIGGER raw_data_file_stamp BEFORE UPDATE ON public.raw_data_file FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
+
+CREATE TRIGGER raw_data_package_change AFTER INSERT OR DELETE OR UPDATE ON public.raw_data_package FOR EACH ROW EXECUTE FUNCTION note_change();
+
+CREATE TRIGGER raw_data_package_stamp BEFORE UPDATE ON public.raw_data_package FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();

@@ -1,0 +1,142 @@
+/** What `cdk synth` writes and what runs locally are the same: both are read from the topology. */
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readDeployment } from '../../infra/aws/deployment.ts';
+import { OpsDbStack } from '../../infra/aws/ops-db-stack.ts';
+import { bundleFunctions } from '../../infra/bundle.ts';
+import { environmentOf } from '../../infra/local/environment.ts';
+import {
+  environment,
+  functions,
+  httpRoutes,
+  queues,
+  schedules,
+  webSocketRoutes,
+  webSocketStage,
+  type EnvironmentName,
+  type FunctionName,
+} from '../../infra/topology.ts';
+
+interface Resource {
+  readonly Properties: Readonly<Record<string, unknown>>;
+}
+
+let directory: string;
+let template: Template;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'ops-db-'));
+  await bundleFunctions(directory);
+  const app = new App();
+  const deployment = readDeployment((key) => (key === 'name' ? 'ops-db' : undefined));
+  template = Template.fromStack(new OpsDbStack(app, { bundles: directory, deployment }));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+const resources = (type: string) => Object.values(template.findResources(type) as Record<string, Resource>);
+const ours = () =>
+  resources('AWS::Lambda::Function').filter(({ Properties }) => Properties.FunctionName !== undefined);
+const names = Object.keys(functions) as FunctionName[];
+
+describe('the synthesized template', () => {
+  it('has the functions of the topology, with their limits and the names of their environment', () => {
+    const found = Object.fromEntries(
+      ours().map(({ Properties }) => [
+        String(Properties.FunctionName).replace('ops-db-', ''),
+        {
+          timeout: Properties.Timeout,
+          memory: Properties.MemorySize,
+          environment: Object.keys((Properties.Environment as { Variables: object }).Variables).sort(),
+        },
+      ]),
+    );
+    const expected = Object.fromEntries(
+      names.map((name) => [
+        name,
+        {
+          timeout: functions[name].timeoutSeconds,
+          memory: functions[name].memoryMegabytes,
+          environment: [...functions[name].environment].sort(),
+        },
+      ]),
+    );
+    expect(found).toEqual(expected);
+  });
+
+  it('gives each function the same names as the local stack', () => {
+    const urls = { url: 'q', deadLetterUrl: 'd' };
+    const values = Object.fromEntries(Object.keys(environment).map((name) => [name, 'x']));
+    for (const name of names) {
+      const local = environmentOf(name, { transactions: urls, replicationChecks: urls }, values);
+      const deployed = ours().find(({ Properties }) => Properties.FunctionName === `ops-db-${name}`);
+      const { Variables } = deployed?.Properties.Environment as { Variables: object };
+      expect(Object.keys(Variables).sort()).toEqual(Object.keys(local).sort());
+    }
+  });
+
+  it('has the routes of both APIs', () => {
+    const keys = resources('AWS::ApiGatewayV2::Route').map(({ Properties }) => Properties.RouteKey);
+    const expected = [
+      ...httpRoutes.map(({ method, path }) => `${method} ${path}`),
+      ...Object.keys(webSocketRoutes),
+    ];
+    expect(keys.sort()).toEqual(expected.sort());
+    const stages = resources('AWS::ApiGatewayV2::Stage').map(({ Properties }) => Properties.StageName);
+    expect(stages.sort()).toEqual(['$default', webSocketStage].sort());
+  });
+
+  it('has the queues, each with its dead letters, its consumer and its bounds', () => {
+    const made = resources('AWS::SQS::Queue').map(({ Properties }) => Properties);
+    for (const [, spec] of Object.entries(queues)) {
+      const queue = made.find(({ QueueName }) => QueueName === `ops-db-${spec.name}`);
+      expect(queue).toMatchObject({
+        VisibilityTimeout: spec.visibilityTimeoutSeconds,
+        MessageRetentionPeriod: spec.retentionSeconds,
+        RedrivePolicy: { maxReceiveCount: spec.maxReceiveCount },
+      });
+      expect(spec.visibilityTimeoutSeconds).toBeGreaterThanOrEqual(
+        6 * functions[spec.consumer].timeoutSeconds,
+      );
+      expect(made.map(({ QueueName }) => QueueName)).toContain(`ops-db-${spec.name}-dead-letter`);
+    }
+    const sources = resources('AWS::Lambda::EventSourceMapping').map(({ Properties }) => Properties);
+    expect(sources).toHaveLength(Object.keys(queues).length);
+    for (const source of sources) expect(source.FunctionResponseTypes).toEqual(['ReportBatchItemFailures']);
+    expect(sources.map(({ ScalingConfig }) => ScalingConfig)).toEqual(
+      Object.values(queues).map(({ consumer }) => ({ MaximumConcurrency: functions[consumer].concurrency })),
+    );
+  });
+
+  it('has the schedules', () => {
+    const rules = resources('AWS::Events::Rule').map(({ Properties }) => Properties);
+    expect(rules.map(({ Name }) => Name)).toEqual(Object.keys(schedules).map((name) => `ops-db-${name}`));
+    expect(rules.map(({ ScheduleExpression }) => ScheduleExpression)).toEqual(['rate(1 minute)']);
+  });
+
+  it('holds secrets by reference only, and no placeholder', () => {
+    for (const { Properties } of ours()) {
+      const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
+      for (const [name, value] of Object.entries(Variables)) {
+        const { kind } = environment[name as EnvironmentName];
+        if (kind === 'secret') expect(value).toMatch(/^\{\{resolve:secretsmanager:ops-db\//);
+        if (kind === 'deployment') expect(value).toEqual({ Ref: expect.any(String) as string });
+      }
+    }
+    expect(JSON.stringify(template.toJSON())).not.toMatch(/placeholder|example\.com/i);
+  });
+
+  it('gives the accept function no way to Postgres, and no right but to send', () => {
+    const role = JSON.stringify(
+      Object.entries(template.findResources('AWS::IAM::Policy')).filter(([key]) =>
+        key.includes('acceptrole'),
+      ),
+    );
+    expect(role).toContain('sqs:SendMessage');
+    expect(role).not.toMatch(/sqs:ReceiveMessage|lambda:InvokeFunction|execute-api|secretsmanager/);
+    expect(functions.accept.environment.filter((name) => /DATABASE|REPLICA/.test(name))).toEqual([]);
+  });
+});

@@ -1,0 +1,52 @@
+import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import type { TestStack } from './test-stack.ts';
+
+/** An SQS client for the local queues. */
+export function sqsOf(stack: TestStack): SQSClient {
+  return new SQSClient({
+    endpoint: stack.description.sqs,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+}
+
+/** Every key of Redis but the counters of rates, with what it holds as far as it can tell a write. */
+export async function redisTrace(stack: TestStack): Promise<Record<string, unknown>> {
+  const { redisClient: redis } = stack;
+  const names = (await redis.keys('ops:*')).filter((name) => !name.startsWith('ops:rate:')).sort();
+  const sizes = await Promise.all(
+    names.map(async (name) => {
+      const size = await sizeOf(stack, name);
+      return [name, size] as const;
+    }),
+  );
+  return Object.fromEntries(sizes);
+}
+
+/** Messages of the transactions queue that are there now. */
+export async function queuedMessages(stack: TestStack, client: SQSClient): Promise<string[]> {
+  const answer = await client.send(
+    new ReceiveMessageCommand({
+      QueueUrl: stack.description.queues.transactions,
+      MaxNumberOfMessages: 10,
+      VisibilityTimeout: 0,
+    }),
+  );
+  return (answer.Messages ?? []).map(({ Body }) => Body ?? '');
+}
+
+async function sizeOf({ redisClient: redis }: TestStack, name: string): Promise<unknown> {
+  const type: string = await redis.type(name);
+  switch (type) {
+    case 'zset':
+      return redis.zcard(name);
+    case 'hash':
+      return redis.hgetall(name);
+    case 'stream':
+      return redis.xlen(name);
+    case 'set':
+      return redis.scard(name);
+    default:
+      return redis.get(name);
+  }
+}

@@ -31,7 +31,7 @@ export function createLog(
     (level: Level) =>
     (message: string, details: Readonly<Record<string, unknown>> = {}) => {
       if (levels.indexOf(level) < lowest) return;
-      write(redact(JSON.stringify({ level, message, ...context, ...details }, describe)));
+      write(JSON.stringify({ level, message, ...context, ...details }, describe));
     };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
@@ -39,6 +39,7 @@ export function createLog(
 function describe(_key: string, value: unknown): unknown {
   if (value instanceof Error)
     return { name: value.name, message: value.message, stack: value.stack, cause: value.cause };
+  if (typeof value === 'string') return redact(value);
   return typeof value === 'bigint' ? String(value) : value;
 }
 

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest';
+import { createLog } from '../../lib/observability/log.ts';
+
+it('writes one line of JSON per message, from its level on, without credentials', () => {
+  const lines: string[] = [];
+  const log = createLog('info', { function: 'test' }, (line) => lines.push(line));
+  log.debug('silent');
+  log.warn('failed', {
+    header: 'Bearer abc.def.ghi',
+    token: 'ops_1_AbCdEf0123456789AbCdEf0123456789abcd',
+    jwt: 'eyJhbGciOi.eyJzdWIiOi.c2ln',
+    url: 'wss://host/path?ticket=secret&x=1',
+    database: 'postgres://user:secret@host/db',
+    error: new Error('at postgres://user:secret@host'),
+  });
+  expect(lines).toHaveLength(1);
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'warn', message: 'failed', function: 'test' });
+  expect(lines[0]).not.toMatch(/secret|AbCdEf|eyJ|abc\.def/);
+  expect(lines[0]).toContain('x=1');
+});

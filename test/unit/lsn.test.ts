@@ -1,0 +1,20 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { readLsn, writeLsn } from '../../lib/replication/lsn.ts';
+
+it('compares positions as numbers, where their texts do not compare', () => {
+  expect(readLsn('0/9').value).toBeLessThan(readLsn('0/10').value);
+  expect(readLsn('9/FFFFFFFF').value).toBeLessThan(readLsn('10/0').value);
+});
+
+it('writes what it has read', () => {
+  fc.assert(
+    fc.property(fc.bigInt(0n, 2n ** 64n - 1n), (value) => {
+      expect(readLsn(writeLsn(value)).value).toBe(value);
+    }),
+  );
+});
+
+it.each(['', '0', '0/', '/0', 'x/0', '0/123456789', '0/0 '])('refuses %j', (text) => {
+  expect(() => readLsn(text)).toThrow('no LSN');
+});

@@ -1,0 +1,147 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { OverlayEntry } from '../../lib/buffer/overlay.ts';
+import type { InboxRow } from '../../lib/postgres/inbox.ts';
+import { mergeExecutedObsUnits, type Row } from '../../lib/smart-query/merge.ts';
+import type { Step, Transaction } from '../../lib/transaction/transaction.ts';
+
+const unit = '0190b8f0-0000-7000-8000-000000000001';
+const idOf = (n: number) => `0190b8f0-0000-7000-8000-0000000001${String(n).padStart(2, '0')}`;
+
+function transaction(n: number, stamp: number, ...steps: Step[]): Transaction {
+  return { version: 1, id: idOf(n), stamp, aggregate: unit, principal: '1', operation: 'test', steps };
+}
+
+const startStep: Step = {
+  kind: 'create',
+  table: 'executed_obs_unit',
+  id: unit,
+  values: {
+    obs_unit_id: 7,
+    status: 'running',
+    start_time: '2026-10-01T00:00:00.000Z',
+    end_time: null,
+    metadata: { a: 1 },
+  },
+};
+const finishStep: Step = {
+  kind: 'update',
+  table: 'executed_obs_unit',
+  id: unit,
+  values: { status: 'completed', end_time: '2026-10-01T00:10:00.000Z', metadata: { b: 2 } },
+  only_if: { status: 'running' },
+};
+const buffered = (each: Transaction, more: Partial<OverlayEntry> = {}): OverlayEntry => ({
+  transaction: each,
+  state: 'buffered',
+  verified: true,
+  ...more,
+});
+const recorded = (each: Transaction, more: Partial<InboxRow> = {}): InboxRow => ({
+  id: each.id,
+  stamp: each.stamp,
+  aggregate: unit,
+  principal: '1',
+  recordIds: [unit],
+  outcome: 'applied',
+  parkedFor: null,
+  overdue: false,
+  reason: null,
+  steps: null,
+  obsUnitId: 7,
+  attempts: 1,
+  revision: 1,
+  recordedAt: '2026-10-01T00:00:00.000Z',
+  changedAt: '2026-10-01T00:00:00.000Z',
+  ...more,
+});
+const row: Row = { id: unit, ...startStep.values, field_stamps: {} };
+const start = transaction(1, 1000, startStep);
+const finish = transaction(2, 2000, finishStep);
+const merged = (...args: Parameters<typeof mergeExecutedObsUnits>) =>
+  mergeExecutedObsUnits(...args).get(unit);
+
+describe('the merge', () => {
+  it('shows what is buffered alone, in order of the stamps', () => {
+    expect(merged([], [buffered(finish), buffered(start)], [])).toMatchObject({
+      status: 'completed',
+      metadata: { a: 1, b: 2 },
+      sync: { state: 'buffered' },
+    });
+  });
+
+  it('lets what the snapshot contains speak for itself, whatever the buffer still says', () => {
+    const changedByHand = { ...row, status: 'failed', metadata: {} };
+    const record = merged(
+      [changedByHand],
+      [buffered(start), buffered(finish)],
+      [recorded(start), recorded(finish)],
+    );
+    expect(record).toMatchObject({ status: 'failed', metadata: {}, sync: { state: 'replicated' } });
+  });
+
+  it('is as far as its least advanced transaction', () => {
+    const entries = [buffered(start, { state: 'committed', lsn: '0/10' }), buffered(finish)];
+    expect(merged([row], entries, [recorded(start)])?.sync).toEqual({ state: 'buffered' });
+    const both = [entries[0], buffered(finish, { state: 'committed', lsn: '0/20' })].flatMap(
+      (each) => each ?? [],
+    );
+    expect(merged([row], both, [recorded(start)])?.sync).toEqual({ state: 'committed', lsn: '0/20' });
+    expect(merged([row], [], [])?.sync).toEqual({ state: 'replicated' });
+  });
+
+  it('shows a parked transaction from the replica alone, also when the buffer has forgotten it', () => {
+    const parked = recorded(finish, {
+      outcome: 'parked',
+      parkedFor: 'start',
+      steps: finish.steps,
+      reason: 'waits',
+    });
+    expect(merged([], [], [parked])).toMatchObject({
+      status: 'completed',
+      sync: { state: 'buffered', verified: false },
+    });
+    const failed = { ...parked, parkedFor: 'failed' as const, reason: 'cannot be applied' };
+    expect(merged([], [], [failed])?.sync).toMatchObject({ state: 'failed', reason: 'cannot be applied' });
+  });
+
+  it('does not let an older update win over a newer one that the row has', () => {
+    const newer = {
+      ...row,
+      status: 'failed',
+      field_stamps: { status: 5000, 'metadata.b': 5000 },
+      metadata: { b: 'new' },
+    };
+    const older = transaction(3, 3000, {
+      kind: 'update',
+      table: 'executed_obs_unit',
+      id: unit,
+      values: { status: 'aborted', metadata: { b: 'old', c: 3 } },
+    });
+    expect(merged([newer], [buffered(older)], [])).toMatchObject({
+      status: 'failed',
+      metadata: { b: 'new', c: 3 },
+    });
+  });
+
+  it('gives the same record in whatever order transactions reach the replica', () => {
+    const updates = [1, 2, 3, 4].map((n) =>
+      transaction(n + 10, n * 1000, {
+        kind: 'update',
+        table: 'executed_obs_unit',
+        id: unit,
+        values: { metadata: { [n % 2 ? 'odd' : 'even']: n, [`own ${n}`]: n } },
+      }),
+    );
+    fc.assert(
+      fc.property(fc.shuffledSubarray(updates, { minLength: 4 }), (entries) => {
+        const record = merged(
+          [row],
+          entries.map((each) => buffered(each)),
+          [],
+        );
+        expect(record?.metadata).toMatchObject({ odd: 3, even: 4, 'own 1': 1, 'own 2': 2 });
+      }),
+    );
+  });
+});

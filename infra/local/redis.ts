@@ -30,11 +30,21 @@ export async function startRedis(directory: string): Promise<RedisServer> {
   await answers(port);
   return {
     port,
-    engine: program?.version ?? 'js-redis-server (JavaScript)',
+    engine: nameOf(program),
     survivesRestart: program !== undefined,
     pid: child.pid ?? 0,
     stop: () => end(child, 'SIGTERM'),
   };
+}
+
+/** What `startRedis` would start here. */
+export function redisEngine(): { readonly name: string; readonly isReal: boolean } {
+  const program = findProgram();
+  return { name: nameOf(program), isReal: program !== undefined };
+}
+
+function nameOf(program: { readonly version: string } | undefined): string {
+  return program?.version ?? 'js-redis-server (in JavaScript)';
 }
 
 function findProgram(): { path: string; version: string } | undefined {

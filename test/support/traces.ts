@@ -1,4 +1,4 @@
-import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { TestStack } from './test-stack.ts';
 
 /** An SQS client for the local queues. */
@@ -49,4 +49,23 @@ async function sizeOf({ redisClient: redis }: TestStack, name: string): Promise<
     default:
       return redis.get(name);
   }
+}
+
+/** Takes every message that is in the transactions queue now. */
+export async function drainMessages(stack: TestStack): Promise<string[]> {
+  const client = sqsOf(stack);
+  const QueueUrl = stack.description.queues.transactions;
+  const bodies: string[] = [];
+  for (;;) {
+    const { Messages = [] } = await client.send(
+      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
+    );
+    if (Messages.length === 0) break;
+    for (const { Body, ReceiptHandle } of Messages) {
+      bodies.push(Body ?? '');
+      await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+    }
+  }
+  client.destroy();
+  return bodies;
 }

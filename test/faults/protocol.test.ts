@@ -1,0 +1,311 @@
+/** Each window of the protocol, opened on purpose on a stack that moves only by hand. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { accept } from '../../lib/buffer/accept.ts';
+import { mark } from '../../lib/buffer/mark.ts';
+import { readBodies } from '../../lib/buffer/bodies.ts';
+import { readReference } from '../../lib/buffer/reference.ts';
+import { draftStart } from '../../lib/observation/record-executed-obs-unit.ts';
+import { applyTransactions } from '../../lib/postgres/apply.ts';
+import { transactionMessage } from '../../lib/queue/messages.ts';
+import { confirm } from '../../lib/replication/confirm.ts';
+import { readLsn } from '../../lib/replication/lsn.ts';
+import { uuidV7 } from '../../lib/transaction/ids.ts';
+import type { Transaction } from '../../lib/transaction/transaction.ts';
+import { listOfObsUnit } from '../../lib/smart-query/executed-obs-units.ts';
+import { randomBytes } from 'node:crypto';
+import { applyByHand, confirmByHand } from '../support/by-hand.ts';
+import { drainMessages } from '../support/traces.ts';
+import { eventually } from '../support/eventually.ts';
+import { finishUnit, startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
+
+let stack: TestStack;
+
+beforeAll(async () => {
+  stack = await startTestStack({ settings: { ANSWER_BUDGET_MS: 'always', BUFFER_BUDGET_BYTES: '2000000' } });
+  await stack.quiesce();
+});
+afterAll(() => stack.stop());
+
+/** Everything on main, replicated and cleaned. */
+async function settle(): Promise<void> {
+  stack.link.set({ up: true });
+  await stack.replica.query('select pg_wal_replay_resume()');
+  await eventually(
+    async () => {
+      await applyByHand(stack);
+      await confirmByHand(stack);
+      expect(await stack.redisClient.zcard(stack.keys.pending)).toBe(0);
+      expect(await stack.redisClient.zcard(stack.keys.inflight)).toBe(0);
+      expect(await stack.redisClient.zcard(stack.keys.committed)).toBe(0);
+    },
+    { timeoutMs: 30_000 },
+  );
+}
+beforeEach(settle);
+afterEach(settle);
+
+async function pendingTransactions(): Promise<Transaction[]> {
+  const { redisClient, keys } = stack;
+  const references = await redisClient.zrange<string[]>(keys.pending, 0, -1);
+  return readBodies(redisClient, keys, references.map(readReference));
+}
+const read = async (id: unknown) => stack.api(`/executed_obs_units/${String(id)}`);
+const stateOf = async (transaction: unknown) =>
+  (await stack.api(`/api/transactions/${String(transaction)}`)).body.state;
+const onMain = async (id: unknown) =>
+  (await stack.main.query<{ status: string }>('select status from executed_obs_unit where id = $1', [id]))
+    .rows;
+const caughtUp = () =>
+  eventually(async () => {
+    const { rows } = await stack.main.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
+    const replica = await stack.replica.query<{ lsn: string }>(
+      'select pg_last_wal_replay_lsn()::text as lsn',
+    );
+    expect(readLsn(replica.rows[0]?.lsn ?? '').value).toBeGreaterThanOrEqual(
+      readLsn(rows[0]?.lsn ?? '').value,
+    );
+  });
+
+/** Buffers a start that was accepted so long ago, and whose message was lost. */
+async function bufferAlone(secondsAgo: number): Promise<Transaction> {
+  const now = Date.now() - secondsAgo * 1000;
+  const [id, record] = [uuidV7(now, randomBytes(10)), uuidV7(now, randomBytes(10))];
+  const heading = { id, stamp: now * 1000, principal: '1', operation: 'startExecutedObsUnit' };
+  const draft = draftStart({ obs_unit_id: 9 }, record, heading, new Date(now).toISOString());
+  const verdict = await accept(stack.redisClient, stack.keys, {
+    claimant: { kind: 'session', principalId: '1', sessionId: 'none' },
+    permission: 'write:observations',
+    ...draft,
+    nowMilliseconds: now,
+    requestsPerSecond: 1000,
+    budgetBytes: 1e9,
+  });
+  expect(verdict).toMatchObject({ accepted: true });
+  return draft.transaction;
+}
+
+describe('W1: the message was never sent', () => {
+  it('the sweeper sends a copy of what has been pending for a minute', async () => {
+    const { aggregate, id } = await bufferAlone(120);
+    await stack.runSchedule('sweep');
+    const message = (await drainMessages(stack)).find((body) => body.includes(id));
+    expect(message).toBeDefined();
+    await applyByHand(stack, message ?? '');
+    expect(await onMain(aggregate)).toHaveLength(1);
+  });
+
+  it('a wake-up alone drains what is pending', async () => {
+    const { aggregate } = await bufferAlone(0);
+    await applyByHand(stack);
+    expect(await onMain(aggregate)).toHaveLength(1);
+  });
+});
+
+describe('W4: the processor dies before the commit', () => {
+  it('what it had claimed is executed by the next one', async () => {
+    const started = await startUnit(stack.api);
+    stack.link.set({ up: false });
+    const dying = applyByHand(stack).catch((error: unknown) => error);
+    await eventually(async () => expect(await stack.redisClient.zcard(stack.keys.inflight)).toBe(1));
+    for (const pid of stack.parts.lambdas.apply.pids()) process.kill(pid, 'SIGKILL');
+    expect(await dying).toBeInstanceOf(Error);
+    stack.link.set({ up: true });
+    expect(await onMain(started.body.id)).toEqual([]);
+    // its lease runs out
+    const [reference = ''] = await stack.redisClient.zrange<string[]>(stack.keys.inflight, 0, 0);
+    await stack.redisClient.zadd(stack.keys.inflight, { score: 1, member: reference });
+    await applyByHand(stack);
+    expect(await onMain(started.body.id)).toHaveLength(1);
+  });
+});
+
+describe('W6, W7: committed, but Redis was not told', () => {
+  it('a redelivery finds the inbox row, changes nothing, and tells Redis', async () => {
+    const started = await startUnit(stack.api);
+    const batch = await pendingTransactions();
+    await applyTransactions(stack.main, batch, 900);
+    expect(await stateOf(started.body.transaction_id)).not.toBe('committed');
+    expect(await applyByHand(stack, ...batch.map(transactionMessage))).toEqual([]);
+    const { rows } = await stack.main.query('select attempts from inbox where transaction_id = $1', [
+      started.body.transaction_id,
+    ]);
+    expect(rows).toEqual([{ attempts: 1 }]);
+    await settle();
+    expect(await stateOf(started.body.transaction_id)).toBe('replicated');
+  });
+});
+
+describe('W3: Redis has forgotten what it acknowledged', () => {
+  it('with main away the message is given back and Redis is healed from it', async () => {
+    const started = await startUnit(stack.api);
+    const batch = await pendingTransactions();
+    const { redisClient, keys } = stack;
+    const [reference = ''] = await redisClient.zrange<string[]>(keys.pending, 0, 0);
+    await redisClient.del(keys.transaction(String(started.body.transaction_id)));
+    await redisClient.del(keys.overlay(String(started.body.id)));
+    await redisClient.zrem(keys.pending, reference);
+    expect((await read(started.body.id)).status).toBe(404);
+    stack.link.set({ up: false });
+    expect(await applyByHand(stack, ...batch.map(transactionMessage))).toEqual([0]);
+    expect((await read(started.body.id)).body).toMatchObject({
+      status: 'running',
+      sync: { state: 'buffered' },
+    });
+  });
+});
+
+describe('W8: the check was lost', () => {
+  it('the sweeper confirms', async () => {
+    await stack.replica.query('select pg_wal_replay_pause()');
+    const started = await startUnit(stack.api);
+    await applyByHand(stack);
+    expect(await stateOf(started.body.transaction_id)).toBe('committed');
+    await stack.runSchedule('sweep');
+    expect(await stack.redisClient.exists(stack.keys.overlay(String(started.body.id)))).toBe(1);
+    await stack.replica.query('select pg_wal_replay_resume()');
+    await caughtUp();
+    await stack.runSchedule('sweep');
+    expect(await stack.redisClient.exists(stack.keys.overlay(String(started.body.id)))).toBe(0);
+  });
+});
+
+describe('W9: main fails over and loses a commit', () => {
+  it('what the replicas have replayed past but do not have is executed anew', async () => {
+    await stack.replica.query('select pg_wal_replay_pause()');
+    const started = await startUnit(stack.api);
+    await applyByHand(stack);
+    await stack.main.query('delete from inbox where transaction_id = $1', [started.body.transaction_id]);
+    await stack.main.query('delete from executed_obs_unit where id = $1', [started.body.id]);
+    await stack.replica.query('select pg_wal_replay_resume()');
+    await caughtUp();
+    await confirmByHand(stack);
+    expect((await read(started.body.id)).body.sync).toMatchObject({ state: 'buffered' });
+    await applyByHand(stack);
+    expect(await onMain(started.body.id)).toHaveLength(1);
+  });
+});
+
+describe('W10: a replica that lacks what was cleaned', () => {
+  it('does not answer: clear 503 instead of an old record', async () => {
+    const started = await startUnit(stack.api);
+    await settle();
+    const floor = await stack.redisClient.get<string>(stack.keys.floor);
+    await stack.redisClient.set(stack.keys.floor, String(2 ** 52));
+    const refused = await read(started.body.id);
+    expect(refused.status).toBe(503);
+    expect(refused.body.detail).toContain('replica');
+    await stack.redisClient.set(stack.keys.floor, floor);
+    expect((await read(started.body.id)).status).toBe(200);
+  });
+});
+
+describe('W11: one of several replicas cannot tell', () => {
+  it('nothing is cleaned', async () => {
+    const { redisClient: redis, keys } = stack;
+    await stack.replica.query('select pg_wal_replay_pause()');
+    await startUnit(stack.api);
+    await applyByHand(stack);
+    await stack.replica.query('select pg_wal_replay_resume()');
+    await caughtUp();
+    const near = { name: 'near', pool: stack.replica };
+    // a primary has no replayed position
+    const promoted = { name: 'promoted', pool: stack.main };
+    expect(await confirm({ redis, keys, replicas: [near, promoted] }, Date.now())).toMatchObject({
+      cleaned: 0,
+      remaining: 1,
+    });
+    expect(await confirm({ redis, keys, replicas: [near] }, Date.now())).toMatchObject({ cleaned: 1 });
+  });
+});
+
+describe('W15: Redis does not know the record', () => {
+  it('a legitimate finish is accepted unverified, and main judges', async () => {
+    const started = await startUnit(stack.api);
+    await settle();
+    await stack.redisClient.del(stack.keys.record(String(started.body.id)));
+    const finished = await finishUnit(stack.api, started.body.id, { status: 'aborted' });
+    expect(finished).toMatchObject({ status: 202, body: { sync: { verified: false } } });
+    expect((await read(started.body.id)).body).toMatchObject({ status: 'aborted', obs_unit_id: 7 });
+    await settle();
+    expect(await onMain(started.body.id)).toEqual([{ status: 'aborted' }]);
+  });
+});
+
+describe('W16: an outage lasts', () => {
+  it('nothing of what is buffered expires', async () => {
+    const { redisClient, keys } = stack;
+    const started = await startUnit(stack.api, { obs_unit_id: 3 }, 'an idempotency key');
+    const [id, transaction] = [String(started.body.id), String(started.body.transaction_id)];
+    const held = [keys.transaction(transaction), keys.overlay(id), keys.record(id), keys.pending, keys.stats];
+    for (const key of held) expect(await redisClient.ttl(key)).toBe(-1);
+    const { url, token } = stack.description.redis;
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}` },
+      body: JSON.stringify(['CONFIG', 'GET', 'maxmemory-policy']),
+    });
+    expect(await answer.json()).toEqual({ result: ['maxmemory-policy', 'noeviction'] });
+  });
+
+  it('a full buffer counts as Redis not answering, and has room again in the end', async () => {
+    const large = {
+      obs_unit_id: 4,
+      metadata: Object.fromEntries(['a', 'b', 'c'].map((k) => [k, 'x'.repeat(60_000)])),
+    };
+    const bytes = () => stack.redisClient.hget(stack.keys.stats, 'bytes');
+    const before = await bytes();
+    const stored: unknown[] = [];
+    for (let n = 0; n < 8; n += 1) {
+      const { status, body } = await startUnit(stack.api, large);
+      expect(status).toBe(201);
+      stored.push((body.sync as { stored_in?: string }).stored_in ?? 'both');
+    }
+    expect(new Set(stored)).toEqual(new Set(['both', 'sqs']));
+    await settle();
+    expect(await bytes()).toBe(before);
+  });
+});
+
+describe('W18: a mark comes late', () => {
+  it('marks only go forward', async () => {
+    const { redisClient: redis, keys } = stack;
+    const started = await startUnit(stack.api);
+    const batch = await pendingTransactions();
+    const { rows, lsn } = await applyTransactions(stack.main, batch, 900);
+    const later = rows.map((row) => ({
+      ...row,
+      revision: 3,
+      outcome: 'parked' as const,
+      parkedFor: 'failed' as const,
+    }));
+    expect(await mark(redis, keys, later, lsn, Date.now())).toBe(1);
+    expect(await mark(redis, keys, rows, lsn, Date.now())).toBe(0);
+    expect(await redis.hget(keys.transaction(String(started.body.transaction_id)), 'state')).toBe('failed');
+    // what main has really said, so that it can be cleaned
+    await redis.hset(keys.transaction(String(started.body.transaction_id)), {
+      revision: 1,
+      state: 'committed',
+    });
+  });
+});
+
+describe('W19: a limit', () => {
+  it('counts after the merge', async () => {
+    const times = ['2027-01-01T00:00:00Z', '2027-01-03T00:00:00Z', '2027-01-05T00:00:00Z'];
+    const begin = (start_time: string) => startUnit(stack.api, { obs_unit_id: 299, start_time });
+    for (const time of times) await begin(time);
+    await settle();
+    await caughtUp();
+    await begin('2027-01-02T00:00:00Z');
+    await begin('2027-01-04T00:00:00Z');
+    const parts = {
+      redis: stack.redisClient,
+      keys: stack.keys,
+      replicas: [{ name: 'near', pool: stack.replica }],
+    };
+    const days = async (limit: number) =>
+      (await listOfObsUnit(parts, 299, limit)).map(({ start_time }) => Number(start_time?.slice(8, 10)));
+    expect(await days(3)).toEqual([5, 4, 3]);
+    expect(await days(5)).toEqual([5, 4, 3, 2, 1]);
+  });
+});

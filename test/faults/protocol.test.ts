@@ -84,6 +84,35 @@ async function bufferAlone(secondsAgo: number): Promise<Transaction> {
   return draft.transaction;
 }
 
+describe('W0: the answer was lost, and nobody remembers the first try', () => {
+  it('a retry with its key is the same transaction, and is executed once', async () => {
+    const { redisClient, keys } = stack;
+    const request = { obs_unit_id: 21, metadata: { try: 'any' } };
+    const first = await startUnit(stack.api, request, 'W0');
+    await settle();
+    const forgotten = await redisClient.keys('ops:idem:*');
+    await redisClient.del(
+      ...forgotten,
+      keys.transaction(String(first.body.transaction_id)),
+      keys.record(String(first.body.id)),
+    );
+    const again = await startUnit(stack.api, request, 'W0');
+    expect(again.status).toBe(201);
+    expect([again.body.id, again.body.transaction_id]).toEqual([first.body.id, first.body.transaction_id]);
+    await settle();
+    const { rows } = await stack.main.query('select attempts from inbox where obs_unit_id = 21');
+    expect(rows).toEqual([{ attempts: 1 }]);
+  });
+
+  it('a repeat of the remembered try is answered alike, and says so', async () => {
+    const first = await startUnit(stack.api, { obs_unit_id: 22 }, 'W0 again');
+    const again = await startUnit(stack.api, { obs_unit_id: 22 }, 'W0 again');
+    expect(again.body).toEqual(first.body);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect(await stack.redisClient.zcard(stack.keys.pending)).toBe(1);
+  });
+});
+
 describe('W1: the message was never sent', () => {
   it('the sweeper sends a copy of what has been pending for a minute', async () => {
     const { aggregate, id } = await bufferAlone(120);

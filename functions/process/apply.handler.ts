@@ -90,7 +90,7 @@ async function wakeAgain(drained: Awaited<ReturnType<typeof drain>>): Promise<vo
   try {
     if (!drained.mainAnswered) await wakeAfterOutage(wake);
     else if (drained.backlog > 0) await wakeForBacklog(wake);
-    if (drained.applied > 0) await wakeForStarts(wake, settings.START_WAIT_SECONDS);
+    if (drained.waitsForStart) await wakeForStarts(wake, settings.START_WAIT_SECONDS);
   } catch (error) {
     log.warn('waking is left to the sweeper', { error });
   }

@@ -31,6 +31,8 @@ export interface Drained {
   /** false: main did not answer, or what it did is not known */
   readonly mainAnswered: boolean;
   readonly applied: number;
+  /** something was parked for its start */
+  readonly waitsForStart: boolean;
   /** left pending in Redis */
   readonly backlog: number;
 }
@@ -51,6 +53,7 @@ export async function drain(
   const outcomes = new Map<string, CopyOutcome>();
   let mine: readonly Transaction[] = copies;
   let applied = 0;
+  let waitsForStart = false;
   let limit = smallBatch;
   let isAsked = !always;
   for (;;) {
@@ -60,12 +63,19 @@ export async function drain(
       isAsked = true;
       const done = await execute(parts, batch.transactions);
       if (done === undefined)
-        return result(copies, outcomes, { mainAnswered: false, applied, backlog: batch.backlog });
+        return result(copies, outcomes, {
+          mainAnswered: false,
+          applied,
+          waitsForStart,
+          backlog: batch.backlog,
+        });
       for (const { id } of done.rows) outcomes.set(id, 'recorded');
       applied += done.rows.length;
+      waitsForStart ||= done.rows.some((row) => row.parkedFor === 'start' && !row.overdue);
     }
     const isDone = batch.transactions.length === 0 || batch.backlog === 0 || parts.now() >= deadline;
-    if (isDone) return result(copies, outcomes, { mainAnswered: true, applied, backlog: batch.backlog });
+    if (isDone)
+      return result(copies, outcomes, { mainAnswered: true, applied, waitsForStart, backlog: batch.backlog });
     // A backlog is drained in batches that grow: over a slow link the number of round trips is what counts.
     limit = Math.min(largestBatch, limit * 4);
   }

@@ -39,11 +39,17 @@ export async function wakeForBacklog({ transactions }: WakeParts): Promise<void>
   await transactions.send(wakeMessage);
 }
 
-/** Looks again once those that wait for their start have waited for too long; once per period. */
+/** SQS delays no longer; where starts are waited for longer the sweeper looks. */
+const longestDelaySeconds = 900;
+
+/** Looks again once what waits for its start since now has waited for too long; one wake-up for all of a short while. */
 export async function wakeForStarts(
   { redis, keys, transactions }: WakeParts,
   startWaitSeconds: number,
 ): Promise<void> {
-  const first = await redis.set(keys.startCheckScheduled, '1', { nx: true, ex: startWaitSeconds });
-  if (first !== null) await transactions.send(wakeMessage, Math.min(900, startWaitSeconds + 1));
+  const whileSeconds = Math.ceil(startWaitSeconds / 10);
+  const delaySeconds = startWaitSeconds + whileSeconds + 1;
+  if (delaySeconds > longestDelaySeconds) return;
+  const first = await redis.set(keys.startCheckScheduled, '1', { nx: true, ex: whileSeconds });
+  if (first !== null) await transactions.send(wakeMessage, delaySeconds);
 }

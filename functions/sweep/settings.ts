@@ -1,4 +1,4 @@
-import { json, readEnvironment, text } from '../../lib/config/environment.ts';
+import { json, positiveInteger, readEnvironment, text } from '../../lib/config/environment.ts';
 import { replicaList } from '../../lib/replication/replicas.ts';
 
 export const settings = readEnvironment({
@@ -9,6 +9,7 @@ export const settings = readEnvironment({
   TRANSACTIONS_DEAD_LETTER_QUEUE_URL: text,
   REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL: text,
   REPLICATION_CHECKS_QUEUE_URL: text,
+  START_WAIT_SECONDS: positiveInteger,
   REPLICAS: json(replicaList),
   BROADCAST_FUNCTION_NAME: text,
 });

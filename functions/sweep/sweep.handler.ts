@@ -5,6 +5,7 @@ import { isLeased } from '../../lib/change-feed/lease.ts';
 import { relayOutbox } from '../../lib/change-feed/relay.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { createLog } from '../../lib/observability/log.ts';
+import { hasOverdue } from '../../lib/postgres/inbox.ts';
 import { wakeMessage } from '../../lib/queue/messages.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
@@ -42,6 +43,13 @@ export const handler = middy<unknown, void>().handler(async () => {
     transactions: await redrive(deadTransactions, transactions),
     checks: await redrive(deadChecks, checks),
   }));
+  await step('overdue', async () => {
+    const isOverdue = await readFromReplica(replicas, 0n, (replica) =>
+      hasOverdue(replica, settings.START_WAIT_SECONDS),
+    );
+    if (isOverdue) await transactions.send(wakeMessage);
+    return isOverdue;
+  });
   await step('relay', () => readFromReplica(replicas, 0n, (replica) => relayOutbox(redis, keys, replica)));
   await step('connections', async () => {
     await pruneConnections(redis, keys, now);

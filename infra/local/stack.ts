@@ -132,8 +132,9 @@ async function start(
   stops.push(() => end(front, 'SIGTERM'));
   await once(front, 'message');
 
+  const sqsEndpoint = process.env.AWS_ENDPOINT_URL ?? sqs.endpoint;
   const sqsClient = new SQSClient({
-    endpoint: process.env.AWS_ENDPOINT_URL ?? sqs.endpoint,
+    endpoint: sqsEndpoint,
     region: 'us-east-1',
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
@@ -165,7 +166,7 @@ async function start(
     queueUrls,
     values,
     {
-      AWS_ENDPOINT_URL_SQS: sqs.endpoint,
+      AWS_ENDPOINT_URL_SQS: sqsEndpoint,
       AWS_ENDPOINT_URL_LAMBDA: services.url,
     },
     log,
@@ -222,7 +223,7 @@ async function start(
       main: main.url,
       replica: replica.url,
       redis: upstash,
-      sqs: sqs.endpoint,
+      sqs: sqsEndpoint,
       queues: {
         transactions: queueUrls.transactions.url,
         replicationChecks: queueUrls.replicationChecks.url,

@@ -94,6 +94,18 @@ export async function findInInbox(database: Database, ids: readonly string[]): P
   return new Map(rows.map((found) => [found.transaction_id, found.revision]));
 }
 
+/** Whether something has waited for its start for too long and is not shown as failed yet. */
+export async function hasOverdue(database: Database, startWaitSeconds: number): Promise<boolean> {
+  const { rowCount } = await database.query({
+    name: 'has-overdue',
+    text: `select from inbox
+      where outcome = 'parked' and parked_for = 'start' and not overdue
+        and recorded_at < now() - make_interval(secs => $1) limit 1`,
+    values: [startWaitSeconds],
+  });
+  return rowCount === 1;
+}
+
 /** How many transactions main has set aside as failed: parked for good, refused, or waiting for too long. */
 export async function countFailed(database: Database): Promise<number> {
   const { rows } = await database.query<{ n: number }>({

@@ -6,7 +6,7 @@ import { readBodies } from '../../lib/buffer/bodies.ts';
 import { readReference } from '../../lib/buffer/reference.ts';
 import { draftStart } from '../../lib/observation/record-executed-obs-unit.ts';
 import { applyTransactions } from '../../lib/postgres/apply.ts';
-import { transactionMessage } from '../../lib/queue/messages.ts';
+import { transactionMessage, wakeMessage } from '../../lib/queue/messages.ts';
 import { confirm } from '../../lib/replication/confirm.ts';
 import { readLsn } from '../../lib/replication/lsn.ts';
 import { uuidV7 } from '../../lib/transaction/ids.ts';
@@ -21,7 +21,9 @@ import { finishUnit, startTestStack, startUnit, type TestStack } from '../suppor
 let stack: TestStack;
 
 beforeAll(async () => {
-  stack = await startTestStack({ settings: { ANSWER_BUDGET_MS: 'always', BUFFER_BUDGET_BYTES: '2000000' } });
+  stack = await startTestStack({
+    settings: { ANSWER_BUDGET_MS: 'always', BUFFER_BUDGET_BYTES: '2000000', START_WAIT_SECONDS: '2' },
+  });
   await stack.quiesce();
 });
 afterAll(() => stack.stop());
@@ -244,6 +246,26 @@ describe('W11: one of several replicas cannot tell', () => {
       remaining: 1,
     });
     expect(await confirm({ redis, keys, replicas: [near] }, Date.now())).toMatchObject({ cleaned: 1 });
+  });
+});
+
+describe('W12: a finish whose start never comes', () => {
+  it('is shown as failed after a while, the sweeper sees to that, and is applied if the start comes after all', async () => {
+    const id = uuidV7(Date.now(), randomBytes(10));
+    await finishUnit(stack.api, id);
+    await applyByHand(stack);
+    expect((await read(id)).body.sync).toMatchObject({ state: 'buffered', verified: false });
+    await drainMessages(stack);
+    await eventually(async () => {
+      await stack.runSchedule('sweep');
+      expect(await drainMessages(stack)).toContain(wakeMessage);
+    });
+    await applyByHand(stack);
+    expect((await read(id)).body.sync).toMatchObject({ state: 'failed' });
+    await startUnit(stack.api, { obs_unit_id: 15, id });
+    await settle();
+    expect(await onMain(id)).toEqual([{ status: 'completed' }]);
+    expect((await read(id)).body.sync).toEqual({ state: 'replicated' });
   });
 });
 

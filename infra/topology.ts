@@ -124,6 +124,22 @@ export const functions = {
     database: true,
     environment: [...redis, ...jwt, 'REPLICAS', 'RATE_LIMIT_PER_SECOND', 'FRONTEND_ORIGINS'],
   },
+  decide: {
+    entry: 'functions/decide/decide.handler.ts',
+    description: 'retry or discard what main has set aside',
+    timeoutSeconds: 15,
+    memoryMegabytes: 512,
+    concurrency: 2,
+    database: true,
+    environment: [
+      ...redis,
+      ...jwt,
+      ...transactionsQueue,
+      'REPLICAS',
+      'BUFFER_BUDGET_BYTES',
+      'RATE_LIMIT_PER_SECOND',
+    ],
+  },
   authenticate: {
     entry: 'functions/authenticate/authenticate.handler.ts',
     description: 'login, tokens, users, socket tickets',

@@ -12,7 +12,7 @@ const patienceMilliseconds = 700;
  */
 export async function health({ redis, keys, replicas }: SmartQueryParts): Promise<Reply> {
   const [buffer, failed] = await Promise.all([
-    inTime(readBufferStats(redis, keys)),
+    inTime(readBufferStats(redis, keys, Date.now())),
     inTime(Promise.any(replicas.map(({ pool }) => countFailed(pool)))),
   ]);
   if (buffer === undefined) {

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { accessTokenVerifier } from '../../lib/auth/access-token.ts';
 import { authenticate, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
-import { Unavailable } from '../../lib/errors.ts';
 import { parse } from '../../lib/http/parse.ts';
+import { boundedInteger, nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
 import { problem } from '../../lib/http/problem.ts';
 import { serve, type Reply } from '../../lib/http/serve.ts';
 import { integerId, recordId } from '../../lib/observation/executed-obs-unit.ts';
@@ -14,8 +14,11 @@ import {
   readExecutedObsUnit,
   type SmartQueryParts,
 } from '../../lib/smart-query/executed-obs-units.ts';
+import { answered } from '../../lib/smart-query/answered.ts';
+import { listTransactions, listedStates } from '../../lib/smart-query/set-aside.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
 import { readTransferOverview } from '../../lib/transfer/overview.ts';
+import { buffer } from './buffer.ts';
 import { health } from './health.ts';
 import { settings } from './settings.ts';
 
@@ -34,6 +37,13 @@ const parts: SmartQueryParts & AuthenticationParts = {
 
 /** The executed units of one planned unit that a listing shows. */
 const listLimit = 1000;
+
+const transactionsQuery = z.strictObject({
+  state: z.enum(listedStates),
+  limit: z._default(boundedInteger(1, 1000), 100),
+  cursor: z.optional(z.string()),
+});
+const transactionsCursor = z.tuple([z.int(), z.uuid()]);
 
 const isPlannedUnit = (id: string | undefined) => id !== undefined && /^\d+$/.test(id);
 
@@ -55,6 +65,25 @@ export const handler = serve('query', {
     return found(await answered(readTransactionStatus(parts, id)), `There is no transaction ${id}.`);
   },
 
+  listTransactions: async (request) => {
+    await authenticate(parts, request);
+    const { state, limit, cursor } = parse(transactionsQuery, request.query);
+    const after = cursor === undefined ? undefined : readCursor(transactionsCursor, cursor);
+    const page = await answered(
+      listTransactions(parts, state, limit, after && { stamp: after[0], id: after[1] }),
+    );
+    const { next } = page;
+    return {
+      ...ok(page.transactions),
+      ...(next && { headers: nextLink(request, writeCursor(next.stamp, next.id)) }),
+    };
+  },
+
+  readBuffer: async (request) => {
+    await authenticate(parts, request);
+    return answered(buffer(parts, request.receivedAt));
+  },
+
   readTransferOverview: async (request) => {
     await authenticate(parts, request);
     return ok(await answered(readFromReplica(parts.replicas, 0n, readTransferOverview)));
@@ -70,18 +99,4 @@ function ok(body: unknown): Reply {
 function found(body: unknown, otherwise: string): Reply {
   if (body === undefined) throw problem.notFound(otherwise);
   return ok(body);
-}
-
-/** A read that cannot be whole is refused: the replica alone cannot say that a record has not been finished. */
-async function answered<T>(asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof z.core.$ZodError) throw error;
-    const what =
-      error instanceof Unavailable
-        ? 'No replica that is recent enough answers'
-        : 'The buffer does not answer';
-    throw problem.unavailable(`${what}. What is recorded is safe: please ask again.`, 2);
-  }
 }

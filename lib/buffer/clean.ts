@@ -11,18 +11,19 @@ import { writeReference, type Reference } from './reference.ts';
 export const rememberSeconds = 14 * 24 * 3600;
 
 const cleanScript = script(`
-local committed, stats, floor, feed, by_start, by_unit, unknown = unpack(KEYS, 1, 7)
+local committed, stats, floor, feed, by_start, by_unit, unknown, set_aside = unpack(KEYS, 1, 8)
 local remember, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 ${feedAppendLua}
 ${overlayIndexLua}
 local cleaned = 0
 for i, a in ipairs(cjson.decode(ARGV[3])) do
-  local tx, overlay, record, reference = KEYS[5 + 3 * i], KEYS[6 + 3 * i], KEYS[7 + 3 * i], a.reference
+  local tx, overlay, record, reference = KEYS[6 + 3 * i], KEYS[7 + 3 * i], KEYS[8 + 3 * i], a.reference
   local lsn = redis.call('ZSCORE', committed, reference)
   local known = redis.call('HMGET', tx, 'revision', 'state', 'size', 'history', 'patch')
   -- a later mark of the same transaction waits for its own proof
   if lsn and known[1] and tonumber(known[1]) <= a.revision then
     redis.call('ZREM', committed, reference)
+    redis.call('ZREM', set_aside, reference)
     redis.call('HDEL', overlay, 'b:' .. a.id, 's:' .. a.id)
     if tonumber(lsn) > tonumber(redis.call('GET', floor) or 0) then redis.call('SET', floor, lsn) end
     local state = known[2]
@@ -79,6 +80,7 @@ export async function clean(
         keys.overlaid,
         keys.overlaidByUnit,
         keys.overlaidUnknown,
+        keys.setAside,
         ...chunk.flatMap(({ reference: { id, aggregate } }) => [
           keys.transaction(id),
           keys.overlay(aggregate),

@@ -7,14 +7,14 @@ import { script } from '../redis/script.ts';
 import { stateOf, type InboxRow } from '../postgres/inbox.ts';
 
 const markScript = script(`
-local pending, inflight, committed, main_down, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local pending, inflight, committed, main_down, feed, set_aside, drained = unpack(KEYS, 1, 7)
 local lsn, lsn_text, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 ${feedAppendLua}
 redis.call('DEL', main_down)
 local marked = 0
 for i, text in ipairs(cjson.decode(ARGV[4])) do
   local a = text
-  local tx, overlay = KEYS[4 + 2 * i], KEYS[5 + 2 * i]
+  local tx, overlay = KEYS[6 + 2 * i], KEYS[7 + 2 * i]
   local known = redis.call('HMGET', tx, 'revision', 'reference', 'history')
   if known[2] and known[2] ~= a.reference then
     redis.call('ZREM', pending, known[2])
@@ -30,6 +30,11 @@ for i, text in ipairs(cjson.decode(ARGV[4])) do
       'lsn', lsn_text, 'attempts', a.attempts, 'reason', a.reason, 'records', a.records, 'history', history)
     redis.call('PERSIST', tx)
     redis.call('ZADD', committed, lsn, a.reference)
+    if a.state == 'committed' then
+      redis.call('ZREM', set_aside, a.reference)
+    else
+      redis.call('ZADD', set_aside, string.match(a.reference, '^%d+'), a.reference)
+    end
     if redis.call('HEXISTS', overlay, 'b:' .. a.id) == 1 then
       redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text, reason = a.reason}))
     end
@@ -37,6 +42,10 @@ for i, text in ipairs(cjson.decode(ARGV[4])) do
       'obs_unit_id', a.obs_unit_id, 'transaction', a.id)
     marked = marked + 1
   end
+end
+if marked > 0 then
+  redis.call('INCRBY', drained, marked)
+  redis.call('EXPIRE', drained, 120)
 end
 return marked
 `);
@@ -65,6 +74,8 @@ export async function mark(
         keys.committed,
         keys.mainDown,
         keys.feed(streams.observations.stream),
+        keys.setAside,
+        keys.drained(Math.floor(nowMilliseconds / 10_000)),
         ...chunk.flatMap((row) => [keys.transaction(row.id), keys.overlay(row.aggregate)]),
       ],
       [String(lsn.value), lsn.text, nowMilliseconds, JSON.stringify(chunk.map(markOf))],

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
+import { readReference } from './reference.ts';
 
 export interface BufferStats {
   /** accepted, not yet recorded by main */
@@ -9,6 +10,10 @@ export interface BufferStats {
   readonly committed: number;
   readonly bytes: number;
   readonly oldestStamp?: number;
+  /** recorded by main in the last minute, on average */
+  readonly drainedPerSecond: number;
+  /** the newest commit that the site knows of */
+  readonly newestLsn: bigint;
   /** false while main is known to be out of reach */
   readonly mainInReach: boolean;
 }
@@ -21,10 +26,19 @@ const answers = z.tuple([
   z.int(),
   z.array(z.string()),
   z.array(z.string()),
+  z.nullable(z.string()),
+  z.array(z.string()),
+  z.array(z.nullable(z.string())),
 ]);
 
 /** One round trip. */
-export async function readBufferStats(redis: Redis, keys: Keys): Promise<BufferStats> {
+export async function readBufferStats(
+  redis: Redis,
+  keys: Keys,
+  nowMilliseconds: number,
+): Promise<BufferStats> {
+  const tenSeconds = Math.floor(nowMilliseconds / 10_000);
+  const lastMinute = [1, 2, 3, 4, 5, 6].map((ago) => keys.drained(tenSeconds - ago));
   const pipeline = redis.pipeline();
   pipeline.zcard(keys.pending);
   pipeline.zcard(keys.inflight);
@@ -33,15 +47,20 @@ export async function readBufferStats(redis: Redis, keys: Keys): Promise<BufferS
   pipeline.exists(keys.mainDown);
   pipeline.zrange(keys.pending, 0, 0);
   pipeline.zrange(keys.inflight, 0, 0);
-  const [pending, inflight, committed, bytes, mainDown, firstPending, firstInflight] = answers.parse(
-    await pipeline.exec(),
-  );
-  const stamps = [...firstPending, ...firstInflight].map((reference) => Number(reference.split(':')[0]));
+  pipeline.get(keys.floor);
+  pipeline.zrange(keys.committed, -1, -1, { withScores: true });
+  pipeline.mget(...lastMinute);
+  const [pending, inflight, committed, bytes, mainDown, firstPending, firstInflight, floor, newest, drained] =
+    answers.parse(await pipeline.exec());
+  const stamps = [...firstPending, ...firstInflight].map((reference) => readReference(reference).stamp);
+  const lsns = [floor ?? '0', newest[1] ?? '0'].map(BigInt);
   return {
     size: pending + inflight,
     committed,
     bytes: Number(bytes ?? 0),
     ...(stamps.length > 0 && { oldestStamp: Math.min(...stamps) }),
+    drainedPerSecond: drained.reduce((sum, count) => sum + Number(count ?? 0), 0) / 60,
+    newestLsn: lsns.reduce((highest, each) => (each > highest ? each : highest), 0n),
     mainInReach: mainDown === 0,
   };
 }

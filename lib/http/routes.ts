@@ -4,7 +4,7 @@
  */
 import type { Permission } from '../auth/permissions.ts';
 
-export type FunctionWithRoutes = 'accept' | 'query' | 'authenticate';
+export type FunctionWithRoutes = 'accept' | 'query' | 'decide' | 'authenticate';
 
 export interface Route {
   /** name of the operation: the key of its step list in the function's handler */
@@ -55,6 +55,42 @@ export const routes = [
     access: 'read:observations',
     success: 200,
     summary: 'Where one accepted transaction is',
+  },
+  {
+    operation: 'listTransactions',
+    method: 'GET',
+    path: '/api/transactions',
+    function: 'query',
+    access: 'read:observations',
+    success: 200,
+    summary: 'Accepted transactions that are not applied: buffered, waiting or failed',
+  },
+  {
+    operation: 'retryTransaction',
+    method: 'POST',
+    path: '/api/transactions/{id}/retry',
+    function: 'decide',
+    access: 'manage:transactions',
+    success: 202,
+    summary: 'Try a transaction again that main has set aside',
+  },
+  {
+    operation: 'discardTransaction',
+    method: 'POST',
+    path: '/api/transactions/{id}/discard',
+    function: 'decide',
+    access: 'manage:transactions',
+    success: 202,
+    summary: 'Give up a transaction that main has set aside, for a reason',
+  },
+  {
+    operation: 'readBuffer',
+    method: 'GET',
+    path: '/api/buffer',
+    function: 'query',
+    access: 'read:observations',
+    success: 200,
+    summary: 'What is buffered, how fast it drains, and what keeps it',
   },
   {
     operation: 'readTransferOverview',

@@ -8,6 +8,8 @@ import { routes, type FunctionWithRoutes, type OperationOf, type Route } from '.
 
 export interface Request {
   readonly route: Route;
+  /** as the client wrote it, without the query */
+  readonly path: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
   /** names in lower case */
@@ -77,6 +79,7 @@ function readRequest(event: APIGatewayProxyEventV2, route: Route): Request {
   const lowerCase = Object.entries(event.headers).map(([key, value]) => [key.toLowerCase(), value] as const);
   return {
     route,
+    path: event.rawPath,
     params: defined(event.pathParameters ?? {}),
     query: defined(event.queryStringParameters ?? {}),
     headers: Object.fromEntries(lowerCase),
@@ -104,7 +107,7 @@ function replyResult(reply: Reply): APIGatewayProxyStructuredResultV2 {
 }
 
 function problemResult(error: unknown, route: Route | undefined): APIGatewayProxyStructuredResultV2 {
-  const isWrite = route?.function === 'accept';
+  const isWrite = route?.function === 'accept' || route?.function === 'decide';
   const known = error instanceof ProblemError ? error : unexpected(isWrite);
   const { status } = known.problem;
   const recorded = isWrite && status < 500 ? { recorded: false } : {};

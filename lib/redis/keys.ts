@@ -13,6 +13,10 @@ export function keysOf(prefix: string) {
     inflight: key('inflight'),
     /** zset of transaction ids by LSN: recorded by main, not yet seen at every replica */
     committed: key('committed'),
+    /** zset of transaction ids by stamp: set aside by main, and not yet seen so at every replica */
+    setAside: key('set-aside'),
+    /** how many transactions main has recorded in ten seconds; two minutes */
+    drained: (tenSeconds: number) => key('drained', String(tenSeconds)),
     /** hash of transaction id → what it adds to the aggregate, for readers */
     overlay: (aggregate: string) => key('overlay', aggregate),
     /** hash: what the site knows of an executed unit, for the accept script; kept 14 days after its last change */

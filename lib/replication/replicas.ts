@@ -67,3 +67,23 @@ export async function readFromReplica<T>(
   }
   throw new Unavailable('replica', { cause });
 }
+
+export interface ReplicaState {
+  readonly name: string;
+  /** undefined if it is no standby or does not answer */
+  readonly replayed: bigint | undefined;
+  /** whether it receives from its primary now */
+  readonly streaming: boolean;
+}
+
+/** How each replica stands, for people. */
+export async function readReplicaStates(replicas: readonly Replica[]): Promise<ReplicaState[]> {
+  return Promise.all(
+    replicas.map(async ({ name, pool }) => {
+      const replayed = await replayedLsn(pool);
+      if (replayed === undefined) return { name, replayed, streaming: false };
+      const { rowCount } = await pool.query("select from pg_stat_wal_receiver where status = 'streaming'");
+      return { name, replayed, streaming: rowCount === 1 };
+    }),
+  );
+}

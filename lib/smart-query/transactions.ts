@@ -32,6 +32,15 @@ const entry = z.object({
 const history = z.array(z.object({ at: z.number(), state }));
 const ids = z.array(z.string());
 
+/** A transaction as the buffer has it. */
+export type BufferedTransaction = z.infer<typeof entry>;
+
+/** What HGETALL of a transaction's hash answers. */
+export function readBufferedTransaction(answer: unknown): BufferedTransaction | undefined {
+  const hash = redisHash.parse(answer);
+  return hash === null ? undefined : entry.parse(hash);
+}
+
 /** @throws Unavailable */
 export async function readTransactionStatus(
   { redis, keys, replicas }: SmartQueryParts,
@@ -41,8 +50,7 @@ export async function readTransactionStatus(
   pipeline.hgetall(keys.transaction(id));
   pipeline.get(keys.floor);
   const [answer, floor] = await pipeline.exec<[unknown, string | null]>();
-  const hash = redisHash.parse(answer);
-  const buffered = hash === null ? undefined : entry.parse(hash);
+  const buffered = readBufferedTransaction(answer);
   const recorded = await readFromReplica(replicas, BigInt(floor ?? 0), async (database) => {
     const { rows } = await database.query({
       name: 'inbox-row',

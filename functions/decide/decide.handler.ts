@@ -1,0 +1,69 @@
+/** People decide about what main has set aside. A decision is a transaction itself: buffered, applied once, audited. */
+import * as z from 'zod/mini';
+import { accessTokenVerifier } from '../../lib/auth/access-token.ts';
+import { authenticate, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
+import { parse } from '../../lib/http/parse.ts';
+import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
+import { recordId } from '../../lib/observation/executed-obs-unit.ts';
+import { Queue } from '../../lib/queue/queue.ts';
+import { connectRedis } from '../../lib/redis/client.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { connectReplicas } from '../../lib/replication/replicas.ts';
+import { answered } from '../../lib/smart-query/answered.ts';
+import { findTransaction, type FoundTransaction } from '../../lib/smart-query/find-transaction.ts';
+import type { SmartQueryParts } from '../../lib/smart-query/executed-obs-units.ts';
+import { problem } from '../../lib/http/problem.ts';
+import { decide, type Decision } from './decide.ts';
+import { settings } from './settings.ts';
+
+const parts: SmartQueryParts & AuthenticationParts = {
+  redis: connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN, timeoutMilliseconds: 2000 }),
+  keys: keysOf(settings.REDIS_PREFIX),
+  replicas: connectReplicas(settings.REPLICAS, {
+    applicationName: 'decide',
+    statementTimeoutMilliseconds: 5000,
+  }),
+  verifyAccessToken: accessTokenVerifier(settings.JWT_PUBLIC_JWKS, {
+    issuer: settings.JWT_ISSUER,
+    audience: settings.JWT_AUDIENCE,
+  }),
+};
+const queue = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL });
+const limits = {
+  requestsPerSecond: settings.RATE_LIMIT_PER_SECOND,
+  budgetBytes: settings.BUFFER_BUDGET_BYTES,
+};
+
+const discardBody = z.strictObject({ reason: z.string().check(z.minLength(1), z.maxLength(1000)) });
+
+async function take(request: Request, decision: Decision): Promise<Reply> {
+  const principal = await authenticate(parts, request);
+  const id = parse(recordId, request.params.id);
+  const target = await answered(findTransaction(parts, id));
+  if (!target) throw problem.notFound(`There is no transaction ${id}.`);
+  requireSetAside(target, decision);
+  if (target.status.state !== 'discarded') {
+    await decide({ ...parts, queue, limits }, request, principal, { id, target, decision });
+  }
+  return { status: 202, body: target.status };
+}
+
+/** @throws ProblemError 409 if there is nothing to decide about */
+function requireSetAside({ status }: FoundTransaction, { action }: Decision): void {
+  const { state, transaction_id: id } = status;
+  const isOpen = state === 'failed' || state === 'waiting' || (state === 'discarded' && action === 'discard');
+  if (isOpen) return;
+  const why =
+    state === 'buffered'
+      ? 'main has not judged it yet: ask again when it has'
+      : state === 'discarded'
+        ? 'it has been given up'
+        : 'it has been applied';
+  throw problem.conflict(`Transaction ${id} cannot be decided about: ${why}.`);
+}
+
+export const handler = serve('decide', {
+  retryTransaction: (request) => take(request, { action: 'retry' }),
+  discardTransaction: (request) =>
+    take(request, { action: 'discard', reason: parse(discardBody, request.body).reason }),
+});

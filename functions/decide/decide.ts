@@ -1,0 +1,77 @@
+import type { Principal } from '../../lib/auth/principal.ts';
+import { readCredential } from '../../lib/auth/credential.ts';
+import { accept, withStamp, type Claimant } from '../../lib/buffer/accept.ts';
+import { problem } from '../../lib/http/problem.ts';
+import type { Request } from '../../lib/http/serve.ts';
+import { transactionMessage } from '../../lib/queue/messages.ts';
+import type { Queue } from '../../lib/queue/queue.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import type { Keys } from '../../lib/redis/keys.ts';
+import type { FoundTransaction } from '../../lib/smart-query/find-transaction.ts';
+import { TransactionBuilder } from '../../lib/transaction/builder.ts';
+import { derivedUuid } from '../../lib/transaction/ids.ts';
+
+export type Decision = { readonly action: 'retry' } | { readonly action: 'discard'; readonly reason: string };
+
+interface DecideParts {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly queue: Pick<Queue, 'send'>;
+  readonly limits: { readonly requestsPerSecond: number; readonly budgetBytes: number };
+}
+
+/**
+ * Buffers the decision. Until main has tried the transaction again the same decision is the same transaction: asking
+ * twice decides once.
+ * @throws ProblemError
+ */
+export async function decide(
+  { redis, keys, queue, limits }: DecideParts,
+  request: Request,
+  principal: Principal,
+  {
+    id,
+    target,
+    decision,
+  }: { readonly id: string; readonly target: FoundTransaction; readonly decision: Decision },
+): Promise<void> {
+  const builder = new TransactionBuilder(
+    {
+      id: derivedUuid('decision', decision.action, id, String(target.status.attempts)),
+      stamp: request.receivedAt * 1000,
+      aggregate: target.aggregate,
+      principal: principal.id,
+      operation: request.route.operation,
+    },
+    () => id,
+  );
+  if (decision.action === 'retry') builder.retry(id);
+  else builder.discard(id, decision.reason);
+  const transaction = builder.build();
+  const verdict = await accept(redis, keys, {
+    claimant: claimantOf(request, principal),
+    permission: request.route.access,
+    transaction,
+    patch: '{}',
+    status: 202,
+    nowMilliseconds: request.receivedAt,
+    ...limits,
+  }).catch(() => {
+    throw problem.unavailable('The buffer does not answer: nothing was decided. Please ask again.', 2);
+  });
+  if ('refused' in verdict) {
+    if (verdict.refused === 'too_many') throw problem.tooManyRequests('Too many requests.', 1);
+    throw problem.unavailable(`Nothing was decided (${verdict.refused}). Please ask again.`, 2);
+  }
+  // without the message the sweeper sends it again
+  if (verdict.stamp !== undefined) {
+    await queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
+  }
+}
+
+function claimantOf(request: Request, principal: Principal): Claimant {
+  const credential = readCredential(request.headers.authorization);
+  return credential.kind === 'api-token'
+    ? credential
+    : { kind: 'session', principalId: principal.id, sessionId: principal.sessionId ?? '' };
+}

@@ -1,0 +1,30 @@
+/** Pages of a list: a limit, and a cursor that names where the last page ended and grants nothing. */
+import * as z from 'zod/mini';
+import { problem } from './problem.ts';
+import type { Request } from './serve.ts';
+
+/** A query parameter that is a whole number within bounds. */
+export const boundedInteger = (minimum: number, maximum: number) =>
+  z.pipe(
+    z.pipe(z.string().check(z.regex(/^\d{1,10}$/, 'must be a whole number')), z.transform(Number)),
+    z.number().check(z.minimum(minimum), z.maximum(maximum)),
+  );
+
+export function writeCursor(...parts: readonly (string | number)[]): string {
+  return Buffer.from(JSON.stringify(parts)).toString('base64url');
+}
+
+/** @throws ProblemError 400 if it is none of ours */
+export function readCursor<S extends z.ZodMiniType>(schema: S, cursor: string): z.infer<S> {
+  try {
+    return schema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
+  } catch {
+    throw problem.badRequest('cursor: take it from the Link header of the page before.');
+  }
+}
+
+/** The header that names the next page of this request. */
+export function nextLink(request: Request, cursor: string): Record<string, string> {
+  const query = new URLSearchParams({ ...request.query, cursor });
+  return { Link: `<${request.path}?${query.toString()}>; rel="next"` };
+}

@@ -1,0 +1,169 @@
+/** What main cannot apply: people see it, and decide. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { finishUnit, startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
+
+let stack: TestStack;
+let admin: string;
+
+beforeAll(async () => {
+  stack = await startTestStack();
+  admin = stack.description.tokens.admin;
+});
+afterAll(() => stack.stop());
+
+type Status = Readonly<Record<string, unknown>> & { readonly transaction_id: string };
+
+const list = async (query: string) => stack.api(`/api/transactions?${query}`);
+const listed = async (state: string) =>
+  ((await list(`state=${state}`)).body as unknown as Status[]).map((each) => each.transaction_id);
+const status = async (id: unknown) => (await stack.api(`/api/transactions/${String(id)}`)).body;
+const decide = (id: unknown, action: 'retry' | 'discard', body?: object, token = admin): Promise<Reply> =>
+  stack.api(`/api/transactions/${String(id)}/${action}`, { method: 'POST', token, ...(body && { body }) });
+
+async function failedStart(obsUnitId: number) {
+  const started = await startUnit(stack.api, { obs_unit_id: obsUnitId });
+  const finished = await finishUnit(stack.api, started.body.id);
+  const [startId, finishId] = [started.body.transaction_id, finished.body.transaction_id];
+  await eventually(async () => {
+    expect(await status(startId)).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining(String(obsUnitId)) as string,
+    });
+    expect(await status(finishId)).toMatchObject({ state: 'waiting' });
+  });
+  return { id: started.body.id, startId: String(startId), finishId: String(finishId) };
+}
+
+it('lists what failed and what waits behind it, and applies both in order when a retry succeeds', async () => {
+  const { id, startId, finishId } = await failedStart(700_001);
+  expect(await listed('failed')).toContain(startId);
+  expect(await listed('waiting')).toContain(finishId);
+
+  const before = Number((await status(startId)).attempts);
+  expect((await decide(startId, 'retry')).status).toBe(202);
+  await eventually(async () => expect((await status(startId)).attempts).toBe(before + 1));
+  expect((await status(startId)).state).toBe('failed');
+
+  await stack.main.query(
+    `insert into obs_unit (id, observing_program_id, source_id, instrument_id, name) values (700001, 1, 1, 1, 'late')`,
+  );
+  expect((await decide(startId, 'retry')).status).toBe(202);
+  await eventually(async () => {
+    expect(await status(startId)).toMatchObject({ state: 'replicated' });
+    expect(await status(finishId)).toMatchObject({ state: 'replicated' });
+  });
+  expect((await stack.api(`/executed_obs_units/${String(id)}`)).body).toMatchObject({
+    status: 'completed',
+    sync: { state: 'replicated' },
+  });
+  expect(await listed('failed')).not.toContain(startId);
+});
+
+it('gives up a start for a reason; its finish is then judged on its own, and both stay visible', async () => {
+  const { startId, finishId } = await failedStart(700_002);
+  const discarded = await decide(startId, 'discard', { reason: 'a test of the dome' });
+  expect(discarded.status).toBe(202);
+  await eventually(async () => {
+    expect(await status(startId)).toMatchObject({ state: 'discarded', reason: 'a test of the dome' });
+    expect(await status(finishId)).toMatchObject({
+      state: 'failed',
+      reason: expect.stringContaining('discarded') as string,
+    });
+  });
+  expect((await decide(startId, 'discard', { reason: 'again' })).status).toBe(202);
+  expect((await decide(startId, 'retry')).status).toBe(409);
+  const audit = await stack.main.query(
+    'select action, principal, reason from transaction_audit where transaction_id = $1',
+    [startId],
+  );
+  expect(audit.rows).toEqual([{ action: 'discard', principal: '2', reason: 'a test of the dome' }]);
+});
+
+it('decides once when it is asked twice', async () => {
+  const { startId } = await failedStart(700_003);
+  const before = Number((await status(startId)).attempts);
+  await Promise.all([decide(startId, 'retry'), decide(startId, 'retry'), decide(startId, 'retry')]);
+  await eventually(async () => expect((await status(startId)).attempts).toBe(before + 1));
+  const audit = await stack.main.query('select from transaction_audit where transaction_id = $1', [startId]);
+  expect(audit.rowCount).toBe(1);
+});
+
+it('pages through, each transaction once, the newest first', async () => {
+  const starts = await Promise.all(
+    Array.from({ length: 7 }, (_, n) => startUnit(stack.api, { obs_unit_id: 710_000 + n })),
+  );
+  const expected = starts.map(({ body }) => String(body.transaction_id));
+  await eventually(async () => expect(await listed('failed')).toEqual(expect.arrayContaining(expected)));
+  const all = await listed('failed');
+  const seen: string[] = [];
+  for (let query: string | undefined = 'state=failed&limit=3'; query !== undefined;) {
+    const page = await list(query);
+    const items = page.body as unknown as Status[];
+    expect(items.length).toBeLessThanOrEqual(3);
+    seen.push(...items.map((each) => each.transaction_id));
+    query = /<[^?]*\?([^>]*)>; rel="next"/.exec(page.headers.get('link') ?? '')?.[1];
+  }
+  expect(seen).toEqual(all);
+});
+
+it('shows what is buffered, and what keeps it', async () => {
+  stack.link.set({ up: false });
+  const started = await startUnit(stack.api);
+  expect(await listed('buffered')).toContain(started.body.transaction_id);
+  const { status: code, body } = await stack.api('/api/buffer');
+  expect(code).toBe(200);
+  expect(body).toMatchObject({ size: 1, failed: expect.any(Number) as number, main: { in_reach: true } });
+  expect(Object.keys(body)).toEqual([
+    'size',
+    'awaiting_replication',
+    'bytes',
+    'oldest_age_seconds',
+    'drained_per_second',
+    'failed',
+    'main',
+    'replicas',
+  ]);
+  await eventually(
+    async () => expect((await stack.api('/api/buffer')).body).toMatchObject({ main: { in_reach: false } }),
+    { timeoutMs: 30_000 },
+  );
+  stack.link.set({ up: true });
+  await eventually(
+    async () =>
+      expect((await stack.api('/api/buffer')).body).toMatchObject({
+        size: 0,
+        oldest_age_seconds: null,
+        main: { in_reach: true },
+        replicas: [{ name: 'site', answers: true, streaming: true, lag_bytes: 0 }],
+      }),
+    { timeoutMs: 30_000 },
+  );
+});
+
+it('lets nobody decide who may not, nor about what is not set aside', async () => {
+  const { startId } = await failedStart(700_004);
+  const { service, viewer } = stack.description.tokens;
+  for (const token of [service, viewer])
+    expect((await decide(startId, 'retry', undefined, token)).status).toBe(403);
+  expect((await decide(startId, 'discard', {})).status).toBe(400);
+  expect((await decide('0190b8f0-0000-7000-8000-00000000dead', 'retry')).status).toBe(404);
+  expect((await decide('no-uuid', 'retry')).status).toBe(400);
+  const applied = await startUnit(stack.api);
+  await eventually(async () =>
+    expect(await status(applied.body.transaction_id)).toMatchObject({ state: 'replicated' }),
+  );
+  expect(await decide(applied.body.transaction_id, 'discard', { reason: 'x' })).toMatchObject({
+    status: 409,
+    body: { recorded: false },
+  });
+  for (const query of [
+    '',
+    'state=other',
+    'state=failed&limit=0',
+    'state=failed&limit=1001',
+    'state=failed&cursor=x',
+  ]) {
+    expect((await list(query)).status).toBe(400);
+  }
+});

@@ -57,8 +57,17 @@ export async function drain(
   let limit = smallBatch;
   let isAsked = !always;
   for (;;) {
-    const batch = await gather(parts, mine, limit, outcomes);
+    const batch = await gather(parts, mine, limit, outcomes, always);
     mine = [];
+    if (batch.mainIsAway) {
+      await giveBack(parts, batch.transactions);
+      return result(copies, outcomes, {
+        mainAnswered: false,
+        applied,
+        waitsForStart,
+        backlog: batch.backlog,
+      });
+    }
     if (batch.transactions.length > 0 || !isAsked) {
       isAsked = true;
       const done = await execute(parts, batch.transactions);
@@ -92,6 +101,8 @@ function result(
 interface Batch {
   readonly transactions: readonly Transaction[];
   readonly backlog: number;
+  /** another processor looks for main: these are only to be remembered by Redis */
+  readonly mainIsAway: boolean;
 }
 
 /** Claims what is to be executed. With Redis away the copies alone are executed: the inbox tells what is a repeat. */
@@ -100,6 +111,7 @@ async function gather(
   copies: readonly Transaction[],
   limit: number,
   outcomes: Map<string, CopyOutcome>,
+  always: boolean,
 ): Promise<Batch> {
   try {
     const claims = await claim(redis, keys, {
@@ -107,17 +119,23 @@ async function gather(
       limit,
       nowMilliseconds: now(),
       leaseMilliseconds,
+      always,
     });
     const wanted = copies.filter((copy, index) => {
       const state = claims.copies[index];
-      if (state === 'busy' || state === 'recorded') outcomes.set(copy.id, state);
+      if (state === 'busy') outcomes.set(copy.id, claims.mainIsAway ? 'left' : 'busy');
+      if (state === 'recorded') outcomes.set(copy.id, state);
       return state === 'claimed' || state === 'unknown';
     });
     const oldest = await readBodies(redis, keys, claims.oldest);
-    return { transactions: [...wanted, ...oldest], backlog: claims.backlog };
+    return {
+      transactions: [...wanted, ...oldest],
+      backlog: claims.backlog,
+      mainIsAway: claims.mainIsAway,
+    };
   } catch (error) {
     log.warn('redis did not answer the claim', { error });
-    return { transactions: copies, backlog: 0 };
+    return { transactions: copies, backlog: 0, mainIsAway: false };
   }
 }
 

@@ -5,9 +5,12 @@ import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
 import type { CopyOutcome } from './drain.ts';
 
-/** The first back-off, and the longest: a copy waits for main in the queue, while Redis is drained as soon as main is back. */
+/**
+ * The first back-off, and the longest: a copy waits for main in the queue, while Redis is drained as soon as main is back.
+ * Should Redis forget it, no copy is longer out of sight than that.
+ */
 const firstSeconds = 2;
-const longestSeconds = 300;
+const longestSeconds = 75;
 
 /**
  * How long a message is hidden, with full jitter so that copies do not come back together.

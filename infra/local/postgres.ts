@@ -25,6 +25,8 @@ export interface PostgresOptions {
   readonly directory: string;
   /** false: faster, and lost with the machine's power; for tests */
   readonly durable: boolean;
+  /** undefined: any free one */
+  readonly port?: number;
 }
 
 export const databaseName = 'observatory';
@@ -81,11 +83,11 @@ export async function startReplica(
 
 async function start(
   directory: string,
-  { durable }: PostgresOptions,
+  { durable, port: wantedPort }: PostgresOptions,
   settings: readonly string[],
 ): Promise<PostgresServer> {
   await endPredecessor(directory);
-  const port = await freePort();
+  const port = wantedPort ?? (await freePort());
   const all = [
     'listen_addresses=127.0.0.1',
     `port=${port}`,

@@ -16,9 +16,9 @@ export interface RedisServer {
 }
 
 /** @param directory where the append-only file lives */
-export async function startRedis(directory: string): Promise<RedisServer> {
+export async function startRedis(directory: string, wantedPort?: number): Promise<RedisServer> {
   await mkdir(directory, { recursive: true });
-  const port = await freePort();
+  const port = wantedPort ?? (await freePort());
   const program = findProgram();
   const child = program
     ? spawnBound(program.path, [

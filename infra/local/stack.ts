@@ -72,6 +72,8 @@ export interface Stack {
   readonly secrets: Secrets;
   /** the running parts, to be stopped and killed by tests */
   readonly parts: {
+    readonly main: PostgresServer;
+    readonly replica: PostgresServer;
     readonly redis: RedisServer;
     readonly sqs: LocalSqs;
     readonly lambdas: Record<FunctionName, Lambda>;
@@ -234,7 +236,7 @@ async function start(
     redisSurvivesRestart: redis.survivesRestart,
     link,
     secrets,
-    parts: { redis, sqs, lambdas },
+    parts: { main, replica, redis, sqs, lambdas },
     invoke,
     runSchedule,
     quiesce,

@@ -10,8 +10,9 @@ import type { Transaction } from '../transaction/transaction.ts';
 import { readReference, writeReference, type Reference } from './reference.ts';
 
 const claimScript = script(`
-local pending, inflight = KEYS[1], KEYS[2]
+local pending, inflight, main_down = KEYS[1], KEYS[2], KEYS[3]
 local now, lease_end, limit = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local is_away = ARGV[4] == 'unless main is away' and redis.call('EXISTS', main_down) == 1
 
 local function claim(reference)
   redis.call('ZREM', pending, reference)
@@ -26,32 +27,36 @@ end
 
 -- the copies that came with the messages
 local copies = {}
-for i = 3, #KEYS do
+for i = 4, #KEYS do
   local known = redis.call('HMGET', KEYS[i], 'reference', 'state')
   local state = 'unknown'
   if known[1] then
     if redis.call('ZSCORE', pending, known[1]) then
-      claim(known[1])
-      state = 'claimed'
+      if is_away then
+        state = 'busy'
+      else
+        claim(known[1])
+        state = 'claimed'
+      end
     elseif redis.call('ZSCORE', inflight, known[1]) then
       state = 'busy'
     else
       state = 'recorded'
     end
   end
-  copies[i - 2] = state
+  copies[i - 3] = state
 end
 
 local oldest = {}
-if limit > 0 then
+if limit > 0 and not is_away then
   oldest = redis.call('ZRANGE', pending, 0, limit - 1)
   for _, reference in ipairs(oldest) do claim(reference) end
 end
-return {copies, oldest, redis.call('ZCARD', pending)}
+return {copies, oldest, redis.call('ZCARD', pending), is_away and 1 or 0}
 `);
 
 const copyState = z.enum(['unknown', 'claimed', 'busy', 'recorded']);
-const claimAnswer = z.tuple([z.array(copyState), z.array(z.string()), z.int()]);
+const claimAnswer = z.tuple([z.array(copyState), z.array(z.string()), z.int(), z.int()]);
 
 export interface Claims {
   /**
@@ -63,6 +68,8 @@ export interface Claims {
   readonly oldest: readonly Reference[];
   /** what is left pending */
   readonly backlog: number;
+  /** nothing was claimed: another processor has found main out of reach, and looks for it */
+  readonly mainIsAway: boolean;
 }
 
 /**
@@ -76,15 +83,22 @@ export async function claim(
     readonly limit: number;
     readonly nowMilliseconds: number;
     readonly leaseMilliseconds: number;
+    /** claim also while main is known to be out of reach */
+    readonly always: boolean;
   },
 ): Promise<Claims> {
   const answer = await claimScript(
     redis,
-    [keys.pending, keys.inflight, ...request.copyIds.map((id) => keys.transaction(id))],
-    [request.nowMilliseconds, request.nowMilliseconds + request.leaseMilliseconds, request.limit],
+    [keys.pending, keys.inflight, keys.mainDown, ...request.copyIds.map((id) => keys.transaction(id))],
+    [
+      request.nowMilliseconds,
+      request.nowMilliseconds + request.leaseMilliseconds,
+      request.limit,
+      request.always ? 'always' : 'unless main is away',
+    ],
   );
-  const [copies, oldest, backlog] = claimAnswer.parse(answer);
-  return { copies, oldest: oldest.map(readReference), backlog };
+  const [copies, oldest, backlog, isAway] = claimAnswer.parse(answer);
+  return { copies, oldest: oldest.map(readReference), backlog, mainIsAway: isAway === 1 };
 }
 
 const releaseScript = script(`

@@ -7,6 +7,7 @@ import { connectRedis, type Redis } from '../../lib/redis/client.ts';
 import { keysOf, type Keys } from '../../lib/redis/keys.ts';
 
 export interface TestStack extends Stack {
+  readonly directory: string;
   readonly api: Api;
   readonly main: pg.Pool;
   readonly replica: pg.Pool;
@@ -56,6 +57,7 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
   const replica = pool(description.replica);
   return {
     ...stack,
+    directory,
     api: apiOf(description.http, description.tokens.service),
     main,
     replica,

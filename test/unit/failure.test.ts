@@ -18,12 +18,12 @@ it.each([
   expect(classifyFailure(sqlState)).toBe(expected);
 });
 
-it('gives messages back later each time, with full jitter, and never beyond five minutes', () => {
+it('gives messages back later each time, with full jitter, and never beyond 75 s', () => {
   for (const count of [1, 2, 5, 10, 1000]) {
     const [least, most] = [giveBackSeconds('left', count, 0), giveBackSeconds('left', count, 0.999_999)];
     expect(least).toBe(1);
-    expect(most).toBeLessThanOrEqual(300);
-    expect(most).toBeGreaterThanOrEqual(Math.min(300, 2 * 2 ** Math.min(count, 7)));
+    expect(most).toBeLessThanOrEqual(75);
+    expect(most).toBeGreaterThanOrEqual(Math.min(75, 2 * 2 ** Math.min(count, 7)));
   }
   expect(giveBackSeconds('busy', 7, 0.5)).toBe(3);
 });

@@ -1,0 +1,176 @@
+/** Carries faults out on the parts of a stack, and mends them. */
+import { truncate, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startMain, startReplica, type PostgresServer } from '../../../infra/local/postgres.ts';
+import { startRedis, type RedisServer } from '../../../infra/local/redis.ts';
+import type { FunctionName } from '../../../infra/topology.ts';
+import type { TestStack } from '../../support/test-stack.ts';
+import type { Fault, FaultKind } from './schedule.ts';
+
+export interface StormParts {
+  readonly stack: TestStack;
+  /** sends copies of pending messages again, late and in any order */
+  readonly repeatMessages: (chance: number) => Promise<void>;
+  /** whatever else runs and dies with the processor */
+  readonly killBaselines: () => void;
+}
+
+/** What may be broken by one fault at a time only. */
+const resourceOf: Readonly<Partial<Record<FaultKind, string>>> = {
+  killRedis: 'redis',
+  rollBackRedis: 'redis',
+  pauseRedis: 'redis',
+  pauseSqs: 'sqs',
+  killMain: 'main',
+  killReplica: 'replica',
+  cutLink: 'link',
+  slowLink: 'link',
+};
+
+export class Faults {
+  /** how often each was carried out */
+  readonly counts: Partial<Record<FaultKind, number>> = {};
+  /** epoch ms of each roll-back of Redis */
+  readonly rollBacks: number[] = [];
+  readonly #parts: StormParts;
+  readonly #busy = new Set<string>();
+  readonly #running = new Set<Promise<void>>();
+  #redis: RedisServer;
+  #main: PostgresServer;
+  #replica: PostgresServer;
+
+  constructor(parts: StormParts) {
+    this.#parts = parts;
+    ({ redis: this.#redis, main: this.#main, replica: this.#replica } = parts.stack.parts);
+  }
+
+  /** Begins a fault; it mends itself. */
+  begin(fault: Fault): void {
+    const resource = resourceOf[fault.kind];
+    if (resource !== undefined && this.#busy.has(resource)) return;
+    if (resource !== undefined) this.#busy.add(resource);
+    this.counts[fault.kind] = (this.counts[fault.kind] ?? 0) + 1;
+    const running = this.#carryOut(fault).finally(() => {
+      if (resource !== undefined) this.#busy.delete(resource);
+      this.#running.delete(running);
+    });
+    this.#running.add(running);
+  }
+
+  /** Waits until everything is mended. */
+  async mended(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    this.#parts.stack.link.set({ up: true, round_trip_ms: 10 });
+  }
+
+  /** Stops what was started anew. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#redis.stop(), this.#replica.stop()]);
+    await this.#main.stop();
+  }
+
+  async #carryOut({ kind, lastsMilliseconds: lasts, chance }: Fault): Promise<void> {
+    const { stack } = this.#parts;
+    switch (kind) {
+      case 'killAccept':
+        return this.#kill('accept');
+      case 'killApply':
+        this.#parts.killBaselines();
+        return this.#kill('apply');
+      case 'killConfirm':
+        return this.#kill('confirm');
+      case 'killSweep':
+        stack.runSchedule('sweep').catch(() => undefined);
+        return this.#kill('sweep');
+      case 'pauseApply':
+        return pause(stack.parts.lambdas.apply.pids(), lasts);
+      case 'pauseRedis':
+        return pause([this.#redis.pid], lasts);
+      case 'pauseSqs':
+        return pause([stack.parts.sqs.pid], lasts);
+      case 'cutLink':
+        stack.link.set({ up: false });
+        await delay(lasts);
+        stack.link.set({ up: true });
+        return;
+      case 'slowLink':
+        stack.link.set({ round_trip_ms: Math.round(500 * chance) });
+        await delay(lasts);
+        stack.link.set({ round_trip_ms: 10 });
+        return;
+      case 'repeatMessages':
+        return this.#parts.repeatMessages(chance);
+      case 'killRedis':
+        signal([this.#redis.pid], 'SIGKILL');
+        await delay(lasts);
+        this.#redis = await again(() => startRedis(join(stack.directory, 'redis'), this.#redis.port));
+        return;
+      case 'rollBackRedis':
+        return this.#rollBackRedis(lasts);
+      case 'killMain':
+        signal([this.#main.pid], 'SIGKILL');
+        await delay(lasts);
+        this.#main = await again(() => startMain({ ...this.#postgres(), port: this.#main.port }));
+        return;
+      case 'killReplica':
+        signal([this.#replica.pid], 'SIGKILL');
+        await delay(lasts);
+        this.#replica = await again(() =>
+          startReplica({ ...this.#postgres(), port: this.#replica.port, mainPort: stack.link.port }),
+        );
+    }
+  }
+
+  #postgres() {
+    return { directory: join(this.#parts.stack.directory, 'postgres'), durable: false };
+  }
+
+  async #kill(name: FunctionName): Promise<void> {
+    signal(this.#parts.stack.parts.lambdas[name].pids(), 'SIGKILL');
+  }
+
+  /** A fail-over to a replica of Redis that has not seen the last second. */
+  async #rollBackRedis(lasts: number): Promise<void> {
+    const directory = join(this.#parts.stack.directory, 'redis');
+    const files = (await readdir(join(directory, 'appendonlydir'))).filter((name) =>
+      name.endsWith('.incr.aof'),
+    );
+    const path = join(directory, 'appendonlydir', files.sort().at(-1) ?? '');
+    const { size } = await stat(path);
+    await delay(1000);
+    signal([this.#redis.pid], 'SIGKILL');
+    await truncate(path, size);
+    this.rollBacks.push(Date.now());
+    await delay(lasts);
+    this.#redis = await again(() => startRedis(directory, this.#redis.port));
+  }
+}
+
+function signal(pids: readonly number[], name: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, name);
+    } catch {
+      // it has gone already
+    }
+  }
+}
+
+async function pause(pids: readonly number[], milliseconds: number): Promise<void> {
+  signal(pids, 'SIGSTOP');
+  await delay(milliseconds);
+  signal(pids, 'SIGCONT');
+}
+
+/** A server that was killed may hold its lock a moment longer. */
+async function again<T>(start: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === 10) throw error;
+      await delay(300);
+    }
+  }
+}

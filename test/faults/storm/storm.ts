@@ -1,0 +1,219 @@
+/** A storm: a workload, a seeded schedule of faults, and afterwards a checker of everything that was acknowledged. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { readReference } from '../../../lib/buffer/reference.ts';
+import { readBodies } from '../../../lib/buffer/bodies.ts';
+import { transactionMessage } from '../../../lib/queue/messages.ts';
+import { Queue } from '../../../lib/queue/queue.ts';
+import { eventually } from '../../support/eventually.ts';
+import { startTestStack, type TestStack } from '../../support/test-stack.ts';
+import { Baseline, type BaselineResult } from './baselines.ts';
+import { Faults } from './faults.ts';
+import { faultSchedule, seeded } from './schedule.ts';
+import { runClient, type Written } from './workload.ts';
+
+export interface StormReport {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly ours: BaselineResult;
+  readonly list: BaselineResult;
+  readonly queue: BaselineResult;
+  readonly reads: number;
+  readonly refusedReads: number;
+  /** of records that a roll-back of Redis had just forgotten */
+  readonly forgottenReads: number;
+  /** reads that lied otherwise */
+  readonly violations: readonly string[];
+  readonly settledSeconds: number;
+}
+
+const clients = 6;
+/** A copy heals what Redis has forgotten within this. */
+const healedMilliseconds = 90_000;
+
+export async function storm(seed: number, seconds: number): Promise<StormReport> {
+  const stack = await startTestStack({ settings: { ANSWER_BUDGET_MS: 'always' } });
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_SQS: stack.description.sqs,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+  });
+  const baselines = [new Baseline(stack, 'list'), new Baseline(stack, 'queue')] as const;
+  const faults = new Faults({
+    stack,
+    repeatMessages: (chance) => repeatMessages(stack, chance),
+    killBaselines: () => baselines.forEach((each) => each.kill()),
+  });
+  try {
+    await stack.main.query(effectSql);
+    for (const each of baselines) await each.start();
+    const written: Written = { units: [], acknowledged: 0, reads: 0, refused: 0, violations: [] };
+    await rage(stack, faults, baselines, written, seed, seconds);
+    const settledSeconds = await settle(stack, baselines);
+    return {
+      ...{ seed, seconds, faults: faults.counts, settledSeconds },
+      ours: await check(stack, written),
+      list: await baselines[0].result(),
+      queue: await baselines[1].result(),
+      reads: written.reads,
+      refusedReads: written.refused,
+      ...judgeReads(written, faults.rollBacks),
+    };
+  } finally {
+    for (const each of baselines) await each.stop();
+    await faults.stop();
+    await stack.stop();
+  }
+}
+
+/** Each effect that main has seen, so that one which came twice can be told. */
+const effectSql = `
+create table effect (n bigint generated always as identity, unit uuid, operation text, status text, metadata jsonb);
+create function note_effect() returns trigger language plpgsql as $$
+begin
+  insert into effect (unit, operation, status, metadata) values (new.id, tg_op, new.status, new.metadata);
+  return null;
+end $$;
+create trigger note_effect after insert or update on executed_obs_unit for each row execute function note_effect();
+create table baseline_effect (
+  n bigint generated always as identity, system text not null, scan integer not null, operation text not null);
+`;
+
+async function rage(
+  stack: TestStack,
+  faults: Faults,
+  baselines: readonly Baseline[],
+  written: Written,
+  seed: number,
+  seconds: number,
+): Promise<void> {
+  const ended = new AbortController();
+  const began = Date.now();
+  const running = [
+    ...Array.from({ length: clients }, (_, n) => runClient(stack, seeded(seed + n), written, ended.signal)),
+    ...baselines.map((each) => each.runClient(ended.signal)),
+    sweepEvery(stack, 5000, ended.signal),
+  ];
+  for (const fault of faultSchedule(seed, seconds)) {
+    const wait = began + fault.atMilliseconds - Date.now();
+    if (wait > 0) await delay(wait);
+    faults.begin(fault);
+  }
+  await faults.mended();
+  ended.abort();
+  await Promise.all(running);
+}
+
+async function sweepEvery(stack: TestStack, milliseconds: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await delay(milliseconds, undefined, { signal }).catch(() => undefined);
+    await stack.runSchedule('sweep').catch(() => undefined);
+  }
+}
+
+/** Copies of what is pending, late and in any order. */
+async function repeatMessages(stack: TestStack, chance: number): Promise<void> {
+  const { redisClient, keys, description } = stack;
+  try {
+    const references = await redisClient.zrange<string[]>(keys.pending, 0, 20);
+    const committed = await redisClient.zrange<string[]>(keys.committed, 0, 20);
+    const bodies = await readBodies(redisClient, keys, [...references, ...committed].map(readReference));
+    const queue = new Queue({ url: description.queues.transactions });
+    for (const [index, body] of bodies.reverse().entries()) {
+      if ((index + Math.floor(chance * 3)) % 3 === 0) {
+        await queue.send(transactionMessage(body), Math.floor(chance * 5));
+      }
+    }
+  } catch {
+    // a store is away: nothing to repeat
+  }
+}
+
+/** Everything mended, it must come to rest by itself. @returns after how many seconds */
+async function settle(stack: TestStack, baselines: readonly Baseline[]): Promise<number> {
+  const began = Date.now();
+  await eventually(
+    async () => {
+      await stack.runSchedule('sweep');
+      const { redisClient: redis, keys } = stack;
+      const [pending, inflight, committed] = await Promise.all([
+        redis.zcard(keys.pending),
+        redis.zcard(keys.inflight),
+        redis.zcard(keys.committed),
+      ]);
+      const idle = await Promise.all(baselines.map((each) => each.isIdle()));
+      if (pending + inflight + committed > 0 || idle.includes(false)) {
+        throw new Error(`not at rest: ${pending} pending, ${inflight} in flight, ${committed} committed`);
+      }
+    },
+    { timeoutMs: 150_000, everyMs: 1000 },
+  );
+  return Math.round((Date.now() - began) / 1000);
+}
+
+async function check(stack: TestStack, { units, acknowledged }: Written): Promise<BaselineResult> {
+  // a copy that waits in the queue alone comes back within its back-off
+  const result = async () => {
+    const ids = units.map(({ id }) => id);
+    const found = await stack.main.query<{ id: string; status: string; seq: number; files: string[] }>(
+      `select e.id, e.status, (e.metadata ->> 'seq')::integer as seq,
+         array(select p.id from raw_data_package p where p.executed_obs_unit_id = e.id
+           union all select f.id from raw_data_file f where f.executed_obs_unit_id = e.id) as files
+       from executed_obs_unit e where e.id = any ($1)`,
+      [ids],
+    );
+    const rows = new Map(found.rows.map((row) => [row.id, row]));
+    const lost = units.filter((unit) => {
+      const row = rows.get(unit.id);
+      return (
+        !row ||
+        (unit.finished && row.status === 'running') ||
+        unit.files.some((id) => !row.files.includes(id))
+      );
+    }).length;
+    const outOfOrder = units.filter((unit) => (rows.get(unit.id)?.seq ?? unit.seq) < unit.seq).length;
+    const repeated = await stack.main.query(
+      `select from effect group by unit, operation, status, metadata having count(*) > 1`,
+    );
+    return { acknowledged, lost, duplicated: repeated.rowCount ?? 0, outOfOrder };
+  };
+  return eventually(
+    async () => {
+      const checked = await result();
+      if (checked.lost + checked.outOfOrder > 0) throw new Error('not yet');
+      return checked;
+    },
+    { timeoutMs: 80_000, everyMs: 1000 },
+  ).catch(result);
+}
+
+function judgeReads({ violations }: Written, rollBacks: readonly number[]) {
+  const isForgiven = (at: number) =>
+    rollBacks.some((rolledBack) => at >= rolledBack && at < rolledBack + healedMilliseconds);
+  return {
+    forgottenReads: violations.filter(({ at }) => isForgiven(at)).length,
+    violations: violations.filter(({ at }) => !isForgiven(at)).map(({ what }) => what),
+  };
+}
+
+/** The report as text: what was done, and one table. */
+export function describeStorm(report: StormReport): string {
+  const row = (name: string, { acknowledged, lost, duplicated, outOfOrder }: BaselineResult) =>
+    `| ${name} | ${acknowledged} | ${lost} | ${duplicated} | ${outOfOrder} |`;
+  return [
+    `storm: seed ${report.seed}, ${report.seconds} s; at rest ${report.settledSeconds} s after the last fault`,
+    `faults: ${Object.entries(report.faults)
+      .map(([kind, n]) => `${kind} ${n}`)
+      .join(', ')}`,
+    `reads: ${report.reads}, refused ${report.refusedReads}, just forgotten by Redis ${report.forgottenReads}, ` +
+      `untrue ${report.violations.length}`,
+    '',
+    '| | acknowledged | lost | duplicated | out of order |',
+    '|---|---|---|---|---|',
+    row('this system', report.ours),
+    row('LPUSH, then RPOP and execute', report.list),
+    row('LPUSH and SQS, no inbox', report.queue),
+    ...report.violations.slice(0, 10),
+  ].join('\n');
+}

@@ -167,7 +167,7 @@ export const functions = {
   apply: {
     entry: 'functions/process/apply.handler.ts',
     description: 'apply a batch on main → capture LSN → mark → publish',
-    timeoutSeconds: 30,
+    timeoutSeconds: 15,
     memoryMegabytes: 512,
     concurrency: 5,
     database: true,
@@ -183,7 +183,7 @@ export const functions = {
   confirm: {
     entry: 'functions/process/confirm.handler.ts',
     description: 'replica has the inbox rows? clean : look again later',
-    timeoutSeconds: 30,
+    timeoutSeconds: 15,
     memoryMegabytes: 512,
     concurrency: 2,
     database: true,
@@ -248,7 +248,7 @@ export interface QueueSpec {
   readonly consumer: 'apply' | 'confirm';
   /** at most 10: a larger batch needs a window, and a window is waiting */
   readonly batchSize: number;
-  /** AWS asks for six times the consumer's time-out */
+  /** AWS asks for six times the consumer's time-out; a copy is out of sight for so long when its processor dies */
   readonly visibilityTimeoutSeconds: number;
   readonly retentionSeconds: number;
   /** receives before a message goes to the dead-letter queue, which the sweeper drives again */
@@ -262,7 +262,7 @@ export const queues = {
     name: 'transactions',
     consumer: 'apply',
     batchSize: 10,
-    visibilityTimeoutSeconds: 180,
+    visibilityTimeoutSeconds: 90,
     retentionSeconds: fourteenDays,
     maxReceiveCount: 1000,
   },
@@ -270,7 +270,7 @@ export const queues = {
     name: 'replication-checks',
     consumer: 'confirm',
     batchSize: 10,
-    visibilityTimeoutSeconds: 180,
+    visibilityTimeoutSeconds: 90,
     retentionSeconds: fourteenDays,
     maxReceiveCount: 1000,
   },

@@ -30,14 +30,14 @@ const parts: DrainParts = {
   main: connectPostgres({
     url: settings.MAIN_DATABASE_URL,
     applicationName: 'apply',
-    statementTimeoutMilliseconds: 8000,
+    statementTimeoutMilliseconds: 7000,
   }),
   startWaitSeconds: settings.START_WAIT_SECONDS,
   now: Date.now,
   log,
 };
 /** Time to begin batches: what is left of the time-out covers one more call at main, and its time-outs. */
-const drainMilliseconds = 12_000;
+const drainMilliseconds = 4000;
 
 export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event) => {
   const messages = event.Records.map((record) => ({ record, message: readTransactionsMessage(record.body) }));

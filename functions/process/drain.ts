@@ -39,7 +39,7 @@ export interface Drained {
 
 const smallBatch = 50;
 const largestBatch = 2000;
-const leaseMilliseconds = 40_000;
+const leaseMilliseconds = 20_000;
 
 /**
  * @param deadline epoch ms after which no new batch is begun

@@ -99,19 +99,29 @@ async function start(
     `fsync=${durable ? 'on' : 'off'}`,
     ...settings,
   ];
-  const lines: string[] = [];
-  const child = spawnBound(
-    await program('postgres'),
-    ['-D', directory, ...all.flatMap((each) => ['-c', each])],
-    {
-      ...identity,
-      deathSignal: 'INT',
-      onLine: (line) => lines.push(line) > 200 && lines.shift(),
-    },
-  );
   const url = `postgres://${superuser}@127.0.0.1:${port}/${databaseName}`;
-  await ready(child, url.replace(/[^/]+$/, 'postgres'), lines);
-  return { port, url, pid: child.pid ?? 0, stop: () => end(child, 'SIGINT', 20_000) };
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const lines: string[] = [];
+    const child = spawnBound(
+      await program('postgres'),
+      ['-D', directory, ...all.flatMap((each) => ['-c', each])],
+      {
+        ...identity,
+        deathSignal: 'INT',
+        onLine: (line) => lines.push(line) > 200 && lines.shift(),
+      },
+    );
+    try {
+      await ready(child, url.replace(/[^/]+$/, 'postgres'), lines);
+      return { port, url, pid: child.pid ?? 0, stop: () => end(child, 'SIGINT', 20_000) };
+    } catch (error) {
+      // backends of a server that was killed have not noticed yet: two at once would ruin the data
+      const isHeld = lines.some((line) => line.includes('pre-existing shared memory block'));
+      if (!isHeld || Date.now() > deadline) throw error;
+      await new Promise((resume) => setTimeout(resume, 100));
+    }
+  }
 }
 
 async function ready(child: ChildProcess, url: string, lines: readonly string[]): Promise<void> {
@@ -131,19 +141,22 @@ async function ready(child: ChildProcess, url: string, lines: readonly string[])
   }
 }
 
-/** A server that was killed may have left its lock file, or, without its parent, still run. */
+/**
+ * Without its parent a server may still run: it is ended. The lock file of one that was killed stays, since Postgres sees by
+ * it whether backends are left; only if its process id has been given to another program since is it in the way.
+ */
 async function endPredecessor(directory: string): Promise<void> {
   const lock = join(directory, 'postmaster.pid');
   const [line = ''] = (await readFile(lock, 'utf8').catch(() => '')).split('\n');
   const pid = Number(line);
   if (!Number.isInteger(pid) || pid <= 0) return;
-  const isOurs = async () =>
-    (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes(directory);
+  const commandOf = () => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  const isOurs = async () => (await commandOf()).includes(directory);
   if (await isOurs()) kill(pid, 'SIGQUIT');
   for (let tries = 0; tries < 250 && (await isOurs()); tries += 1) {
     await new Promise((resume) => setTimeout(resume, 20));
   }
-  await rm(lock, { force: true });
+  if ((await commandOf()) !== '') await rm(lock, { force: true });
 }
 
 async function run(name: 'initdb', args: readonly string[]): Promise<void> {

@@ -684,9 +684,11 @@ declare
 begin
   for field, val in select * from jsonb_each(vals) loop
     if jsonb_typeof(val) = 'object' then
-      merged := merged || jsonb_build_object(field, coalesce(present -> field, '{}'));
       for part, part_val in select * from jsonb_each(val) loop
         if stamp > coalesce((stamps ->> (field || '.' || part))::bigint, 0) then
+          if not merged ? field then
+            merged := merged || jsonb_build_object(field, coalesce(present -> field, '{}'));
+          end if;
           merged := jsonb_set(merged, array[field, part], part_val);
           stamps := stamps || jsonb_build_object(field || '.' || part, stamp);
         end if;

@@ -9,7 +9,7 @@ import { startTestStack, type TestStack } from '../../support/test-stack.ts';
 import { Baseline, type BaselineResult } from './baselines.ts';
 import { Faults } from './faults.ts';
 import { faultSchedule, seeded } from './schedule.ts';
-import { runClient, type Written } from './workload.ts';
+import { runClient, type Acknowledged, type Written } from './workload.ts';
 
 export interface StormReport {
   readonly seed: number;
@@ -22,6 +22,8 @@ export interface StormReport {
   readonly refusedReads: number;
   /** of records that a roll-back of Redis had just forgotten */
   readonly forgottenReads: number;
+  /** what became wrong, with the history of each such unit */
+  readonly wrong: readonly string[];
   /** reads that lied otherwise */
   readonly violations: readonly string[];
   readonly settledSeconds: number;
@@ -53,7 +55,7 @@ export async function storm(seed: number, seconds: number): Promise<StormReport>
     const settledSeconds = await settle(stack, baselines);
     return {
       ...{ seed, seconds, faults: faults.counts, settledSeconds },
-      ours: await check(stack, written),
+      ...(await check(stack, written)),
       list: await baselines[0].result(),
       queue: await baselines[1].result(),
       reads: written.reads,
@@ -152,7 +154,10 @@ async function settle(stack: TestStack, baselines: readonly Baseline[]): Promise
   return Math.round((Date.now() - began) / 1000);
 }
 
-async function check(stack: TestStack, { units, acknowledged }: Written): Promise<BaselineResult> {
+async function check(
+  stack: TestStack,
+  { units, acknowledged }: Written,
+): Promise<{ readonly ours: BaselineResult; readonly wrong: readonly string[] }> {
   // a copy that waits in the queue alone comes back within its back-off
   const result = async () => {
     const ids = units.map(({ id }) => id);
@@ -171,20 +176,30 @@ async function check(stack: TestStack, { units, acknowledged }: Written): Promis
         (unit.finished && row.status === 'running') ||
         unit.files.some((id) => !row.files.includes(id))
       );
-    }).length;
-    const outOfOrder = units.filter((unit) => (rows.get(unit.id)?.seq ?? unit.seq) < unit.seq).length;
+    });
+    const outOfOrder = units.filter((unit) => (rows.get(unit.id)?.seq ?? unit.seq) < unit.seq);
     const repeated = await stack.main.query(
       `select from effect group by unit, operation, status, metadata having count(*) > 1`,
     );
-    return { acknowledged, lost, duplicated: repeated.rowCount ?? 0, outOfOrder };
+    const describe = ({ id, history }: Acknowledged) =>
+      `${id} is ${JSON.stringify(rows.get(id))}; acknowledged: ${history.join(', ')}`;
+    return {
+      ours: {
+        acknowledged,
+        lost: lost.length,
+        duplicated: repeated.rowCount ?? 0,
+        outOfOrder: outOfOrder.length,
+      },
+      wrong: [...lost, ...outOfOrder].map(describe),
+    };
   };
   return eventually(
     async () => {
       const checked = await result();
-      if (checked.lost + checked.outOfOrder > 0) throw new Error('not yet');
+      if (checked.wrong.length > 0) throw new Error('not yet');
       return checked;
     },
-    { timeoutMs: 80_000, everyMs: 1000 },
+    { timeoutMs: 110_000, everyMs: 1000 },
   ).catch(result);
 }
 
@@ -214,6 +229,7 @@ export function describeStorm(report: StormReport): string {
     row('this system', report.ours),
     row('LPUSH, then RPOP and execute', report.list),
     row('LPUSH and SQS, no inbox', report.queue),
+    ...report.wrong.slice(0, 10),
     ...report.violations.slice(0, 10),
   ].join('\n');
 }

@@ -18,6 +18,8 @@ export interface Acknowledged {
   readonly id: string;
   seq: number;
   finished: boolean;
+  /** of each acknowledged write: when, what, and the only store that answered, if it was one alone */
+  readonly history: string[];
   /** files that came in one transaction with it */
   readonly files: readonly string[];
 }
@@ -58,7 +60,9 @@ export async function runClient(
     written.acknowledged += 1;
     await readBack(stack, unit, written);
     for (let seq = 1; seq <= 2 && next() < 0.5; seq += 1) {
-      if (!(await direct.update(unit.id, seq))) break;
+      const updated = await direct.update(unit.id, seq);
+      if (!updated) break;
+      unit.history.push(noteOf(`update ${seq}`, updated));
       unit.seq = seq;
       written.acknowledged += 1;
       await readBack(stack, unit, written);
@@ -69,6 +73,7 @@ export async function runClient(
         .catch(() => undefined);
       if (answer) {
         unit.finished = true;
+        unit.history.push(noteOf('finish', answer.body));
         written.acknowledged += 1;
       }
     }
@@ -80,7 +85,15 @@ export async function runClient(
 async function start(client: ObservatoryClient, next: () => number): Promise<Acknowledged | undefined> {
   const body = { obs_unit_id: 1 + Math.floor(next() * 300), metadata: { seq: 0 } };
   const answer = await client.start(body, randomUUID()).catch(() => undefined);
-  return answer && { id: String(answer.body.id), seq: 0, finished: false, files: [] };
+  return (
+    answer && {
+      id: String(answer.body.id),
+      seq: 0,
+      finished: false,
+      history: [noteOf('start', answer.body)],
+      files: [],
+    }
+  );
 }
 
 /** Reads must show what was acknowledged, and never go backwards. */
@@ -116,7 +129,7 @@ function directWriter(stack: TestStack) {
     requestsPerSecond: 1e6,
   };
   const route = routes[0];
-  const write = async (draftOf: (id: string, now: number) => Draft): Promise<boolean> => {
+  const write = async (draftOf: (id: string, now: number) => Draft): Promise<unknown> => {
     const began = Date.now();
     const identity = {
       id: uuidV7(began, randomBytes(10)),
@@ -131,13 +144,13 @@ function directWriter(stack: TestStack) {
       };
       const claimant = { kind: 'session', principalId: '1', sessionId: 'storm' } as const;
       const done = await record(parts, request, claimant, identity, draftOf(identity.id, began)).then(
-        () => true,
-        () => false,
+        ({ body }) => body,
+        () => undefined,
       );
-      if (done) return true;
+      if (done) return done;
       await delay(100);
     }
-    return false;
+    return undefined;
   };
   const heading = (id: string, now: number, aggregate: string) => ({
     ...{ id, stamp: now * 1000, principal: '1', operation: 'storm' },
@@ -172,7 +185,14 @@ function directWriter(stack: TestStack) {
           start: { obs_unit_id: values.obs_unit_id, start_ms: now },
         };
       });
-      return done ? { id: unit, seq: 0, finished: false, files } : undefined;
+      return done
+        ? { id: unit, seq: 0, finished: false, history: [noteOf('start', done)], files }
+        : undefined;
     },
   };
+}
+
+function noteOf(what: string, body: unknown): string {
+  const { sync, transaction_id: id } = body as { sync?: { stored_in?: string }; transaction_id?: string };
+  return `${new Date().toISOString().slice(14, 23)} ${what} ${sync?.stored_in ?? 'both'} ${id ?? ''}`;
 }

@@ -22,8 +22,9 @@ export async function bundleFunctions(directory: string): Promise<void> {
         platform: 'node',
         target: 'node24',
         format: 'esm',
-        minifySyntax: true,
-        minifyWhitespace: true,
+        minify: true,
+        // a module can be taken in parts, CommonJS only whole
+        mainFields: ['module', 'main'],
         legalComments: 'none',
         external: ['pg-native'],
         // packages in CommonJS ask for Node's own modules this way

@@ -17,7 +17,7 @@ export type EnvironmentSource =
   /** the `@connections` endpoint of the WebSocket API, with its stage */
   | { readonly kind: 'managementEndpoint' };
 
-export type SecretName = 'redis' | 'main' | 'replicas' | 'jwt-public' | 'jwt-private' | 'github';
+export type SecretName = 'redis' | 'main' | 'replicas' | 'jwt-public';
 export type QueueName = 'transactions' | 'replicationChecks';
 export type FunctionName =
   FunctionWithRoutes | 'apply' | 'confirm' | 'sweep' | 'connect' | 'broadcast' | 'migrate';
@@ -43,8 +43,6 @@ export const environment = {
   },
   /** JWKS with the public keys that verify access tokens */
   JWT_PUBLIC_JWKS: { kind: 'secret', secret: 'jwt-public', field: 'jwks' },
-  /** JWKS with the private keys; the first one signs */
-  JWT_PRIVATE_JWKS: { kind: 'secret', secret: 'jwt-private', field: 'jwks' },
   JWT_ISSUER: { kind: 'deployment', describes: 'issuer of the access tokens: the public origin of this API' },
   JWT_AUDIENCE: { kind: 'setting', value: 'ops-db' },
   /** Accept answers without waiting longer than this for SQS, counted from the request. */
@@ -62,19 +60,6 @@ export const environment = {
   BROADCAST_LIFETIME_SECONDS: { kind: 'setting', value: '840' },
   TICKETS_PER_SECOND: { kind: 'setting', value: '10' },
   SOCKETS_PER_USER: { kind: 'setting', value: '20' },
-  GITHUB_CLIENT_ID: { kind: 'secret', secret: 'github', field: 'clientId' },
-  GITHUB_CLIENT_SECRET: { kind: 'secret', secret: 'github', field: 'clientSecret' },
-  /** JSON: {"organisation": "…", "teams": {"team-slug": "role"}, "defaultRole": "viewer"} */
-  GITHUB_ROLES: {
-    kind: 'deployment',
-    describes: 'which organisation may log in and which team gives which role',
-  },
-  GITHUB_URL: { kind: 'setting', value: 'https://github.com' },
-  GITHUB_API_URL: { kind: 'setting', value: 'https://api.github.com' },
-  /** comma separated: browsers of these origins may call the API and be returned to after login */
-  FRONTEND_ORIGINS: { kind: 'deployment', describes: 'origins of the web UI, comma separated' },
-  /** Whoever is logged in stays so for this long while GitHub and main are out of reach. */
-  SESSION_CONTINUITY_SECONDS: { kind: 'setting', value: '86400' },
 } as const satisfies Record<string, EnvironmentSource>;
 
 export type EnvironmentName = keyof typeof environment;
@@ -122,7 +107,7 @@ export const functions = {
     memoryMegabytes: 1024,
     concurrency: 10,
     database: true,
-    environment: [...redis, ...jwt, 'REPLICAS', 'RATE_LIMIT_PER_SECOND', 'FRONTEND_ORIGINS'],
+    environment: [...redis, ...jwt, 'REPLICAS'],
   },
   decide: {
     entry: 'functions/decide/decide.handler.ts',
@@ -142,27 +127,12 @@ export const functions = {
   },
   authenticate: {
     entry: 'functions/authenticate/authenticate.handler.ts',
-    description: 'login, tokens, users, socket tickets',
+    description: 'socket tickets',
     timeoutSeconds: 15,
     memoryMegabytes: 512,
     concurrency: 5,
-    database: true,
-    environment: [
-      ...redis,
-      ...jwt,
-      'JWT_PRIVATE_JWKS',
-      'MAIN_DATABASE_URL',
-      'REPLICAS',
-      'RATE_LIMIT_PER_SECOND',
-      'TICKETS_PER_SECOND',
-      'GITHUB_CLIENT_ID',
-      'GITHUB_CLIENT_SECRET',
-      'GITHUB_ROLES',
-      'GITHUB_URL',
-      'GITHUB_API_URL',
-      'FRONTEND_ORIGINS',
-      'SESSION_CONTINUITY_SECONDS',
-    ],
+    database: false,
+    environment: [...redis, ...jwt, 'TICKETS_PER_SECOND'],
   },
   apply: {
     entry: 'functions/process/apply.handler.ts',
@@ -202,7 +172,6 @@ export const functions = {
       ...checksQueue,
       'TRANSACTIONS_DEAD_LETTER_QUEUE_URL',
       'REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL',
-      'MAIN_DATABASE_URL',
       'REPLICAS',
       'START_WAIT_SECONDS',
       'BROADCAST_FUNCTION_NAME',

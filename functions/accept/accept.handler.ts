@@ -4,6 +4,7 @@ import { parse } from '../../lib/http/parse.ts';
 import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { finishBody, recordId, startBody } from '../../lib/observation/executed-obs-unit.ts';
 import { draftFinish, draftStart } from '../../lib/observation/record-executed-obs-unit.ts';
+import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
@@ -27,7 +28,7 @@ const parts: RecordParts = {
   keys: keysOf(settings.REDIS_PREFIX),
   queue,
   verifiedTokens: new VerifiedTokens(),
-  log: createLog('info', { function: 'accept' }),
+  log: createLog(logLevel, { function: 'accept' }),
   answerBudgetMilliseconds: settings.ANSWER_BUDGET_MS,
   budgetBytes: settings.BUFFER_BUDGET_BYTES,
   requestsPerSecond: settings.RATE_LIMIT_PER_SECOND,

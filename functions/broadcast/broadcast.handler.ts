@@ -6,6 +6,7 @@ import { streams } from '../../lib/change-feed/append.ts';
 import { acquireLease } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { listen } from '../../lib/change-feed/wake.ts';
+import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
@@ -23,7 +24,7 @@ const replicas = connectReplicas(settings.REPLICAS, {
 });
 const post = connectionPoster(settings.WEBSOCKET_ENDPOINT);
 const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
-const log = createLog('info', { function: 'broadcast' });
+const log = createLog(logLevel, { function: 'broadcast' });
 
 /** Changes of others reach the outbox without a publication: it is looked at this often. */
 const lookMilliseconds = 150;

@@ -6,6 +6,7 @@ import { register, unregister } from '../../lib/change-feed/connections.ts';
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { channelPermissions, isChannel } from '../../lib/change-feed/channels.ts';
+import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
@@ -18,7 +19,7 @@ type Event = APIGatewayProxyWebsocketEventV2 & {
 const redis = connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN });
 const keys = keysOf(settings.REDIS_PREFIX);
 const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
-const log = createLog('info', { function: 'connect' });
+const log = createLog(logLevel, { function: 'connect' });
 
 export const handler = middy<Event, APIGatewayProxyStructuredResultV2>()
   .onError(({ error, event }) => {

@@ -2,11 +2,12 @@
 import middy from '@middy/core';
 import { fileURLToPath } from 'node:url';
 import { readEnvironment, text } from '../../lib/config/environment.ts';
+import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { migrate } from '../../lib/postgres/migrate.ts';
 
 const settings = readEnvironment({ MAIN_OWNER_DATABASE_URL: text });
-const log = createLog('info', { function: 'migrate' });
+const log = createLog(logLevel, { function: 'migrate' });
 
 /** The bundle has the migrations beside it. */
 const directory = fileURLToPath(new URL('migrations', import.meta.url));

@@ -1,6 +1,7 @@
 /** Applies accepted transactions on main. */
 import middy from '@middy/core';
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { connectPostgres } from '../../lib/postgres/connect.ts';
 import { readTransactionsMessage } from '../../lib/queue/messages.ts';
@@ -15,7 +16,7 @@ import { giveBackSeconds, wakeAfterOutage, wakeForBacklog, wakeForStarts } from 
 import { readApplySettings } from './settings.ts';
 
 const settings = readApplySettings();
-const log = createLog('info', { function: 'apply' });
+const log = createLog(logLevel, { function: 'apply' });
 const keys = keysOf(settings.REDIS_PREFIX);
 const redis = connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN });
 const transactions = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL });

@@ -1,4 +1,4 @@
-import { json, positiveInteger, readEnvironment, text } from '../../lib/config/environment.ts';
+import { json, readEnvironment, text } from '../../lib/config/environment.ts';
 import { jwks } from '../../lib/config/jwks.ts';
 import { replicaList } from '../../lib/replication/replicas.ts';
 
@@ -10,5 +10,4 @@ export const settings = readEnvironment({
   JWT_ISSUER: text,
   JWT_AUDIENCE: text,
   REPLICAS: json(replicaList),
-  RATE_LIMIT_PER_SECOND: positiveInteger,
 });

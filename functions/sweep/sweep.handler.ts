@@ -4,6 +4,7 @@ import { listConnections, pruneConnections } from '../../lib/change-feed/connect
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { relayOutbox } from '../../lib/change-feed/relay.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
+import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { hasOverdue } from '../../lib/postgres/inbox.ts';
 import { wakeMessage } from '../../lib/queue/messages.ts';
@@ -28,7 +29,7 @@ const replicas = connectReplicas(settings.REPLICAS, {
   statementTimeoutMilliseconds: 5000,
 });
 const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
-const log = createLog('info', { function: 'sweep' });
+const log = createLog(logLevel, { function: 'sweep' });
 
 export const handler = middy<unknown, void>().handler(async () => {
   const now = Date.now();

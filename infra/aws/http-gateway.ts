@@ -1,4 +1,4 @@
-import { Fn, Stack } from 'aws-cdk-lib';
+import { CfnParameter, Stack } from 'aws-cdk-lib';
 import type { CfnStage, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { CorsHttpMethod, HttpApi, type IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
@@ -17,10 +17,14 @@ export class HttpGateway extends Construct {
     { name, functions }: { readonly name: string; readonly functions: Functions },
   ) {
     super(scope, 'Http');
+    const origins = new CfnParameter(Stack.of(this), 'FrontendOrigins', {
+      type: 'CommaDelimitedList',
+      description: 'origins of the web UI, whose browsers may call the API; comma separated',
+    });
     const api = new HttpApi(this, 'Api', {
       apiName: `${name}-http`,
       corsPreflight: {
-        allowOrigins: Fn.split(',', Fn.ref('FrontendOrigins')),
+        allowOrigins: origins.valueAsList,
         allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.POST, CorsHttpMethod.PUT, CorsHttpMethod.DELETE],
         allowHeaders: ['authorization', 'content-type', 'idempotency-key'],
         exposeHeaders: ['link', 'location', 'retry-after', 'idempotency-replayed'],

@@ -143,20 +143,21 @@ async function ready(child: ChildProcess, url: string, lines: readonly string[])
 
 /**
  * Without its parent a server may still run: it is ended. The lock file of one that was killed stays, since Postgres sees by
- * it whether backends are left; only if its process id has been given to another program since is it in the way.
+ * it whether backends are left; but the process id in it may belong to a zombie or to another program by now, and is
+ * replaced by the one that Postgres does not mind: its parent's.
  */
 async function endPredecessor(directory: string): Promise<void> {
   const lock = join(directory, 'postmaster.pid');
-  const [line = ''] = (await readFile(lock, 'utf8').catch(() => '')).split('\n');
+  const [line = '', ...rest] = (await readFile(lock, 'utf8').catch(() => '')).split('\n');
   const pid = Number(line);
   if (!Number.isInteger(pid) || pid <= 0) return;
-  const commandOf = () => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  const isOurs = async () => (await commandOf()).includes(directory);
+  const isOurs = async () =>
+    (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes(directory);
   if (await isOurs()) kill(pid, 'SIGQUIT');
   for (let tries = 0; tries < 250 && (await isOurs()); tries += 1) {
     await new Promise((resume) => setTimeout(resume, 20));
   }
-  if ((await commandOf()) !== '') await rm(lock, { force: true });
+  if (existsSync(lock)) await writeFile(lock, [process.pid, ...rest].join('\n'));
 }
 
 async function run(name: 'initdb', args: readonly string[]): Promise<void> {

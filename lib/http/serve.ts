@@ -1,6 +1,7 @@
 /** HTTP functions: from an API Gateway event (payload 2.0) to the steps of its operation, and back. */
 import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { logLevel } from '../config/log-level.ts';
 import { createLog } from '../observability/log.ts';
 import { readJsonBody } from './json-body.ts';
 import { problem, ProblemError } from './problem.ts';
@@ -48,7 +49,7 @@ const headers = {
  * Whatever is thrown becomes a problem; what is not expected is logged and tells the client nothing of our inside.
  */
 export function serve<F extends FunctionWithRoutes>(name: F, operations: Operations<F>) {
-  const log = createLog('info', { function: name });
+  const log = createLog(logLevel, { function: name });
   const served = routes.filter((route) => route.function === name);
   const byKey = new Map(served.map((route) => [`${route.method} ${route.path}`, route]));
 

@@ -73,7 +73,6 @@ async function run({ http, tokens, link, main, redis }: StackDescription): Promi
   const cases: { name: string; state: object; make: (index: number) => LoadRequest; origin?: string }[] = [
     { name: 'start, main near', state: { up: true, round_trip_ms: 0 }, make: start },
     { name: 'start, main 200 ms away', state: { up: true, round_trip_ms: 200 }, make: start },
-    { name: 'start, main 2 s away', state: { up: true, round_trip_ms: 2000 }, make: start },
     { name: 'start, link down', state: { up: false }, make: start },
     { name: 'bare write', state: { up: true, round_trip_ms: 200 }, make: start, origin: floor.url },
     { name: 'overview', state: { up: true, round_trip_ms: 200 }, make: overview },

@@ -1,10 +1,16 @@
-/** `npm run bench [-- answers | drain | bundle]`: all of them, or one. */
+/** `npm run bench [-- answers | independence | drain | bundle]`: all of them, or one. */
 import { cpus, totalmem } from 'node:os';
 import { benchAnswers } from './answers.ts';
 import { benchBundle } from './bundle.ts';
+import { benchIndependence } from './independence.ts';
 import { benchDrain } from './drain.ts';
 
-const benches = { answers: benchAnswers, drain: benchDrain, bundle: benchBundle };
+const benches = {
+  answers: benchAnswers,
+  independence: benchIndependence,
+  drain: benchDrain,
+  bundle: benchBundle,
+};
 const wanted = process.argv.slice(2);
 const [cpu] = cpus();
 console.log(

@@ -146,6 +146,15 @@ describe('403', () => {
   });
 });
 
+it('404: a decision about a transaction that nobody knows', () =>
+  refused(
+    stack.api('/api/transactions/0190b8f0-0000-7000-8000-00000000dead/retry', {
+      method: 'POST',
+      token: stack.description.tokens.admin,
+    }),
+    404,
+  ));
+
 describe('409', () => {
   it('a finish with other values', async () => {
     await refused(finishUnit(stack.api, ended, { status: 'aborted' }), 409);

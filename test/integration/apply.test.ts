@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyTransactions } from '../../lib/postgres/apply.ts';
 import type { InboxRow } from '../../lib/postgres/inbox.ts';
 import { TransactionBuilder } from '../../lib/transaction/builder.ts';
-import type { Transaction } from '../../lib/transaction/transaction.ts';
+import { readTransaction, type Transaction } from '../../lib/transaction/transaction.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 
 let main: TestMain;
@@ -235,6 +235,25 @@ describe('the server-side function of main', () => {
       [pack],
     );
     expect(rows.map((row: { id: string }) => row.id)).toEqual(files);
+  });
+
+  it('executes what the first release has stored', async () => {
+    const id = randomUUID();
+    const stored = JSON.parse(`{
+      "version": 1, "id": "${randomUUID()}", "stamp": 1790000000000000, "aggregate": "${id}", "principal": "1",
+      "operation": "startExecutedObsUnit",
+      "steps": [{"kind": "create", "table": "executed_obs_unit", "id": "${id}",
+        "values": {"obs_unit_id": 7, "status": "running", "start_time": "2026-10-01T00:00:00.000Z", "end_time": null,
+          "instrument_module_ids": [1, 2], "metadata": {"patch": "Jupiter"}}}]
+    }`) as unknown;
+    // a column that came with a later release has its default
+    await main.pool.query("alter table executed_obs_unit add column if not exists later text default 'new'");
+    await apply(readTransaction(stored));
+    expect(await unit(id)).toMatchObject({
+      instrument_module_ids: [1, 2],
+      metadata: { patch: 'Jupiter' },
+      later: 'new',
+    });
   });
 
   it('notes a change by others in the outbox, and none of its own', async () => {

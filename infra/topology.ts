@@ -107,7 +107,7 @@ export const functions = {
     memoryMegabytes: 1024,
     concurrency: 10,
     database: true,
-    environment: [...redis, ...jwt, 'REPLICAS'],
+    environment: [...redis, ...jwt, ...transactionsQueue, 'REPLICAS'],
   },
   decide: {
     entry: 'functions/decide/decide.handler.ts',

@@ -50,7 +50,7 @@ export async function record(
   if (stamp === undefined) {
     const body = answerOf(base || undefined, patch, sync);
     return verdict.replayed
-      ? { status, body, headers: { 'Idempotency-Replayed': 'true' } }
+      ? { status, body, headers: { ...location(draft), 'Idempotency-Replayed': 'true' } }
       : { status, body };
   }
   const queued = await enqueueWithinBudget(parts, request, withStamp(draft.transaction, stamp));

@@ -2,40 +2,48 @@ import { readBufferStats } from '../../lib/buffer/stats.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Reply } from '../../lib/http/serve.ts';
 import { countFailed } from '../../lib/postgres/inbox.ts';
+import type { Queue } from '../../lib/queue/queue.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/executed-obs-units.ts';
 
-/** Health answers within a second, whatever does not. */
-const patienceMilliseconds = 700;
+/** Health answers within a second, whatever does not: two waits, one after the other. */
+const patienceMilliseconds = 450;
 
 /**
- * Healthy while writes can be accepted; degraded if something else is away: main, or the replica that reads come from.
+ * Healthy while everything answers; degraded while writes are accepted but something is away: main, the replica that reads
+ * come from, or Redis, without which writes go to the queue alone.
+ * @throws ProblemError 503 if neither store answers
  */
-export async function health({ redis, keys, replicas }: SmartQueryParts): Promise<Reply> {
+export async function health(
+  { redis, keys, replicas }: SmartQueryParts,
+  queue: Pick<Queue, 'warmUp'>,
+  nowMilliseconds: number,
+): Promise<Reply> {
   const [buffer, failed] = await Promise.all([
-    inTime(readBufferStats(redis, keys, Date.now())),
+    inTime(readBufferStats(redis, keys, nowMilliseconds)),
     inTime(Promise.any(replicas.map(({ pool }) => countFailed(pool)))),
   ]);
-  if (buffer === undefined) {
-    throw problem.unavailable(
-      'Redis does not answer: writes are accepted into the queue alone, reads may be refused.',
-      5,
-      {
-        database: failed === undefined ? 'unreachable' : 'connected',
-        redis: 'unreachable',
-      },
-    );
+  const database = failed === undefined ? 'unreachable' : 'connected';
+  if (buffer === undefined && !(await isThere(queue))) {
+    throw problem.unavailable('Neither Redis nor SQS answers: writes cannot be accepted.', 5, {
+      database,
+      redis: 'unreachable',
+    });
   }
-  const whole = failed !== undefined && buffer.mainInReach;
+  const isWhole = failed !== undefined && buffer?.mainInReach === true;
   return {
     status: 200,
     body: {
-      status: whole ? 'healthy' : 'degraded',
-      database: failed === undefined ? 'unreachable' : 'connected',
-      redis: 'connected',
-      main: buffer.mainInReach ? 'connected' : 'unreachable',
-      transaction_buffer: { size: buffer.size, failed: failed ?? null },
+      status: isWhole ? 'healthy' : 'degraded',
+      database,
+      redis: buffer ? 'connected' : 'unreachable',
+      main: buffer === undefined ? 'unknown' : buffer.mainInReach ? 'connected' : 'unreachable',
+      transaction_buffer: { size: buffer?.size ?? null, failed: failed ?? null },
     },
   };
+}
+
+async function isThere(queue: Pick<Queue, 'warmUp'>): Promise<boolean> {
+  return (await inTime(queue.warmUp().then(() => true))) ?? false;
 }
 
 async function inTime<T>(asked: Promise<T>): Promise<T | undefined> {

@@ -6,6 +6,7 @@ import { boundedInteger, nextLink, readCursor, writeCursor } from '../../lib/htt
 import { problem } from '../../lib/http/problem.ts';
 import { serve, type Reply } from '../../lib/http/serve.ts';
 import { integerId, recordId } from '../../lib/observation/executed-obs-unit.ts';
+import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { connectReplicas, readFromReplica } from '../../lib/replication/replicas.ts';
@@ -34,6 +35,9 @@ const parts: SmartQueryParts & AuthenticationParts = {
     audience: settings.JWT_AUDIENCE,
   }),
 };
+
+/** Only asked whether it is there. */
+const queue = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL, timeoutMilliseconds: 1000, maxAttempts: 1 });
 
 /** The executed units of one planned unit that a listing shows. */
 const listLimit = 1000;
@@ -89,7 +93,7 @@ export const handler = serve('query', {
     return ok(await answered(readFromReplica(parts.replicas, 0n, readTransferOverview)));
   },
 
-  readHealth: () => health(parts),
+  readHealth: (request) => health(parts, queue, request.receivedAt),
 });
 
 function ok(body: unknown): Reply {

@@ -9,5 +9,6 @@ export const settings = readEnvironment({
   JWT_PUBLIC_JWKS: json(jwks),
   JWT_ISSUER: text,
   JWT_AUDIENCE: text,
+  TRANSACTIONS_QUEUE_URL: text,
   REPLICAS: json(replicaList),
 });

@@ -72,8 +72,11 @@ it('answers from SQS alone while Redis is silent, and main has it once', async (
 it('says that it does not know when neither answers, and the same key then records it once', async () => {
   const { api, parts } = stack;
   const key = randomUUID();
+  const health = () => api('/health', { token: null });
   suspend(parts.redis.pid);
+  expect(await health()).toMatchObject({ status: 200, body: { status: 'degraded', redis: 'unreachable' } });
   suspend(parts.sqs.pid);
+  expect((await health()).status).toBe(503);
   const unknown = await startUnit(api, { obs_unit_id: 13 }, key);
   expect(unknown).toMatchObject({ status: 503, body: { recorded: null } });
   expect(unknown.headers.get('retry-after')).toMatch(/^\d+$/);

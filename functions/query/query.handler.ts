@@ -5,7 +5,8 @@ import { parse } from '../../lib/http/parse.ts';
 import { boundedInteger, nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
 import { problem } from '../../lib/http/problem.ts';
 import { serve, type Reply } from '../../lib/http/serve.ts';
-import { integerId, recordId } from '../../lib/observation/executed-obs-unit.ts';
+import { filterOf, listQuery } from '../../lib/observation/filter.ts';
+import { integerId, recordId, timestamp } from '../../lib/observation/executed-obs-unit.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
@@ -16,6 +17,7 @@ import {
   type SmartQueryParts,
 } from '../../lib/smart-query/executed-obs-units.ts';
 import { answered } from '../../lib/smart-query/answered.ts';
+import { listExecutedObsUnits } from '../../lib/smart-query/list-executed-obs-units.ts';
 import { listTransactions, listedStates } from '../../lib/smart-query/set-aside.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
 import { readTransferOverview } from '../../lib/transfer/overview.ts';
@@ -47,6 +49,7 @@ const transactionsQuery = z.strictObject({
   limit: z._default(boundedInteger(1, 1000), 100),
   cursor: z.optional(z.string()),
 });
+const unitsCursor = z.tuple([timestamp, z.uuid()]);
 const transactionsCursor = z.tuple([z.int(), z.uuid()]);
 
 const isPlannedUnit = (id: string | undefined) => id !== undefined && /^\d+$/.test(id);
@@ -61,6 +64,16 @@ export const handler = serve('query', {
     }
     const uuid = parse(recordId, id);
     return found(await answered(readExecutedObsUnit(parts, uuid)), `There is no executed unit ${uuid}.`);
+  },
+
+  listExecutedObsUnits: async (request) => {
+    await authenticate(parts, request);
+    const query = parse(listQuery, request.query);
+    const after = query.cursor === undefined ? undefined : readCursor(unitsCursor, query.cursor);
+    const { records, next } = await answered(
+      listExecutedObsUnits(parts, filterOf(query), query.limit, after && { start: after[0], id: after[1] }),
+    );
+    return { ...ok(records), ...(next && { headers: nextLink(request, writeCursor(next.start, next.id)) }) };
   },
 
   readTransaction: async (request) => {

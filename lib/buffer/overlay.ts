@@ -65,3 +65,40 @@ export async function overlaidOfUnit(redis: Redis, keys: Keys, obsUnitId: number
   const [members, unknown] = z.tuple([z.array(z.string()), z.array(z.string())]).parse(await pipeline.exec());
   return [...members.map(aggregateOfUnitMember), ...unknown];
 }
+
+export interface OverlaidSlice {
+  /** those that may belong to the range, each once */
+  readonly aggregates: readonly string[];
+  /** there are more, that started before this (epoch ms) */
+  readonly completeFrom?: number;
+}
+
+/**
+ * Aggregates with an overlay that started within a range, the newest ones first, at most about `count`; and those whose start
+ * the site does not know. One round trip, or two if there are more.
+ * @param range epoch ms, both inclusive
+ */
+export async function overlaidByStart(
+  redis: Redis,
+  keys: Keys,
+  range: { readonly from?: number; readonly to?: number; readonly count: number },
+): Promise<OverlaidSlice> {
+  const { from = '-inf', to = '+inf', count } = range;
+  const pipeline = redis.pipeline();
+  pipeline.zrange(keys.overlaid, to, from, {
+    byScore: true,
+    rev: true,
+    offset: 0,
+    count,
+    withScores: true,
+  });
+  pipeline.smembers(keys.overlaidUnknown);
+  const [scored, unknown] = z.tuple([z.array(z.string()), z.array(z.string())]).parse(await pipeline.exec());
+  const members = scored.filter((_each, index) => index % 2 === 0);
+  if (members.length < count) return { aggregates: [...members, ...unknown] };
+  const completeFrom = Number(scored.at(-1));
+  const same = z
+    .array(z.string())
+    .parse(await redis.zrange(keys.overlaid, completeFrom, completeFrom, { byScore: true }));
+  return { aggregates: [...new Set([...members, ...same, ...unknown])], completeFrom };
+}

@@ -48,6 +48,16 @@ export const routes = [
     summary: 'One executed unit by UUID, or the executed units of a planned unit by integer',
   },
   {
+    operation: 'listExecutedObsUnits',
+    method: 'GET',
+    path: '/executed_obs_units',
+    function: 'query',
+    access: 'read:observations',
+    success: 200,
+    summary:
+      'Executed units by planned unit, program, source, instrument, status and time, newest first, in pages',
+  },
+  {
     operation: 'readTransaction',
     method: 'GET',
     path: '/api/transactions/{id}',

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { canonicalTimestamp } from '../transaction/timestamp.ts';
 
 /** An instant with an offset, given back in the one spelling that is stored. */
-const timestamp = z.pipe(
+export const timestamp = z.pipe(
   z.string(),
   z.transform((text, context) => {
     const canonical = canonicalTimestamp(text);

@@ -3,7 +3,7 @@ import type { VerifyAccessToken } from '../../lib/auth/access-token.ts';
 import { requireAccess } from '../../lib/auth/authenticate.ts';
 import { readCredential } from '../../lib/auth/credential.ts';
 import type { Claimant } from '../../lib/buffer/accept.ts';
-import { problem } from '../../lib/http/problem.ts';
+import { idempotencyKeyOf } from '../../lib/http/idempotency-key.ts';
 import type { Request } from '../../lib/http/serve.ts';
 import { canonicalJson } from '../../lib/transaction/canonical.ts';
 import { derivedUuid, uuidV7 } from '../../lib/transaction/ids.ts';
@@ -54,13 +54,4 @@ export function identifyWrite(
     keyDigest: createHash('sha256').update(key).digest('hex'),
     newRecordId: derivedUuid('record', id),
   };
-}
-
-function idempotencyKeyOf(request: Request): string | undefined {
-  const key = request.headers['idempotency-key'];
-  if (key === undefined) return undefined;
-  if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
-    throw problem.badRequest('An Idempotency-Key is 1 to 255 printable ASCII characters.');
-  }
-  return key;
 }

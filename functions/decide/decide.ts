@@ -1,6 +1,7 @@
 import type { Principal } from '../../lib/auth/principal.ts';
 import { readCredential } from '../../lib/auth/credential.ts';
 import { accept, withStamp, type Claimant } from '../../lib/buffer/accept.ts';
+import { idempotencyKeyOf } from '../../lib/http/idempotency-key.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
 import { transactionMessage } from '../../lib/queue/messages.ts';
@@ -21,8 +22,8 @@ interface DecideParts {
 }
 
 /**
- * Buffers the decision. Until main has tried the transaction again the same decision is the same transaction: asking
- * twice decides once.
+ * Buffers the decision. With the same Idempotency-Key, or without one until main has tried the transaction again, the same
+ * decision is the same transaction: asking twice decides once.
  * @throws ProblemError
  */
 export async function decide(
@@ -37,7 +38,7 @@ export async function decide(
 ): Promise<void> {
   const builder = new TransactionBuilder(
     {
-      id: derivedUuid('decision', decision.action, id, String(target.status.attempts)),
+      id: derivedUuid('decision', decision.action, id, ...identityOf(request, principal, target)),
       stamp: request.receivedAt * 1000,
       aggregate: target.aggregate,
       principal: principal.id,
@@ -67,6 +68,11 @@ export async function decide(
   if (verdict.stamp !== undefined) {
     await queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
   }
+}
+
+function identityOf(request: Request, principal: Principal, { status }: FoundTransaction): string[] {
+  const key = idempotencyKeyOf(request);
+  return key === undefined ? [String(status.attempts)] : [principal.id, key];
 }
 
 function claimantOf(request: Request, principal: Principal): Claimant {

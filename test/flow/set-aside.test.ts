@@ -18,8 +18,19 @@ const list = async (query: string) => stack.api(`/api/transactions?${query}`);
 const listed = async (state: string) =>
   ((await list(`state=${state}`)).body as unknown as Status[]).map((each) => each.transaction_id);
 const status = async (id: unknown) => (await stack.api(`/api/transactions/${String(id)}`)).body;
-const decide = (id: unknown, action: 'retry' | 'discard', body?: object, token = admin): Promise<Reply> =>
-  stack.api(`/api/transactions/${String(id)}/${action}`, { method: 'POST', token, ...(body && { body }) });
+const decide = (
+  id: unknown,
+  action: 'retry' | 'discard',
+  body?: object,
+  token = admin,
+  key?: string,
+): Promise<Reply> =>
+  stack.api(`/api/transactions/${String(id)}/${action}`, {
+    method: 'POST',
+    token,
+    ...(body && { body }),
+    ...(key && { key }),
+  });
 
 async function failedStart(obsUnitId: number) {
   const started = await startUnit(stack.api, { obs_unit_id: obsUnitId });
@@ -80,10 +91,10 @@ it('gives up a start for a reason; its finish is then judged on its own, and bot
   expect(audit.rows).toEqual([{ action: 'discard', principal: '2', reason: 'a test of the dome' }]);
 });
 
-it('decides once when it is asked twice', async () => {
+it('decides once under one key, however often it is asked', async () => {
   const { startId } = await failedStart(700_003);
   const before = Number((await status(startId)).attempts);
-  await Promise.all([decide(startId, 'retry'), decide(startId, 'retry'), decide(startId, 'retry')]);
+  await Promise.all([1, 2, 3].map(() => decide(startId, 'retry', undefined, admin, 'the same try')));
   await eventually(async () => expect((await status(startId)).attempts).toBe(before + 1));
   const audit = await stack.main.query('select from transaction_audit where transaction_id = $1', [startId]);
   expect(audit.rowCount).toBe(1);

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
-import { json, positiveInteger, readEnvironment, text } from '../../lib/config/environment.ts';
-import { jwks } from '../../lib/config/jwks.ts';
+import { positiveInteger, readEnvironment, text } from '../../lib/config/environment.ts';
+import { accessTokenVariables, redisVariables } from '../../lib/config/variables.ts';
 
 /** Milliseconds, or `always`: the answer waits for SQS whatever it takes. */
 const answerBudget = z.union([
@@ -12,12 +12,8 @@ const answerBudget = z.union([
 ]);
 
 export const settings = readEnvironment({
-  REDIS_URL: text,
-  REDIS_TOKEN: text,
-  REDIS_PREFIX: text,
-  JWT_PUBLIC_JWKS: json(jwks),
-  JWT_ISSUER: text,
-  JWT_AUDIENCE: text,
+  ...redisVariables,
+  ...accessTokenVariables,
   TRANSACTIONS_QUEUE_URL: text,
   ANSWER_BUDGET_MS: answerBudget,
   REDIS_TIMEOUT_MS: positiveInteger,

@@ -1,22 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { accessTokenVerifier } from '../../lib/auth/access-token.ts';
-import { authenticate, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
+import { authenticate } from '../../lib/auth/authenticate.ts';
+import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
 import { issueTicket, ticketLifeSeconds } from '../../lib/auth/ticket.ts';
 import { problem } from '../../lib/http/problem.ts';
 import { serve } from '../../lib/http/serve.ts';
-import { connectRedis } from '../../lib/redis/client.ts';
-import { keysOf } from '../../lib/redis/keys.ts';
 import { isWithinRate } from '../../lib/redis/rate.ts';
 import { settings } from './settings.ts';
 
-const parts: AuthenticationParts = {
-  redis: connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN, timeoutMilliseconds: 1000 }),
-  keys: keysOf(settings.REDIS_PREFIX),
-  verifyAccessToken: accessTokenVerifier(settings.JWT_PUBLIC_JWKS, {
-    issuer: settings.JWT_ISSUER,
-    audience: settings.JWT_AUDIENCE,
-  }),
-};
+const parts = connectAuthentication(settings, 1000);
 
 export const handler = serve('authenticate', {
   createTicket: async (request) => {

@@ -1,12 +1,8 @@
-import { json, positiveInteger, readEnvironment, text } from '../../lib/config/environment.ts';
-import { jwks } from '../../lib/config/jwks.ts';
+import { positiveInteger, readEnvironment } from '../../lib/config/environment.ts';
+import { accessTokenVariables, redisVariables } from '../../lib/config/variables.ts';
 
 export const settings = readEnvironment({
-  REDIS_URL: text,
-  REDIS_TOKEN: text,
-  REDIS_PREFIX: text,
-  JWT_PUBLIC_JWKS: json(jwks),
-  JWT_ISSUER: text,
-  JWT_AUDIENCE: text,
+  ...redisVariables,
+  ...accessTokenVariables,
   TICKETS_PER_SECOND: positiveInteger,
 });

@@ -1,9 +1,8 @@
 import { positiveInteger, readEnvironment, text } from '../../lib/config/environment.ts';
+import { redisVariables } from '../../lib/config/variables.ts';
 
 export const settings = readEnvironment({
-  REDIS_URL: text,
-  REDIS_TOKEN: text,
-  REDIS_PREFIX: text,
+  ...redisVariables,
   BROADCAST_FUNCTION_NAME: text,
   SOCKETS_PER_USER: positiveInteger,
 });

@@ -1,13 +1,11 @@
 /** People decide about what main has set aside. A decision is a transaction itself: buffered, applied once, audited. */
 import * as z from 'zod/mini';
-import { accessTokenVerifier } from '../../lib/auth/access-token.ts';
 import { authenticate, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
+import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { recordId } from '../../lib/observation/executed-obs-unit.ts';
 import { Queue } from '../../lib/queue/queue.ts';
-import { connectRedis } from '../../lib/redis/client.ts';
-import { keysOf } from '../../lib/redis/keys.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { answered } from '../../lib/smart-query/answered.ts';
 import { findTransaction, type FoundTransaction } from '../../lib/smart-query/find-transaction.ts';
@@ -17,15 +15,10 @@ import { decide, type Decision } from './decide.ts';
 import { settings } from './settings.ts';
 
 const parts: SmartQueryParts & AuthenticationParts = {
-  redis: connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN, timeoutMilliseconds: 2000 }),
-  keys: keysOf(settings.REDIS_PREFIX),
+  ...connectAuthentication(settings, 2000),
   replicas: connectReplicas(settings.REPLICAS, {
     applicationName: 'decide',
     statementTimeoutMilliseconds: 5000,
-  }),
-  verifyAccessToken: accessTokenVerifier(settings.JWT_PUBLIC_JWKS, {
-    issuer: settings.JWT_ISSUER,
-    audience: settings.JWT_AUDIENCE,
   }),
 };
 const queue = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL });

@@ -1,10 +1,9 @@
 import { json, positiveInteger, readEnvironment, text } from '../../lib/config/environment.ts';
+import { redisVariables } from '../../lib/config/variables.ts';
 import { replicaList } from '../../lib/replication/replicas.ts';
 
 const shared = {
-  REDIS_URL: text,
-  REDIS_TOKEN: text,
-  REDIS_PREFIX: text,
+  ...redisVariables,
   TRANSACTIONS_QUEUE_URL: text,
   REPLICATION_CHECKS_QUEUE_URL: text,
   REPLICAS: json(replicaList),

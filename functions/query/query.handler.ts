@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
-import { accessTokenVerifier } from '../../lib/auth/access-token.ts';
 import { authenticate, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
+import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { boundedInteger, nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
 import { problem } from '../../lib/http/problem.ts';
@@ -8,8 +8,6 @@ import { serve, type Reply } from '../../lib/http/serve.ts';
 import { filterOf, listQuery } from '../../lib/observation/filter.ts';
 import { integerId, recordId, timestamp } from '../../lib/observation/executed-obs-unit.ts';
 import { Queue } from '../../lib/queue/queue.ts';
-import { connectRedis } from '../../lib/redis/client.ts';
-import { keysOf } from '../../lib/redis/keys.ts';
 import { connectReplicas, readFromReplica } from '../../lib/replication/replicas.ts';
 import {
   listOfObsUnit,
@@ -26,15 +24,10 @@ import { health } from './health.ts';
 import { settings } from './settings.ts';
 
 const parts: SmartQueryParts & AuthenticationParts = {
-  redis: connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN, timeoutMilliseconds: 1000 }),
-  keys: keysOf(settings.REDIS_PREFIX),
+  ...connectAuthentication(settings, 1000),
   replicas: connectReplicas(settings.REPLICAS, {
     applicationName: 'query',
     statementTimeoutMilliseconds: 10_000,
-  }),
-  verifyAccessToken: accessTokenVerifier(settings.JWT_PUBLIC_JWKS, {
-    issuer: settings.JWT_ISSUER,
-    audience: settings.JWT_AUDIENCE,
   }),
 };
 

@@ -26,8 +26,10 @@ export function connectPostgres(settings: PostgresSettings): pg.Pool {
     keepAlive: true,
     allowExitOnIdle: true,
   });
-  // An idle connection that breaks is replaced when it is next needed.
+  // A connection that breaks is replaced when it is next needed. In use it tells its query; the event comes besides, and
+  // would end the process if nobody listened.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 

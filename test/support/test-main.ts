@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import type pg from 'pg';
 import { createClusters, startMain } from '../../infra/local/postgres.ts';
 import { seed } from '../../infra/local/seed.ts';
+import { testPool } from './test-pool.ts';
 import { migrate } from '../../lib/postgres/migrate.ts';
 
 export interface TestMain {
@@ -25,7 +26,7 @@ export async function startTestMain(): Promise<TestMain> {
     () => undefined,
   );
   await seed(server.url);
-  const pool = new pg.Pool({ connectionString: server.url, max: 5 });
+  const pool = testPool(server.url);
   return {
     url: server.url,
     pool,

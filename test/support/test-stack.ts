@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
+import { testPool } from './test-pool.ts';
 import { startStack, type Stack, type StackOptions } from '../../infra/local/stack.ts';
 import { connectRedis, type Redis } from '../../lib/redis/client.ts';
 import { keysOf, type Keys } from '../../lib/redis/keys.ts';
@@ -53,8 +54,8 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
     ...options,
   });
   const { description } = stack;
-  const main = pool(description.main);
-  const replica = pool(description.replica);
+  const main = testPool(description.main);
+  const replica = testPool(description.replica);
   return {
     ...stack,
     directory,
@@ -70,12 +71,6 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-function pool(connectionString: string): pg.Pool {
-  const made = new pg.Pool({ connectionString, max: 3 });
-  made.on('error', () => undefined);
-  return made;
 }
 
 export function apiOf(origin: string, serviceToken: string): Api {

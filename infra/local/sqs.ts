@@ -24,14 +24,24 @@ export interface QueueUrls {
   readonly deadLetterUrl: string;
 }
 
-export async function createQueues(client: SQSClient): Promise<Record<QueueName, QueueUrls>> {
+/** @param visibilitySeconds another time-out than the topology's; for tests */
+export async function createQueues(
+  client: SQSClient,
+  visibilitySeconds?: number,
+): Promise<Record<QueueName, QueueUrls>> {
   const made = await Promise.all(
-    Object.entries(queues).map(async ([key, spec]) => [key, await createQueue(client, spec)] as const),
+    Object.entries(queues).map(
+      async ([key, spec]) => [key, await createQueue(client, spec, visibilitySeconds)] as const,
+    ),
   );
   return Object.fromEntries(made) as Record<QueueName, QueueUrls>;
 }
 
-async function createQueue(client: SQSClient, spec: QueueSpec): Promise<QueueUrls> {
+async function createQueue(
+  client: SQSClient,
+  spec: QueueSpec,
+  visibilitySeconds = spec.visibilityTimeoutSeconds,
+): Promise<QueueUrls> {
   const retention = { MessageRetentionPeriod: String(spec.retentionSeconds) };
   const deadLetterUrl = await create(client, `${spec.name}-dead-letter`, retention);
   const { Attributes } = await client.send(
@@ -39,7 +49,7 @@ async function createQueue(client: SQSClient, spec: QueueSpec): Promise<QueueUrl
   );
   const url = await create(client, spec.name, {
     ...retention,
-    VisibilityTimeout: String(spec.visibilityTimeoutSeconds),
+    VisibilityTimeout: String(visibilitySeconds),
     RedrivePolicy: JSON.stringify({
       deadLetterTargetArn: Attributes?.QueueArn,
       maxReceiveCount: spec.maxReceiveCount,

@@ -47,6 +47,8 @@ export interface StackOptions {
   readonly settings?: LocalValues;
   /** false: schedules run only when `runSchedule` is called; for tests */
   readonly runSchedules?: boolean;
+  /** another visibility time-out of the queues than the topology's; for tests */
+  readonly visibilitySeconds?: number;
   readonly log: (line: string) => void;
 }
 
@@ -141,7 +143,7 @@ async function start(
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
   stops.push(() => sqsClient.destroy());
-  const queueUrls = await createQueues(sqsClient);
+  const queueUrls = await createQueues(sqsClient, options.visibilitySeconds);
   const services = await listening(0);
   stops.push(() => close(services.server));
 

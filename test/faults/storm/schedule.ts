@@ -6,7 +6,7 @@ const kinds = {
   killApply: { weight: 5, lasts: 0 },
   killConfirm: { weight: 2, lasts: 0 },
   killSweep: { weight: 1, lasts: 0 },
-  pauseApply: { weight: 3, lasts: 4000 },
+  pauseApply: { weight: 3, lasts: 6000 },
   killRedis: { weight: 2, lasts: 800 },
   rollBackRedis: { weight: 2, lasts: 800 },
   pauseRedis: { weight: 2, lasts: 1500 },

@@ -10,7 +10,7 @@ import {
 import { problem, type ProblemError } from '../../lib/http/problem.ts';
 import type { Reply, Request } from '../../lib/http/serve.ts';
 import type { Draft } from '../../lib/observation/record-executed-obs-unit.ts';
-import type { Sync } from '../../lib/observation/executed-obs-unit.ts';
+import type { Sync } from '../../lib/observation/sync.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import { transactionMessage } from '../../lib/queue/messages.ts';
 import type { Queue } from '../../lib/queue/queue.ts';

@@ -10,7 +10,7 @@ import { relayOutbox } from '../../lib/change-feed/relay.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
-import { readFromReplica, type Replica } from '../../lib/replication/replicas.ts';
+import { noFloor, readFromReplica, type Replica } from '../../lib/replication/replicas.ts';
 import { readTransferOverview } from '../../lib/transfer/overview.ts';
 import type { Post } from './post.ts';
 
@@ -51,11 +51,11 @@ export class Broadcaster {
     const { redis, keys, replicas } = this.#parts;
     await this.#look(nowMilliseconds);
     if (this.#connections.size === 0) return 0;
-    await readFromReplica(replicas, 0n, (database) => relayOutbox(redis, keys, database));
+    await readFromReplica(replicas, noFloor, (database) => relayOutbox(redis, keys, database));
     // The position is older than the state: a client is never told of a position whose change it has not got.
     const at = await readPosition(redis, keys, streams.transfer.stream, this.#newEpoch);
     if (at.position !== this.#known?.position || at.epoch !== this.#known.epoch) {
-      this.#state = JSON.stringify(await readFromReplica(replicas, 0n, readTransferOverview));
+      this.#state = JSON.stringify(await readFromReplica(replicas, noFloor, readTransferOverview));
       this.#known = at;
     }
     await this.#send(at, nowMilliseconds);

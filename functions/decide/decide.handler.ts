@@ -9,7 +9,7 @@ import { Queue } from '../../lib/queue/queue.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { answered } from '../../lib/smart-query/answered.ts';
 import { findTransaction, type FoundTransaction } from '../../lib/smart-query/find-transaction.ts';
-import type { SmartQueryParts } from '../../lib/smart-query/executed-obs-units.ts';
+import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { problem } from '../../lib/http/problem.ts';
 import { decide, type Decision } from './decide.ts';
 import { settings } from './settings.ts';

@@ -1,8 +1,8 @@
 import { readBufferStats } from '../../lib/buffer/stats.ts';
 import type { Reply } from '../../lib/http/serve.ts';
 import { countFailed } from '../../lib/postgres/inbox.ts';
-import { readReplicaStates, readFromReplica } from '../../lib/replication/replicas.ts';
-import type { SmartQueryParts } from '../../lib/smart-query/executed-obs-units.ts';
+import { readReplicaStates, noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
+import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 
 /** What is buffered, how fast it drains, and what keeps it. */
 export async function buffer(
@@ -11,7 +11,7 @@ export async function buffer(
 ): Promise<Reply> {
   const [stats, failed, states] = await Promise.all([
     readBufferStats(redis, keys, nowMilliseconds),
-    readFromReplica(replicas, 0n, countFailed).catch(() => null),
+    readFromReplica(replicas, noFloor, countFailed).catch(() => null),
     readReplicaStates(replicas),
   ]);
   return {
@@ -27,9 +27,10 @@ export async function buffer(
       drained_per_second: stats.drainedPerSecond,
       failed,
       main: { in_reach: stats.mainInReach },
-      replicas: states.map(({ name, replayed, streaming }) => ({
+      replicas: states.map(({ name, answers, standby, replayed, streaming }) => ({
         name,
-        answers: replayed !== undefined,
+        answers,
+        standby,
         streaming,
         lag_bytes: replayed === undefined ? null : Number(lagBytes(stats.newestLsn, replayed)),
       })),

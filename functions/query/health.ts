@@ -3,7 +3,7 @@ import { problem } from '../../lib/http/problem.ts';
 import type { Reply } from '../../lib/http/serve.ts';
 import { countFailed } from '../../lib/postgres/inbox.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
-import type { SmartQueryParts } from '../../lib/smart-query/executed-obs-units.ts';
+import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 
 /** Health answers within a second, whatever does not: two waits, one after the other. */
 const patienceMilliseconds = 450;

@@ -1,23 +1,23 @@
 import * as z from 'zod/mini';
 import { authenticate, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
 import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
+import { conditional } from '../../lib/http/conditional.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { boundedInteger, nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
 import { problem } from '../../lib/http/problem.ts';
-import { serve, type Reply } from '../../lib/http/serve.ts';
+import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { filterOf, listQuery } from '../../lib/observation/filter.ts';
 import { integerId, recordId, timestamp } from '../../lib/observation/executed-obs-unit.ts';
 import { Queue } from '../../lib/queue/queue.ts';
-import { connectReplicas, readFromReplica } from '../../lib/replication/replicas.ts';
-import {
-  listOfObsUnit,
-  readExecutedObsUnit,
-  type SmartQueryParts,
-} from '../../lib/smart-query/executed-obs-units.ts';
+import { connectReplicas, noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
+import { readExecutedObsUnit } from '../../lib/smart-query/executed-obs-units.ts';
 import { answered } from '../../lib/smart-query/answered.ts';
 import { listExecutedObsUnits } from '../../lib/smart-query/list-executed-obs-units.ts';
 import { listTransactions, listedStates } from '../../lib/smart-query/set-aside.ts';
+import { included } from '../../lib/smart-query/records.ts';
+import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
+import { readWhen, waitQuery } from '../../lib/smart-query/wait.ts';
 import { readTransferOverview } from '../../lib/transfer/overview.ts';
 import { buffer } from './buffer.ts';
 import { health } from './health.ts';
@@ -36,6 +36,22 @@ const queue = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL, timeoutMilliseco
 
 /** The executed units of one planned unit that a listing shows. */
 const listLimit = 1000;
+/** Related records make long answers. */
+const listLimitWithRelated = 100;
+
+const includeQuery = z.optional(
+  z.pipe(
+    z.pipe(
+      z.string(),
+      z.transform((text) => text.split(',')),
+    ),
+    z.array(z.enum(included)),
+  ),
+);
+const unitQuery = z.strictObject({ ...waitQuery, include: includeQuery });
+const unitsOfPlannedQuery = z.strictObject({ include: includeQuery });
+const unitsQuery = z.extend(listQuery, { include: includeQuery });
+const transactionQuery = z.strictObject(waitQuery);
 
 const transactionsQuery = z.strictObject({
   state: z.enum(listedStates),
@@ -53,26 +69,57 @@ export const handler = serve('query', {
     const { id } = request.params;
     if (isPlannedUnit(id)) {
       const obsUnitId = parse(integerId, Number(id));
-      return ok(await answered(listOfObsUnit(parts, obsUnitId, listLimit)));
+      const { include } = parse(unitsOfPlannedQuery, request.query);
+      const limit = include ? listLimitWithRelated : listLimit;
+      const page = await answered(
+        listExecutedObsUnits(parts, { filter: { obsUnitId }, limit, ...(include && { include }) }),
+      );
+      return shown(request, page.records);
     }
     const uuid = parse(recordId, id);
-    return found(await answered(readExecutedObsUnit(parts, uuid)), `There is no executed unit ${uuid}.`);
+    const { include, ...wait } = parse(unitQuery, request.query);
+    const record = await answered(
+      readWhen(
+        () => readExecutedObsUnit(parts, uuid, include),
+        ({ sync }) => sync.state,
+        wait,
+      ),
+    );
+    return shown(request, found(record, `There is no executed unit ${uuid}.`));
   },
 
   listExecutedObsUnits: async (request) => {
     await authenticate(parts, request);
-    const query = parse(listQuery, request.query);
+    const query = parse(unitsQuery, request.query);
+    const { limit, include } = query;
+    if (include && limit > listLimitWithRelated) {
+      throw problem.badRequest(`limit: with include at most ${listLimitWithRelated}.`);
+    }
     const after = query.cursor === undefined ? undefined : readCursor(unitsCursor, query.cursor);
     const { records, next } = await answered(
-      listExecutedObsUnits(parts, filterOf(query), query.limit, after && { start: after[0], id: after[1] }),
+      listExecutedObsUnits(parts, {
+        filter: filterOf(query),
+        limit,
+        ...(include && { include }),
+        ...(after && { after: { start: after[0], id: after[1] } }),
+      }),
     );
-    return { ...ok(records), ...(next && { headers: nextLink(request, writeCursor(next.start, next.id)) }) };
+    const headers = next && nextLink(request, writeCursor(next.start, next.id));
+    return shown(request, records, headers);
   },
 
   readTransaction: async (request) => {
     await authenticate(parts, request);
     const id = parse(recordId, request.params.id);
-    return found(await answered(readTransactionStatus(parts, id)), `There is no transaction ${id}.`);
+    const wait = parse(transactionQuery, request.query);
+    const status = await answered(
+      readWhen(
+        () => readTransactionStatus(parts, id),
+        ({ state }) => state,
+        wait,
+      ),
+    );
+    return shown(request, found(status, `There is no transaction ${id}.`));
   },
 
   listTransactions: async (request) => {
@@ -96,7 +143,8 @@ export const handler = serve('query', {
 
   readTransferOverview: async (request) => {
     await authenticate(parts, request);
-    return ok(await answered(readFromReplica(parts.replicas, 0n, readTransferOverview)));
+    const overview = await answered(readFromReplica(parts.replicas, noFloor, readTransferOverview));
+    return conditional(request, ok(overview));
   },
 
   readHealth: (request) => health(parts, queue, request.receivedAt),
@@ -106,7 +154,27 @@ function ok(body: unknown): Reply {
   return { status: 200, body };
 }
 
-function found(body: unknown, otherwise: string): Reply {
+/** With a tag to ask again by, and a word about what could not be looked at. */
+function shown(
+  request: Request,
+  body: readonly Seen[] | Seen,
+  headers: Readonly<Record<string, string>> = {},
+): Reply {
+  const records = 'length' in body ? body : [body];
+  const unseen = records.map((record) => record.unseen ?? record.sync?.unseen).find((each) => each);
+  return conditional(request, {
+    status: 200,
+    body,
+    headers: { ...headers, ...(unseen && { Unseen: unseen }) },
+  });
+}
+
+interface Seen {
+  readonly unseen?: string;
+  readonly sync?: { readonly unseen?: string };
+}
+
+function found<T>(body: T | undefined, otherwise: string): T {
   if (body === undefined) throw problem.notFound(otherwise);
-  return ok(body);
+  return body;
 }

@@ -12,7 +12,7 @@ import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { confirm } from '../../lib/replication/confirm.ts';
-import { connectReplicas, readFromReplica } from '../../lib/replication/replicas.ts';
+import { connectReplicas, noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
 import { redrive } from './redrive.ts';
 import { resendOld } from './resend.ts';
@@ -45,13 +45,15 @@ export const handler = middy<unknown, void>().handler(async () => {
     checks: await redrive(deadChecks, checks),
   }));
   await step('overdue', async () => {
-    const isOverdue = await readFromReplica(replicas, 0n, (replica) =>
+    const isOverdue = await readFromReplica(replicas, noFloor, (replica) =>
       hasOverdue(replica, settings.START_WAIT_SECONDS),
     );
     if (isOverdue) await transactions.send(wakeMessage);
     return isOverdue;
   });
-  await step('relay', () => readFromReplica(replicas, 0n, (replica) => relayOutbox(redis, keys, replica)));
+  await step('relay', () =>
+    readFromReplica(replicas, noFloor, (replica) => relayOutbox(redis, keys, replica)),
+  );
   await step('connections', async () => {
     await pruneConnections(redis, keys, now);
     const open = await listConnections(redis, keys, now);

@@ -26,8 +26,8 @@ export class HttpGateway extends Construct {
       corsPreflight: {
         allowOrigins: origins.valueAsList,
         allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.POST, CorsHttpMethod.PUT, CorsHttpMethod.DELETE],
-        allowHeaders: ['authorization', 'content-type', 'idempotency-key'],
-        exposeHeaders: ['link', 'location', 'retry-after', 'idempotency-replayed'],
+        allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-none-match'],
+        exposeHeaders: ['etag', 'link', 'location', 'retry-after', 'idempotency-replayed', 'unseen'],
         allowCredentials: true,
       },
     });

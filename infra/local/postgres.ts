@@ -4,7 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chown, cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chown, copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
@@ -21,7 +21,7 @@ export interface PostgresServer {
 }
 
 export interface PostgresOptions {
-  /** holds `main` and `replica` */
+  /** holds `main`, `replica` and whatever further replicas there are, each under its name */
   readonly directory: string;
   /** false: faster, and lost with the machine's power; for tests */
   readonly durable: boolean;
@@ -31,7 +31,13 @@ export interface PostgresOptions {
 
 export const databaseName = 'observatory';
 const superuser = 'postgres';
-const replicationSlot = 'site';
+/** The replica of the local stack; further ones have names of their own. */
+const firstReplica = 'site';
+
+function directoryOf(directory: string, replica: string): string {
+  return join(directory, replica === firstReplica ? 'replica' : replica);
+}
+
 /** Makes both clusters, unless they are there. */
 export async function createClusters({ directory, durable }: PostgresOptions): Promise<void> {
   if (existsSync(directory)) return;
@@ -41,9 +47,10 @@ export async function createClusters({ directory, durable }: PostgresOptions): P
   await own(main);
   const sync = durable ? [] : ['--no-sync'];
   await run('initdb', ['-D', main, '-U', superuser, '--auth=trust', '-E', 'UTF8', '--locale=C', ...sync]);
-  await cp(main, join(unfinished, 'replica'), { recursive: true, preserveTimestamps: true });
-  await writeFile(join(unfinished, 'replica', 'standby.signal'), '');
-  await own(join(unfinished, 'replica'));
+  const replica = directoryOf(unfinished, firstReplica);
+  await cp(main, replica, { recursive: true, preserveTimestamps: true });
+  await writeFile(join(replica, 'standby.signal'), '');
+  await own(replica);
   await rename(unfinished, directory);
 }
 
@@ -54,27 +61,88 @@ export async function startMain(options: PostgresOptions): Promise<PostgresServe
   try {
     const { rowCount } = await client.query('select from pg_database where datname = $1', [databaseName]);
     if (rowCount === 0) await client.query(`create database ${databaseName}`);
-    await client.query(
-      `select pg_create_physical_replication_slot($1, true)
-       where not exists (select from pg_replication_slots where slot_name = $1)`,
-      [replicationSlot],
-    );
+    await makeSlot(client, firstReplica);
   } finally {
     await client.end();
   }
   return server;
 }
 
+async function makeSlot(client: pg.Client, name: string): Promise<void> {
+  await client.query(
+    `select pg_create_physical_replication_slot($1, true)
+     where not exists (select from pg_replication_slots where slot_name = $1)`,
+    [name],
+  );
+}
+
+/** Not part of a copy: what a server makes anew at its start, and the log, which the copy streams. */
+const leftOut = new Set([
+  ...[
+    'postmaster.pid',
+    'postmaster.opts',
+    'pg_wal',
+    'pg_replslot',
+    'pg_stat_tmp',
+    'pg_subtrans',
+    'pg_notify',
+  ],
+  ...['pg_serial', 'pg_snapshots', 'pg_dynshmem', 'pg_internal.init'],
+]);
+
+/**
+ * Makes the data of a replica anew from main while it runs: what `pg_basebackup` does, which the binaries lack. The server of
+ * that replica must have ended.
+ * @param name `[a-z0-9_]+`
+ */
+export async function rebuildReplica(
+  { directory }: PostgresOptions,
+  mainUrl: string,
+  name: string,
+): Promise<void> {
+  const [main, replica] = [join(directory, 'main'), directoryOf(directory, name)];
+  await rm(replica, { recursive: true, force: true });
+  const client = new pg.Client({ connectionString: mainUrl });
+  await client.connect();
+  try {
+    await makeSlot(client, name);
+    await client.query("select pg_backup_start('rebuild', true)");
+    await copyRunning(main, replica);
+    const { rows } = await client.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)');
+    await writeFile(join(replica, 'backup_label'), rows[0]?.labelfile ?? '');
+    await writeFile(join(replica, 'standby.signal'), '');
+    await own(replica);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Files that vanish meanwhile are none of the copy's: replay sees to them. */
+async function copyRunning(from: string, to: string): Promise<void> {
+  await mkdir(to, { mode: 0o700 });
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory() && leftOut.has(entry.name)) await mkdir(target, { mode: 0o700 });
+    else if (entry.isDirectory()) await copyRunning(source, target);
+    else if (!leftOut.has(entry.name)) {
+      await copyFile(source, target).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
+    }
+  }
+}
+
 /** @param mainPort where it streams from: the link */
 export async function startReplica(
-  options: PostgresOptions & { readonly mainPort: number },
+  options: PostgresOptions & { readonly mainPort: number; readonly name?: string },
 ): Promise<PostgresServer> {
+  const { name = firstReplica, mainPort, directory } = options;
   const upstream =
-    `host=127.0.0.1 port=${options.mainPort} user=${superuser} application_name=site ` +
+    `host=127.0.0.1 port=${mainPort} user=${superuser} application_name=${name} ` +
     'connect_timeout=5 keepalives_idle=5';
-  return start(join(options.directory, 'replica'), options, [
+  return start(directoryOf(directory, name), options, [
     `primary_conninfo=${upstream}`,
-    `primary_slot_name=${replicationSlot}`,
+    `primary_slot_name=${name}`,
     'wal_receiver_timeout=5s',
     'wal_retrieve_retry_interval=500ms',
     'hot_standby_feedback=off',

@@ -29,7 +29,7 @@ import { WebSocketApi } from './gateway/web-socket-api.ts';
 import { Lambda } from './lambda.ts';
 import { startLink, type Link } from './link.ts';
 import { freePort } from './ports.ts';
-import { createClusters, startMain, startReplica, type PostgresServer } from './postgres.ts';
+import { createClusters, rebuildReplica, startMain, startReplica, type PostgresServer } from './postgres.ts';
 import { forkBound, end } from './process.ts';
 import { startRedis, type RedisServer } from './redis.ts';
 import { seed } from './seed.ts';
@@ -47,6 +47,8 @@ export interface StackOptions {
   readonly settings?: LocalValues;
   /** false: schedules run only when `runSchedule` is called; for tests */
   readonly runSchedules?: boolean;
+  /** how many replicas stand at the site; for tests */
+  readonly replicas?: number;
   /** another visibility time-out of the queues than the topology's; for tests */
   readonly visibilitySeconds?: number;
   readonly log: (line: string) => void;
@@ -76,6 +78,8 @@ export interface Stack {
   readonly parts: {
     readonly main: PostgresServer;
     readonly replica: PostgresServer;
+    /** all of them, nearest first */
+    readonly replicas: readonly (PostgresServer & { readonly name: string })[];
     readonly redis: RedisServer;
     readonly sqs: LocalSqs;
     readonly lambdas: Record<FunctionName, Lambda>;
@@ -126,7 +130,8 @@ async function start(
     startSqs().then((server) => keep(stops, server)),
     bundleFunctions(bundles),
   ]);
-  const { main, replica, link } = postgres;
+  const { main, replicas, link } = postgres;
+  const [replica] = replicas;
   const upstash = { url: `http://127.0.0.1:${await freePort()}`, token: secrets.redisToken };
   const front = forkBound(new URL('upstash.process.ts', import.meta.url), [
     String(redis.port),
@@ -152,7 +157,7 @@ async function start(
     REDIS_TOKEN: upstash.token,
     MAIN_DATABASE_URL: throughLink(main, link),
     MAIN_OWNER_DATABASE_URL: throughLink(main, link),
-    REPLICAS: JSON.stringify([{ name: 'site', url: replica.url }]),
+    REPLICAS: JSON.stringify(replicas.map(({ name, url }) => ({ name, url }))),
     JWT_PUBLIC_JWKS: JSON.stringify({ keys: [secrets.publicKey] }),
     JWT_ISSUER: tokenIssuer.issuer,
     JWT_AUDIENCE: tokenIssuer.audience,
@@ -233,7 +238,7 @@ async function start(
     redisSurvivesRestart: redis.survivesRestart,
     link,
     secrets,
-    parts: { main, replica, redis, sqs, lambdas },
+    parts: { main, replica, replicas, redis, sqs, lambdas },
     invoke,
     runSchedule,
     quiesce,
@@ -243,17 +248,29 @@ async function start(
 
 type Stops = (() => Promise<unknown> | void)[];
 
-async function startPostgres({ directory, durable, roundTripMilliseconds }: StackOptions, stops: Stops) {
-  const postgres = { directory: join(directory, 'postgres'), durable };
+async function startPostgres(options: StackOptions, stops: Stops) {
+  const postgres = { directory: join(options.directory, 'postgres'), durable: options.durable };
   await createClusters(postgres);
   const main = keep(stops, await startMain(postgres));
+  const { roundTripMilliseconds } = options;
   const link = keep(stops, await startLink({ targetPort: main.port, roundTripMilliseconds }));
   const migrations = fileURLToPath(new URL('../../lib/postgres/migrations', import.meta.url));
   await migrate(main.url, migrations, () => undefined);
   await seed(main.url);
-  const replica = keep(stops, await startReplica({ ...postgres, mainPort: link.port }));
-  return { main, replica, link };
+  const startNamed = async (name: string) => {
+    const server = await startReplica({ ...postgres, mainPort: link.port, name });
+    return { name, ...keep(stops, server) };
+  };
+  const replicas: Replicas = [await startNamed('site')];
+  for (let n = 2; n <= (options.replicas ?? 1); n += 1) {
+    await rebuildReplica(postgres, main.url, `site_${n}`);
+    replicas.push(await startNamed(`site_${n}`));
+  }
+  return { main, replicas, link };
 }
+
+type NamedServer = PostgresServer & { readonly name: string };
+type Replicas = [NamedServer, ...NamedServer[]];
 
 function startLambdas(
   bundles: string,

@@ -1,3 +1,6 @@
+import * as z from 'zod/mini';
+import type { Keys } from '../redis/keys.ts';
+import type { Redis } from '../redis/client.ts';
 import { canonicalJson } from '../transaction/canonical.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 
@@ -43,4 +46,18 @@ export function knownOf({ id, aggregate, steps }: Pick<Transaction, 'id' | 'aggr
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
+}
+
+const startRow = z.looseObject({ id: z.string() });
+
+/** What the site knows of the starts of executed units, as rows; without those that it knows nothing of. */
+export async function readKnownStarts(
+  redis: Redis,
+  keys: Keys,
+  aggregates: readonly string[],
+): Promise<z.infer<typeof startRow>[]> {
+  const pipeline = redis.pipeline();
+  for (const aggregate of aggregates) pipeline.hget(keys.record(aggregate), 'base');
+  const bases = z.array(z.nullable(z.string())).parse(await pipeline.exec());
+  return bases.flatMap((base) => (base === null ? [] : startRow.parse(JSON.parse(base))));
 }

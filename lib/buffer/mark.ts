@@ -36,7 +36,8 @@ for i, text in ipairs(cjson.decode(ARGV[4])) do
       redis.call('ZADD', set_aside, string.match(a.reference, '^%d+'), a.reference)
     end
     if redis.call('HEXISTS', overlay, 'b:' .. a.id) == 1 then
-      redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text, reason = a.reason}))
+      redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text,
+        reason = a.reason, refused = a.outcome == 'refused'}))
     end
     feed_append(feed, '${streams.observations.wakes}', 'change', a.change, 'record', a.aggregate,
       'obs_unit_id', a.obs_unit_id, 'transaction', a.id)

@@ -4,7 +4,7 @@ import { redisHash } from '../redis/hash.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { readTransaction, type Transaction } from '../transaction/transaction.ts';
-import { aggregateOfUnitMember, unitBounds } from './overlay-index.ts';
+import { aggregateOfUnitMember, startOfUnitMember, unitBounds } from './overlay-index.ts';
 
 export interface OverlayEntry {
   readonly transaction: Transaction;
@@ -12,9 +12,13 @@ export interface OverlayEntry {
   readonly lsn?: string;
   readonly reason?: string;
   readonly verified: boolean;
+  /** main has said no, for good: it has no effect */
+  readonly refused: boolean;
 }
 
 export interface Overlay {
+  /** whose overlay it is */
+  readonly aggregates: readonly string[];
   readonly entries: readonly OverlayEntry[];
   /** the highest LSN ever cleaned: a replica that has not replayed it may lack what the overlay no longer has */
   readonly floor: bigint;
@@ -25,6 +29,7 @@ const flag = z.object({
   lsn: z.optional(z.string()),
   reason: z.optional(z.string()),
   verified: z.optional(z.boolean()),
+  refused: z.optional(z.boolean()),
 });
 
 /** Overlay of some aggregates, in one round trip; the floor is read after them, so it is never too low for them. */
@@ -35,6 +40,7 @@ export async function readOverlay(redis: Redis, keys: Keys, aggregates: readonly
   const answers = await pipeline.exec();
   const floor = z.nullable(z.string()).parse(answers.pop());
   return {
+    aggregates,
     entries: answers.flatMap((answer) => entriesOf(redisHash.parse(answer) ?? {})),
     floor: BigInt(floor ?? 0),
   };
@@ -43,7 +49,7 @@ export async function readOverlay(redis: Redis, keys: Keys, aggregates: readonly
 function entriesOf(hash: Readonly<Record<string, string>>): OverlayEntry[] {
   return Object.entries(hash).flatMap(([field, body]) => {
     if (!field.startsWith('b:')) return [];
-    const { state, lsn, reason, verified } = flag.parse(
+    const { state, lsn, reason, verified, refused } = flag.parse(
       JSON.parse(hash[`s:${field.slice(2)}`] ?? '{"state":"buffered"}'),
     );
     return {
@@ -52,18 +58,9 @@ function entriesOf(hash: Readonly<Record<string, string>>): OverlayEntry[] {
       ...(lsn && { lsn }),
       ...(reason && { reason }),
       verified: verified ?? true,
+      refused: refused ?? false,
     };
   });
-}
-
-/** Aggregates of one planned unit that have an overlay, and those that might be of it. One round trip. */
-export async function overlaidOfUnit(redis: Redis, keys: Keys, obsUnitId: number): Promise<string[]> {
-  const [from, to] = unitBounds(obsUnitId);
-  const pipeline = redis.pipeline();
-  pipeline.zrange(keys.overlaidByUnit, from, to, { byLex: true });
-  pipeline.smembers(keys.overlaidUnknown);
-  const [members, unknown] = z.tuple([z.array(z.string()), z.array(z.string())]).parse(await pipeline.exec());
-  return [...members.map(aggregateOfUnitMember), ...unknown];
 }
 
 export interface OverlaidSlice {
@@ -73,32 +70,71 @@ export interface OverlaidSlice {
   readonly completeFrom?: number;
 }
 
+export interface OverlaidRange {
+  /** of one planned unit alone */
+  readonly obsUnitId?: number;
+  /** epoch ms, inclusive */
+  readonly from?: number;
+  /** epoch ms, inclusive */
+  readonly to?: number;
+  readonly count: number;
+}
+
 /**
  * Aggregates with an overlay that started within a range, the newest ones first, at most about `count`; and those whose start
- * the site does not know. One round trip, or two if there are more.
- * @param range epoch ms, both inclusive
+ * the site does not know. With them the overlay of none and the floor, so that nothing more need be asked if there are none.
+ * One round trip, or two if there are more.
  */
-export async function overlaidByStart(
+export async function overlaidWithin(
   redis: Redis,
   keys: Keys,
-  range: { readonly from?: number; readonly to?: number; readonly count: number },
-): Promise<OverlaidSlice> {
-  const { from = '-inf', to = '+inf', count } = range;
+  range: OverlaidRange,
+): Promise<OverlaidSlice & { readonly floor: bigint }> {
   const pipeline = redis.pipeline();
-  pipeline.zrange(keys.overlaid, to, from, {
-    byScore: true,
-    rev: true,
-    offset: 0,
-    count,
-    withScores: true,
-  });
+  askRange(pipeline, keys, range, range.count);
   pipeline.smembers(keys.overlaidUnknown);
-  const [scored, unknown] = z.tuple([z.array(z.string()), z.array(z.string())]).parse(await pipeline.exec());
-  const members = scored.filter((_each, index) => index % 2 === 0);
-  if (members.length < count) return { aggregates: [...members, ...unknown] };
-  const completeFrom = Number(scored.at(-1));
-  const same = z
-    .array(z.string())
-    .parse(await redis.zrange(keys.overlaid, completeFrom, completeFrom, { byScore: true }));
-  return { aggregates: [...new Set([...members, ...same, ...unknown])], completeFrom };
+  pipeline.get(keys.floor);
+  const [answer, unknown, floorText] = rangeAnswer.parse(await pipeline.exec());
+  const members = readRange(range, answer);
+  const floor = BigInt(floorText ?? 0);
+  const aggregates = [...members.map(({ aggregate }) => aggregate), ...unknown];
+  const last = members.at(-1);
+  if (members.length < range.count || last === undefined) return { aggregates, floor };
+  // all that started with the last one belong to the slice
+  const together = { ...range, from: last.start, to: last.start };
+  const rest = redis.pipeline();
+  askRange(rest, keys, together);
+  const [others] = z.tuple([z.array(z.string())]).parse(await rest.exec());
+  const same = readRange(together, others).map(({ aggregate }) => aggregate);
+  return { aggregates: [...new Set([...aggregates, ...same])], completeFrom: last.start, floor };
+}
+
+const rangeAnswer = z.tuple([z.array(z.string()), z.array(z.string()), z.nullable(z.string())]);
+
+/** Asks the index whose cost follows what matches. @param count -1: all */
+function askRange(
+  pipeline: ReturnType<Redis['pipeline']>,
+  keys: Keys,
+  { obsUnitId, from, to }: Omit<OverlaidRange, 'count'>,
+  count = -1,
+): void {
+  if (obsUnitId === undefined) {
+    const options = { byScore: true, rev: true, withScores: true, offset: 0, count } as const;
+    pipeline.zrange(keys.overlaid, to ?? '+inf', from ?? '-inf', options);
+  } else {
+    const [lowest, highest] = unitBounds(obsUnitId, from, to);
+    pipeline.zrange(keys.overlaidByUnit, highest, lowest, { byLex: true, rev: true, offset: 0, count });
+  }
+}
+
+function readRange({ obsUnitId }: Omit<OverlaidRange, 'count'>, answer: readonly string[]) {
+  if (obsUnitId !== undefined) {
+    return answer.map((member) => ({
+      aggregate: aggregateOfUnitMember(member),
+      start: startOfUnitMember(member),
+    }));
+  }
+  return answer.flatMap((aggregate, index) =>
+    index % 2 === 0 ? [{ aggregate, start: Number(answer[index + 1]) }] : [],
+  );
 }

@@ -44,6 +44,9 @@ const headers = {
   'Referrer-Policy': 'no-referrer',
 };
 
+/** Lambda passes on 6 MB at most. */
+const maxAnswerBytes = 5.5 * 1024 * 1024;
+
 /**
  * The handler of function `name`: each of its routes by the steps of its operation.
  * Whatever is thrown becomes a problem; what is not expected is logged and tells the client nothing of our inside.
@@ -99,10 +102,14 @@ function defined(values: Readonly<Record<string, string | undefined>>): Record<s
 }
 
 function replyResult(reply: Reply): APIGatewayProxyStructuredResultV2 {
+  const body = reply.body === undefined ? undefined : JSON.stringify(reply.body);
+  if (body !== undefined && Buffer.byteLength(body) > maxAnswerBytes) {
+    throw problem.badRequest('The answer would be too large: ask for less at a time.');
+  }
   return {
     statusCode: reply.status,
     headers: { ...headers, ...reply.headers },
-    ...(reply.body !== undefined && { body: JSON.stringify(reply.body) }),
+    ...(body !== undefined && { body }),
     ...(reply.cookies && { cookies: [...reply.cookies] }),
   };
 }

@@ -1,6 +1,8 @@
 /** The executed unit: what a client sends and what it gets. */
 import * as z from 'zod/mini';
 import { canonicalTimestamp } from '../transaction/timestamp.ts';
+import type { RawDataFile, RawDataPackage } from './raw-data.ts';
+import type { Sync } from './sync.ts';
 
 /** An instant with an offset, given back in the one spelling that is stored. */
 export const timestamp = z.pipe(
@@ -48,21 +50,6 @@ export type StartBody = z.infer<typeof startBody>;
 export type FinishBody = z.infer<typeof finishBody>;
 export type Status = 'running' | (typeof finalStatuses)[number];
 
-/** Where a record is on its way: `buffered` at the site, `committed` on main, `replicated` back at the site. */
-export type SyncState = 'buffered' | 'committed' | 'replicated' | 'failed';
-
-export interface Sync {
-  readonly state: SyncState;
-  /** commit position of the newest transaction, as Postgres writes it */
-  readonly lsn?: string;
-  /** why main said no */
-  readonly reason?: string;
-  /** the only store that answered when the write was accepted */
-  readonly stored_in?: 'redis' | 'sqs';
-  /** false: the site does not know the record, main will judge */
-  readonly verified?: false;
-}
-
 export interface ExecutedObsUnit {
   readonly id: string;
   readonly obs_unit_id: number | null;
@@ -72,4 +59,7 @@ export interface ExecutedObsUnit {
   readonly instrument_module_ids: readonly number[];
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly sync: Sync;
+  /** if asked for */
+  readonly packages?: readonly RawDataPackage[];
+  readonly files?: readonly RawDataFile[];
 }

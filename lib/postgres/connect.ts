@@ -35,4 +35,4 @@ export function connectPostgres(settings: PostgresSettings): pg.Pool {
 
 /** What a single statement can be asked of: a pool or one of its clients. */
 export type Database = Pick<pg.Pool, 'query'>;
-export type { Pool } from 'pg';
+export type { Pool, PoolClient } from 'pg';

@@ -1,7 +1,7 @@
 /** The site's replicas: which one may answer a read, and how far each has replayed. */
 import * as z from 'zod/mini';
 import { Unavailable } from '../errors.ts';
-import { connectPostgres, type Database, type Pool } from '../postgres/connect.ts';
+import { connectPostgres, type Database, type Pool, type PoolClient } from '../postgres/connect.ts';
 import { readLsn } from './lsn.ts';
 
 export const replicaList = z.array(z.object({ name: z.string(), url: z.string() })).check(z.minLength(1));
@@ -39,37 +39,52 @@ export async function replayedLsn(database: Database): Promise<bigint | undefine
 }
 
 /**
- * Reads from the first replica that has replayed at least `floor`, on one connection. The position is asked before the
- * read, in a statement of its own: inside one statement the snapshot would be older than the position.
- * @throws Unavailable if there is none
+ * Reads from the first standby that has replayed at least the floor, on one connection. Its position is asked before the
+ * read, in a statement of its own (inside one statement the snapshot would be older than the position), and while the floor
+ * is still being asked for: a position only rises.
+ * @param asked what must be known before the read, with the floor
+ * @throws Unavailable if there is none; whatever `asked` throws
  */
 export async function readFromReplica<T>(
   replicas: readonly Replica[],
-  floor: bigint,
+  asked: Promise<{ readonly floor: bigint }>,
   read: (database: Database) => Promise<T>,
 ): Promise<T> {
   let cause: unknown = new Error('every replica is behind what it must have');
+  asked.catch(() => undefined);
   for (const { pool } of replicas) {
+    let client: PoolClient | undefined;
+    let isWhole = false;
     try {
-      const client = await pool.connect();
-      let broken = true;
-      try {
-        const replayed = floor > 0n ? await replayedLsn(client) : 0n;
-        const result = replayed !== undefined && replayed >= floor ? await read(client) : undefined;
-        broken = false;
-        if (result !== undefined) return result;
-      } finally {
-        client.release(broken);
+      client = await pool.connect();
+      const before = await replayedLsn(client);
+      const { floor } = await asked;
+      // undefined: it was promoted, and goes its own way
+      const hasReached = (position: bigint | undefined) => position !== undefined && position >= floor;
+      if (hasReached(before) || (before !== undefined && hasReached(await replayedLsn(client)))) {
+        const result = await read(client);
+        isWhole = true;
+        return result;
       }
+      isWhole = before !== undefined;
     } catch (error) {
       cause = error;
+    } finally {
+      client?.release(!isWhole);
     }
+    await asked;
   }
   throw new Unavailable('replica', { cause });
 }
 
+/** For reads of what is never buffered: any standby may answer. */
+export const noFloor: Promise<{ readonly floor: bigint }> = Promise.resolve({ floor: 0n });
+
 export interface ReplicaState {
   readonly name: string;
+  readonly answers: boolean;
+  /** false: it was promoted. It answers no reads, and nothing is cleaned while it is in the list */
+  readonly standby: boolean;
   /** undefined if it is no standby or does not answer */
   readonly replayed: bigint | undefined;
   /** whether it receives from its primary now */
@@ -80,10 +95,16 @@ export interface ReplicaState {
 export async function readReplicaStates(replicas: readonly Replica[]): Promise<ReplicaState[]> {
   return Promise.all(
     replicas.map(async ({ name, pool }) => {
-      const replayed = await replayedLsn(pool);
-      if (replayed === undefined) return { name, replayed, streaming: false };
-      const { rowCount } = await pool.query("select from pg_stat_wal_receiver where status = 'streaming'");
-      return { name, replayed, streaming: rowCount === 1 };
+      try {
+        const { rows } = await pool.query<{ lsn: string | null; standby: boolean; streaming: boolean }>(`
+          select pg_is_in_recovery() as standby,
+            case when pg_is_in_recovery() then pg_last_wal_replay_lsn()::text end as lsn,
+            exists (select from pg_stat_wal_receiver where status = 'streaming') as streaming`);
+        const [{ standby, lsn, streaming } = { standby: false, lsn: null, streaming: false }] = rows;
+        return { name, answers: true, standby, replayed: lsn ? readLsn(lsn).value : undefined, streaming };
+      } catch {
+        return { name, answers: false, standby: false, replayed: undefined, streaming: false };
+      }
     }),
   );
 }

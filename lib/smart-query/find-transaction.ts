@@ -2,8 +2,8 @@
 import { readReference } from '../buffer/reference.ts';
 import * as z from 'zod/mini';
 import { readInboxRow } from '../postgres/inbox.ts';
-import { readFromReplica } from '../replication/replicas.ts';
-import type { SmartQueryParts } from './executed-obs-units.ts';
+import { noFloor, readFromReplica } from '../replication/replicas.ts';
+import type { SmartQueryParts } from './snapshot.ts';
 import { readTransactionStatus, type TransactionStatus } from './transactions.ts';
 
 export interface FoundTransaction {
@@ -21,7 +21,7 @@ export async function findTransaction(
   const { redis, keys, replicas } = parts;
   const reference = z.nullable(z.string()).parse(await redis.hget(keys.transaction(id), 'reference'));
   if (reference !== null) return { aggregate: readReference(reference).aggregate, status };
-  const row = await readFromReplica(replicas, 0n, async (database) => {
+  const row = await readFromReplica(replicas, noFloor, async (database) => {
     const { rows } = await database.query<{ row: unknown }>({
       name: 'inbox-row',
       text: 'select to_jsonb(i) as row from inbox i where transaction_id = $1',

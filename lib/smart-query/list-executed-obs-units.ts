@@ -1,13 +1,12 @@
 /** Lists of executed units, newest first, in pages: filter, order and limit after the merge. */
 import * as z from 'zod/mini';
-import { overlaidByStart, readOverlay, type Overlay, type OverlaidSlice } from '../buffer/overlay.ts';
+import { overlaidWithin, readOverlay, type Overlay, type OverlaidSlice } from '../buffer/overlay.ts';
 import type { ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
 import type { UnitFilter } from '../observation/filter.ts';
-import type { Database } from '../postgres/connect.ts';
-import { readInboxRow, type InboxRow } from '../postgres/inbox.ts';
-import { readFromReplica } from '../replication/replicas.ts';
-import type { SmartQueryParts } from './executed-obs-units.ts';
-import { mergeExecutedObsUnits, type Row } from './merge.ts';
+import { noFloor, readFromReplica } from '../replication/replicas.ts';
+import { merge } from './merge.ts';
+import { executedObsUnitsOf, type Included } from './records.ts';
+import { readSnapshot, type Selection, type SmartQueryParts } from './snapshot.ts';
 
 /** Where a page ended: the next one holds what comes after it. */
 export interface PageKey {
@@ -22,53 +21,81 @@ export interface UnitsPage {
   readonly next?: PageKey;
 }
 
-/** Buffered records that are looked at together; a page that needs more of them takes several looks. */
-const overlaidAtOnce = 500;
-const looks = 20;
+export interface UnitsRequest {
+  readonly filter: UnitFilter;
+  readonly limit: number;
+  readonly after?: PageKey;
+  readonly include?: readonly Included[];
+}
+
+/** Buffered records that one page looks at, in several looks if few of them match; then it ends early, with a next one. */
+const overlaidAtMost = 10_000;
+const overlaidAtOnce = 1000;
 const leastId = '00000000-0000-0000-0000-000000000000';
 
 /** @throws Unavailable */
 export async function listExecutedObsUnits(
   parts: SmartQueryParts,
-  filter: UnitFilter,
-  limit: number,
-  after?: PageKey,
+  { filter, limit, after, include = [] }: UnitsRequest,
 ): Promise<UnitsPage> {
+  const units = await plannedUnitsOf(parts, filter);
   const records: ExecutedObsUnit[] = [];
   let end = after;
-  for (let look = 0; look < looks && records.length < limit; look += 1) {
-    const slice = await readSlice(parts, filter, limit - records.length, end);
+  let looked = 0;
+  for (let count = limit + 1; looked < overlaidAtMost; count = Math.min(2 * count, overlaidAtOnce)) {
+    const look = { filter, units, limit: limit - records.length, after: end, include, count };
+    const slice = await readSlice(parts, look);
     records.push(...slice.records);
     end = slice.next;
-    if (end === undefined) return { records };
+    looked += count;
+    if (end === undefined || records.length === limit) break;
   }
   return { records, ...(end && { next: end }) };
 }
 
-async function readSlice(
-  parts: SmartQueryParts,
-  filter: UnitFilter,
-  limit: number,
-  after: PageKey | undefined,
-): Promise<UnitsPage> {
-  const to = after?.start ?? filter.to;
-  const overlaid = await overlaidByStart(parts.redis, parts.keys, {
-    ...(filter.from !== undefined && { from: Date.parse(filter.from) }),
-    ...(to !== undefined && { to: Date.parse(to) }),
-    count: overlaidAtOnce,
-  });
-  const overlay = await readOverlay(parts.redis, parts.keys, overlaid.aggregates);
-  const { rows, inbox, units } = await readFromReplica(parts.replicas, overlay.floor, (database) =>
-    select(database, { filter, limit, after, overlaid, overlay }),
-  );
-  const found = [...mergeExecutedObsUnits(rows, overlay.entries, inbox).values()]
-    .filter((record) => matches(record, filter, units) && isBetween(record, after, overlaid.completeFrom))
+/** A part of a page: as far as one look into the overlay reaches. */
+interface Look {
+  readonly filter: UnitFilter;
+  /** planned units that match; undefined: all do */
+  readonly units: ReadonlySet<number> | undefined;
+  readonly limit: number;
+  readonly after: PageKey | undefined;
+  readonly include: readonly Included[];
+  /** of buffered records that are looked at */
+  readonly count: number;
+}
+
+async function readSlice(parts: SmartQueryParts, look: Look): Promise<UnitsPage> {
+  const { limit, after, include } = look;
+  const asked = readOverlaySlice(parts, look);
+  const snapshot = await readSnapshot(parts, asked, include, (overlay) => selectionOf(look, overlay));
+  const { entries, completeFrom } = await asked;
+  const found = executedObsUnitsOf(merge(snapshot, entries), include)
+    .filter((record) => matches(record, look) && isBetween(record, after, completeFrom))
     .sort((a, b) => compareKeys(keyOf(b), keyOf(a)));
   const records = found.slice(0, limit);
   const last = records.at(-1);
   if (found.length > limit && last) return { records, next: keyOf(last) };
-  if (overlaid.completeFrom === undefined) return { records };
-  return { records, next: { start: new Date(overlaid.completeFrom).toISOString(), id: leastId } };
+  if (completeFrom === undefined) return { records };
+  return { records, next: { start: new Date(completeFrom).toISOString(), id: leastId } };
+}
+
+type OverlaySlice = Overlay & Pick<OverlaidSlice, 'completeFrom'>;
+
+async function readOverlaySlice(
+  { redis, keys }: SmartQueryParts,
+  { filter, after, count }: Look,
+): Promise<OverlaySlice> {
+  const to = after?.start ?? filter.to;
+  const { aggregates, completeFrom, floor } = await overlaidWithin(redis, keys, {
+    ...(filter.obsUnitId !== undefined && { obsUnitId: filter.obsUnitId }),
+    ...(filter.from !== undefined && { from: Date.parse(filter.from) }),
+    ...(to !== undefined && { to: Date.parse(to) }),
+    count,
+  });
+  const overlay =
+    aggregates.length === 0 ? { aggregates, entries: [], floor } : await readOverlay(redis, keys, aggregates);
+  return { ...overlay, ...(completeFrom !== undefined && { completeFrom }) };
 }
 
 function keyOf({ start_time, id }: ExecutedObsUnit): PageKey {
@@ -94,11 +121,7 @@ function isBetween(
   return completeFrom === undefined || Date.parse(record.start_time ?? '') >= completeFrom;
 }
 
-function matches(
-  record: ExecutedObsUnit,
-  filter: UnitFilter,
-  units: ReadonlySet<number> | undefined,
-): boolean {
+function matches(record: ExecutedObsUnit, { filter, units }: Look): boolean {
   const { start_time, obs_unit_id, status } = record;
   if (start_time === null || obs_unit_id === null) return false;
   const start = Date.parse(start_time);
@@ -111,92 +134,64 @@ function matches(
   );
 }
 
-interface Selection {
-  readonly filter: UnitFilter;
-  readonly limit: number;
-  readonly after: PageKey | undefined;
-  readonly overlaid: OverlaidSlice;
-  readonly overlay: Overlay;
-}
-
-interface Selected {
-  readonly rows: readonly Row[];
-  readonly inbox: readonly InboxRow[];
-  /** planned units that match; undefined: all do */
-  readonly units: ReadonlySet<number> | undefined;
-}
-
-const answer = z.object({
-  rows: z.array(z.looseObject({ id: z.string() })),
-  inbox: z.array(z.unknown()),
-  units: z.nullable(z.array(z.int())),
-});
-
 /**
- * Rows and inbox in one statement. The overlay can take away at most as many rows as it names, so that so many more make the
- * merged page whole; and what it names comes whatever the filter says of the row.
+ * The overlay can take away at most as many rows as it names, so that so many more make the merged page whole; and what it
+ * names comes whatever the filter says of the row.
  */
-async function select(
-  database: Database,
-  { filter, limit, after, overlaid, overlay }: Selection,
-): Promise<Selected> {
-  const from = [filter.from, instant(overlaid.completeFrom)]
+function selectionOf({ filter, units, limit, after }: Look, overlay: OverlaySlice): Selection {
+  const from = [filter.from, instant(overlay.completeFrom)]
     .filter((each) => each !== undefined)
     .sort()
     .at(-1);
-  const { rows } = await database.query({
+  return {
     name: 'list-executed-obs-units',
-    text: `
-      with matching as materialized (
-        select u.id from obs_unit u
-          join observing_program p on p.id = u.observing_program_id
-          join source s on s.id = u.source_id
-          join instrument i on i.id = u.instrument_id
-        where ($1::text is null or p.short_name = $1) and ($2::text is null or s.name = $2)
-          and ($3::text is null or i.name = $3)
-      ), found as (
-        (select e.* from executed_obs_unit e
-          where ($4::integer is null or e.obs_unit_id = $4) and ($5::text is null or e.status = $5)
-            and ($6::timestamptz is null or e.start_time >= $6) and ($7::timestamptz is null or e.start_time < $7)
-            and ($8::timestamptz is null or (e.start_time, e.id) < ($8, $9::uuid))
-            and (coalesce($1, $2, $3) is null or e.obs_unit_id in (select id from matching))
-          order by e.start_time desc, e.id desc limit $10)
-        union
-        select e.* from executed_obs_unit e where e.id = any ($11::uuid[])
-      )
-      select
-        coalesce((select jsonb_agg(to_jsonb(f)) from found f), '[]') as rows,
-        coalesce((select jsonb_agg(to_jsonb(i)) from inbox i
-          where i.transaction_id = any ($12::uuid[])
-            or i.outcome = 'parked' and (i.aggregate_id = any ($11::uuid[]) or i.aggregate_id in (select id from found)
-              or ($4::integer is null or i.obs_unit_id = $4)
-                and ($6::timestamptz is null or i.start_time >= $6) and ($7::timestamptz is null or i.start_time < $7)
-                and ($8::timestamptz is null or i.start_time <= $8))), '[]') as inbox,
-        case when coalesce($1, $2, $3) is not null then (select jsonb_agg(id) from matching) end as units`,
+    rows: `
+      select e.* from executed_obs_unit e
+      where ($6::integer is null or e.obs_unit_id = $6) and ($7::text is null or e.status = $7)
+        and ($8::timestamptz is null or e.start_time >= $8) and ($9::timestamptz is null or e.start_time < $9)
+        and ($10::timestamptz is null or (e.start_time, e.id) < ($10, $11::uuid))
+        and ($12::integer[] is null or e.obs_unit_id = any ($12))
+      order by e.start_time desc, e.id desc limit $13`,
+    parked: `($6::integer is null or i.obs_unit_id = $6)
+      and ($8::timestamptz is null or i.start_time >= $8) and ($9::timestamptz is null or i.start_time < $9)
+      and ($10::timestamptz is null or i.start_time <= $10)`,
     values: [
-      filter.program ?? null,
-      filter.source ?? null,
-      filter.instrument ?? null,
       filter.obsUnitId ?? null,
       filter.status ?? null,
       from ?? null,
       filter.to ?? null,
       after?.start ?? null,
       after?.id ?? null,
-      limit + 1 + overlaid.aggregates.length,
-      overlaid.aggregates,
-      overlay.entries.map((entry) => entry.transaction.id),
+      units ? [...units] : null,
+      limit + 1 + overlay.aggregates.length,
     ],
-  });
-  const { rows: records, inbox, units } = answer.parse(rows[0]);
-  const isFiltered = [filter.program, filter.source, filter.instrument].some((each) => each !== undefined);
-  return {
-    rows: records,
-    inbox: inbox.map(readInboxRow),
-    units: isFiltered ? new Set(units ?? []) : undefined,
   };
 }
 
 function instant(milliseconds: number | undefined): string | undefined {
   return milliseconds === undefined ? undefined : new Date(milliseconds).toISOString();
 }
+
+/** Planned units by program, source and instrument; undefined if none of them is asked for. */
+async function plannedUnitsOf(
+  { replicas }: SmartQueryParts,
+  { program, source, instrument }: UnitFilter,
+): Promise<ReadonlySet<number> | undefined> {
+  if ([program, source, instrument].every((each) => each === undefined)) return undefined;
+  return readFromReplica(replicas, noFloor, async (database) => {
+    const { rows } = await database.query({
+      name: 'planned-units',
+      text: `
+        select u.id from obs_unit u
+          join observing_program p on p.id = u.observing_program_id
+          join source s on s.id = u.source_id
+          join instrument i on i.id = u.instrument_id
+        where ($1::text is null or p.short_name = $1) and ($2::text is null or s.name = $2)
+          and ($3::text is null or i.name = $3)`,
+      values: [program ?? null, source ?? null, instrument ?? null],
+    });
+    return new Set(plannedUnits.parse(rows).map(({ id }) => id));
+  });
+}
+
+const plannedUnits = z.array(z.object({ id: z.int() }));

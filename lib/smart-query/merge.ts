@@ -1,23 +1,40 @@
 /**
- * The merge: rows of a replica, and over them what is accepted but not in that replica yet. Pure.
+ * The merge: rows of a replica, and over them what is accepted but not in that replica yet. Pure, and one for every table
+ * whose rows are recorded through the buffer.
  *
  * What the replica's inbox contains has its effect in the rows already and adds nothing, whatever the buffer still says.
  * What is parked there has none, and is laid over the rows like what is still buffered.
  */
 import type { OverlayEntry } from '../buffer/overlay.ts';
-import type { ExecutedObsUnit, Status, Sync, SyncState } from '../observation/executed-obs-unit.ts';
+import type { Sync, SyncState } from '../observation/sync.ts';
 import { stateOf, type InboxRow } from '../postgres/inbox.ts';
 import { writeLsn, readLsn } from '../replication/lsn.ts';
-import { canonicalTimestamp } from '../transaction/timestamp.ts';
-import { recordIdsOf, type Step } from '../transaction/transaction.ts';
+import { bufferedTables, recordIdsOf, type BufferedTable, type Step } from '../transaction/transaction.ts';
 
-/** A row of `executed_obs_unit` as JSON, with its columns. */
+/** A row of a buffered table as JSON, with its columns. */
 export type Row = Readonly<Record<string, unknown>> & { readonly id: string };
 
-export interface Merged {
-  /** by record id, in no order */
-  readonly records: ReadonlyMap<string, ExecutedObsUnit>;
+/** What one replica shows in one statement; without an answer of any replica, what the buffer alone knows. */
+export interface Snapshot {
+  readonly rows: Readonly<Partial<Record<BufferedTable, readonly Row[]>>>;
+  /** ids of records that were deleted: nothing revives them */
+  readonly deleted: readonly string[];
+  /** the overlay's transactions, and those parked for these records */
+  readonly inbox: readonly InboxRow[];
+  /** what could not be looked at */
+  readonly unseen?: 'replica';
 }
+
+/** A record as everything that is known makes it. */
+export interface MergedRecord {
+  readonly id: string;
+  /** column → JSON value; a column that nobody has written may be missing */
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly sync: Sync;
+}
+
+/** By table and id, in no order. */
+export type Merged = Readonly<Record<BufferedTable, ReadonlyMap<string, MergedRecord>>>;
 
 /** A transaction that still has something to say about its records. */
 interface Voice {
@@ -32,24 +49,27 @@ interface Voice {
   readonly verified: boolean;
 }
 
-/**
- * @param rows of one replica
- * @param inbox of the same snapshot: the overlay's transactions, and those parked for these records
- */
-export function mergeExecutedObsUnits(
-  rows: readonly Row[],
-  overlay: readonly OverlayEntry[],
-  inbox: readonly InboxRow[],
-): Map<string, ExecutedObsUnit> {
-  const voices = voicesOf(overlay, inbox).sort(inOrder);
-  const state = new Map<string, Record<string, unknown>>(rows.map((row) => [row.id, { ...row }]));
-  for (const voice of voices) for (const step of voice.steps) lay(step, voice.stamp, state);
+export function merge(snapshot: Snapshot, overlay: readonly OverlayEntry[]): Merged {
+  const voices = voicesOf(overlay, snapshot.inbox).sort(inOrder);
+  const layers = new Layers(snapshot);
+  for (const voice of voices) for (const step of voice.steps) layers.lay(step, voice.stamp);
 
-  const records = new Map<string, ExecutedObsUnit>();
-  for (const [id, values] of state) {
-    records.set(id, recordOf(id, values, syncOf(voices.filter((voice) => voice.recordIds.includes(id)))));
+  const voicesAbout = new Map<string, Voice[]>();
+  for (const voice of voices) {
+    for (const id of voice.recordIds) voicesAbout.set(id, [...(voicesAbout.get(id) ?? []), voice]);
   }
-  return records;
+  const recordsOf = (table: BufferedTable) =>
+    new Map(
+      [...layers.of(table)].map(([id, values]) => {
+        const sync = syncOf(voicesAbout.get(id) ?? []);
+        return [id, { id, values, sync: snapshot.unseen ? { ...sync, unseen: snapshot.unseen } : sync }];
+      }),
+    );
+  return {
+    executed_obs_unit: recordsOf('executed_obs_unit'),
+    raw_data_package: recordsOf('raw_data_package'),
+    raw_data_file: recordsOf('raw_data_file'),
+  };
 }
 
 function voicesOf(overlay: readonly OverlayEntry[], inbox: readonly InboxRow[]): Voice[] {
@@ -69,7 +89,8 @@ function voicesOf(overlay: readonly OverlayEntry[], inbox: readonly InboxRow[]):
       state: syncState(entry.state),
       ...(reason && { reason }),
       verified,
-      steps: transaction.steps,
+      // what main has refused or given up has no effect anywhere, also while the replica does not know it yet
+      steps: entry.state === 'discarded' || entry.refused ? [] : transaction.steps,
     };
   });
   const known = new Set(buffered.map((voice) => voice.id));
@@ -112,28 +133,53 @@ function isStart({ steps }: Voice): boolean {
   return steps.some((step) => step.kind === 'create' && step.table === 'executed_obs_unit');
 }
 
-type State = Map<string, Record<string, unknown>>;
+type Values = Record<string, unknown>;
 
-function lay(step: Step, stamp: number, state: State): void {
-  if (!('table' in step) || step.table !== 'executed_obs_unit') return;
-  switch (step.kind) {
-    case 'create':
-      if (!state.has(step.id)) state.set(step.id, { id: step.id, ...step.values });
-      return;
-    case 'bulk_create':
-      for (const { id, values } of step.rows) if (!state.has(id)) state.set(id, { id, ...values });
-      return;
-    case 'update': {
-      const present = state.get(step.id) ?? { id: step.id };
-      const unmet = Object.entries(step.only_if ?? {}).some(
-        ([column, value]) => present[column] !== undefined && present[column] !== value,
-      );
-      if (!unmet) state.set(step.id, layFields(present, step.values, stamp));
-      return;
+/** The rows of each table, and what is laid over them. */
+class Layers {
+  readonly #tables: ReadonlyMap<BufferedTable, Map<string, Values>>;
+  readonly #deleted: Set<string>;
+
+  constructor({ rows, deleted }: Snapshot) {
+    this.#tables = new Map(
+      bufferedTables.map((table) => [table, new Map((rows[table] ?? []).map((row) => [row.id, { ...row }]))]),
+    );
+    this.#deleted = new Set(deleted);
+  }
+
+  of(table: BufferedTable): Map<string, Values> {
+    return this.#tables.get(table) ?? new Map<string, Values>();
+  }
+
+  lay(step: Step, stamp: number): void {
+    switch (step.kind) {
+      case 'create':
+        this.#create(step.table, step.id, step.values);
+        return;
+      case 'bulk_create':
+        for (const { id, values } of step.rows) this.#create(step.table, id, values);
+        return;
+      case 'update': {
+        if (this.#deleted.has(step.id)) return;
+        const present = this.of(step.table).get(step.id) ?? { id: step.id };
+        const unmet = Object.entries(step.only_if ?? {}).some(
+          ([column, value]) => present[column] !== undefined && present[column] !== value,
+        );
+        if (!unmet) this.of(step.table).set(step.id, layFields(present, step.values, stamp));
+        return;
+      }
+      case 'delete':
+        this.of(step.table).delete(step.id);
+        this.#deleted.add(step.id);
+        return;
+      case 'retry':
+      case 'discard':
+        return;
     }
-    case 'delete':
-      state.delete(step.id);
-      return;
+  }
+
+  #create(table: BufferedTable, id: string, values: Values): void {
+    if (!this.#deleted.has(id) && !this.of(table).has(id)) this.of(table).set(id, { id, ...values });
   }
 }
 
@@ -189,23 +235,4 @@ function syncOf(voices: readonly Voice[]): Sync {
     ...(least.state === 'failed' && { reason: least.reason ?? 'main could not apply it' }),
     ...(voices.some((voice) => !voice.verified) && { verified: false as const }),
   };
-}
-
-function recordOf(id: string, values: Readonly<Record<string, unknown>>, sync: Sync): ExecutedObsUnit {
-  return {
-    id,
-    obs_unit_id: typeof values.obs_unit_id === 'number' ? values.obs_unit_id : null,
-    status: values.status as Status,
-    start_time: instant(values.start_time),
-    end_time: instant(values.end_time),
-    instrument_module_ids: Array.isArray(values.instrument_module_ids)
-      ? (values.instrument_module_ids as number[])
-      : [],
-    metadata: asObject(values.metadata),
-    sync,
-  };
-}
-
-function instant(value: unknown): string | null {
-  return typeof value === 'string' ? (canonicalTimestamp(value) ?? value) : null;
 }

@@ -2,8 +2,8 @@
 import * as z from 'zod/mini';
 import { readReference } from '../buffer/reference.ts';
 import { readInboxRow, type InboxRow } from '../postgres/inbox.ts';
-import { readFromReplica } from '../replication/replicas.ts';
-import type { SmartQueryParts } from './executed-obs-units.ts';
+import { noFloor, readFromReplica } from '../replication/replicas.ts';
+import type { SmartQueryParts } from './snapshot.ts';
 import { readBufferedTransaction, statusOf, type TransactionStatus } from './transactions.ts';
 
 export const listedStates = ['failed', 'waiting', 'buffered'] as const;
@@ -90,7 +90,7 @@ async function setAsidePage(
   after: After | undefined,
 ): Promise<InboxRow[]> {
   const isFailed = `(outcome = 'refused' or outcome = 'parked' and (parked_for = 'failed' or overdue))`;
-  return readFromReplica(replicas, 0n, async (database) => {
+  return readFromReplica(replicas, noFloor, async (database) => {
     const { rows } = await database.query<{ row: unknown }>({
       name: `transactions-${state}`,
       text: `

@@ -2,8 +2,11 @@
 import * as z from 'zod/mini';
 import { readInboxRow, stateOf, type InboxRow } from '../postgres/inbox.ts';
 import { redisHash } from '../redis/hash.ts';
+import { Unavailable } from '../errors.ts';
+import type { Redis } from '../redis/client.ts';
+import type { Keys } from '../redis/keys.ts';
 import { readFromReplica } from '../replication/replicas.ts';
-import type { SmartQueryParts } from './executed-obs-units.ts';
+import type { SmartQueryParts } from './snapshot.ts';
 
 export type TransactionState = 'buffered' | 'waiting' | 'committed' | 'replicated' | 'failed' | 'discarded';
 
@@ -15,6 +18,8 @@ export interface TransactionStatus {
   readonly attempts: number;
   readonly reason?: string;
   readonly history: readonly { readonly at: string; readonly state: TransactionState }[];
+  /** what could not be looked at: the buffer alone has answered */
+  readonly unseen?: 'replica';
 }
 
 const state = z.enum(['buffered', 'waiting', 'committed', 'replicated', 'failed', 'discarded']);
@@ -41,26 +46,36 @@ export function readBufferedTransaction(answer: unknown): BufferedTransaction | 
   return hash === null ? undefined : entry.parse(hash);
 }
 
-/** @throws Unavailable */
+/** @throws Unavailable if no replica answers and the buffer does not know it */
 export async function readTransactionStatus(
   { redis, keys, replicas }: SmartQueryParts,
   id: string,
 ): Promise<TransactionStatus | undefined> {
+  const asked = readBuffered(redis, keys, id);
+  try {
+    const recorded = await readFromReplica(replicas, asked, async (database) => {
+      const { rows } = await database.query({
+        name: 'inbox-row',
+        text: 'select to_jsonb(i) as row from inbox i where transaction_id = $1',
+        values: [id],
+      });
+      const [found] = z.array(z.object({ row: z.unknown() })).parse(rows);
+      return found ? readInboxRow(found.row) : undefined;
+    });
+    return statusOf(id, (await asked).buffered, recorded);
+  } catch (error) {
+    const status = statusOf(id, (await asked).buffered, undefined);
+    if (!(error instanceof Unavailable) || !status) throw error;
+    return { ...status, unseen: 'replica' };
+  }
+}
+
+async function readBuffered(redis: Redis, keys: Keys, id: string) {
   const pipeline = redis.pipeline();
   pipeline.hgetall(keys.transaction(id));
   pipeline.get(keys.floor);
   const [answer, floor] = await pipeline.exec<[unknown, string | null]>();
-  const buffered = readBufferedTransaction(answer);
-  const recorded = await readFromReplica(replicas, BigInt(floor ?? 0), async (database) => {
-    const { rows } = await database.query({
-      name: 'inbox-row',
-      text: 'select to_jsonb(i) as row from inbox i where transaction_id = $1',
-      values: [id],
-    });
-    const [found] = z.array(z.object({ row: z.unknown() })).parse(rows);
-    return found ? readInboxRow(found.row) : null;
-  });
-  return statusOf(id, buffered, recorded ?? undefined);
+  return { buffered: readBufferedTransaction(answer), floor: BigInt(floor ?? 0) };
 }
 
 /** Pure. What main says counts from the moment that the site can see it. */

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { OverlayEntry } from '../../lib/buffer/overlay.ts';
 import type { InboxRow } from '../../lib/postgres/inbox.ts';
-import { mergeExecutedObsUnits, type Row } from '../../lib/smart-query/merge.ts';
+import { merge, type Row } from '../../lib/smart-query/merge.ts';
+import { executedObsUnitsOf } from '../../lib/smart-query/records.ts';
 import type { Step, Transaction } from '../../lib/transaction/transaction.ts';
 
 const unit = '0190b8f0-0000-7000-8000-000000000001';
@@ -35,6 +36,7 @@ const buffered = (each: Transaction, more: Partial<OverlayEntry> = {}): OverlayE
   transaction: each,
   state: 'buffered',
   verified: true,
+  refused: false,
   ...more,
 });
 const recorded = (each: Transaction, more: Partial<InboxRow> = {}): InboxRow => ({
@@ -58,8 +60,13 @@ const recorded = (each: Transaction, more: Partial<InboxRow> = {}): InboxRow => 
 const row: Row = { id: unit, ...startStep.values, field_stamps: {} };
 const start = transaction(1, 1000, startStep);
 const finish = transaction(2, 2000, finishStep);
-const merged = (...args: Parameters<typeof mergeExecutedObsUnits>) =>
-  mergeExecutedObsUnits(...args).get(unit);
+const merged = (rows: readonly Row[], overlay: readonly OverlayEntry[], inbox: readonly InboxRow[]) => {
+  const [record] = executedObsUnitsOf(
+    merge({ rows: { executed_obs_unit: rows }, deleted: [], inbox }, overlay),
+    [],
+  );
+  return record;
+};
 
 describe('the merge', () => {
   it('shows what is buffered alone, in order of the stamps', () => {
@@ -121,6 +128,66 @@ describe('the merge', () => {
     expect(merged([newer], [buffered(older)], [])).toMatchObject({
       status: 'failed',
       metadata: { b: 'new', c: 3 },
+    });
+  });
+
+  it('keeps what was deleted deleted: by a buffered transaction, and by main', () => {
+    const gone = transaction(4, 2500, { kind: 'delete', table: 'executed_obs_unit', id: unit });
+    const late = transaction(5, 3000, {
+      kind: 'update',
+      table: 'executed_obs_unit',
+      id: unit,
+      values: { status: 'failed' },
+    });
+    expect(merged([row], [buffered(gone), buffered(late)], [])).toBeUndefined();
+    const snapshot = { rows: {}, deleted: [unit], inbox: [recorded(gone)] };
+    expect(merge(snapshot, [buffered(gone), buffered(late)]).executed_obs_unit.size).toBe(0);
+  });
+
+  it('gives what main has refused no effect, also before the replica knows', () => {
+    const refused = buffered(finish, { state: 'failed', refused: true, reason: 'it had already ended' });
+    expect(merged([{ ...row, status: 'aborted' }], [refused], [])).toMatchObject({
+      status: 'aborted',
+      sync: { state: 'failed', reason: 'it had already ended' },
+    });
+  });
+
+  it('joins packages and files, buffered and replicated, to their unit', () => {
+    const [pack, file, other] = [idOf(50), idOf(51), idOf(52)];
+    const snapshot = {
+      rows: {
+        executed_obs_unit: [row],
+        raw_data_file: [{ id: other, executed_obs_unit_id: unit, name: 'b', size_bytes: 2, metadata: {} }],
+      },
+      deleted: [],
+      inbox: [],
+    };
+    const entry = buffered(
+      transaction(
+        6,
+        4000,
+        {
+          kind: 'create',
+          table: 'raw_data_package',
+          id: pack,
+          values: { executed_obs_unit_id: unit, name: 'p' },
+        },
+        {
+          kind: 'bulk_create',
+          table: 'raw_data_file',
+          rows: [{ id: file, values: { executed_obs_unit_id: unit, raw_data_package_id: pack, name: 'a' } }],
+        },
+        { kind: 'update', table: 'raw_data_file', id: other, values: { size_bytes: 3 } },
+      ),
+    );
+    const [record] = executedObsUnitsOf(merge(snapshot, [entry]), ['packages', 'files']);
+    expect(record).toMatchObject({
+      sync: { state: 'replicated' },
+      packages: [{ id: pack, state: 'waiting', sync: { state: 'buffered' } }],
+      files: [
+        { id: file, raw_data_package_id: pack },
+        { id: other, size_bytes: 3, sync: { state: 'buffered' } },
+      ],
     });
   });
 

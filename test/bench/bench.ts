@@ -1,14 +1,18 @@
-/** `npm run bench [-- answers | independence | drain | bundle]`: all of them, or one. */
+/** `npm run bench [-- answers | independence | drain | reads | confirm | bundle]`: all of them, or one. */
 import { cpus, totalmem } from 'node:os';
 import { benchAnswers } from './answers.ts';
 import { benchBundle } from './bundle.ts';
 import { benchIndependence } from './independence.ts';
+import { benchConfirm } from './confirm.ts';
 import { benchDrain } from './drain.ts';
+import { benchReads } from './reads.ts';
 
 const benches = {
   answers: benchAnswers,
   independence: benchIndependence,
   drain: benchDrain,
+  reads: benchReads,
+  confirm: benchConfirm,
   bundle: benchBundle,
 };
 const wanted = process.argv.slice(2);

@@ -12,7 +12,7 @@ import { readLsn } from '../../lib/replication/lsn.ts';
 import { uuidV7 } from '../../lib/transaction/ids.ts';
 import type { Transaction } from '../../lib/transaction/transaction.ts';
 import { randomBytes } from 'node:crypto';
-import { applyByHand, confirmByHand } from '../support/by-hand.ts';
+import { applyByHand, confirmByHand, settleByHand } from '../support/by-hand.ts';
 import { drainMessages } from '../support/traces.ts';
 import { eventually } from '../support/eventually.ts';
 import { finishUnit, startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
@@ -31,16 +31,7 @@ afterAll(() => stack.stop());
 async function settle(): Promise<void> {
   stack.link.set({ up: true });
   await stack.replica.query('select pg_wal_replay_resume()');
-  await eventually(
-    async () => {
-      await applyByHand(stack);
-      await confirmByHand(stack);
-      expect(await stack.redisClient.zcard(stack.keys.pending)).toBe(0);
-      expect(await stack.redisClient.zcard(stack.keys.inflight)).toBe(0);
-      expect(await stack.redisClient.zcard(stack.keys.committed)).toBe(0);
-    },
-    { timeoutMs: 30_000 },
-  );
+  await settleByHand(stack);
 }
 beforeEach(settle);
 afterEach(settle);

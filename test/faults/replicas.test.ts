@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { rebuildReplica, startReplica, type PostgresServer } from '../../infra/local/postgres.ts';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { applyByHand, confirmByHand } from '../support/by-hand.ts';
+import { applyByHand, confirmByHand, settleByHand } from '../support/by-hand.ts';
 import { eventually } from '../support/eventually.ts';
 import { testPool } from '../support/test-pool.ts';
 import { finishUnit, startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
@@ -27,6 +27,7 @@ afterAll(async () => {
   await Promise.all(Object.values(servers).map((server) => server.stop()));
   await stack.stop();
 });
+const settle = () => settleByHand(stack);
 beforeEach(settle);
 
 const options = () => ({ directory: join(stack.directory, 'postgres'), durable: false });
@@ -42,20 +43,6 @@ const isBuffered = async (id: unknown) =>
 const rowsAt = async (name: Name, id: unknown) =>
   (await pools[name].query<{ status: string }>('select status from executed_obs_unit where id = $1', [id]))
     .rows;
-
-/** Everything on main, at both replicas, and cleaned. */
-async function settle(): Promise<void> {
-  await eventually(
-    async () => {
-      await applyByHand(stack);
-      await confirmByHand(stack);
-      for (const key of [stack.keys.pending, stack.keys.inflight, stack.keys.committed]) {
-        expect(await stack.redisClient.zcard(key)).toBe(0);
-      }
-    },
-    { timeoutMs: 30_000 },
-  );
-}
 
 describe('one replica is behind', () => {
   it('nothing is cleaned before it has the row; whichever answers, the record is there', async () => {

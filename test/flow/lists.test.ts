@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { applyByHand, confirmByHand } from '../support/by-hand.ts';
-import { eventually } from '../support/eventually.ts';
+import { settleByHand } from '../support/by-hand.ts';
 import { finishUnit, startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 
 let stack: TestStack;
@@ -34,14 +33,7 @@ async function pages(query: string): Promise<Unit[]> {
   return all;
 }
 
-async function settle(): Promise<void> {
-  await eventually(async () => {
-    await applyByHand(stack);
-    await confirmByHand(stack);
-    expect(await stack.redisClient.zcard(stack.keys.pending)).toBe(0);
-    expect(await stack.redisClient.zcard(stack.keys.committed)).toBe(0);
-  });
-}
+const settle = () => settleByHand(stack);
 
 describe('lists of executed units', () => {
   it('are whole and in order over pages of any size, replicated and buffered ones mixed', async () => {
@@ -61,6 +53,7 @@ describe('lists of executed units', () => {
   });
 
   it('filter after the merge: what is buffered as finished is not running, whatever the replica has', async () => {
+    await settle();
     const running = await pages('status=running');
     const [first, second] = running;
     await finishUnit(stack.api, first?.id, { status: 'aborted' });

@@ -1,0 +1,42 @@
+/**
+ * Arbitrary histories against a trivially right model: no acknowledged record is ever missing, no field goes backwards, pages
+ * are complete. The seed is printed; `MODEL_SEED=… MODEL_PATH=… npx vitest run test/faults/model.test.ts` replays, `MODEL_RUNS`
+ * says how many histories.
+ */
+import { randomInt } from 'node:crypto';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startTestMain, type TestMain } from '../support/test-main.ts';
+import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+import { histories } from './model/history.ts';
+import { runHistory, type World } from './model/run-history.ts';
+import { SnapshotReplica } from './model/snapshot-replica.ts';
+
+let main: TestMain;
+let redis: TestRedis;
+let world: World;
+
+beforeAll(async () => {
+  [main, redis] = await Promise.all([startTestMain(), startTestRedis()]);
+  const [near, far, old] = await Promise.all(
+    ['near', 'far', 'old'].map((name) => SnapshotReplica.start(name, main.url)),
+  );
+  if (!near || !far || !old) throw new Error('unreachable');
+  world = { redis: redis.client, main: main.pool, replicas: [near, far], old };
+});
+afterAll(async () => {
+  await Promise.all([...world.replicas, world.old].map((each) => each.stop()));
+  await Promise.all([main.stop(), redis.stop()]);
+});
+
+it('every read of every history is as if all had been written at once, in one place', async () => {
+  const { MODEL_SEED, MODEL_PATH, MODEL_RUNS } = process.env;
+  const seed = Number(MODEL_SEED ?? randomInt(2 ** 31));
+  console.log(`MODEL_SEED=${seed}`);
+  let count = 0;
+  await fc.assert(
+    fc.asyncProperty(histories, (history) => runHistory(world, `history-${(count += 1)}`, history)),
+    { seed, numRuns: Number(MODEL_RUNS ?? 40), ...(MODEL_PATH !== undefined && { path: MODEL_PATH }) },
+  );
+  expect(count).toBeGreaterThan(0);
+}, 600_000);

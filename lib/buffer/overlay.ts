@@ -83,7 +83,7 @@ export interface OverlaidRange {
 /**
  * Aggregates with an overlay that started within a range, the newest ones first, at most about `count`; and those whose start
  * the site does not know. With them the overlay of none and the floor, so that nothing more need be asked if there are none.
- * One round trip, or two if there are more.
+ * One round trip; two if more than `count` have started in the same millisecond.
  */
 export async function overlaidWithin(
   redis: Redis,
@@ -100,13 +100,17 @@ export async function overlaidWithin(
   const aggregates = [...members.map(({ aggregate }) => aggregate), ...unknown];
   const last = members.at(-1);
   if (members.length < range.count || last === undefined) return { aggregates, floor };
-  // all that started with the last one belong to the slice
+  // others may have started with the last one: it is left to the next look
+  const before = members.filter(({ start }) => start > last.start).map(({ aggregate }) => aggregate);
+  if (before.length > 0) {
+    return { aggregates: [...before, ...unknown], completeFrom: last.start + 1, floor };
+  }
   const together = { ...range, from: last.start, to: last.start };
   const rest = redis.pipeline();
   askRange(rest, keys, together);
-  const [others] = z.tuple([z.array(z.string())]).parse(await rest.exec());
-  const same = readRange(together, others).map(({ aggregate }) => aggregate);
-  return { aggregates: [...new Set([...aggregates, ...same])], completeFrom: last.start, floor };
+  const [all] = z.tuple([z.array(z.string())]).parse(await rest.exec());
+  const same = readRange(together, all).map(({ aggregate }) => aggregate);
+  return { aggregates: [...same, ...unknown], completeFrom: last.start, floor };
 }
 
 const rangeAnswer = z.tuple([z.array(z.string()), z.array(z.string()), z.nullable(z.string())]);

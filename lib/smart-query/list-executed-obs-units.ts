@@ -6,7 +6,7 @@ import type { UnitFilter } from '../observation/filter.ts';
 import { noFloor, readFromReplica } from '../replication/replicas.ts';
 import { merge } from './merge.ts';
 import { executedObsUnitsOf, type Included } from './records.ts';
-import { readSnapshot, type Selection, type SmartQueryParts } from './snapshot.ts';
+import { firstParameter, readSnapshot, type Selection, type SmartQueryParts } from './snapshot.ts';
 
 /** Where a page ended: the next one holds what comes after it. */
 export interface PageKey {
@@ -86,11 +86,13 @@ async function readOverlaySlice(
   { redis, keys }: SmartQueryParts,
   { filter, after, count }: Look,
 ): Promise<OverlaySlice> {
-  const to = after?.start ?? filter.to;
+  // a page that ended with a look, and not with a record, has shown all that started in that millisecond
+  const to = after && (after.id === leastId ? Date.parse(after.start) - 1 : Date.parse(after.start));
   const { aggregates, completeFrom, floor } = await overlaidWithin(redis, keys, {
     ...(filter.obsUnitId !== undefined && { obsUnitId: filter.obsUnitId }),
     ...(filter.from !== undefined && { from: Date.parse(filter.from) }),
-    ...(to !== undefined && { to: Date.parse(to) }),
+    ...(filter.to !== undefined && { to: Date.parse(filter.to) }),
+    ...(to !== undefined && { to }),
     count,
   });
   const overlay =
@@ -136,35 +138,43 @@ function matches(record: ExecutedObsUnit, { filter, units }: Look): boolean {
 
 /**
  * The overlay can take away at most as many rows as it names, so that so many more make the merged page whole; and what it
- * names comes whatever the filter says of the row.
+ * names comes whatever the filter says of the row. A statement has the conditions that are asked for and no others, so that
+ * its plan fits them.
  */
 function selectionOf({ filter, units, limit, after }: Look, overlay: OverlaySlice): Selection {
   const from = [filter.from, instant(overlay.completeFrom)]
     .filter((each) => each !== undefined)
     .sort()
     .at(-1);
+  const given = [
+    { name: 'unit', value: filter.obsUnitId, row: 'e.obs_unit_id = ?::integer', parked: 'i.obs_unit_id = ?' },
+    { name: 'status', value: filter.status, row: 'e.status = ?::text' },
+    { name: 'from', value: from, row: 'e.start_time >= ?::timestamptz', parked: 'i.start_time >= ?' },
+    { name: 'to', value: filter.to, row: 'e.start_time < ?::timestamptz', parked: 'i.start_time < ?' },
+    { name: 'units', value: units && [...units], row: 'e.obs_unit_id = any (?::integer[])' },
+    {
+      name: 'start',
+      value: after?.start,
+      row: 'e.start_time <= ?::timestamptz',
+      parked: 'i.start_time <= ?',
+    },
+    { name: 'limit', value: limit + 1 + overlay.aggregates.length },
+  ].filter(({ value }) => value !== undefined);
+  const values = [...given.map(({ value }) => value), ...(after ? [after.start, after.id] : [])];
+  const number = (index: number) => `$${firstParameter + index}`;
+  const conditions = (kind: 'row' | 'parked') =>
+    given.flatMap((each, index) => each[kind]?.replace('?', number(index)) ?? []);
+  const key =
+    after &&
+    `(e.start_time, e.id) < (${number(given.length)}::timestamptz, ${number(given.length + 1)}::uuid)`;
+  const where = [...conditions('row'), ...(key === undefined ? [] : [key])];
   return {
-    name: 'list-executed-obs-units',
+    name: ['list', ...given.map(({ name }) => name)].join('-'),
     rows: `
-      select e.* from executed_obs_unit e
-      where ($6::integer is null or e.obs_unit_id = $6) and ($7::text is null or e.status = $7)
-        and ($8::timestamptz is null or e.start_time >= $8) and ($9::timestamptz is null or e.start_time < $9)
-        and ($10::timestamptz is null or (e.start_time, e.id) < ($10, $11::uuid))
-        and ($12::integer[] is null or e.obs_unit_id = any ($12))
-      order by e.start_time desc, e.id desc limit $13`,
-    parked: `($6::integer is null or i.obs_unit_id = $6)
-      and ($8::timestamptz is null or i.start_time >= $8) and ($9::timestamptz is null or i.start_time < $9)
-      and ($10::timestamptz is null or i.start_time <= $10)`,
-    values: [
-      filter.obsUnitId ?? null,
-      filter.status ?? null,
-      from ?? null,
-      filter.to ?? null,
-      after?.start ?? null,
-      after?.id ?? null,
-      units ? [...units] : null,
-      limit + 1 + overlay.aggregates.length,
-    ],
+      select e.* from executed_obs_unit e ${where.length > 0 ? `where ${where.join(' and ')}` : ''}
+      order by e.start_time desc, e.id desc limit ${number(given.length - 1)}`,
+    parked: conditions('parked').join(' and ') || 'true',
+    values,
   };
 }
 

@@ -22,7 +22,10 @@ export interface SmartQueryParts {
   readonly replicas: readonly Replica[];
 }
 
-/** Which executed units, besides those of the overlay: SQL over its own parameters, which begin at `$6`. */
+/** A selection's own parameters begin here: the others are those of every statement. */
+export const firstParameter = 4;
+
+/** Which executed units, besides those of the overlay. */
 export interface Selection {
   /** of the prepared statement */
   readonly name: string;
@@ -72,18 +75,20 @@ async function selectSnapshot(
   include: readonly Included[],
   { name, rows: selected, parked, values }: Selection,
 ): Promise<Snapshot> {
-  const related = (table: string, flag: string) => `
-    case when ${flag} then (select jsonb_agg(to_jsonb(r)) from ${table} r
-      where r.executed_obs_unit_id in (select id from found)) end as ${table}`;
+  const related = (table: string) => `
+    (select jsonb_agg(to_jsonb(r)) from ${table} r
+      where r.executed_obs_unit_id in (select id from found)) as ${table}`;
   const { rows: found } = await database.query({
-    name,
+    name: [name, ...include].join('+'),
     text: `
-      with found as materialized (
-        (${selected}) union select e.* from executed_obs_unit e where e.id = any ($1::uuid[])
+      with selected as materialized (${selected}), found as materialized (
+        select * from selected
+        union all
+        select e.* from executed_obs_unit e where e.id = any ($1::uuid[]) and e.id not in (select id from selected)
       )
       select (select jsonb_agg(to_jsonb(f)) from found f) as executed_obs_unit,
-        ${related('raw_data_package', '$4::boolean')},
-        ${related('raw_data_file', '$5::boolean')},
+        ${include.includes('packages') ? related('raw_data_package') : 'null as raw_data_package'},
+        ${include.includes('files') ? related('raw_data_file') : 'null as raw_data_file'},
         case when cardinality($3::uuid[]) > 0 then (select jsonb_agg(t.id) from tombstone t
           where t.table_name in ('executed_obs_unit', 'raw_data_package', 'raw_data_file')
             and t.id = any ($3::uuid[])) end as deleted,
@@ -97,8 +102,6 @@ async function selectSnapshot(
       aggregates,
       entries.map(({ transaction }) => transaction.id),
       entries.flatMap(({ transaction }) => recordIdsOf(transaction)),
-      include.includes('packages'),
-      include.includes('files'),
       ...values,
     ],
   });

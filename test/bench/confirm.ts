@@ -9,6 +9,7 @@ import { applyTransactions } from '../../lib/postgres/apply.ts';
 import { confirm } from '../../lib/replication/confirm.ts';
 import { replayedLsn } from '../../lib/replication/replicas.ts';
 import { uuidV7 } from '../../lib/transaction/ids.ts';
+import { eventually } from '../support/eventually.ts';
 import { startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
 
 const records = 100;
@@ -84,6 +85,7 @@ async function positionsAsked(
 /** Each record alone, so that no other's check finds it. */
 async function replayedToCleaned({ api, replica, redisClient, keys }: TestStack): Promise<number[]> {
   const times: number[] = [];
+  await eventually(() => replica.query('select from executed_obs_unit limit 1'), { timeoutMs: 30_000 });
   for (let n = 0; n < records; n += 1) {
     const { body } = await startUnit(api);
     const id = String(body.id);

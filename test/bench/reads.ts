@@ -36,7 +36,7 @@ export async function benchReads(): Promise<void> {
   try {
     await fill(stack);
     console.log(
-      '| buffered | bare page, ms | page | to bare | whole request, to bare | scan of keys, to page | record | to bare |',
+      '| buffered | bare page, ms | page | to bare | request, to a plain one and the bare page | scan of keys, to page | record | to bare |',
     );
     console.log('|---|---|---|---|---|---|---|---|');
     let count = 0;

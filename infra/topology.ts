@@ -264,6 +264,9 @@ export const webSocketRoutes = {
 /** The path that clients use, and what the edge turns it into: the API's stage with a query. */
 export const webSocketPath = { path: '/api/transfer/ws/overview', channel: 'transfer.overview' } as const;
 
+/** The path of a connection that says itself what it subscribes to. */
+export const plainWebSocketPath = '/api/ws';
+
 /** The only stage of the WebSocket API. */
 export const webSocketStage = 'live';
 

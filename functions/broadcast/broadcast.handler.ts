@@ -1,7 +1,8 @@
 /** Pushes the change feed to the open WebSockets, for as long as there are any. */
 import middy from '@middy/core';
 import { randomUUID } from 'node:crypto';
-import { connectionsChannel, listConnections } from '../../lib/change-feed/connections.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { listConnections } from '../../lib/change-feed/connections.ts';
 import { streams } from '../../lib/change-feed/append.ts';
 import { acquireLease } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
@@ -22,7 +23,7 @@ const replicas = connectReplicas(settings.REPLICAS, {
   applicationName: 'broadcast',
   statementTimeoutMilliseconds: 5000,
 });
-const post = connectionPoster(settings.WEBSOCKET_ENDPOINT);
+const poster = connectionPoster(settings.WEBSOCKET_ENDPOINT);
 const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
 const log = createLog(logLevel, { function: 'broadcast' });
 
@@ -35,25 +36,35 @@ const lingerMilliseconds = 5000;
 export const handler = middy<unknown, void>().handler(async () => {
   const lease = await acquireLease(redis, keys);
   if (!lease) return;
-  const wakes = listen(redisSettings, [streams.transfer.wakes, connectionsChannel]);
-  const broadcaster = new Broadcaster({ redis, keys, replicas, post, log }, lease.fence, randomUUID());
+  const wakes = listen(
+    redisSettings,
+    Object.values(streams).map((each) => each.wakes),
+  );
+  const parts = { redis, keys, replicas, ...poster, log };
+  const broadcaster = new Broadcaster(parts, lease.fence, randomUUID());
   const ends = Date.now() + settings.BROADCAST_LIFETIME_SECONDS * 1000;
   let renewedAt = Date.now();
   let aloneSince: number | undefined;
+  let hasBegun = false;
   try {
     while (Date.now() < ends) {
       if (Date.now() - renewedAt > renewMilliseconds) {
         if (!(await lease.renew())) return;
         renewedAt = Date.now();
       }
-      const open = await broadcaster.round(Date.now()).catch((error: unknown) => {
-        log.warn('a round failed', { error });
-        return 1;
-      });
-      aloneSince = open > 0 ? undefined : (aloneSince ?? Date.now());
+      try {
+        if (!hasBegun) await broadcaster.begin();
+        hasBegun = true;
+        const open = await broadcaster.round(Date.now());
+        aloneSince = open > 0 ? undefined : (aloneSince ?? Date.now());
+      } catch (error) {
+        log.warn('a round failed; the next one does it again', { error });
+        await delay(lookMilliseconds);
+      }
       if (aloneSince !== undefined && Date.now() - aloneSince > lingerMilliseconds) break;
-      await wakes.next(lookMilliseconds);
+      if (!broadcaster.hasMore) await wakes.next(lookMilliseconds);
     }
+    if (hasBegun) await broadcaster.handOver();
   } finally {
     wakes.stop();
     await lease.release();

@@ -1,25 +1,48 @@
 import {
   ApiGatewayManagementApiClient,
+  DeleteConnectionCommand,
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 
+/** @throws if it was not taken: throttled, or without an answer */
 export type Post = (connectionId: string, message: string) => Promise<'sent' | 'gone'>;
+export type Disconnect = (connectionId: string) => Promise<void>;
+
+/** Slow posts keep their sockets, so that there must be more than posts at once. */
+const sockets = { keepAlive: true, maxSockets: 512 };
 
 /** @param endpoint of the WebSocket API, with its stage */
-export function connectionPoster(endpoint: string): Post {
+export function connectionPoster(endpoint: string): { readonly post: Post; readonly disconnect: Disconnect } {
   const client = new ApiGatewayManagementApiClient({
     endpoint,
-    maxAttempts: 3,
-    requestHandler: { requestTimeout: 3000, throwOnRequestTimeout: true },
+    // the mailbox tries again, in its own time
+    maxAttempts: 1,
+    requestHandler: {
+      requestTimeout: 5000,
+      throwOnRequestTimeout: true,
+      httpAgent: new HttpAgent(sockets),
+      httpsAgent: new HttpsAgent(sockets),
+    },
   });
-  return async (connectionId, message) => {
-    try {
-      await client.send(new PostToConnectionCommand({ ConnectionId: connectionId, Data: message }));
-      return 'sent';
-    } catch (error) {
-      if (isGone(error)) return 'gone';
-      throw error;
-    }
+  return {
+    post: async (connectionId, message) => {
+      try {
+        await client.send(new PostToConnectionCommand({ ConnectionId: connectionId, Data: message }));
+        return 'sent';
+      } catch (error) {
+        if (isGone(error)) return 'gone';
+        throw error;
+      }
+    },
+    disconnect: async (connectionId) => {
+      try {
+        await client.send(new DeleteConnectionCommand({ ConnectionId: connectionId }));
+      } catch (error) {
+        if (!isGone(error)) throw error;
+      }
+    },
   };
 }
 

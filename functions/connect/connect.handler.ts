@@ -1,11 +1,12 @@
-/** The WebSocket API: a ticket opens a connection, which is subscribed to the channel of its path. */
+/** The WebSocket API: a ticket opens a connection, subscribed to the channel of its path if that has one; then messages. */
 import middy from '@middy/core';
 import type { APIGatewayProxyWebsocketEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { redeemTicket } from '../../lib/auth/ticket.ts';
 import { register, unregister } from '../../lib/change-feed/connections.ts';
+import { answerMessage } from './answer-message.ts';
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
-import { channelPermissions, isChannel } from '../../lib/change-feed/channels.ts';
+import { permissionOf, readChannel } from '../../lib/change-feed/channels.ts';
 import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
@@ -13,6 +14,7 @@ import { keysOf } from '../../lib/redis/keys.ts';
 import { settings } from './settings.ts';
 
 type Event = APIGatewayProxyWebsocketEventV2 & {
+  readonly body?: string;
   readonly queryStringParameters?: Readonly<Record<string, string | undefined>>;
 };
 
@@ -33,22 +35,36 @@ export const handler = middy<Event, APIGatewayProxyStructuredResultV2>()
       case '$disconnect':
         await unregister(redis, keys, event.requestContext.connectionId);
         return { statusCode: 200 };
-      default:
-        return { statusCode: 200 };
+      default: {
+        const { connectionId, requestTimeEpoch } = event.requestContext;
+        const { reply, hasSubscribed } = await answerMessage(
+          { redis, keys },
+          connectionId,
+          event.body ?? '',
+          requestTimeEpoch,
+        );
+        if (hasSubscribed) await needBroadcaster();
+        return { statusCode: 200, ...(reply !== undefined && { body: reply }) };
+      }
     }
   });
 
 async function connect(event: Event): Promise<APIGatewayProxyStructuredResultV2> {
-  const { ticket = '', channel = '' } = event.queryStringParameters ?? {};
+  const { ticket = '', channel: name } = event.queryStringParameters ?? {};
   const principal = ticket === '' ? undefined : await redeemTicket(redis, keys, ticket);
   if (!principal) return { statusCode: 401 };
-  if (!isChannel(channel)) return { statusCode: 404 };
-  if (!principal.permissions.includes(channelPermissions[channel])) return { statusCode: 403 };
+  const channel = name === undefined ? undefined : readChannel(name);
+  if (name !== undefined && !channel) return { statusCode: 404 };
+  if (channel && !principal.permissions.includes(permissionOf(channel))) return { statusCode: 403 };
   const { connectionId: id, connectedAt } = event.requestContext;
-  const connection = { id, principal: principal.id, channel, connectedAt };
+  const connection = { id, principal, connectedAt, ...(channel && { channel: channel.name }) };
   const hasRoom = await register(redis, keys, connection, settings.SOCKETS_PER_USER);
   if (!hasRoom) return { statusCode: 429 };
-  // A broadcaster looks for connections once more after it has given up its lease: one of the two sees the other.
-  if (!(await isLeased(redis, keys))) await startBroadcaster();
+  if (channel) await needBroadcaster();
   return { statusCode: 200 };
+}
+
+/** A broadcaster looks for connections once more after it has given up its lease: one of the two sees the other. */
+async function needBroadcaster(): Promise<void> {
+  if (!(await isLeased(redis, keys))) await startBroadcaster();
 }

@@ -3,6 +3,7 @@ import middy from '@middy/core';
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
+import { pruneOutbox } from '../../lib/postgres/outbox.ts';
 import { connectPostgres } from '../../lib/postgres/connect.ts';
 import { readTransactionsMessage } from '../../lib/queue/messages.ts';
 import { Queue } from '../../lib/queue/queue.ts';
@@ -45,12 +46,13 @@ export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event)
   const copies = messages.flatMap(({ record, message }) =>
     message.kind === 'transaction' ? [{ record, transaction: message.transaction }] : [],
   );
+  const hasWake = messages.some(({ message }) => message.kind === 'wake');
   const drained = await drain(
     parts,
     copies.map(({ transaction }) => transaction),
     {
       deadline: Date.now() + drainMilliseconds,
-      always: messages.some(({ message }) => message.kind === 'wake'),
+      always: hasWake,
     },
   );
   const left = copies.flatMap(({ record }, index) => {
@@ -59,6 +61,7 @@ export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event)
   });
   if (drained.applied > 0) await confirmOrCheckLater();
   await wakeAgain(drained);
+  if (drained.mainAnswered && hasWake) await pruneSometimes();
   await transactions
     .hide(
       left.map(({ record, outcome }) => ({
@@ -74,6 +77,16 @@ export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event)
 
 function receiveCount(record: SQSRecord): number {
   return Number(record.attributes.ApproximateReceiveCount);
+}
+
+async function pruneSometimes(): Promise<void> {
+  try {
+    if ((await redis.exists(keys.outboxPruned)) === 1) return;
+    await pruneOutbox(parts.main);
+    await redis.set(keys.outboxPruned, '1', { ex: 3600 });
+  } catch (error) {
+    log.warn('the outbox is pruned later', { error });
+  }
 }
 
 /** Often the replica has it already; otherwise one delayed check looks again. */

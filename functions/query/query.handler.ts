@@ -18,8 +18,8 @@ import { included } from '../../lib/smart-query/records.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
 import { readWhen, waitQuery } from '../../lib/smart-query/wait.ts';
+import { readBufferReport } from '../../lib/smart-query/buffer-report.ts';
 import { readTransferOverview } from '../../lib/transfer/overview.ts';
-import { buffer } from './buffer.ts';
 import { health } from './health.ts';
 import { settings } from './settings.ts';
 
@@ -138,7 +138,7 @@ export const handler = serve('query', {
 
   readBuffer: async (request) => {
     await authenticate(parts, request);
-    return answered(buffer(parts, request.receivedAt));
+    return ok(await answered(readBufferReport(parts, request.receivedAt)));
   },
 
   readTransferOverview: async (request) => {

@@ -2,6 +2,7 @@
 import middy from '@middy/core';
 import { listConnections, pruneConnections } from '../../lib/change-feed/connections.ts';
 import { isLeased } from '../../lib/change-feed/lease.ts';
+import { trimFeed } from '../../lib/change-feed/read.ts';
 import { relayOutbox } from '../../lib/change-feed/relay.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { logLevel } from '../../lib/config/log-level.ts';
@@ -54,6 +55,11 @@ export const handler = middy<unknown, void>().handler(async () => {
   await step('relay', () =>
     readFromReplica(replicas, noFloor, (replica) => relayOutbox(redis, keys, replica)),
   );
+  await step('trim', () => trimFeed(redis, keys, now));
+  await step('outbox', async () => {
+    // who applies is the one who can prune
+    if ((await redis.exists(keys.outboxPruned, keys.mainDown)) === 0) await transactions.send(wakeMessage);
+  });
   await step('connections', async () => {
     await pruneConnections(redis, keys, now);
     const open = await listConnections(redis, keys, now);

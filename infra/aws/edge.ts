@@ -15,7 +15,7 @@ import {
 import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { Construct } from 'constructs';
-import { webSocketPath, webSocketStage } from '../topology.ts';
+import { plainWebSocketPath, webSocketPath, webSocketStage } from '../topology.ts';
 import type { Deployment } from './deployment.ts';
 import type { HttpGateway } from './http-gateway.ts';
 import type { WebSocketGateway } from './web-socket-gateway.ts';
@@ -36,19 +36,18 @@ export class Edge extends Construct {
 
   constructor(scope: Construct, { http, webSocket, domain }: EdgeProps) {
     super(scope, 'Edge');
-    const { path, channel } = webSocketPath;
-    const toStage = new Function(this, 'ToStage', {
-      runtime: FunctionRuntime.JS_2_0,
-      comment: `${path} → /${webSocketStage}`,
-      code: FunctionCode.fromInline(
-        `function handler(event) {
+    const toStage = (id: string, path: string, channel?: string) =>
+      new Function(this, id, {
+        runtime: FunctionRuntime.JS_2_0,
+        comment: `${path} → /${webSocketStage}`,
+        code: FunctionCode.fromInline(
+          `function handler(event) {
   var request = event.request;
   request.uri = '/${webSocketStage}';
-  request.querystring.channel = { value: '${channel}' };
-  return request;
+${channel === undefined ? '' : `  request.querystring.channel = { value: '${channel}' };\n`}  return request;
 }`,
-      ),
-    });
+        ),
+      });
     const custom = domain && {
       domainNames: [domain.name],
       certificate: Certificate.fromCertificateArn(this, 'Certificate', domain.certificateArn),
@@ -60,17 +59,20 @@ export class Edge extends Construct {
       originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
       viewerProtocolPolicy: ViewerProtocolPolicy.HTTPS_ONLY,
     };
+    const { path, channel } = webSocketPath;
+    const webSocketBehavior = (toItsStage: Function) => ({
+      origin: new HttpOrigin(webSocket.host),
+      functionAssociations: [{ function: toItsStage, eventType: FunctionEventType.VIEWER_REQUEST }],
+      ...shared,
+    });
     const distribution = new Distribution(this, 'Distribution', {
       comment: `${Stack.of(this).stackName}: HTTP API and WebSocket`,
       ...custom,
       priceClass: PriceClass.PRICE_CLASS_ALL,
       defaultBehavior: { origin: new HttpOrigin(http.url.replace('https://', '')), ...shared },
       additionalBehaviors: {
-        [path]: {
-          origin: new HttpOrigin(webSocket.host),
-          functionAssociations: [{ function: toStage, eventType: FunctionEventType.VIEWER_REQUEST }],
-          ...shared,
-        },
+        [path]: webSocketBehavior(toStage('ToStage', path, channel)),
+        [plainWebSocketPath]: webSocketBehavior(toStage('ToPlainStage', plainWebSocketPath)),
       },
     });
     const host = domain?.name ?? distribution.distributionDomainName;

@@ -34,7 +34,8 @@ export class WebSocketGateway extends Construct {
         `${key.slice(1)}-integration`,
         functions.byName[name],
       );
-      this.#api.addRoute(key, { integration });
+      // only a message can be answered on its connection
+      this.#api.addRoute(key, { integration, returnResponse: key === '$default' });
     }
   }
 

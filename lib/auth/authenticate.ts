@@ -80,6 +80,7 @@ async function lookUpToken(
     permissions: permissions.filter((each) => data.permissions.split(' ').includes(each)),
     credential: 'api-token',
     tokenId: data.id,
+    tokenHash: claim.hash,
     ...(data.expires_at !== '' && { expiresAt: Number(data.expires_at) }),
   };
 }

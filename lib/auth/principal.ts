@@ -11,6 +11,8 @@ export interface Principal {
   readonly credential: 'session' | 'api-token';
   readonly sessionId?: string;
   readonly tokenId?: string;
+  /** SHA-256 of the API token */
+  readonly tokenHash?: string;
   /** unix seconds; absent = does not expire */
   readonly expiresAt?: number;
 }

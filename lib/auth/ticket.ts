@@ -16,6 +16,7 @@ const holder = z.object({
   credential: z.enum(['session', 'api-token']),
   sessionId: z.optional(z.string()),
   tokenId: z.optional(z.string()),
+  tokenHash: z.optional(z.string()),
   expiresAt: z.optional(z.number()),
 });
 

@@ -9,7 +9,16 @@ export const streams = {
   observations: { stream: 'executed_obs_units', wakes: 'executed_obs_unit_updates' },
   /** changes of packages and transfers */
   transfer: { stream: 'transfer.overview', wakes: 'transfer_updates' },
+  /** states of the buffer that the broadcaster has shown */
+  buffer: { stream: 'buffer', wakes: 'buffer_updates' },
+  /** connections that came, went, or changed their subscriptions */
+  connections: { stream: 'connections', wakes: 'connection_updates' },
 } as const;
+
+export type StreamName = keyof typeof streams;
+
+/** Entries older than this are trimmed by the sweeper, and the oldest ones beyond the length at each append. */
+export const feedSeconds = 24 * 3600;
 
 /** What happened to a record: where its transaction has got to, or `changed` by somebody else at main. */
 export type Change = 'buffered' | 'committed' | 'replicated' | 'failed' | 'changed';

@@ -1,12 +1,35 @@
+/** What a WebSocket can subscribe to. A channel's name says all: `executed_obs_units?obs_unit_id=7`. */
 import type { Permission } from '../auth/permissions.ts';
+import type { StreamName } from './append.ts';
 
-/** What a WebSocket can subscribe to, and the permission that it takes. */
-export const channelPermissions = {
-  'transfer.overview': 'read:transfers',
-} as const satisfies Record<string, Permission>;
+export type Channel =
+  | { readonly kind: 'transfer' | 'buffer'; readonly name: string }
+  | { readonly kind: 'units'; readonly name: string; readonly obsUnitId?: number }
+  | { readonly kind: 'transaction'; readonly name: string; readonly id: string };
 
-export type Channel = keyof typeof channelPermissions;
+const unitsName = /^executed_obs_units(?:\?obs_unit_id=([1-9]\d{0,9}))?$/;
+const transactionName = /^transactions\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
-export function isChannel(name: string): name is Channel {
-  return Object.hasOwn(channelPermissions, name);
+/** @returns undefined if there is no such channel */
+export function readChannel(name: string): Channel | undefined {
+  if (name === 'transfer.overview') return { kind: 'transfer', name };
+  if (name === 'buffer') return { kind: 'buffer', name };
+  const units = unitsName.exec(name);
+  if (units) return { kind: 'units', name, ...(units[1] && { obsUnitId: Number(units[1]) }) };
+  const [, id] = transactionName.exec(name) ?? [];
+  return id === undefined ? undefined : { kind: 'transaction', name, id };
+}
+
+export function permissionOf({ kind }: Channel): Permission {
+  return kind === 'transfer' ? 'read:transfers' : 'read:observations';
+}
+
+/** A state channel sends its whole state, a burst folded into the last one; an event channel sends every change. */
+export function isState({ kind }: Channel): boolean {
+  return kind === 'transfer' || kind === 'buffer';
+}
+
+/** The stream whose positions the channel has. */
+export function streamOf({ kind }: Channel): StreamName {
+  return kind === 'transfer' ? 'transfer' : kind === 'buffer' ? 'buffer' : 'observations';
 }

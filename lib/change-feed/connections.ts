@@ -1,61 +1,189 @@
-/** The registry of open WebSockets, each subscribed to the channel that it was opened for. */
+/** The registry of open WebSockets: who each one belongs to, and what it is subscribed to. */
 import * as z from 'zod/mini';
+import { permissions as allPermissions, type Permission } from '../auth/permissions.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { Redis } from '../redis/client.ts';
 import { redisHash } from '../redis/hash.ts';
 import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
+import { feedAppendLua, streams } from './append.ts';
 
 /** API Gateway ends a connection after two hours. */
 const lifeSeconds = 7200;
+export const subscriptionsPerConnection = 20;
 
-/** Tells the broadcaster of each new connection. */
-export const connectionsChannel = 'connections';
+/** Where a client has got to. */
+export interface Since {
+  readonly epoch: string;
+  readonly position: string;
+}
+
+export interface Subscription {
+  readonly channel: string;
+  /** what the client has already */
+  readonly since?: Since;
+  /** whether its snapshot has been sent: it goes on where the broadcaster is */
+  readonly live: boolean;
+  /** rises with every time that the client has asked */
+  readonly asked: number;
+}
 
 export interface Connection {
   readonly id: string;
   /** user id */
   readonly principal: string;
-  readonly channel: string;
+  readonly permissions: readonly Permission[];
+  readonly sessionId?: string;
+  /** SHA-256 of the API token */
+  readonly tokenHash?: string;
+  /** unix seconds: when its credential ends */
+  readonly expiresAt?: number;
   /** epoch ms */
   readonly connectedAt: number;
+  readonly subscriptions: readonly Subscription[];
 }
 
+const tellLua = `
+${feedAppendLua}
+local function tell(feed, id) feed_append(feed, '${streams.connections.wakes}', 'record', id) end
+`;
+
 const registerScript = script(`
-local connections, of_user, connection = unpack(KEYS)
+local connections, of_user, connection, feed = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
+${tellLua}
 redis.call('ZREMRANGEBYSCORE', of_user, '-inf', a.connected_at)
 if redis.call('ZCARD', of_user) >= a.limit then return 0 end
 local ends = a.connected_at + ${lifeSeconds} * 1000
 redis.call('ZADD', of_user, ends, a.id)
 redis.call('EXPIRE', of_user, ${lifeSeconds})
 redis.call('ZADD', connections, ends, a.id)
-redis.call('HSET', connection, 'principal', a.principal, 'channel', a.channel, 'connected_at', a.connected_at)
+redis.call('HSET', connection, 'holder', ARGV[2], 'connected_at', a.connected_at)
+if a.channel then redis.call('HSET', connection, 'sub:' .. a.channel, '{"asked":0}') end
 redis.call('EXPIRE', connection, ${lifeSeconds})
-redis.call('PUBLISH', '${connectionsChannel}', a.id)
+if a.channel then tell(feed, a.id) end
 return 1
 `);
+
+export interface NewConnection {
+  readonly id: string;
+  readonly principal: Principal;
+  /** subscribed to from the start */
+  readonly channel?: string;
+  /** epoch ms */
+  readonly connectedAt: number;
+}
 
 /** @returns false if the user has as many as are allowed */
 export async function register(
   redis: Redis,
   keys: Keys,
-  { id, principal, channel, connectedAt }: Connection,
+  { id, principal, channel, connectedAt }: NewConnection,
   limit: number,
 ): Promise<boolean> {
   const answer = await registerScript(
     redis,
-    [keys.connections, keys.connectionsOf(principal), keys.connection(id)],
-    [JSON.stringify({ id, principal, channel, connected_at: connectedAt, limit })],
+    [
+      keys.connections,
+      keys.connectionsOf(principal.id),
+      keys.connection(id),
+      keys.feed(streams.connections.stream),
+    ],
+    [JSON.stringify({ id, channel, connected_at: connectedAt, limit }), JSON.stringify(holderOf(principal))],
   );
   return answer === 1;
 }
 
+const holder = z.object({
+  principal: z.string(),
+  permissions: z.array(z.enum(allPermissions)),
+  session_id: z.optional(z.string()),
+  token_hash: z.optional(z.string()),
+  expires_at: z.optional(z.number()),
+});
+
+function holderOf(principal: Principal): z.infer<typeof holder> {
+  return {
+    principal: principal.id,
+    permissions: [...principal.permissions],
+    ...(principal.sessionId !== undefined && { session_id: principal.sessionId }),
+    ...(principal.tokenHash !== undefined && { token_hash: principal.tokenHash }),
+    ...(principal.expiresAt !== undefined && { expires_at: principal.expiresAt }),
+  };
+}
+
+const subscribeScript = script(`
+local connection, feed = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+${tellLua}
+if redis.call('EXISTS', connection) == 0 then return 'gone' end
+local field = 'sub:' .. a.channel
+if a.remove then
+  redis.call('HDEL', connection, field)
+else
+  local count = 0
+  for _, each in ipairs(redis.call('HKEYS', connection)) do
+    if string.sub(each, 1, 4) == 'sub:' and each ~= field then count = count + 1 end
+  end
+  if count >= ${subscriptionsPerConnection} then return 'full' end
+  local asked = redis.call('HINCRBY', connection, 'asked', 1)
+  redis.call('HSET', connection, field, cjson.encode({since = a.since, asked = asked}))
+end
+tell(feed, a.id)
+return 'done'
+`);
+
+/** Subscribes, anew if it was subscribed already; with `remove` it ends the subscription. */
+export async function changeSubscription(
+  redis: Redis,
+  keys: Keys,
+  id: string,
+  change: { readonly channel: string; readonly since?: Since; readonly remove?: true },
+): Promise<'done' | 'full' | 'gone'> {
+  const answer = await subscribeScript(
+    redis,
+    [keys.connection(id), keys.feed(streams.connections.stream)],
+    [JSON.stringify({ id, ...change })],
+  );
+  return z.enum(['done', 'full', 'gone']).parse(answer);
+}
+
+const noteScript = script(`
+for i, text in ipairs(ARGV) do
+  local a = cjson.decode(text)
+  local field = 'sub:' .. a.channel
+  local known = redis.call('HGET', KEYS[i], field)
+  if known and cjson.decode(known).asked == a.asked then redis.call('HSET', KEYS[i], field, text) end
+end
+return 1
+`);
+
+/**
+ * Notes for the next broadcaster where subscriptions are: with their snapshot and everything after it (`live`), or behind, at
+ * what they have. A client that has asked again meanwhile is not touched.
+ */
+export async function noteSubscriptions(
+  redis: Redis,
+  keys: Keys,
+  notes: readonly (Subscription & { readonly id: string })[],
+): Promise<void> {
+  for (let from = 0; from < notes.length; from += 500) {
+    const chunk = notes.slice(from, from + 500);
+    await noteScript(
+      redis,
+      chunk.map(({ id }) => keys.connection(id)),
+      chunk.map(({ channel, asked, live, since }) => JSON.stringify({ channel, asked, live, since })),
+    );
+  }
+}
+
 export async function unregister(redis: Redis, keys: Keys, id: string): Promise<void> {
-  const principal = await redis.hget<string>(keys.connection(id), 'principal');
-  const pipeline = redis.pipeline();
+  const [found] = await readConnections(redis, keys, [id]);
+  const pipeline = redis.multi();
   pipeline.zrem(keys.connections, id);
   pipeline.del(keys.connection(id));
-  if (principal !== null) pipeline.zrem(keys.connectionsOf(principal), id);
+  if (found) pipeline.zrem(keys.connectionsOf(found.principal), id);
+  pipeline.xadd(keys.feed(streams.connections.stream), '*', { record: id });
   await pipeline.exec();
 }
 
@@ -66,38 +194,48 @@ export async function listConnections(redis: Redis, keys: Keys, nowMilliseconds:
     .parse(await redis.zrange(keys.connections, nowMilliseconds, '+inf', { byScore: true }));
 }
 
-const hash = z.pipe(
-  redisHash,
-  z.nullable(
-    z.object({
-      principal: z.string(),
-      channel: z.string(),
-      connected_at: z.pipe(z.string(), z.transform(Number)),
-    }),
-  ),
-);
+const subscription = z.object({
+  since: z.optional(z.object({ epoch: z.string(), position: z.string() })),
+  live: z.optional(z.boolean()),
+  asked: z.int(),
+});
 
 export async function readConnections(
   redis: Redis,
   keys: Keys,
   ids: readonly string[],
 ): Promise<Connection[]> {
-  if (ids.length === 0) return [];
-  const pipeline = redis.pipeline();
-  for (const id of ids) pipeline.hgetall(keys.connection(id));
-  const found = z.array(hash).parse(await pipeline.exec());
-  return found.flatMap((each, index) =>
-    each
-      ? [
-          {
-            id: ids[index] ?? '',
-            principal: each.principal,
-            channel: each.channel,
-            connectedAt: each.connected_at,
-          },
-        ]
-      : [],
+  const connections: Connection[] = [];
+  for (let from = 0; from < ids.length; from += 500) {
+    const chunk = ids.slice(from, from + 500);
+    const pipeline = redis.pipeline();
+    for (const id of chunk) pipeline.hgetall(keys.connection(id));
+    const found = z.array(redisHash).parse(await pipeline.exec());
+    connections.push(
+      ...found.flatMap((each, index) => (each ? readConnection(chunk[index] ?? '', each) : [])),
+    );
+  }
+  return connections;
+}
+
+function readConnection(id: string, hash: Readonly<Record<string, string>>): Connection {
+  const { principal, permissions, session_id, token_hash, expires_at } = holder.parse(
+    JSON.parse(hash.holder ?? ''),
   );
+  return {
+    id,
+    principal,
+    permissions,
+    ...(session_id !== undefined && { sessionId: session_id }),
+    ...(token_hash !== undefined && { tokenHash: token_hash }),
+    ...(expires_at !== undefined && { expiresAt: expires_at }),
+    connectedAt: Number(hash.connected_at),
+    subscriptions: Object.entries(hash).flatMap(([field, text]) => {
+      if (!field.startsWith('sub:')) return [];
+      const { since, live = false, asked } = subscription.parse(JSON.parse(text));
+      return [{ channel: field.slice('sub:'.length), live, asked, ...(since && { since }) }];
+    }),
+  };
 }
 
 /** Forgets those whose life has ended. */

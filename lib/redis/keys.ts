@@ -58,6 +58,12 @@ export function keysOf(prefix: string) {
     /** lease of the broadcaster, with its fence */
     broadcaster: key('broadcaster'),
     broadcasterFence: key('broadcaster', 'fence'),
+    /** hash: where the broadcaster has got to */
+    broadcasterCheckpoint: key('broadcaster', 'checkpoint'),
+    /** present for an hour after the outbox at main has been pruned */
+    outboxPruned: key('outbox-pruned'),
+    /** messages of one connection in one second */
+    messageRate: (id: string, second: number) => key('rate', 'messages', id, String(second)),
     /** stamp up to which the sweeper has sent copies of pending transactions */
     resentUpTo: key('resent-up-to'),
     /** zset of connection ids by the end of their life (ms) */

@@ -5,7 +5,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import * as z from 'zod/mini';
-import { webSocketPath, webSocketRoutes, webSocketStage } from '../../topology.ts';
+import { plainWebSocketPath, webSocketPath, webSocketRoutes, webSocketStage } from '../../topology.ts';
 import { joinedHeaders, queryOf, type Invoke } from './http-api.ts';
 
 /** AWS's own limits. */
@@ -42,7 +42,8 @@ export class WebSocketApi {
     raw.on('error', () => undefined);
     const [path, text = ''] = (request.url ?? '').split('?');
     const atEdge = path === webSocketPath.path;
-    if (!atEdge && path !== `/${webSocketStage}`) return refuse(raw, 403, '{"message":"Forbidden"}');
+    if (!atEdge && path !== plainWebSocketPath && path !== `/${webSocketStage}`)
+      return refuse(raw, 403, '{"message":"Forbidden"}');
     const query = { ...queryOf(text), ...(atEdge && { channel: webSocketPath.channel }) };
     const connection = {
       id: randomBytes(11).toString('base64'),

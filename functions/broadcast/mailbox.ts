@@ -1,0 +1,223 @@
+/** Messages on their way to the connections: in order for each, and no connection waits for another. */
+import type { Post } from './post.ts';
+
+export interface Message {
+  readonly text: string;
+  readonly channel: string;
+  /** a later one of the same channel replaces it while it waits */
+  readonly folds: boolean;
+  /** what the client has once it has got it */
+  readonly since: { readonly epoch: string; readonly position: string };
+}
+
+export interface MailboxSettings {
+  /** posts at once, as long as they are quick */
+  readonly postsAtOnce: number;
+  /** a post that takes longer gives its place to others */
+  readonly slowMilliseconds: number;
+  /** more than this waits for nobody: the channel starts anew with a snapshot */
+  readonly waitingAtMost: number;
+  /** a connection that takes nothing for so long is given up */
+  readonly patienceMilliseconds: number;
+  /** until `$connect` has returned, API Gateway says of a connection that is about to be that it is gone */
+  readonly openingMilliseconds: number;
+}
+
+export const mailboxSettings: MailboxSettings = {
+  postsAtOnce: 64,
+  slowMilliseconds: 250,
+  waitingAtMost: 1000,
+  patienceMilliseconds: 60_000,
+  openingMilliseconds: 30_000,
+};
+
+interface Box {
+  readonly connectedAt: number;
+  readonly waiting: Message[];
+  /** of each channel, what was delivered last */
+  readonly delivered: Map<string, Message['since']>;
+  isSending: boolean;
+  wasReached: boolean;
+  /** since when it has taken nothing, epoch ms */
+  failingSince: number | undefined;
+}
+
+export interface MailboxEvents {
+  /** the connection is there no more */
+  readonly gone: (id: string) => void;
+  /** too much has waited: the subscription must start anew */
+  readonly overflowed: (id: string, channel: string) => void;
+}
+
+export class Mailbox {
+  readonly #post: Post;
+  readonly #events: MailboxEvents;
+  readonly #settings: MailboxSettings;
+  readonly #boxes = new Map<string, Box>();
+  readonly #ready: string[] = [];
+  #posting = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(post: Post, events: MailboxEvents, settings = mailboxSettings) {
+    this.#post = post;
+    this.#events = events;
+    this.#settings = settings;
+  }
+
+  open(id: string, connectedAt: number): void {
+    if (this.#boxes.has(id)) return;
+    this.#boxes.set(id, {
+      connectedAt,
+      waiting: [],
+      delivered: new Map(),
+      isSending: false,
+      wasReached: false,
+      failingSince: undefined,
+    });
+  }
+
+  close(id: string): void {
+    this.#boxes.delete(id);
+    this.#tellIdle();
+  }
+
+  put(id: string, message: Message): void {
+    const box = this.#boxes.get(id);
+    if (!box) return;
+    const { waiting } = box;
+    const replaced = message.folds
+      ? waiting.findLastIndex((each, n) => isReplaced(each, message) && !(n === 0 && box.isSending))
+      : -1;
+    if (replaced >= 0) waiting[replaced] = message;
+    else waiting.push(message);
+    if (waiting.length > this.#settings.waitingAtMost) {
+      const channels = new Set(waiting.slice(1).map(({ channel }) => channel));
+      waiting.splice(1);
+      for (const channel of channels) this.#events.overflowed(id, channel);
+    }
+    if (!box.isSending) {
+      box.isSending = true;
+      this.#ready.push(id);
+      this.#next();
+    }
+  }
+
+  /** Ends what waits of one channel. */
+  forget(id: string, channel: string): void {
+    const box = this.#boxes.get(id);
+    if (!box) return;
+    const first = box.isSending ? 1 : 0;
+    const kept = box.waiting.slice(first).filter((each) => each.channel !== channel);
+    box.waiting.splice(first, box.waiting.length, ...kept);
+  }
+
+  /** Connections with messages that wait: of each channel that does, what they have got. */
+  behind(): Map<string, ReadonlyMap<string, Message['since'] | undefined>> {
+    return new Map(
+      [...this.#boxes].flatMap(([id, { waiting, delivered }]) => {
+        const channels = new Set(waiting.map(({ channel }) => channel));
+        if (channels.size === 0) return [];
+        return [[id, new Map([...channels].map((each) => [each, delivered.get(each)]))]];
+      }),
+    );
+  }
+
+  /** Resolves when nothing waits but with connections that are slow, or after the time. */
+  async settled(milliseconds: number): Promise<void> {
+    if (this.#isIdle()) return;
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      new Promise<void>((resolve) => this.#idle.push(resolve)),
+      new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds))),
+    ]);
+    clearTimeout(timer);
+  }
+
+  #isIdle(): boolean {
+    return this.#ready.length === 0 && this.#posting === 0;
+  }
+
+  #tellIdle(): void {
+    if (!this.#isIdle()) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #next(): void {
+    while (this.#posting < this.#settings.postsAtOnce) {
+      const id = this.#ready.shift();
+      if (id === undefined) break;
+      void this.#sendOne(id);
+    }
+    this.#tellIdle();
+  }
+
+  /** Sends the first message of a connection, and lets it queue again for the next. */
+  async #sendOne(id: string): Promise<void> {
+    const box = this.#boxes.get(id);
+    const message = box?.waiting[0];
+    if (!box || !message) {
+      if (box) box.isSending = false;
+      this.#next();
+      return;
+    }
+    this.#posting += 1;
+    let hasPlace = true;
+    const giveUpPlace = () => {
+      if (!hasPlace) return;
+      hasPlace = false;
+      this.#posting -= 1;
+      this.#next();
+    };
+    const slow = setTimeout(giveUpPlace, this.#settings.slowMilliseconds);
+    const outcome = await this.#post(id, message.text).catch(() => 'failed' as const);
+    clearTimeout(slow);
+    const isKept = this.#judge(id, box, message, outcome);
+    if (!isKept || this.#boxes.get(id) !== box) {
+      giveUpPlace();
+      return;
+    }
+    if (outcome !== 'sent') {
+      giveUpPlace();
+      // with jitter, so that what was throttled together does not come back together
+      const elapsed = Date.now() - (box.failingSince ?? Date.now());
+      const pause = Math.min(5000, 100 + elapsed) * (0.5 + Math.random() / 2);
+      setTimeout(() => this.#again(id, box), pause).unref();
+      return;
+    }
+    this.#again(id, box);
+    giveUpPlace();
+  }
+
+  #again(id: string, box: Box): void {
+    if (box.waiting.length > 0 && this.#boxes.get(id) === box) {
+      this.#ready.push(id);
+      this.#next();
+    } else {
+      box.isSending = false;
+    }
+  }
+
+  /** @returns false if the connection is given up */
+  #judge(id: string, box: Box, message: Message, outcome: 'sent' | 'gone' | 'failed'): boolean {
+    const now = Date.now();
+    if (outcome === 'sent') {
+      if (box.waiting[0] === message) box.waiting.shift();
+      box.delivered.set(message.channel, message.since);
+      box.wasReached = true;
+      box.failingSince = undefined;
+      return true;
+    }
+    box.failingSince ??= now;
+    const { openingMilliseconds, patienceMilliseconds } = this.#settings;
+    const isOpening = !box.wasReached && now - box.connectedAt < openingMilliseconds;
+    const isOver = outcome === 'gone' ? !isOpening : now - box.failingSince > patienceMilliseconds;
+    if (!isOver) return true;
+    this.close(id);
+    this.#events.gone(id);
+    return false;
+  }
+}
+
+function isReplaced(waiting: Message, message: Message): boolean {
+  return waiting.folds && waiting.channel === message.channel;
+}

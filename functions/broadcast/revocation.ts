@@ -1,0 +1,39 @@
+import * as z from 'zod/mini';
+import type { Connection } from '../../lib/change-feed/connections.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import type { Keys } from '../../lib/redis/keys.ts';
+
+const atOnce = 1000;
+
+/** Ids of connections whose credential has expired, was revoked, or has lost a permission that it came with. */
+export async function withoutRight(
+  redis: Redis,
+  keys: Keys,
+  connections: readonly Connection[],
+  nowMilliseconds: number,
+): Promise<string[]> {
+  const expired = connections.filter(({ expiresAt }) => (expiresAt ?? Infinity) * 1000 <= nowMilliseconds);
+  const gone = new Set(expired.map(({ id }) => id));
+  for (let from = 0; from < connections.length; from += atOnce) {
+    const chunk = connections.slice(from, from + atOnce);
+    const pipeline = redis.pipeline();
+    for (const { sessionId, tokenHash } of chunk) {
+      if (tokenHash === undefined) pipeline.exists(keys.revokedSession(sessionId ?? ''));
+      else pipeline.hmget(keys.token(tokenHash), 'revoked', 'permissions');
+    }
+    const answers = z.array(z.union([z.int(), z.array(z.nullable(z.string()))])).parse(await pipeline.exec());
+    answers.forEach((answer, index) => {
+      const connection = chunk[index];
+      if (connection && isRevoked(connection, answer)) gone.add(connection.id);
+    });
+  }
+  return [...gone];
+}
+
+/** A token that Redis has forgotten is not revoked. */
+function isRevoked({ permissions }: Connection, answer: number | readonly (string | null)[]): boolean {
+  if (typeof answer === 'number') return answer === 1;
+  const [revoked, now] = answer;
+  if (revoked === '1') return true;
+  return typeof now === 'string' && !permissions.every((each) => now.split(' ').includes(each));
+}

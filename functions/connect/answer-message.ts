@@ -1,0 +1,92 @@
+import type * as z from 'zod/mini';
+import { permissionOf, readChannel } from '../../lib/change-feed/channels.ts';
+import {
+  changeSubscription,
+  readConnections,
+  subscriptionsPerConnection,
+} from '../../lib/change-feed/connections.ts';
+import { clientMessage, errorMessage, maxRequestBytes } from '../../lib/change-feed/protocol.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import type { Keys } from '../../lib/redis/keys.ts';
+import { isWithinRate } from '../../lib/redis/rate.ts';
+
+interface Parts {
+  readonly redis: Redis;
+  readonly keys: Keys;
+}
+
+interface Answer {
+  /** sent back at once; what a subscription brings comes from the broadcaster */
+  readonly reply?: string;
+  readonly hasSubscribed?: boolean;
+}
+
+const messagesPerSecond = 20;
+
+/** Never throws: whatever is wrong becomes a message with a code. */
+export async function answerMessage(
+  parts: Parts,
+  id: string,
+  text: string,
+  nowMilliseconds: number,
+): Promise<Answer> {
+  try {
+    if (Buffer.byteLength(text) > maxRequestBytes) {
+      return fail('too_large', `A message has at most ${maxRequestBytes} bytes.`);
+    }
+    const message = readMessage(text);
+    if (!message) {
+      return fail(
+        'bad_message',
+        'Send {"type": "subscribe" | "unsubscribe" | "ping", …} as asyncapi.json says.',
+      );
+    }
+    const rate = parts.keys.messageRate(id, Math.floor(nowMilliseconds / 1000));
+    if (!(await isWithinRate(parts.redis, rate, messagesPerSecond))) {
+      return fail('too_many_messages', `At most ${messagesPerSecond} messages a second.`);
+    }
+    return await perform(parts, id, message);
+  } catch {
+    return fail('unavailable', 'That could not be done now. Please send it again.');
+  }
+}
+
+type Message = z.infer<typeof clientMessage>;
+
+function readMessage(text: string): Message | undefined {
+  try {
+    return clientMessage.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+async function perform({ redis, keys }: Parts, id: string, message: Message): Promise<Answer> {
+  switch (message.type) {
+    case 'ping':
+      return { reply: JSON.stringify({ ...message, type: 'pong' }) };
+    case 'unsubscribe':
+      await changeSubscription(redis, keys, id, { channel: message.channel, remove: true });
+      return { reply: JSON.stringify({ type: 'unsubscribed', channel: message.channel }) };
+    case 'subscribe': {
+      const { channel: name, since } = message;
+      const channel = readChannel(name);
+      if (!channel) return fail('unknown_channel', `There is no channel ${name}.`, name);
+      const [connection] = await readConnections(redis, keys, [id]);
+      const permission = permissionOf(channel);
+      if (!connection?.permissions.includes(permission)) {
+        return fail('forbidden', `This needs the permission ${permission}.`, name);
+      }
+      const outcome = await changeSubscription(redis, keys, id, { channel: name, ...(since && { since }) });
+      if (outcome === 'full') {
+        const detail = `A connection has at most ${subscriptionsPerConnection} subscriptions.`;
+        return fail('too_many_subscriptions', detail, name);
+      }
+      return { hasSubscribed: outcome === 'done' };
+    }
+  }
+}
+
+function fail(...about: Parameters<typeof errorMessage>): Answer {
+  return { reply: errorMessage(...about) };
+}

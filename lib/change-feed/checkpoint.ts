@@ -1,0 +1,45 @@
+/** Where a broadcaster has got to, for the next one. */
+import * as z from 'zod/mini';
+import type { Redis } from '../redis/client.ts';
+import type { Keys } from '../redis/keys.ts';
+import { script } from '../redis/script.ts';
+
+const positions = z.object({
+  observations: z.string(),
+  transfer: z.string(),
+  buffer: z.string(),
+  connections: z.string(),
+});
+
+const checkpoint = z.object({
+  epoch: z.string(),
+  /** everything up to here has been sent to every live subscription */
+  positions,
+  /** its writer has ended in order: it has told every state in `states` to everyone */
+  isWhole: z.boolean(),
+  states: z.object({ transfer: z.optional(z.string()), buffer: z.optional(z.string()) }),
+});
+
+export type Checkpoint = z.infer<typeof checkpoint>;
+
+export async function readCheckpoint(redis: Redis, keys: Keys): Promise<Checkpoint | undefined> {
+  const text = z.nullable(z.string()).parse(await redis.hget(keys.broadcasterCheckpoint, 'at'));
+  return text === null ? undefined : checkpoint.parse(JSON.parse(text));
+}
+
+const writeScript = script(`
+local known = tonumber(redis.call('HGET', KEYS[1], 'fence') or 0)
+if known > tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'at', ARGV[2])
+return 1
+`);
+
+/** A later broadcaster's is kept. */
+export async function writeCheckpoint(
+  redis: Redis,
+  keys: Keys,
+  fence: number,
+  at: Checkpoint,
+): Promise<void> {
+  await writeScript(redis, [keys.broadcasterCheckpoint], [fence, JSON.stringify(at)]);
+}

@@ -1,0 +1,91 @@
+/** What goes over the WebSocket, in both directions: see asyncapi.json. Pure. */
+import * as z from 'zod/mini';
+
+/** API Gateway delivers a message of at most one frame whole. */
+export const maxMessageBytes = 32 * 1024;
+/** What a client may send at most. */
+export const maxRequestBytes = 4 * 1024;
+
+const channel = z.string().check(z.maxLength(100));
+
+export const clientMessage = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('subscribe'),
+    channel,
+    /** where the client has got to: it goes on from there, if the feed still has it */
+    since: z.optional(z.strictObject({ epoch: z.string(), position: z.string() })),
+  }),
+  z.strictObject({ type: z.literal('unsubscribe'), channel }),
+  z.strictObject({ type: z.literal('ping'), id: z.optional(z.union([z.string(), z.number()])) }),
+]);
+
+export type ErrorCode =
+  | 'bad_message'
+  | 'unknown_channel'
+  | 'forbidden'
+  | 'too_many_subscriptions'
+  | 'too_many_messages'
+  | 'too_large'
+  | 'revoked'
+  | 'unavailable';
+
+export function errorMessage(code: ErrorCode, detail: string, about?: string): string {
+  return JSON.stringify({ type: 'error', code, detail, ...(about !== undefined && { channel: about }) });
+}
+
+export interface Heading {
+  readonly channel: string;
+  readonly epoch: string;
+  readonly position: string;
+  /** rises with every broadcaster: a client ignores what comes with a lower one */
+  readonly fence: number;
+}
+
+/** @param json the state, as it is to be sent */
+export function stateMessage(
+  type: 'snapshot' | 'update',
+  heading: Heading,
+  json: string,
+  more: object = {},
+): string {
+  return `${JSON.stringify({ type, ...heading, ...more }).slice(0, -1)},"data":${json}}`;
+}
+
+/** The client has everything up to this position. */
+export function resumedMessage(heading: Heading): string {
+  return JSON.stringify({ type: 'resumed', ...heading });
+}
+
+/** A snapshot of many records in as many messages as it takes; `part` counts from 1. */
+export function listMessages(
+  heading: Heading,
+  records: readonly { readonly id: string }[],
+  more: object = {},
+): string[] {
+  const parts: string[][] = [[]];
+  let size = 0;
+  for (const record of records) {
+    const text = recordJson(record);
+    if (size + Buffer.byteLength(text) > maxMessageBytes - 1024 && size > 0) {
+      parts.push([]);
+      size = 0;
+    }
+    parts.at(-1)?.push(text);
+    size += Buffer.byteLength(text) + 1;
+  }
+  return parts.map((texts, index) =>
+    stateMessage('snapshot', heading, `[${texts.join(',')}]`, {
+      part: index + 1,
+      parts: parts.length,
+      ...more,
+    }),
+  );
+}
+
+/** A record that fits no message is named, for the client to read it over HTTP: nothing is dropped in silence. */
+export function recordJson(record: { readonly id: string } | undefined): string {
+  if (record === undefined) return 'null';
+  const text = JSON.stringify(record);
+  if (Buffer.byteLength(text) <= maxMessageBytes - 2048) return text;
+  return JSON.stringify({ id: record.id, error: 'too_large', location: `/executed_obs_units/${record.id}` });
+}

@@ -1,0 +1,132 @@
+/** Reads the feed: what stands after a position, and whether something may be missing before it. */
+import * as z from 'zod/mini';
+import type { Redis } from '../redis/client.ts';
+import type { Keys } from '../redis/keys.ts';
+import { feedSeconds, streams, type Change, type StreamName } from './append.ts';
+
+export interface FeedEntry {
+  readonly position: string;
+  readonly change?: Change;
+  /** id of the executed unit, or of the connection */
+  readonly record?: string;
+  readonly obsUnitId?: number;
+  readonly transaction?: string;
+}
+
+export interface StreamTail {
+  readonly entries: readonly FeedEntry[];
+  /** what stood at the position is gone: entries between may be too */
+  readonly isBroken: boolean;
+  /** where the reader is now */
+  readonly position: string;
+  /** there is more */
+  readonly isCut: boolean;
+}
+
+export interface Feed {
+  /** changes when Redis has lost the streams: positions of another epoch mean nothing */
+  readonly epoch: string;
+  readonly tails: Readonly<Record<StreamName, StreamTail>>;
+}
+
+/** Before the first entry. */
+export const feedStart = '0-0';
+const pageSize = 500;
+const names = Object.keys(streams) as StreamName[];
+
+/** One entry, `[id, [field, value, …]]`. */
+const entry = z.tuple([z.string(), z.array(z.string())]);
+// the typed command reorders entries by key
+const rangeLua = `return redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])`;
+const lastLua = `return redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)`;
+
+/**
+ * What each stream holds after the position given for it, in one round trip. @param newEpoch used if there is none yet
+ */
+export async function readFeed(
+  redis: Redis,
+  keys: Keys,
+  after: Readonly<Record<StreamName, string>>,
+  newEpoch: string,
+): Promise<Feed> {
+  const pipeline = redis.multi();
+  pipeline.set(keys.feedEpoch, newEpoch, { nx: true });
+  pipeline.get(keys.feedEpoch);
+  for (const name of names) {
+    pipeline.eval(rangeLua, [keys.feed(streams[name].stream)], [after[name], '+', String(pageSize)]);
+  }
+  const [, epoch, ...found] = z.tuple([z.unknown(), z.string()], z.array(entry)).parse(await pipeline.exec());
+  const tails = names.map((name, index) => [name, tailOf(after[name], found[index] ?? [])] as const);
+  return { epoch, tails: Object.fromEntries(tails) as Record<StreamName, StreamTail> };
+}
+
+/** Where each stream ends, and the epoch. */
+export async function readEnds(
+  redis: Redis,
+  keys: Keys,
+  newEpoch: string,
+): Promise<{ readonly epoch: string; readonly positions: Record<StreamName, string> }> {
+  const pipeline = redis.multi();
+  pipeline.set(keys.feedEpoch, newEpoch, { nx: true });
+  pipeline.get(keys.feedEpoch);
+  for (const name of names) pipeline.eval(lastLua, [keys.feed(streams[name].stream)], []);
+  const [, epoch, ...found] = z.tuple([z.unknown(), z.string()], z.array(entry)).parse(await pipeline.exec());
+  const ends = names.map((name, index) => [name, found[index]?.[0]?.[0] ?? feedStart] as const);
+  return { epoch, positions: Object.fromEntries(ends) as Record<StreamName, string> };
+}
+
+/**
+ * What one stream holds from one position to another. @returns undefined if the first is not there any more, or if it is
+ * too long ago to be told
+ */
+export async function readBetween(
+  redis: Redis,
+  keys: Keys,
+  name: StreamName,
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<readonly FeedEntry[] | undefined> {
+  if (!isPosition(from)) return undefined;
+  const key = keys.feed(streams[name].stream);
+  const found = await redis.eval<string[], unknown>(rangeLua, [key], [from, to, String(pageSize)]);
+  const { entries, isBroken, isCut } = tailOf(from, z.array(entry).parse(found));
+  return isBroken || isCut ? undefined : entries;
+}
+
+/** Pure. The entry at the position comes first, if it is still there. */
+export function tailOf(after: string, found: readonly z.infer<typeof entry>[]): StreamTail {
+  const isBroken = after !== feedStart && found[0]?.[0] !== after;
+  const entries = (isBroken || after === feedStart ? found : found.slice(1)).map(readEntry);
+  return {
+    entries,
+    isBroken,
+    position: found.at(-1)?.[0] ?? (isBroken ? feedStart : after),
+    isCut: found.length === pageSize,
+  };
+}
+
+function readEntry([position, fields]: z.infer<typeof entry>): FeedEntry {
+  const hash = Object.fromEntries(
+    fields.flatMap((field, index) => (index % 2 === 0 ? [[field, fields[index + 1] ?? '']] : [])),
+  );
+  return {
+    position,
+    ...(hash.change && { change: hash.change as Change }),
+    ...(hash.record && { record: hash.record }),
+    ...(hash.obs_unit_id && { obsUnitId: Number(hash.obs_unit_id) }),
+    ...(hash.transaction && { transaction: hash.transaction }),
+  };
+}
+
+function isPosition(text: string): boolean {
+  return /^\d{1,19}-\d{1,19}$/.test(text);
+}
+
+/** Forgets entries that are too old for anybody to resume from. */
+export async function trimFeed(redis: Redis, keys: Keys, nowMilliseconds: number): Promise<void> {
+  const oldest = `${nowMilliseconds - feedSeconds * 1000}-0`;
+  const pipeline = redis.pipeline();
+  for (const name of names) {
+    pipeline.xtrim(keys.feed(streams[name].stream), { strategy: 'MINID', exactness: '~', threshold: oldest });
+  }
+  await pipeline.exec();
+}

@@ -1,0 +1,38 @@
+/** What is buffered, how fast it drains, and what keeps it. */
+import { readBufferStats } from '../buffer/stats.ts';
+import { countFailed } from '../postgres/inbox.ts';
+import { noFloor, readFromReplica, readReplicaStates } from '../replication/replicas.ts';
+import type { SmartQueryParts } from './snapshot.ts';
+
+export async function readBufferReport(
+  { redis, keys, replicas }: SmartQueryParts,
+  nowMilliseconds: number,
+): Promise<object> {
+  const [stats, failed, states] = await Promise.all([
+    readBufferStats(redis, keys, nowMilliseconds),
+    readFromReplica(replicas, noFloor, countFailed).catch(() => null),
+    readReplicaStates(replicas),
+  ]);
+  return {
+    size: stats.size,
+    awaiting_replication: stats.committed,
+    bytes: stats.bytes,
+    oldest_age_seconds:
+      stats.oldestStamp === undefined ? null : Math.max(0, nowMilliseconds / 1000 - stats.oldestStamp / 1e6),
+    drained_per_second: stats.drainedPerSecond,
+    failed,
+    main: { in_reach: stats.mainInReach },
+    replicas: states.map(({ name, answers, standby, replayed, streaming }) => ({
+      name,
+      answers,
+      standby,
+      streaming,
+      lag_bytes: replayed === undefined ? null : Number(lagBytes(stats.newestLsn, replayed)),
+    })),
+  };
+}
+
+/** Behind the newest commit that the site knows of. */
+function lagBytes(newest: bigint, replayed: bigint): bigint {
+  return newest > replayed ? newest - replayed : 0n;
+}

@@ -188,14 +188,14 @@ export class Broadcaster {
       watchers.delete(id);
       this.#mailbox.forget(id, name);
     }
-    for (const { channel: name, asked, since, live } of subscriptions) {
+    for (const { channel: name, asked, since, live, gap = false } of subscriptions) {
       const channel = readChannel(name);
       if (!channel || this.#live.get(name)?.has(id)) continue;
       const goesOn = isState(channel) ? this.#goesOn.states : this.#goesOn.events;
       const watcher = { id, channel, asked };
       if (live && isFirst && goesOn) this.#watch(watcher);
       else {
-        const hasGap = live && !isState(channel);
+        const hasGap = gap || (live && !isState(channel));
         this.#beginning.set(`${id} ${name}`, { ...watcher, hasGap, ...(since && { since }) });
       }
     }
@@ -289,9 +289,7 @@ export class Broadcaster {
   /** Subscriptions that begin: from where the client is, or with a snapshot at the position of this broadcaster. */
   async #beginSubscriptions(now: number): Promise<void> {
     if (this.#beginning.size === 0) return;
-    const { redis, keys, log } = this.#parts;
     const snapshots = new Map<string, readonly string[]>();
-    const begun: Watcher[] = [];
     for (const [key, { since, hasGap, ...watcher }] of [...this.#beginning]) {
       const { id, channel } = watcher;
       const { name } = channel;
@@ -308,13 +306,12 @@ export class Broadcaster {
         this.#watch(watcher);
         const position = this.#at[streamOf(channel)];
         for (const text of texts) this.#put(id, name, position, text, false);
-        begun.push(watcher);
+        // until it has got that, the next broadcaster begins it again
+        this.#notedBehind.set(key, noteOf(watcher, since, hasGap));
       } catch (error) {
-        log.warn('a subscription waits for its snapshot', { channel: name, error });
+        this.#parts.log.warn('a subscription waits for its snapshot', { channel: name, error });
       }
     }
-    const notes = begun.map(({ id, channel, asked }) => ({ id, channel: channel.name, asked, live: true }));
-    await noteSubscriptions(redis, keys, notes);
   }
 
   /** What a client has missed, or undefined if that cannot be told: it needs a snapshot. */
@@ -383,7 +380,8 @@ export class Broadcaster {
         if (watcher) behind.set(`${id} ${channel}`, noteOf(watcher, since));
       }
     }
-    for (const [key, beginner] of this.#beginning) behind.set(key, noteOf(beginner, beginner.since));
+    for (const [key, beginner] of this.#beginning)
+      behind.set(key, noteOf(beginner, beginner.since, beginner.hasGap));
     const caughtUp = [...this.#notedBehind].flatMap(([key, note]) =>
       behind.has(key) || !this.#live.get(note.channel)?.has(note.id)
         ? []
@@ -397,6 +395,7 @@ export class Broadcaster {
 
 type Note = Subscription & { readonly id: string };
 
-function noteOf({ id, channel, asked }: Watcher, since: Since | undefined): Note {
-  return { id, channel: channel.name, asked, live: false, ...(since && { since }) };
+function noteOf({ id, channel, asked }: Watcher, since: Since | undefined, hasGap = false): Note {
+  const note = { id, channel: channel.name, asked, live: false };
+  return { ...note, ...(since && { since }), ...(hasGap && { gap: true as const }) };
 }

@@ -64,6 +64,7 @@ function readMessage(text: string): Message | undefined {
 async function perform({ redis, keys }: Parts, id: string, message: Message): Promise<Answer> {
   switch (message.type) {
     case 'ping':
+      if ((await redis.exists(keys.connection(id))) === 0) return unregistered;
       return { reply: JSON.stringify({ ...message, type: 'pong' }) };
     case 'unsubscribe':
       await changeSubscription(redis, keys, id, { channel: message.channel, remove: true });
@@ -73,8 +74,9 @@ async function perform({ redis, keys }: Parts, id: string, message: Message): Pr
       const channel = readChannel(name);
       if (!channel) return fail('unknown_channel', `There is no channel ${name}.`, name);
       const [connection] = await readConnections(redis, keys, [id]);
+      if (!connection) return unregistered;
       const permission = permissionOf(channel);
-      if (!connection?.permissions.includes(permission)) {
+      if (!connection.permissions.includes(permission)) {
         return fail('forbidden', `This needs the permission ${permission}.`, name);
       }
       const outcome = await changeSubscription(redis, keys, id, { channel: name, ...(since && { since }) });
@@ -82,10 +84,13 @@ async function perform({ redis, keys }: Parts, id: string, message: Message): Pr
         const detail = `A connection has at most ${subscriptionsPerConnection} subscriptions.`;
         return fail('too_many_subscriptions', detail, name);
       }
-      return { hasSubscribed: outcome === 'done' };
+      return outcome === 'gone' ? unregistered : { hasSubscribed: true };
     }
   }
 }
+
+/** The registry has forgotten it: nothing would ever come. */
+const unregistered = fail('unregistered', 'This connection is not known any more. Please connect again.');
 
 function fail(...about: Parameters<typeof errorMessage>): Answer {
   return { reply: errorMessage(...about) };

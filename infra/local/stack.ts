@@ -74,6 +74,8 @@ export interface Stack {
   readonly redisSurvivesRestart: boolean;
   readonly link: Link;
   readonly secrets: Secrets;
+  /** where the functions reach `@connections` and Lambda's Invoke */
+  readonly services: string;
   /** the running parts, to be stopped and killed by tests */
   readonly parts: {
     readonly main: PostgresServer;
@@ -238,6 +240,7 @@ async function start(
     redisSurvivesRestart: redis.survivesRestart,
     link,
     secrets,
+    services: services.url,
     parts: { main, replica, replicas, redis, sqs, lambdas },
     invoke,
     runSchedule,

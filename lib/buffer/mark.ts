@@ -96,7 +96,7 @@ function markOf(row: InboxRow) {
     attempts: row.attempts,
     outcome: row.outcome,
     state,
-    change: state === 'failed' ? 'failed' : 'committed',
+    change: state === 'failed' || state === 'waiting' ? state : 'committed',
     reason: row.reason ?? '',
     records: JSON.stringify(row.recordIds),
     obs_unit_id: row.obsUnitId === null ? '' : String(row.obsUnitId),

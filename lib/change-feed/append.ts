@@ -21,7 +21,7 @@ export type StreamName = keyof typeof streams;
 export const feedSeconds = 24 * 3600;
 
 /** What happened to a record: where its transaction has got to, or `changed` by somebody else at main. */
-export type Change = 'buffered' | 'committed' | 'replicated' | 'failed' | 'changed';
+export type Change = 'buffered' | 'waiting' | 'committed' | 'replicated' | 'failed' | 'changed';
 
 /** Lua: `feed_append(stream key, pub/sub channel, field, value, …)`; gives the position. */
 export const feedAppendLua = `

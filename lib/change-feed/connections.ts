@@ -26,6 +26,8 @@ export interface Subscription {
   readonly live: boolean;
   /** rises with every time that the client has asked */
   readonly asked: number;
+  /** it cannot go on from what it has: its next snapshot says so */
+  readonly gap?: true;
 }
 
 export interface Connection {
@@ -172,7 +174,7 @@ export async function noteSubscriptions(
     await noteScript(
       redis,
       chunk.map(({ id }) => keys.connection(id)),
-      chunk.map(({ channel, asked, live, since }) => JSON.stringify({ channel, asked, live, since })),
+      chunk.map(({ id: _id, ...note }) => JSON.stringify(note)),
     );
   }
 }
@@ -198,6 +200,7 @@ const subscription = z.object({
   since: z.optional(z.object({ epoch: z.string(), position: z.string() })),
   live: z.optional(z.boolean()),
   asked: z.int(),
+  gap: z.optional(z.literal(true)),
 });
 
 export async function readConnections(
@@ -232,8 +235,10 @@ function readConnection(id: string, hash: Readonly<Record<string, string>>): Con
     connectedAt: Number(hash.connected_at),
     subscriptions: Object.entries(hash).flatMap(([field, text]) => {
       if (!field.startsWith('sub:')) return [];
-      const { since, live = false, asked } = subscription.parse(JSON.parse(text));
-      return [{ channel: field.slice('sub:'.length), live, asked, ...(since && { since }) }];
+      const { since, live = false, asked, gap } = subscription.parse(JSON.parse(text));
+      return [
+        { channel: field.slice('sub:'.length), live, asked, ...(since && { since }), ...(gap && { gap }) },
+      ];
     }),
   };
 }

@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'too_many_messages'
   | 'too_large'
   | 'revoked'
+  | 'unregistered'
   | 'unavailable';
 
 export function errorMessage(code: ErrorCode, detail: string, about?: string): string {

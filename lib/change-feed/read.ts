@@ -85,7 +85,8 @@ export async function readBetween(
   name: StreamName,
   { from, to }: { readonly from: string; readonly to: string },
 ): Promise<readonly FeedEntry[] | undefined> {
-  if (!isPosition(from)) return undefined;
+  // of an empty stream nobody knows what it has held
+  if (!isPosition(from) || (from === feedStart && to !== feedStart)) return undefined;
   const key = keys.feed(streams[name].stream);
   const found = await redis.eval<string[], unknown>(rangeLua, [key], [from, to, String(pageSize)]);
   const { entries, isBroken, isCut } = tailOf(from, z.array(entry).parse(found));

@@ -74,6 +74,8 @@ export interface LiveSettings {
   readonly longestPauseMilliseconds?: number;
   /** API Gateway ends a connection that is idle for ten minutes; a server that does not answer is gone */
   readonly pingMilliseconds?: number;
+  /** a connection that is not there by then is tried again */
+  readonly connectMilliseconds?: number;
 }
 
 interface ServerMessage {
@@ -111,6 +113,7 @@ export class LiveClient {
       firstPauseMilliseconds: 200,
       longestPauseMilliseconds: 10_000,
       pingMilliseconds: 30_000,
+      connectMilliseconds: 10_000,
       ...settings,
     };
   }
@@ -149,14 +152,20 @@ export class LiveClient {
     if (this.#isClosed || this.#isConnecting || this.#socket) return;
     this.#isConnecting = true;
     try {
-      const ticket = await this.#settings.ticket();
+      const ticket = await inTime(this.#settings.ticket(), this.#settings.connectMilliseconds);
       if (this.#isClosed) return;
       const socket = new WebSocket(`${this.#settings.url}/api/ws?ticket=${encodeURIComponent(ticket)}`);
       this.#socket = socket;
       socket.addEventListener('open', () => this.#opened(socket));
-      socket.addEventListener('message', ({ data }) => this.#received(String(data)));
-      // a close follows every error
+      socket.addEventListener('message', ({ data }) => {
+        if (this.#socket === socket) this.#received(String(data), socket);
+      });
       socket.addEventListener('close', () => this.#lost(socket));
+      // Node's sockets tell of a refused handshake by this alone
+      socket.addEventListener('error', () => this.#lost(socket));
+      setTimeout(() => {
+        if (socket.readyState !== 1) this.#lost(socket);
+      }, this.#settings.connectMilliseconds);
     } catch {
       this.#again();
     } finally {
@@ -165,6 +174,7 @@ export class LiveClient {
   }
 
   #opened(socket: WebSocket): void {
+    if (this.#socket !== socket) return;
     this.#settings.onConnected?.(true);
     this.#answeredAt = Date.now();
     for (const subscription of this.#subscriptions.values()) this.#ask(subscription);
@@ -200,7 +210,7 @@ export class LiveClient {
     this.#retry = setTimeout(() => void this.#connect(), ceiling * (0.5 + Math.random() / 2));
   }
 
-  #received(text: string): void {
+  #received(text: string, socket: WebSocket): void {
     this.#answeredAt = Date.now();
     this.#failures = 0;
     const message = JSON.parse(text) as ServerMessage;
@@ -212,7 +222,9 @@ export class LiveClient {
         subscription?.receive(message);
         return;
       case 'error':
-        this.#refused(message, subscription);
+        // the server knows of no such connection, nor of its subscriptions
+        if (message.code === 'unregistered') this.#lost(socket);
+        else this.#refused(message, subscription);
         return;
       default:
     }
@@ -321,4 +333,12 @@ export class LiveSubscription<C extends ChannelName> implements AsyncIterable<Li
 function isAfter(position: string, other: string): boolean {
   const [a = [0, 0], b = [0, 0]] = [position, other].map((each) => each.split('-').map(Number));
   return (a[0] ?? 0) - (b[0] ?? 0) > 0 || (a[0] === b[0] && (a[1] ?? 0) > (b[1] ?? 0));
+}
+
+async function inTime<T>(asked: Promise<T>, milliseconds: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer in time')), milliseconds);
+  });
+  return Promise.race([asked, tooLate]).finally(() => clearTimeout(timer));
 }

@@ -206,17 +206,26 @@ describe('what is refused, with a code', () => {
     await eventually(() => expect(read(socket)).toMatchObject([{ type: 'error', code }]));
   });
 
-  it('more subscriptions or messages than are allowed', async () => {
+  it('more subscriptions than are allowed', async () => {
     const socket = await open();
-    for (let n = 1; n <= 15; n += 1)
-      socket.send({ type: 'subscribe', channel: `executed_obs_units?obs_unit_id=${n}` });
-    await eventually(() => expect(ofType(socket, 'snapshot')).toHaveLength(15));
-    await new Promise((resume) => setTimeout(resume, 1100));
-    for (let n = 16; n <= 21; n += 1)
-      socket.send({ type: 'subscribe', channel: `executed_obs_units?obs_unit_id=${n}` });
-    await eventually(() =>
-      expect(ofType(socket, 'error')).toMatchObject([{ code: 'too_many_subscriptions' }]),
-    );
+    const codes = () => ofType(socket, 'error').map(({ code }) => code);
+    for (let n = 1; n <= 21; n += 1) {
+      const channel = `executed_obs_units?obs_unit_id=${n}`;
+      await eventually(
+        () => {
+          socket.send({ type: 'subscribe', channel });
+          const answered = ofType(socket, 'snapshot').some((each) => each.channel === channel);
+          expect(answered || codes().includes('too_many_subscriptions')).toBe(true);
+        },
+        { everyMs: 100 },
+      );
+    }
+    expect(new Set(ofType(socket, 'snapshot').map(({ channel }) => channel)).size).toBe(20);
+    expect(codes()).toContain('too_many_subscriptions');
+  });
+
+  it('more messages than are allowed', async () => {
+    const socket = await open();
     for (let n = 0; n < 60; n += 1) socket.send({ type: 'ping', id: n });
     await eventually(() =>
       expect(ofType(socket, 'error').map(({ code }) => code)).toContain('too_many_messages'),

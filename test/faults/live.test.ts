@@ -1,0 +1,124 @@
+/** Clients keep what they know whole while everything between them and the feed breaks. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startRedis, type RedisServer } from '../../infra/local/redis.ts';
+import { join } from 'node:path';
+import { listConnections } from '../../lib/change-feed/connections.ts';
+import { streams } from '../../lib/change-feed/append.ts';
+import { webSocketStage } from '../../infra/topology.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  expectEqualAtRest,
+  expectInOrder,
+  keepChanging,
+  watch,
+  type Watching,
+} from '../support/live-world.ts';
+import { startTestStack, type TestStack } from '../support/test-stack.ts';
+
+let stack: TestStack;
+let redis: RedisServer | undefined;
+const watching: Watching[] = [];
+
+beforeAll(async () => {
+  stack = await startTestStack({
+    settings: { ANSWER_BUDGET_MS: 'always', BROADCAST_LIFETIME_SECONDS: '3' },
+  });
+});
+afterEach(() => {
+  for (const { client } of watching.splice(0)) client.close();
+});
+afterAll(async () => {
+  await redis?.stop();
+  await stack.stop();
+});
+
+const clients = (count: number) => {
+  for (let n = 0; n < count; n += 1) watching.push(watch(stack));
+  return eventually(() => {
+    for (const { units, transfers } of watching) {
+      expect(units.length).toBeGreaterThan(0);
+      expect(transfers.length).toBeGreaterThan(0);
+    }
+  });
+};
+/** What the schedule would find after a while. */
+const sweepAfterDeath = async () => {
+  await stack.redisClient.del(stack.keys.broadcaster);
+  await stack.runSchedule('sweep');
+};
+const fence = async () => Number((await stack.redisClient.get<string>(stack.keys.broadcasterFence)) ?? 0);
+
+describe('a broadcaster hands over', () => {
+  it('every 3 s under load: every change once, in order, and no second snapshot', async () => {
+    await clients(6);
+    const before = await fence();
+    const stop = new AbortController();
+    const changing = keepChanging(stack, 'hand-over', stop.signal);
+    await eventually(async () => expect(await fence()).toBeGreaterThanOrEqual(before + 3), {
+      timeoutMs: 30_000,
+    });
+    stop.abort();
+    const ids = await changing;
+    await expectEqualAtRest(stack, watching, ids);
+    const [first] = watching;
+    for (const { units, transfers } of watching) {
+      expectInOrder(units);
+      expectInOrder(transfers);
+      for (const events of [units, transfers]) {
+        expect(events.filter(({ type }) => type === 'snapshot')).toHaveLength(1);
+      }
+      // each acknowledged write three times: buffered, committed, replicated
+      const states = ['buffered', 'committed', 'replicated'];
+      const told = units.filter((event) => event.type === 'update' && states.includes(event.change ?? ''));
+      expect(told).toHaveLength(ids.length * 2 * 3);
+      expect(units.map(({ position }) => position)).toEqual(first?.units.map(({ position }) => position));
+    }
+  });
+});
+
+describe('everything breaks', () => {
+  it('broadcasters killed, sockets dropped, the feed trimmed, Redis restarted: equal at rest, nothing twice', async () => {
+    await clients(6);
+    const stop = new AbortController();
+    const changing = keepChanging(stack, 'breaks', stop.signal);
+    const disconnect = (id: string) =>
+      fetch(`${stack.services}/${webSocketStage}/@connections/${encodeURIComponent(id)}`, {
+        method: 'DELETE',
+      });
+    for (let round = 0; round < 6; round += 1) {
+      for (const pid of stack.parts.lambdas.broadcast.pids()) process.kill(pid, 'SIGKILL');
+      await sweepAfterDeath();
+      const open = await listConnections(stack.redisClient, stack.keys, Date.now());
+      await Promise.all(open.filter((_id, n) => n % 3 === round % 3).map(disconnect));
+      if (round === 2)
+        await stack.redisClient.xtrim(stack.keys.feed(streams.observations.stream), {
+          strategy: 'MAXLEN',
+          threshold: 0,
+        });
+      if (round === 4) {
+        const { port, stop: stopServer } = redis ?? stack.parts.redis;
+        await stopServer();
+        redis = await startRedis(join(stack.directory, 'redis'), port);
+      }
+      const told = watching[0]?.units.length ?? 0;
+      await eventually(
+        async () => {
+          // the next minute's sweep, for an invocation that died with its process
+          await stack.runSchedule('sweep');
+          expect(watching[0]?.units.length ?? 0).toBeGreaterThan(told);
+        },
+        { timeoutMs: 20_000, everyMs: 500 },
+      );
+    }
+    stop.abort();
+    const ids = await changing;
+    await eventually(async () => {
+      await sweepAfterDeath();
+      await expectEqualAtRest(stack, watching, ids);
+    });
+    for (const { units, transfers } of watching) {
+      expectInOrder(units);
+      expectInOrder(transfers);
+    }
+  });
+});

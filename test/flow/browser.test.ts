@@ -1,0 +1,90 @@
+/** A real page in a real browser: headless Chromium, the client's bundle, a WebSocket, and a change made with plain SQL. */
+import { build } from 'esbuild';
+import { spawnSync } from 'node:child_process';
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { chromium, type Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startTestStack, type TestStack } from '../support/test-stack.ts';
+
+const executablePath = ['chromium', 'chromium-browser', 'google-chrome']
+  .map((name) => spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim())
+  .find((path) => path !== '');
+if (executablePath === undefined) {
+  if (process.env.CI) throw new Error('chromium is missing: on CI the browser tests run');
+  console.log('No Chromium on the PATH: the browser test is skipped.');
+}
+
+let stack: TestStack;
+let browser: Browser;
+let server: Server;
+
+beforeAll(async () => {
+  if (executablePath === undefined) return;
+  const { outputFiles } = await build({
+    stdin: { contents: page, resolveDir: fileURLToPath(new URL('../..', import.meta.url)), loader: 'ts' },
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    write: false,
+  });
+  const script = outputFiles[0]?.text ?? '';
+  server = createServer((request, response) => {
+    const isScript = request.url === '/page.js';
+    response.writeHead(200, { 'Content-Type': isScript ? 'text/javascript' : 'text/html' });
+    response.end(
+      isScript
+        ? script
+        : '<!doctype html><h1 id="failed"></h1><script type="module" src="/page.js"></script>',
+    );
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  [stack, browser] = await Promise.all([
+    startTestStack(),
+    chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] }),
+  ]);
+});
+afterAll(async () => {
+  if (executablePath === undefined) return;
+  await browser.close();
+  server.close();
+  await stack.stop();
+});
+
+/** What a frontend would do: show how many transfers have failed, and how often it was told. */
+const page = `
+  import { LiveClient } from './lib/client/live-client.ts';
+  const { origin, ticket } = window;
+  const client = new LiveClient({ url: window.socketOrigin, ticket: window.ticket });
+  const shown = document.getElementById('failed');
+  let told = 0;
+  for await (const event of client.subscribe('transfer.overview')) {
+    told += 1;
+    shown.textContent = event.data.transfers.failed + ' failed';
+    shown.dataset.told = String(told);
+  }
+`;
+
+it.skipIf(executablePath === undefined)(
+  'a change made with plain SQL on main arrives in the page',
+  async () => {
+    const view = await browser.newPage();
+    await view.exposeFunction('ticket', async () => {
+      const { tokens } = stack.description;
+      const { body } = await stack.api('/api/ws/ticket', { method: 'POST', token: tokens.viewer });
+      return body.ticket;
+    });
+    await view.addInitScript(`window.socketOrigin = '${stack.description.websocket}'`);
+    await view.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const { body } = await stack.api('/api/transfer/overview');
+    const { failed } = body.transfers as { failed: number };
+    await view.getByText(`${failed} failed`, { exact: true }).waitFor();
+    await stack.main.query("update data_transfer set status = 'failed' where status = 'completed'");
+    const after = (await stack.main.query("select from data_transfer where status = 'failed'")).rowCount;
+    expect(after).toBeGreaterThan(failed);
+    await view.getByText(`${after} failed`, { exact: true }).waitFor();
+    expect(await view.locator('#failed').getAttribute('data-told')).toBe('2');
+  },
+);

@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { readChannel } from '../../lib/change-feed/channels.ts';
+import { tailOf } from '../../lib/change-feed/read.ts';
+
+const entry = (position: string): [string, string[]] => [position, ['change', 'buffered', 'record', 'r']];
+
+it('a tail is whole as long as the entry at the position is still there', () => {
+  expect(tailOf('1-0', [entry('1-0'), entry('2-0')])).toMatchObject({
+    isBroken: false,
+    position: '2-0',
+    entries: [{ position: '2-0', change: 'buffered', record: 'r' }],
+  });
+  expect(tailOf('1-0', [entry('1-0')])).toMatchObject({ isBroken: false, position: '1-0', entries: [] });
+  expect(tailOf('1-0', [entry('2-0')])).toMatchObject({ isBroken: true, position: '2-0' });
+  expect(tailOf('1-0', [])).toMatchObject({ isBroken: true, position: '0-0' });
+  expect(tailOf('0-0', [entry('2-0')])).toMatchObject({ isBroken: false, position: '2-0' });
+});
+
+it('a channel is named whole, or is none', () => {
+  expect(readChannel('executed_obs_units?obs_unit_id=7')).toEqual({
+    kind: 'units',
+    name: 'executed_obs_units?obs_unit_id=7',
+    obsUnitId: 7,
+  });
+  for (const name of [
+    '',
+    'executed_obs_units?',
+    'executed_obs_units?obs_unit_id=07',
+    'transactions.1',
+    'buffer ',
+  ]) {
+    expect(readChannel(name)).toBeUndefined();
+  }
+});

@@ -38,7 +38,7 @@ export async function relayOutbox(redis: Redis, keys: Keys, replica: Database): 
   if (!last && cursor !== null) return false;
   const reached = last ? `${last.xid}:${last.id}` : '0:0';
   const records = rows.filter((row) => row.table_name === 'executed_obs_unit').map((row) => row.row_id);
-  const transfer = rows.some((row) => row.table_name !== 'executed_obs_unit');
+  const transfer = cursor !== null && rows.some((row) => row.table_name !== 'executed_obs_unit');
   await relayScript(
     redis,
     [keys.relay, keys.feed(streams.transfer.stream), keys.feed(streams.observations.stream)],

@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { clientMessage, errorMessage, resumedMessage, stateMessage } from '../../lib/change-feed/protocol.ts';
+
+interface Message {
+  readonly payload: {
+    readonly properties: Readonly<Record<string, unknown>>;
+    readonly required: readonly string[];
+  };
+}
+
+it('the document and the protocol name the same messages and members', async () => {
+  const text = await readFile(new URL('../../lib/change-feed/asyncapi.json', import.meta.url), 'utf8');
+  const { asyncapi, components } = JSON.parse(text) as {
+    asyncapi: string;
+    components: { messages: Record<string, Message> };
+  };
+  expect(asyncapi).toBe('3.0.0');
+  const heading = { channel: 'buffer', epoch: 'e', position: '1-0', fence: 1 };
+  const told = [
+    stateMessage('snapshot', heading, '{}', { part: 1, parts: 1, gap: true }),
+    stateMessage('update', heading, '{}', { change: 'changed', record: 'r', transaction_id: 't' }),
+    resumedMessage(heading),
+    errorMessage('unavailable', 'later', 'buffer'),
+  ];
+  for (const each of told) {
+    const message = JSON.parse(each) as { type: string };
+    const { properties, required } = components.messages[message.type]?.payload ?? {
+      properties: {},
+      required: [],
+    };
+    expect(Object.keys(message).sort()).toEqual(Object.keys(properties).sort());
+    for (const name of required) expect(message).toHaveProperty(name);
+  }
+  for (const message of [
+    { type: 'subscribe', channel: 'buffer', since: { epoch: 'e', position: '1-0' } },
+    { type: 'unsubscribe', channel: 'buffer' },
+    { type: 'ping', id: 1 },
+  ]) {
+    expect(clientMessage.safeParse(message).success).toBe(true);
+    const documented = components.messages[message.type]?.payload.properties ?? {};
+    expect(Object.keys(message).sort()).toEqual(Object.keys(documented).sort());
+  }
+});

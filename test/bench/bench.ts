@@ -1,10 +1,11 @@
-/** `npm run bench [-- answers | independence | drain | reads | confirm | bundle]`: all of them, or one. */
+/** `npm run bench [-- answers | independence | drain | reads | confirm | live | bundle]`: all of them, or one. */
 import { cpus, totalmem } from 'node:os';
 import { benchAnswers } from './answers.ts';
 import { benchBundle } from './bundle.ts';
 import { benchIndependence } from './independence.ts';
 import { benchConfirm } from './confirm.ts';
 import { benchDrain } from './drain.ts';
+import { benchLive } from './live.ts';
 import { benchReads } from './reads.ts';
 
 const benches = {
@@ -13,6 +14,7 @@ const benches = {
   drain: benchDrain,
   reads: benchReads,
   confirm: benchConfirm,
+  live: benchLive,
   bundle: benchBundle,
 };
 const wanted = process.argv.slice(2);

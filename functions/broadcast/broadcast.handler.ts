@@ -28,7 +28,8 @@ const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
 const log = createLog(logLevel, { function: 'broadcast' });
 
 /** Changes of others reach the outbox without a publication: it is looked at this often. */
-const lookMilliseconds = 150;
+const lookMilliseconds = 40;
+const failurePauseMilliseconds = 250;
 const renewMilliseconds = 4000;
 /** Somebody who reloads a page is back before this has passed. */
 const lingerMilliseconds = 5000;
@@ -46,6 +47,7 @@ export const handler = middy<unknown, void>().handler(async () => {
   let renewedAt = Date.now();
   let aloneSince: number | undefined;
   let hasBegun = false;
+  let wasWoken = true;
   try {
     while (Date.now() < ends) {
       if (Date.now() - renewedAt > renewMilliseconds) {
@@ -55,14 +57,14 @@ export const handler = middy<unknown, void>().handler(async () => {
       try {
         if (!hasBegun) await broadcaster.begin();
         hasBegun = true;
-        const open = await broadcaster.round(Date.now());
+        const open = await broadcaster.round(Date.now(), wasWoken);
         aloneSince = open > 0 ? undefined : (aloneSince ?? Date.now());
       } catch (error) {
         log.warn('a round failed; the next one does it again', { error });
-        await delay(lookMilliseconds);
+        await delay(failurePauseMilliseconds);
       }
       if (aloneSince !== undefined && Date.now() - aloneSince > lingerMilliseconds) break;
-      if (!broadcaster.hasMore) await wakes.next(lookMilliseconds);
+      wasWoken = broadcaster.hasMore || (await wakes.next(lookMilliseconds));
     }
     if (hasBegun) await broadcaster.handOver();
   } finally {

@@ -13,7 +13,7 @@ import {
 } from '../../lib/change-feed/connections.ts';
 import { errorMessage, resumedMessage, stateMessage, type Heading } from '../../lib/change-feed/protocol.ts';
 import { readBetween, readEnds, readFeed, type Feed, type FeedEntry } from '../../lib/change-feed/read.ts';
-import { relayOutbox } from '../../lib/change-feed/relay.ts';
+import { outboxEnd, relayOutbox } from '../../lib/change-feed/relay.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import { noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
@@ -34,6 +34,8 @@ const statePauseMilliseconds = 200;
 const bufferPauseMilliseconds = 1000;
 const credentialPauseMilliseconds = 2000;
 const settleMilliseconds = 300;
+/** A publication that was lost is made up for by then. */
+const readPauseMilliseconds = 1000;
 /** A registration that the feed did not tell of is found by then. */
 const lookPauseMilliseconds = 60_000;
 
@@ -85,6 +87,9 @@ export class Broadcaster {
   /** whether what was live at the last broadcaster may go on here */
   #goesOn = { states: false, events: false };
   #lookedAt: number | undefined;
+  #readAt = 0;
+  /** what the relay has seen; undefined: no replica answers, or none was asked yet */
+  #outboxEnd: string | undefined;
   #checkedAt = 0;
   #written = '';
   #isCut = false;
@@ -125,10 +130,16 @@ export class Broadcaster {
     }
   }
 
-  /** Relays, reads and sends what is new. @returns how many connections are open */
-  async round(nowMilliseconds: number): Promise<number> {
+  /**
+   * Relays, reads and sends what is new. Redis is asked only if something may be: the replica's outbox can be looked at often,
+   * and costs nothing.
+   * @param wasWoken something was published @returns how many connections are open
+   */
+  async round(nowMilliseconds: number, wasWoken: boolean): Promise<number> {
     const { redis, keys } = this.#parts;
-    await this.#relay();
+    const hasRelayed = await this.#relay();
+    if (!wasWoken && !hasRelayed && !this.#isDue(nowMilliseconds)) return this.#connections.size;
+    this.#readAt = nowMilliseconds;
     const feed = await readFeed(redis, keys, this.#at, this.#newEpoch);
     await this.#look(feed, nowMilliseconds);
     this.#restartBroken(feed);
@@ -149,12 +160,26 @@ export class Broadcaster {
     await this.#checkpoint(true);
   }
 
-  async #relay(): Promise<void> {
+  #isDue(now: number): boolean {
+    const isStale = [...this.#states.values()].some((state) => state.isStale);
+    return this.hasMore || isStale || now - this.#readAt >= readPauseMilliseconds;
+  }
+
+  /** @returns whether there was something */
+  async #relay(): Promise<boolean> {
     const { redis, keys, replicas, log } = this.#parts;
     try {
-      await readFromReplica(replicas, noFloor, (database) => relayOutbox(redis, keys, database));
+      return await readFromReplica(replicas, noFloor, async (database) => {
+        const end = await outboxEnd(database);
+        if (end === this.#outboxEnd) return false;
+        while (await relayOutbox(redis, keys, database));
+        this.#outboxEnd = end;
+        return true;
+      });
     } catch (error) {
-      log.warn('changes of others wait for a replica', { error });
+      if (this.#outboxEnd !== undefined) log.warn('changes of others wait for a replica', { error });
+      this.#outboxEnd = undefined;
+      return false;
     }
   }
 

@@ -67,6 +67,13 @@ export function accessTokenVerifier(jwks: JSONWebKeySet, settings: AccessTokenSe
   };
 }
 
+/** What may be published of a key set, whatever else is in it. */
+export function publicKeysOf({ keys }: JSONWebKeySet): JSONWebKeySet {
+  return {
+    keys: keys.map(({ kty, crv, x, kid, alg }) => ({ kty, crv, x, kid, alg, use: 'sig' })),
+  };
+}
+
 export interface SessionClaims {
   readonly id: string;
   readonly name: string;

@@ -51,6 +51,12 @@ export async function relayOutbox(redis: Redis, keys: Keys, replica: Database): 
   return rows.length === pageSize;
 }
 
+/** Where the outbox ends that can be relayed; asks nothing of Redis. */
+export async function outboxEnd(replica: Database): Promise<string> {
+  const [last] = await lastRow(replica);
+  return last ? `${last.xid}:${last.id}` : '';
+}
+
 async function rowsAfter(replica: Database, cursor: string) {
   const { rows } = await replica.query({
     name: 'outbox-after',
@@ -64,8 +70,11 @@ async function rowsAfter(replica: Database, cursor: string) {
 }
 
 async function lastRow(replica: Database) {
-  const { rows } = await replica.query(`
-    select xid::text, id::text, table_name, row_id from change_outbox
-    where ${settled} order by change_outbox.xid desc, change_outbox.id desc limit 1`);
+  const { rows } = await replica.query({
+    name: 'outbox-end',
+    text: `
+      select xid::text, id::text, table_name, row_id from change_outbox
+      where ${settled} order by change_outbox.xid desc, change_outbox.id desc limit 1`,
+  });
   return z.array(outboxRow).parse(rows);
 }

@@ -1,7 +1,7 @@
 /** Pub/sub over server-sent events. It only wakes: a stream that drops loses messages, and raises no event by itself. */
 export interface Wakes {
-  /** resolves at the next publication since the last call, or after the time */
-  readonly next: (milliseconds: number) => Promise<void>;
+  /** resolves at the next publication since the last call, or after the time; @returns whether there was one */
+  readonly next: (milliseconds: number) => Promise<boolean>;
   readonly stop: () => void;
 }
 
@@ -32,8 +32,10 @@ export function listen(
           };
         });
       }
+      const was = woken;
       woken = false;
       resume = undefined;
+      return was;
     },
     stop: () => stopping.abort(),
   };

@@ -127,12 +127,19 @@ export const functions = {
   },
   authenticate: {
     entry: 'functions/authenticate/authenticate.handler.ts',
-    description: 'socket tickets',
+    description: 'API tokens and socket tickets',
     timeoutSeconds: 15,
     memoryMegabytes: 512,
     concurrency: 5,
     database: false,
-    environment: [...redis, ...jwt, 'TICKETS_PER_SECOND'],
+    environment: [
+      ...redis,
+      ...jwt,
+      ...transactionsQueue,
+      'TICKETS_PER_SECOND',
+      'BUFFER_BUDGET_BYTES',
+      'RATE_LIMIT_PER_SECOND',
+    ],
   },
   apply: {
     entry: 'functions/process/apply.handler.ts',

@@ -1,6 +1,6 @@
 import type { Principal } from '../../lib/auth/principal.ts';
-import { readCredential } from '../../lib/auth/credential.ts';
-import { accept, withStamp, type Claimant } from '../../lib/buffer/accept.ts';
+import { claimantOf } from '../../lib/auth/claimant.ts';
+import { accept, withStamp } from '../../lib/buffer/accept.ts';
 import { idempotencyKeyOf } from '../../lib/http/idempotency-key.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
@@ -73,11 +73,4 @@ export async function decide(
 function identityOf(request: Request, principal: Principal, { status }: FoundTransaction): string[] {
   const key = idempotencyKeyOf(request);
   return key === undefined ? [String(status.attempts)] : [principal.id, key];
-}
-
-function claimantOf(request: Request, principal: Principal): Claimant {
-  const credential = readCredential(request.headers.authorization);
-  return credential.kind === 'api-token'
-    ? credential
-    : { kind: 'session', principalId: principal.id, sessionId: principal.sessionId ?? '' };
 }

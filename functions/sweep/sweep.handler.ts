@@ -1,5 +1,6 @@
 /** Every minute: whatever a lost message has left lying is taken up again. With every message lost all still completes. */
 import middy from '@middy/core';
+import { loadTokens } from '../../lib/auth/token-store.ts';
 import { listConnections, pruneConnections } from '../../lib/change-feed/connections.ts';
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { trimFeed } from '../../lib/change-feed/read.ts';
@@ -54,6 +55,9 @@ export const handler = middy<unknown, void>().handler(async () => {
   });
   await step('relay', () =>
     readFromReplica(replicas, noFloor, (replica) => relayOutbox(redis, keys, replica)),
+  );
+  await step('tokens', () =>
+    readFromReplica(replicas, noFloor, (replica) => loadTokens(redis, keys, replica)),
   );
   await step('trim', () => trimFeed(redis, keys, now));
   await step('outbox', async () => {

@@ -80,6 +80,7 @@ redis.call('HSET', tx, 'reference', reference, 'state', 'buffered', 'revision', 
   'records', a.records, 'principal', a.principal, 'patch', patch, 'status', verified and a.status or 202,
   'history', '[' .. cjson.encode({at = a.now_ms, state = 'buffered'}) .. ']')
 if base then redis.call('HSET', tx, 'base', base) end
+if a.quiet then redis.call('HSET', tx, 'quiet', '1') end
 redis.call('ZADD', pending, stamp, reference)
 redis.call('HSET', overlay, 'b:' .. a.id, '{"stamp":' .. stamp .. ',' .. rest,
   's:' .. a.id, cjson.encode({state = 'buffered', verified = verified}))
@@ -92,10 +93,12 @@ elseif a.finish then
   redis.call('HSET', record, 'given_status', a.finish.status, 'end_time', a.finish.end_time,
     'given_metadata', a.finish.given_metadata, 'finish', patch)
 end
-index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
 redis.call('HINCRBY', stats, 'bytes', size)
-feed_append(feed, '${streams.observations.wakes}', 'change', 'buffered', 'record', a.aggregate,
-  'obs_unit_id', unit or '', 'transaction', a.id)
+if not a.quiet then
+  index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
+  feed_append(feed, '${streams.observations.wakes}', 'change', 'buffered', 'record', a.aggregate,
+    'obs_unit_id', unit or '', 'transaction', a.id)
+end
 return cjson.encode({accepted = true, stamp = stamp, patch = patch, base = base,
   status = verified and a.status or 202})
 `);
@@ -116,6 +119,8 @@ export interface AcceptRequest {
   /** HTTP status of the answer when the site knows the record */
   readonly status: number;
   readonly start?: { readonly obs_unit_id: number; readonly start_ms: number };
+  /** it is of no executed unit: no listing and no channel shows it */
+  readonly isQuiet?: true;
   readonly finish?: {
     readonly status: string;
     readonly end_time: string;
@@ -198,6 +203,7 @@ export async function accept(redis: Redis, keys: Keys, request: AcceptRequest): 
         has_key: request.keyDigest !== undefined,
         start: request.start,
         finish: request.finish,
+        quiet: request.isQuiet,
         now_ms: now,
         rest_of_window: 1 - (now % 1000) / 1000,
         rate_limit: request.requestsPerSecond,

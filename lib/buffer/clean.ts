@@ -19,7 +19,7 @@ local cleaned = 0
 for i, a in ipairs(cjson.decode(ARGV[3])) do
   local tx, overlay, record, reference = KEYS[6 + 3 * i], KEYS[7 + 3 * i], KEYS[8 + 3 * i], a.reference
   local lsn = redis.call('ZSCORE', committed, reference)
-  local known = redis.call('HMGET', tx, 'revision', 'state', 'size', 'history', 'patch')
+  local known = redis.call('HMGET', tx, 'revision', 'state', 'size', 'history', 'quiet')
   -- a later mark of the same transaction waits for its own proof
   if lsn and known[1] and tonumber(known[1]) <= a.revision then
     redis.call('ZREM', committed, reference)
@@ -42,7 +42,7 @@ for i, a in ipairs(cjson.decode(ARGV[3])) do
       unindex_overlay(by_start, by_unit, unknown, r[1], r[2], a.aggregate)
       redis.call('EXPIRE', record, remember)
     end
-    if state == 'replicated' then
+    if state == 'replicated' and not known[5] then
       feed_append(feed, '${streams.observations.wakes}', 'change', 'replicated', 'record', a.aggregate,
         'obs_unit_id', r[1] or '', 'transaction', a.id)
     end

@@ -32,10 +32,14 @@ elseif a.finish then
 end
 if tonumber(r[3] or 0) < tonumber(a.stamp) then redis.call('HSET', record, 'stamp', a.stamp) end
 redis.call('PERSIST', record)
-index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
 redis.call('HINCRBY', stats, 'bytes', size)
-feed_append(feed, '${streams.observations.wakes}', 'change', 'buffered', 'record', a.aggregate,
-  'obs_unit_id', unit or '', 'transaction', a.id)
+if a.quiet then
+  redis.call('HSET', tx, 'quiet', '1')
+else
+  index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
+  feed_append(feed, '${streams.observations.wakes}', 'change', 'buffered', 'record', a.aggregate,
+    'obs_unit_id', unit or '', 'transaction', a.id)
+end
 return 1
 `);
 
@@ -71,9 +75,15 @@ export async function heal(
         records: JSON.stringify(recordIdsOf(transaction)),
         principal: transaction.principal,
         now_ms: nowMilliseconds,
+        quiet: isQuiet(transaction),
         ...knownOf(transaction),
       }),
       JSON.stringify(transaction),
     ],
   );
+}
+
+/** Of no executed unit. */
+function isQuiet({ steps }: Transaction): boolean {
+  return steps.every((step) => 'table' in step && step.table === 'api_token');
 }

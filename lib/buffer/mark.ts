@@ -15,7 +15,7 @@ local marked = 0
 for i, text in ipairs(cjson.decode(ARGV[4])) do
   local a = text
   local tx, overlay = KEYS[6 + 2 * i], KEYS[7 + 2 * i]
-  local known = redis.call('HMGET', tx, 'revision', 'reference', 'history')
+  local known = redis.call('HMGET', tx, 'revision', 'reference', 'history', 'quiet')
   if known[2] and known[2] ~= a.reference then
     redis.call('ZREM', pending, known[2])
     redis.call('ZREM', inflight, known[2])
@@ -39,8 +39,10 @@ for i, text in ipairs(cjson.decode(ARGV[4])) do
       redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text,
         reason = a.reason, refused = a.outcome == 'refused'}))
     end
-    feed_append(feed, '${streams.observations.wakes}', 'change', a.change, 'record', a.aggregate,
-      'obs_unit_id', a.obs_unit_id, 'transaction', a.id)
+    if not known[4] then
+      feed_append(feed, '${streams.observations.wakes}', 'change', a.change, 'record', a.aggregate,
+        'obs_unit_id', a.obs_unit_id, 'transaction', a.id)
+    end
     marked = marked + 1
   end
 end

@@ -1,5 +1,19 @@
 -- The schema as the migrations make it. Written by: npm run db:dump
 
+create table api_token (
+  created_at timestamp with time zone not null default clock_timestamp(),
+  expires_at timestamp with time zone,
+  field_stamps jsonb not null default '{}'::jsonb,
+  id uuid not null,
+  name text not null,
+  permissions text not null,
+  principal text not null,
+  revoked_at timestamp with time zone,
+  role text not null,
+  token_hash text not null,
+  updated_at timestamp with time zone not null default clock_timestamp()
+);
+
 create table change_outbox (
   changed_at timestamp with time zone not null default clock_timestamp(),
   id bigint not null generated as identity,
@@ -169,6 +183,12 @@ create table transaction_audit (
   reason text,
   transaction_id uuid not null
 );
+
+alter table api_token add constraint api_token_pkey PRIMARY KEY (id);
+
+alter table api_token add constraint api_token_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'observer'::text, 'viewer'::text, 'service'::text])));
+
+alter table api_token add constraint api_token_token_hash_key UNIQUE (token_hash);
 
 alter table change_outbox add constraint change_outbox_pkey PRIMARY KEY (id);
 
@@ -442,6 +462,8 @@ begin
       select to_jsonb(t) into found_row from raw_data_package t where id = row_id for update;
     when 'raw_data_file' then
       select to_jsonb(t) into found_row from raw_data_file t where id = row_id for update;
+    when 'api_token' then
+      select to_jsonb(t) into found_row from api_token t where id = row_id for update;
   end case;
   return found_row;
 end $function$
@@ -705,6 +727,8 @@ begin
     tbl, columns) using merged, row_id;
 end $function$
 ;
+
+CREATE TRIGGER api_token_stamp BEFORE UPDATE ON public.api_token FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
 
 CREATE TRIGGER data_transfer_change AFTER INSERT OR DELETE OR UPDATE ON public.data_transfer FOR EACH ROW EXECUTE FUNCTION note_change();
 

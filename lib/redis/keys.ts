@@ -31,6 +31,10 @@ export function keysOf(prefix: string) {
     overlaidUnknown: key('overlaid', 'unknown'),
     /** hash of API token → principal; key by SHA-256 of the token */
     token: (hash: string) => key('token', hash),
+    /** set of hashes of one user's API tokens */
+    tokensOf: (principal: string) => key('tokens', 'of', principal),
+    /** hash of the API token with this id */
+    tokenById: (id: string) => key('token', 'id', id),
     /** present once every valid API token has been loaded from the database */
     tokensLoaded: key('tokens', 'loaded'),
     /** present while access tokens of a revoked session could still be valid */

@@ -69,6 +69,7 @@ export function merge(snapshot: Snapshot, overlay: readonly OverlayEntry[]): Mer
     executed_obs_unit: recordsOf('executed_obs_unit'),
     raw_data_package: recordsOf('raw_data_package'),
     raw_data_file: recordsOf('raw_data_file'),
+    api_token: recordsOf('api_token'),
   };
 }
 

@@ -5,8 +5,13 @@
  */
 import * as z from 'zod/mini';
 
-/** Tables whose rows are recorded through the buffer. All rows of one aggregate belong to one executed unit. */
-export const bufferedTables = ['executed_obs_unit', 'raw_data_package', 'raw_data_file'] as const;
+/** Tables whose rows are recorded through the buffer. All rows of one aggregate belong to one executed unit, or to one token. */
+export const bufferedTables = [
+  'executed_obs_unit',
+  'raw_data_package',
+  'raw_data_file',
+  'api_token',
+] as const;
 
 export type BufferedTable = (typeof bufferedTables)[number];
 
@@ -42,7 +47,7 @@ const transactionV1 = z.object({
   id: uuid,
   /** accept clock in µs since 1970; unique and rising within an aggregate: the order of its changes */
   stamp: z.int(),
-  /** the executed unit that everything in it belongs to */
+  /** the executed unit, or the API token, that everything in it belongs to */
   aggregate: uuid,
   /** user id of who asked */
   principal: z.string(),

@@ -28,6 +28,10 @@ const requests: Readonly<Record<Operation, { path?: string; status: number } & R
   readJwks: { status: 200 },
   readMe: { status: 200 },
   listScopes: { status: 200 },
+  createToken: { body: { name: 'matrix', scopes: ['read:observations'] }, status: 201 },
+  listTokens: { status: 200 },
+  rotateToken: { status: 404 },
+  revokeToken: { status: 404 },
   createTicket: { status: 201 },
 };
 

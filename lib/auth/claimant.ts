@@ -1,0 +1,12 @@
+import type { Claimant } from '../buffer/accept.ts';
+import type { Request } from '../http/serve.ts';
+import { readCredential } from './credential.ts';
+import type { Principal } from './principal.ts';
+
+/** Who the accept script shall check again, atomically with the write. */
+export function claimantOf(request: Request, principal: Principal): Claimant {
+  const credential = readCredential(request.headers.authorization);
+  return credential.kind === 'api-token'
+    ? credential
+    : { kind: 'session', principalId: principal.id, sessionId: principal.sessionId ?? '' };
+}

@@ -1,0 +1,170 @@
+/** API tokens: made, used, renewed and revoked; also with the link cut, and after Redis has forgotten them. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
+import { signAccessToken } from '../../lib/auth/access-token.ts';
+import { hashToken } from '../../lib/auth/api-token.ts';
+import { rolePermissions, type Role } from '../../lib/auth/permissions.ts';
+import { eventually } from '../support/eventually.ts';
+import { startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
+
+let stack: TestStack;
+let observer: string;
+let other: string;
+
+beforeAll(async () => {
+  stack = await startTestStack();
+  [observer, other] = await Promise.all([session('601', 'observer'), session('602', 'observer')]);
+});
+afterEach(() => stack.link.set({ up: true }));
+afterAll(() => stack.stop());
+
+function session(id: string, role: Role): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { id, name: role, role, sessionId: randomUUID() };
+  const times = { issuedAt: now, expiresAt: now + 600, id: randomUUID() };
+  return signAccessToken(stack.secrets.privateKey, tokenIssuer, claims, times);
+}
+const make = (body: object, token = observer) => stack.api('/api/tokens', { method: 'POST', body, token });
+const list = async (token = observer) =>
+  (await stack.api('/api/tokens', { token })).body as unknown as {
+    id: string;
+    name: string;
+    revoked: boolean;
+  }[];
+const revoke = (id: unknown, token = observer) =>
+  stack.api(`/api/tokens/${String(id)}`, { method: 'DELETE', token });
+const start = (token: unknown): Promise<Reply> =>
+  startUnit((path, request) => stack.api(path, { ...request, token: String(token) }), { obs_unit_id: 41 });
+const rowOf = async (id: unknown) =>
+  (
+    await stack.main.query<{ token_hash: string; revoked_at: Date | null; principal: string }>(
+      'select token_hash, revoked_at, principal from api_token where id = $1',
+      [id],
+    )
+  ).rows[0];
+
+describe('a token', () => {
+  it('is shown once, works at once, and stands at main by its hash', async () => {
+    const { status, body } = await make({ name: 'night script', scopes: ['write:*', 'read:observations'] });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({
+      name: 'night script',
+      scopes: ['read:observations', 'write:observations'],
+      expires_at: null,
+      revoked: false,
+    });
+    expect((await start(body.token)).status).toBe(201);
+    const listed = await stack.api('/api/tokens', { token: observer });
+    expect(listed.body).toMatchObject([{ id: body.id, name: 'night script' }]);
+    expect(JSON.stringify(listed.body)).not.toContain(String(body.token).split('_')[2]);
+    const row = await eventually(async () => {
+      const found = await rowOf(body.id);
+      expect(found).toBeDefined();
+      return found;
+    });
+    expect(row).toEqual({ token_hash: hashToken(String(body.token)), revoked_at: null, principal: '601' });
+    const { rows } = await stack.main.query("select principal from inbox where operation = 'createToken'");
+    expect(rows).toEqual([{ principal: '601' }]);
+  });
+
+  it('has never more than its owner, and ends when it says', async () => {
+    expect((await make({ name: 'x', scopes: ['manage:users'] })).status).toBe(403);
+    expect((await make({ name: 'x', scopes: ['fly:*'] })).status).toBe(400);
+    const { body } = await make({ name: 'all', scopes: ['*'], expires_in_days: 1 });
+    expect(body.scopes).toEqual(rolePermissions.observer);
+    const left = Date.parse(String(body.expires_at)) - Date.now();
+    expect(left).toBeGreaterThan(23 * 3600 * 1000);
+    expect(left).toBeLessThanOrEqual(24 * 3600 * 1000);
+    // a token made with a token ends with it, and has no more than it
+    const child = await make({ name: 'child', scopes: ['*'] }, String(body.token));
+    expect(child.body).toMatchObject({ scopes: rolePermissions.observer, expires_at: body.expires_at });
+    const narrow = await make({ name: 'narrow', scopes: ['manage:tokens'] });
+    expect(
+      (await make({ name: 'x', scopes: ['write:observations'] }, String(narrow.body.token))).status,
+    ).toBe(403);
+  });
+
+  it.each([
+    {},
+    { name: '' },
+    { name: 'x', scopes: [] },
+    { name: 'x', expires_in_days: 0 },
+    { name: 'x', role: 'admin' },
+  ])('is not made of %j', async (body) => {
+    expect((await make(body)).status).toBe(400);
+  });
+
+  it('is revoked at once, at main too, and by nobody else but an admin', async () => {
+    const { body } = await make({ name: 'to end' });
+    const foreign = await revoke(body.id, other);
+    expect(foreign.status).toBe(404);
+    expect((await start(body.token)).status).toBe(201);
+    expect((await revoke(body.id)).body).toMatchObject({ id: body.id, revoked: true });
+    expect((await start(body.token)).status).toBe(401);
+    await eventually(async () => expect((await rowOf(body.id))?.revoked_at).toBeInstanceOf(Date));
+    const { body: second } = await make({ name: 'to end by an admin' });
+    expect((await revoke(second.id, stack.description.tokens.admin)).status).toBe(200);
+    expect((await start(second.token)).status).toBe(401);
+  });
+
+  it('is renewed: the new one works, the old one does not', async () => {
+    const { body: old } = await make({ name: 'renewed', scopes: ['write:observations'] });
+    const path = `/api/tokens/${String(old.id)}/rotate`;
+    expect((await stack.api(path, { method: 'POST', token: other })).status).toBe(404);
+    const { status, body } = await stack.api(path, { method: 'POST', token: observer });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ name: 'renewed', scopes: ['write:observations'] });
+    expect((await start(old.token)).status).toBe(401);
+    expect((await start(body.token)).status).toBe(201);
+  });
+});
+
+it('with the link cut tokens are made and revoked all the same, and main learns of both', async () => {
+  stack.link.set({ up: false });
+  const { body: kept } = await make({ name: 'made in the dark' });
+  const { body: ended } = await make({ name: 'ended in the dark' });
+  expect((await revoke(ended.id, stack.description.tokens.admin)).status).toBe(200);
+  expect([(await start(kept.token)).status, (await start(ended.token)).status]).toEqual([201, 401]);
+  expect(await rowOf(kept.id)).toBeUndefined();
+  stack.link.set({ up: true });
+  await eventually(
+    async () => {
+      expect((await rowOf(kept.id))?.revoked_at).toBeNull();
+      expect((await rowOf(ended.id))?.revoked_at).toBeInstanceOf(Date);
+    },
+    { timeoutMs: 30_000 },
+  );
+});
+
+it('what Redis has forgotten is loaded again, and what was revoked stays so', async () => {
+  const { body: good } = await make({ name: 'remembered' });
+  const { body: bad } = await make({ name: 'revoked before' });
+  await revoke(bad.id);
+  await eventually(async () => {
+    const { rows } = await stack.replica.query(
+      'select id from api_token where id = any ($1) and (id = $2 or revoked_at is not null)',
+      [[good.id, bad.id], good.id],
+    );
+    expect(rows).toHaveLength(2);
+  });
+  const { redisClient, keys } = stack;
+  for (const { token } of [good, bad]) await redisClient.del(keys.token(hashToken(String(token))));
+  await redisClient.del(keys.tokensLoaded, keys.tokensOf('601'));
+  expect((await stack.api('/auth/me', { token: String(good.token) })).status).toBe(503);
+  await stack.runSchedule('sweep');
+  expect((await stack.api('/auth/me', { token: String(good.token) })).status).toBe(200);
+  expect((await start(good.token)).status).toBe(201);
+  expect((await start(bad.token)).status).toBe(401);
+  expect((await list()).find(({ id }) => id === bad.id)).toMatchObject({ revoked: true });
+});
+
+it('a token in its making is in no listing of units and on no channel', async () => {
+  const before = (await stack.api('/executed_obs_units?limit=1000')).body as unknown as unknown[];
+  stack.link.set({ up: false });
+  const length = await stack.redisClient.xlen(stack.keys.feed('executed_obs_units'));
+  await make({ name: 'quiet' });
+  expect(await stack.redisClient.xlen(stack.keys.feed('executed_obs_units'))).toBe(length);
+  const after = (await stack.api('/executed_obs_units?limit=1000')).body as unknown as unknown[];
+  expect(after).toHaveLength(before.length);
+});

@@ -74,6 +74,8 @@ export interface FunctionSpec {
   readonly concurrency: number;
   /** needs a network path to Postgres */
   readonly database: boolean;
+  /** of invocations that nobody waits for */
+  readonly asynchronous?: { readonly retries: number; readonly maxAgeSeconds: number };
   readonly environment: readonly EnvironmentName[];
 }
 
@@ -200,6 +202,8 @@ export const functions = {
     memoryMegabytes: 1024,
     concurrency: 2,
     database: true,
+    // a start that comes late finds another at work; the sweeper starts one that is missing
+    asynchronous: { retries: 0, maxAgeSeconds: 60 },
     environment: [
       ...redis,
       'REPLICAS',

@@ -89,6 +89,10 @@ export class Functions extends Construct {
       memorySize: spec.memoryMegabytes,
       // consumers are bounded by their event source, which does not throttle what it has received
       ...(!isConsumer && { reservedConcurrentExecutions: spec.concurrency }),
+      ...(spec.asynchronous && {
+        retryAttempts: spec.asynchronous.retries,
+        maxEventAge: Duration.seconds(spec.asynchronous.maxAgeSeconds),
+      }),
       environment: Object.fromEntries(
         spec.environment.map((variable) => [variable, this.#valueOf(variable, deployment)]),
       ),

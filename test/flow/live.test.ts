@@ -88,3 +88,18 @@ it('goes on after the broadcaster was killed, with a snapshot', async () => {
   expect(second).toMatchObject({ type: 'snapshot' });
   expect(second?.fence).toBeGreaterThan(first?.fence ?? 0);
 });
+
+it('runs while somebody watches, and no longer', async () => {
+  await open();
+  const { redisClient, keys } = stack;
+  await eventually(async () => expect(await redisClient.exists(keys.broadcaster)).toBe(1));
+  for (const socket of sockets.splice(0)) socket.close();
+  await eventually(async () => expect(await redisClient.exists(keys.broadcaster)).toBe(0), {
+    timeoutMs: 20_000,
+  });
+  // the schedule finds nobody, and starts nothing
+  await stack.runSchedule('sweep');
+  expect(await redisClient.exists(keys.broadcaster)).toBe(0);
+  const later = await open();
+  await eventually(() => expect(later.messages).toHaveLength(1));
+});

@@ -78,6 +78,16 @@ describe('the synthesized template', () => {
     }
   });
 
+  it('starts a broadcaster once, or not at all', () => {
+    const configs = resources('AWS::Lambda::EventInvokeConfig').map(({ Properties }) => Properties);
+    expect(configs).toMatchObject([
+      {
+        MaximumRetryAttempts: functions.broadcast.asynchronous.retries,
+        MaximumEventAgeInSeconds: functions.broadcast.asynchronous.maxAgeSeconds,
+      },
+    ]);
+  });
+
   it('has the routes of both APIs', () => {
     const keys = resources('AWS::ApiGatewayV2::Route').map(({ Properties }) => Properties.RouteKey);
     const expected = [

@@ -281,6 +281,14 @@ export const plainWebSocketPath = '/api/ws';
 /** The only stage of the WebSocket API. */
 export const webSocketStage = 'live';
 
+/** What browsers of the allowed origins may send and read. */
+export const cors = {
+  methods: ['GET', 'POST', 'PUT', 'DELETE'],
+  allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-none-match'],
+  exposeHeaders: ['etag', 'link', 'location', 'retry-after', 'idempotency-replayed', 'unseen'],
+  maxAgeSeconds: 600,
+} as const;
+
 /** Every HTTP route, with the function that serves it. */
 export const httpRoutes: readonly {
   readonly method: string;

@@ -1,10 +1,10 @@
-import { CfnParameter, Stack } from 'aws-cdk-lib';
+import { CfnParameter, Duration, Stack } from 'aws-cdk-lib';
 import type { CfnStage, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { CorsHttpMethod, HttpApi, type IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { httpRoutes } from '../topology.ts';
+import { cors, httpRoutes } from '../topology.ts';
 import type { Functions } from './functions.ts';
 
 /** API Gateway's HTTP API with the routes of the topology. */
@@ -25,9 +25,10 @@ export class HttpGateway extends Construct {
       apiName: `${name}-http`,
       corsPreflight: {
         allowOrigins: origins.valueAsList,
-        allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.POST, CorsHttpMethod.PUT, CorsHttpMethod.DELETE],
-        allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-none-match'],
-        exposeHeaders: ['etag', 'link', 'location', 'retry-after', 'idempotency-replayed', 'unseen'],
+        allowMethods: cors.methods.map((method) => CorsHttpMethod[method]),
+        allowHeaders: [...cors.allowHeaders],
+        exposeHeaders: [...cors.exposeHeaders],
+        maxAge: Duration.seconds(cors.maxAgeSeconds),
         allowCredentials: true,
       },
     });

@@ -56,8 +56,13 @@ afterAll(async () => {
 /** What a frontend would do: show how many transfers have failed, and how often it was told. */
 const page = `
   import { LiveClient } from './lib/client/live-client.ts';
-  const { origin, ticket } = window;
-  const client = new LiveClient({ url: window.socketOrigin, ticket: window.ticket });
+  const { http, websocket, token } = window.observatory;
+  const ticket = async () => {
+    const headers = { Authorization: 'Bearer ' + token };
+    const response = await fetch(http + '/api/ws/ticket', { method: 'POST', headers });
+    return (await response.json()).ticket;
+  };
+  const client = new LiveClient({ url: websocket, ticket });
   const shown = document.getElementById('failed');
   let told = 0;
   for await (const event of client.subscribe('transfer.overview')) {
@@ -71,12 +76,9 @@ it.skipIf(executablePath === undefined)(
   'a change made with plain SQL on main arrives in the page',
   async () => {
     const view = await browser.newPage();
-    await view.exposeFunction('ticket', async () => {
-      const { tokens } = stack.description;
-      const { body } = await stack.api('/api/ws/ticket', { method: 'POST', token: tokens.viewer });
-      return body.ticket;
-    });
-    await view.addInitScript(`window.socketOrigin = '${stack.description.websocket}'`);
+    const { http, websocket, tokens } = stack.description;
+    const observatory = JSON.stringify({ http, websocket, token: tokens.viewer });
+    await view.addInitScript(`window.observatory = ${observatory}`);
     await view.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
     const { body } = await stack.api('/api/transfer/overview');
     const { failed } = body.transfers as { failed: number };
@@ -88,3 +90,17 @@ it.skipIf(executablePath === undefined)(
     expect(await view.locator('#failed').getAttribute('data-told')).toBe('2');
   },
 );
+
+it.skipIf(executablePath === undefined)('a page of another origin reads nothing', async () => {
+  const ask = (origin: string) =>
+    fetch(`${stack.description.http}/api/ws/ticket`, {
+      method: 'OPTIONS',
+      headers: { Origin: origin, 'Access-Control-Request-Method': 'POST' },
+    });
+  const allowed = await ask('http://localhost:8080');
+  expect(allowed.status).toBe(204);
+  expect(allowed.headers.get('access-control-allow-origin')).toBe('http://localhost:8080');
+  for (const origin of ['https://elsewhere.org', 'http://localhost.elsewhere.org', 'null']) {
+    expect((await ask(origin)).headers.get('access-control-allow-origin')).toBeNull();
+  }
+});

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod/mini';
-import { httpRoutes, type FunctionName } from '../../topology.ts';
+import { cors, httpRoutes, type FunctionName } from '../../topology.ts';
 
 export type Invoke = (name: FunctionName, event: unknown) => Promise<unknown>;
 
@@ -31,6 +31,7 @@ export async function answerHttp(
   response: ServerResponse,
 ): Promise<void> {
   const [rawPath = '/', rawQueryString = ''] = (request.url ?? '/').split('?');
+  if (answerCors(request, response)) return;
   const match = matchers.find(
     ({ route, pattern }) => route.method === request.method && pattern.test(rawPath),
   );
@@ -50,6 +51,28 @@ export async function answerHttp(
   for (const [key, value] of Object.entries(headers)) response.setHeader(key, String(value));
   if (cookies) response.setHeader('Set-Cookie', cookies);
   response.writeHead(statusCode).end(isBase64Encoded ? Buffer.from(text, 'base64') : text);
+}
+
+/** Where a frontend is developed; a deployment names its own. */
+const localOrigin = /^http:\/\/(localhost|127\.0\.0\.1)(:\d+)?$/;
+
+/** As API Gateway does it: preflights never reach a function. @returns whether that was all */
+function answerCors(request: IncomingMessage, response: ServerResponse): boolean {
+  const { origin = '' } = request.headers;
+  const isPreflight = request.method === 'OPTIONS' && 'access-control-request-method' in request.headers;
+  if (localOrigin.test(origin)) {
+    response.setHeader('Access-Control-Allow-Origin', origin);
+    response.setHeader('Access-Control-Allow-Credentials', 'true');
+    response.setHeader('Access-Control-Expose-Headers', cors.exposeHeaders.join(','));
+    response.setHeader('Vary', 'Origin');
+    if (isPreflight) {
+      response.setHeader('Access-Control-Allow-Methods', cors.methods.join(','));
+      response.setHeader('Access-Control-Allow-Headers', cors.allowHeaders.join(','));
+      response.setHeader('Access-Control-Max-Age', String(cors.maxAgeSeconds));
+    }
+  }
+  if (isPreflight) response.writeHead(204).end();
+  return isPreflight;
 }
 
 function eventOf(

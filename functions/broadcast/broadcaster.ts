@@ -1,6 +1,6 @@
 /** What one holder of the lease does: it follows the feed, and tells each subscription what is new. */
 import type { StreamName } from '../../lib/change-feed/append.ts';
-import { isState, readChannel, streamOf, type Channel } from '../../lib/change-feed/channels.ts';
+import { isState, streamOf, type Channel } from '../../lib/change-feed/channels.ts';
 import { readCheckpoint, writeCheckpoint } from '../../lib/change-feed/checkpoint.ts';
 import {
   listConnections,
@@ -9,7 +9,6 @@ import {
   unregister,
   type Connection,
   type Since,
-  type Subscription,
 } from '../../lib/change-feed/connections.ts';
 import { errorMessage, resumedMessage, stateMessage, type Heading } from '../../lib/change-feed/protocol.ts';
 import { readBetween, readEnds, readFeed, type Feed, type FeedEntry } from '../../lib/change-feed/read.ts';
@@ -20,6 +19,7 @@ import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { Mailbox, type MailboxSettings } from './mailbox.ts';
 import type { Disconnect, Post } from './post.ts';
 import { withoutRight } from './revocation.ts';
+import { Subscriptions, type GoesOn } from './subscriptions.ts';
 import { eventTexts, readState, snapshotTexts } from './texts.ts';
 
 export interface BroadcasterParts extends SmartQueryParts {
@@ -39,20 +39,6 @@ const readPauseMilliseconds = 1000;
 /** A registration that the feed did not tell of is found by then. */
 const lookPauseMilliseconds = 60_000;
 
-/** One subscription of one connection. */
-interface Watcher {
-  readonly id: string;
-  readonly channel: Channel;
-  readonly asked: number;
-}
-
-interface Beginner extends Watcher {
-  /** what the client says that it has */
-  readonly since?: Since;
-  /** it was told more before, and cannot go on from there */
-  readonly hasGap: boolean;
-}
-
 type StateKind = 'transfer' | 'buffer';
 const stateChannels = { transfer: 'transfer.overview', buffer: 'buffer' } as const;
 
@@ -70,13 +56,8 @@ export class Broadcaster {
   readonly #newEpoch: string;
   readonly #mailbox: Mailbox;
   readonly #connections = new Map<string, Connection>();
-  /** channel → connection → subscription that has its snapshot */
-  readonly #live = new Map<string, Map<string, Watcher>>();
-  /** by connection and channel */
-  readonly #beginning = new Map<string, Beginner>();
+  readonly #subscriptions = new Subscriptions();
   readonly #states = new Map<StateKind, State>();
-  /** noted as behind for the next broadcaster */
-  #notedBehind = new Map<string, Note>();
   #epoch = '';
   #at: Record<StreamName, string> = {
     observations: '0-0',
@@ -85,7 +66,7 @@ export class Broadcaster {
     connections: '0-0',
   };
   /** whether what was live at the last broadcaster may go on here */
-  #goesOn = { states: false, events: false };
+  #goesOn: GoesOn = { states: false, events: false };
   #lookedAt: number | undefined;
   #readAt = 0;
   /** what the relay has seen; undefined: no replica answers, or none was asked yet */
@@ -101,14 +82,17 @@ export class Broadcaster {
     this.#newEpoch = newEpoch;
     this.#mailbox = new Mailbox(
       parts.post,
-      { gone: (id) => void this.#drop(id), overflowed: (id, channel) => this.#restart(id, channel) },
+      {
+        gone: (id) => void this.#drop(id),
+        overflowed: (id, channel) => this.#subscriptions.restart(id, channel),
+      },
       settings,
     );
   }
 
   /** More waits than one round has done. */
   get hasMore(): boolean {
-    return this.#isCut || this.#beginning.size > 0;
+    return this.#isCut || this.#subscriptions.beginning.length > 0;
   }
 
   /** Takes up where the last broadcaster has left off. */
@@ -203,41 +187,17 @@ export class Broadcaster {
   }
 
   #open(connection: Connection, isFirst: boolean): void {
-    const { id, subscriptions } = connection;
+    const { id, connectedAt } = connection;
     this.#connections.set(id, connection);
-    this.#mailbox.open(id, connection.connectedAt);
-    const wanted = new Map(subscriptions.map((each) => [each.channel, each.asked]));
-    for (const [name, watchers] of this.#live) {
-      const known = watchers.get(id);
-      if (!known || wanted.get(name) === known.asked) continue;
-      watchers.delete(id);
-      this.#mailbox.forget(id, name);
-    }
-    for (const { channel: name, asked, since, live, gap = false } of subscriptions) {
-      const channel = readChannel(name);
-      if (!channel || this.#live.get(name)?.has(id)) continue;
-      const goesOn = isState(channel) ? this.#goesOn.states : this.#goesOn.events;
-      const watcher = { id, channel, asked };
-      if (live && isFirst && goesOn) this.#watch(watcher);
-      else {
-        const hasGap = gap || (live && !isState(channel));
-        this.#beginning.set(`${id} ${name}`, { ...watcher, hasGap, ...(since && { since }) });
-      }
-    }
-  }
-
-  #watch(watcher: Watcher): void {
-    const { name } = watcher.channel;
-    const watchers = this.#live.get(name) ?? new Map<string, Watcher>();
-    watchers.set(watcher.id, watcher);
-    this.#live.set(name, watchers);
+    this.#mailbox.open(id, connectedAt);
+    const left = this.#subscriptions.open(connection, isFirst ? this.#goesOn : undefined);
+    for (const channel of left) this.#mailbox.forget(id, channel);
   }
 
   #forget(id: string): void {
     this.#connections.delete(id);
     this.#mailbox.close(id);
-    for (const watchers of this.#live.values()) watchers.delete(id);
-    for (const [key, beginner] of this.#beginning) if (beginner.id === id) this.#beginning.delete(key);
+    this.#subscriptions.forget(id);
   }
 
   async #drop(id: string): Promise<void> {
@@ -246,21 +206,9 @@ export class Broadcaster {
     await unregister(this.#parts.redis, this.#parts.keys, id).catch(() => undefined);
   }
 
-  /** A subscription that cannot go on gets a fresh snapshot that says so. */
-  #restart(id: string, name: string): void {
-    const watcher = this.#live.get(name)?.get(id);
-    if (!watcher) return;
-    this.#live.get(name)?.delete(id);
-    this.#beginning.set(`${id} ${name}`, { ...watcher, hasGap: true });
-  }
-
   #restartBroken({ epoch, tails }: Feed): void {
     const isNew = epoch !== this.#epoch;
-    for (const [name, watchers] of this.#live) {
-      const [first] = watchers.values();
-      if (!first || (!isNew && !tails[streamOf(first.channel)].isBroken)) continue;
-      for (const id of [...watchers.keys()]) this.#restart(id, name);
-    }
+    this.#subscriptions.restartWhere((channel) => isNew || tails[streamOf(channel)].isBroken);
     if (isNew) this.#states.clear();
     this.#epoch = epoch;
   }
@@ -273,13 +221,10 @@ export class Broadcaster {
 
   async #sendEvents(entries: readonly FeedEntry[]): Promise<void> {
     if (entries.length === 0) return;
-    const channels = [...this.#live.values()].flatMap((watchers) => {
-      const [first] = watchers.values();
-      return first && !isState(first.channel) ? [first.channel] : [];
-    });
+    const channels = this.#subscriptions.eventChannels();
     const heading = (channel: string, position: string) => this.#heading(channel, position);
     for (const { channel, position, text } of await eventTexts(this.#parts, entries, channels, heading)) {
-      for (const id of this.#live.get(channel)?.keys() ?? []) this.#put(id, channel, position, text, false);
+      for (const id of this.#subscriptions.on(channel)) this.#put(id, channel, position, text, false);
     }
   }
 
@@ -288,7 +233,7 @@ export class Broadcaster {
       const changes = kind === 'transfer' ? tails.transfer.entries : tails.observations.entries;
       const known = this.#states.get(kind);
       if (known && changes.length > 0) known.isStale = true;
-      if (!known || !this.#live.get(stateChannels[kind])?.size) continue;
+      if (!known || this.#subscriptions.on(stateChannels[kind]).length === 0) continue;
       const age = now - known.readAt;
       const isDue = known.isStale && age >= statePauseMilliseconds;
       if (isDue || (kind === 'buffer' && age >= bufferPauseMilliseconds)) await this.#refresh(kind, now);
@@ -306,17 +251,16 @@ export class Broadcaster {
     const name = stateChannels[kind];
     if (before && json !== before.json) {
       const text = stateMessage('update', this.#heading(name, position), json);
-      for (const id of this.#live.get(name)?.keys() ?? []) this.#put(id, name, position, text, true);
+      for (const id of this.#subscriptions.on(name)) this.#put(id, name, position, text, true);
     }
     return state;
   }
 
   /** Subscriptions that begin: from where the client is, or with a snapshot at the position of this broadcaster. */
   async #beginSubscriptions(now: number): Promise<void> {
-    if (this.#beginning.size === 0) return;
     const snapshots = new Map<string, readonly string[]>();
-    for (const [key, { since, hasGap, ...watcher }] of [...this.#beginning]) {
-      const { id, channel } = watcher;
+    for (const beginner of this.#subscriptions.beginning) {
+      const { id, channel, since, hasGap } = beginner;
       const { name } = channel;
       try {
         const resumed = since && (await this.#resume(channel, since));
@@ -327,12 +271,9 @@ export class Broadcaster {
           snapshots.get(shared) ??
           (await this.#snapshot(channel, now, isLost ? { gap: true } : {}));
         if (!resumed) snapshots.set(shared, texts);
-        this.#beginning.delete(key);
-        this.#watch(watcher);
+        this.#subscriptions.begun(beginner);
         const position = this.#at[streamOf(channel)];
         for (const text of texts) this.#put(id, name, position, text, false);
-        // until it has got that, the next broadcaster begins it again
-        this.#notedBehind.set(key, noteOf(watcher, since, hasGap));
       } catch (error) {
         this.#parts.log.warn('a subscription waits for its snapshot', { channel: name, error });
       }
@@ -388,7 +329,7 @@ export class Broadcaster {
   /** First who is behind, then how far all others are: whoever reads it misses nothing. */
   async #checkpoint(isWhole: boolean): Promise<void> {
     const { redis, keys } = this.#parts;
-    await this.#noteBehind();
+    await noteSubscriptions(redis, keys, this.#subscriptions.notes(this.#mailbox.behind()));
     const states = Object.fromEntries([...this.#states].map(([kind, { json }]) => [kind, json]));
     const at = { epoch: this.#epoch, positions: this.#at, isWhole, states: isWhole ? states : {} };
     const text = JSON.stringify(at);
@@ -396,31 +337,4 @@ export class Broadcaster {
     await writeCheckpoint(redis, keys, this.#fence, at);
     this.#written = text;
   }
-
-  async #noteBehind(): Promise<void> {
-    const behind = new Map<string, Note>();
-    for (const [id, channels] of this.#mailbox.behind()) {
-      for (const [channel, since] of channels) {
-        const watcher = this.#live.get(channel)?.get(id);
-        if (watcher) behind.set(`${id} ${channel}`, noteOf(watcher, since));
-      }
-    }
-    for (const [key, beginner] of this.#beginning)
-      behind.set(key, noteOf(beginner, beginner.since, beginner.hasGap));
-    const caughtUp = [...this.#notedBehind].flatMap(([key, note]) =>
-      behind.has(key) || !this.#live.get(note.channel)?.has(note.id)
-        ? []
-        : [{ id: note.id, channel: note.channel, asked: note.asked, live: true }],
-    );
-    const fresh = [...behind].flatMap(([key, note]) => (this.#notedBehind.has(key) ? [] : [note]));
-    this.#notedBehind = behind;
-    await noteSubscriptions(this.#parts.redis, this.#parts.keys, [...fresh, ...caughtUp]);
-  }
-}
-
-type Note = Subscription & { readonly id: string };
-
-function noteOf({ id, channel, asked }: Watcher, since: Since | undefined, hasGap = false): Note {
-  const note = { id, channel: channel.name, asked, live: false };
-  return { ...note, ...(since && { since }), ...(hasGap && { gap: true as const }) };
 }

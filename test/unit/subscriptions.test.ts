@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest';
+import { Subscriptions } from '../../functions/broadcast/subscriptions.ts';
+import type { Connection, Subscription } from '../../lib/change-feed/connections.ts';
+
+const units = 'executed_obs_units';
+const connection = (...subscriptions: Subscription[]): Connection => ({
+  id: 'c',
+  principal: '1',
+  permissions: [],
+  connectedAt: 0,
+  subscriptions,
+});
+const live = { channel: units, asked: 1, live: true };
+const since = { epoch: 'e', position: '1-0' };
+
+it('goes on where the last broadcaster was, if that left word; otherwise it begins, and says that it has a gap', () => {
+  const after = new Subscriptions();
+  after.open(connection(live), { states: true, events: true });
+  expect(after.on(units)).toEqual(['c']);
+  const alone = new Subscriptions();
+  alone.open(connection(live, { channel: 'buffer', asked: 2, live: true }), undefined);
+  expect(alone.on(units)).toEqual([]);
+  expect(alone.beginning).toMatchObject([
+    { channel: { name: units }, hasGap: true },
+    { channel: { name: 'buffer' }, hasGap: false },
+  ]);
+});
+
+it('is live for the next broadcaster only once it has got what it begins with', () => {
+  const subscriptions = new Subscriptions();
+  subscriptions.open(connection({ channel: units, asked: 1, live: false, since }), undefined);
+  const [beginner] = subscriptions.beginning;
+  if (!beginner) throw new Error('it begins');
+  subscriptions.begun(beginner);
+  const waiting = new Map([['c', new Map([[units, undefined]])]]);
+  expect(subscriptions.notes(waiting)).toEqual([]);
+  expect(subscriptions.notes(new Map())).toEqual([{ id: 'c', channel: units, asked: 1, live: true }]);
+  expect(subscriptions.notes(new Map())).toEqual([]);
+  // and not when it falls behind
+  const behind = new Map([['c', new Map([[units, since]])]]);
+  expect(subscriptions.notes(behind)).toEqual([{ id: 'c', channel: units, asked: 1, live: false, since }]);
+});
+
+it('begins again when the client asks again, and leaves a channel that it has left', () => {
+  const subscriptions = new Subscriptions();
+  const goesOn = { states: true, events: true };
+  subscriptions.open(connection(live), goesOn);
+  expect(subscriptions.open(connection(live), undefined)).toEqual([]);
+  expect(subscriptions.open(connection({ channel: units, asked: 2, live: false }), undefined)).toEqual([
+    units,
+  ]);
+  expect(subscriptions.beginning).toMatchObject([{ asked: 2 }]);
+  subscriptions.restartWhere(() => true);
+  subscriptions.forget('c');
+  expect(subscriptions.beginning).toEqual([]);
+});

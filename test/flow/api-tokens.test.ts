@@ -160,11 +160,17 @@ it('what Redis has forgotten is loaded again, and what was revoked stays so', as
 });
 
 it('a token in its making is in no listing of units and on no channel', async () => {
+  const { redisClient, keys } = stack;
+  // nothing else is on its way
+  await eventually(async () => {
+    for (const key of [keys.pending, keys.inflight, keys.committed])
+      expect(await redisClient.zcard(key)).toBe(0);
+  });
   const before = (await stack.api('/executed_obs_units?limit=1000')).body as unknown as unknown[];
   stack.link.set({ up: false });
-  const length = await stack.redisClient.xlen(stack.keys.feed('executed_obs_units'));
+  const length = await redisClient.xlen(keys.feed('executed_obs_units'));
   await make({ name: 'quiet' });
-  expect(await stack.redisClient.xlen(stack.keys.feed('executed_obs_units'))).toBe(length);
+  expect(await redisClient.xlen(keys.feed('executed_obs_units'))).toBe(length);
   const after = (await stack.api('/executed_obs_units?limit=1000')).body as unknown as unknown[];
   expect(after).toHaveLength(before.length);
 });

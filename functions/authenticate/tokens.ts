@@ -132,7 +132,8 @@ async function record(
   );
   if ('refused' in verdict) {
     if (verdict.refused === 'too_many') throw problem.tooManyRequests('Too many requests.', 1);
-    throw problem.unavailable(`Nothing was changed (${verdict.refused}). Please ask again.`, 2);
+    // a token that was to end has ended here already: what is missing is that main learns of it
+    throw problem.unavailable(`It could not be recorded for main (${verdict.refused}). Please ask again.`, 2);
   }
   // without the message the sweeper sends it again
   if (verdict.stamp !== undefined) {

@@ -14,10 +14,12 @@ export type EnvironmentSource =
   | { readonly kind: 'secret'; readonly secret: SecretName; readonly field: string }
   | { readonly kind: 'queueUrl'; readonly queue: QueueName; readonly deadLetter?: true }
   | { readonly kind: 'functionName'; readonly function: FunctionName }
+  /** what the deployment names for CORS too */
+  | { readonly kind: 'frontendOrigins' }
   /** the `@connections` endpoint of the WebSocket API, with its stage */
   | { readonly kind: 'managementEndpoint' };
 
-export type SecretName = 'redis' | 'main' | 'replicas' | 'jwt-public';
+export type SecretName = 'redis' | 'main' | 'replicas' | 'jwt' | 'github';
 export type QueueName = 'transactions' | 'replicationChecks';
 export type FunctionName =
   FunctionWithRoutes | 'apply' | 'confirm' | 'sweep' | 'connect' | 'broadcast' | 'migrate';
@@ -42,8 +44,31 @@ export const environment = {
     deadLetter: true,
   },
   /** JWKS with the public keys that verify access tokens */
-  JWT_PUBLIC_JWKS: { kind: 'secret', secret: 'jwt-public', field: 'jwks' },
+  JWT_PUBLIC_JWKS: { kind: 'secret', secret: 'jwt', field: 'jwks' },
+  /** the private key that signs access tokens; its public half is in the set above */
+  JWT_SIGNING_JWK: { kind: 'secret', secret: 'jwt', field: 'signing' },
   JWT_ISSUER: { kind: 'deployment', describes: 'issuer of the access tokens: the public origin of this API' },
+  /** pages of these origins may log people in and use their sessions */
+  FRONTEND_ORIGINS: { kind: 'frontendOrigins' },
+  GITHUB_URL: { kind: 'setting', value: 'https://github.com' },
+  GITHUB_API_URL: { kind: 'setting', value: 'https://api.github.com' },
+  GITHUB_CLIENT_ID: { kind: 'secret', secret: 'github', field: 'clientId' },
+  GITHUB_CLIENT_SECRET: { kind: 'secret', secret: 'github', field: 'clientSecret' },
+  GITHUB_CALLBACK_URL: {
+    kind: 'deployment',
+    describes: 'as registered with the GitHub app: …/github/callback on the public origin of this API',
+  },
+  GITHUB_ORGANIZATION: { kind: 'deployment', describes: 'GitHub organisation whose members may log in' },
+  /** JSON: {"organization/team": "admin", …}; the strongest of one's teams counts */
+  GITHUB_TEAM_ROLES: { kind: 'setting', value: '{}' },
+  /** of members in none of these teams */
+  GITHUB_MEMBER_ROLE: { kind: 'setting', value: 'viewer' },
+  /** After so long people log in anew. */
+  SESSION_HOURS: { kind: 'setting', value: '12' },
+  /** While main or GitHub is out of reach a session goes on for so much longer. */
+  OUTAGE_SESSION_HOURS: { kind: 'setting', value: '24' },
+  /** of one address, before anybody is known */
+  LOGINS_PER_SECOND: { kind: 'setting', value: '10' },
   JWT_AUDIENCE: { kind: 'setting', value: 'ops-db' },
   /** Accept answers without waiting longer than this for SQS, counted from the request. */
   ANSWER_BUDGET_MS: { kind: 'setting', value: '15' },
@@ -109,7 +134,7 @@ export const functions = {
     memoryMegabytes: 1024,
     concurrency: 10,
     database: true,
-    environment: [...redis, ...jwt, ...transactionsQueue, 'REPLICAS'],
+    environment: [...redis, ...jwt, ...transactionsQueue, 'REPLICAS', 'RATE_LIMIT_PER_SECOND'],
   },
   decide: {
     entry: 'functions/decide/decide.handler.ts',
@@ -129,7 +154,7 @@ export const functions = {
   },
   authenticate: {
     entry: 'functions/authenticate/authenticate.handler.ts',
-    description: 'API tokens and socket tickets',
+    description: 'logins, sessions, users, API tokens and socket tickets',
     timeoutSeconds: 15,
     memoryMegabytes: 512,
     concurrency: 5,
@@ -138,6 +163,19 @@ export const functions = {
       ...redis,
       ...jwt,
       ...transactionsQueue,
+      'JWT_SIGNING_JWK',
+      'FRONTEND_ORIGINS',
+      'GITHUB_URL',
+      'GITHUB_API_URL',
+      'GITHUB_CLIENT_ID',
+      'GITHUB_CLIENT_SECRET',
+      'GITHUB_CALLBACK_URL',
+      'GITHUB_ORGANIZATION',
+      'GITHUB_TEAM_ROLES',
+      'GITHUB_MEMBER_ROLE',
+      'SESSION_HOURS',
+      'OUTAGE_SESSION_HOURS',
+      'LOGINS_PER_SECOND',
       'TICKETS_PER_SECOND',
       'BUFFER_BUDGET_BYTES',
       'RATE_LIMIT_PER_SECOND',
@@ -183,6 +221,7 @@ export const functions = {
       'REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL',
       'REPLICAS',
       'START_WAIT_SECONDS',
+      'BUFFER_BUDGET_BYTES',
       'BROADCAST_FUNCTION_NAME',
     ],
   },
@@ -285,7 +324,16 @@ export const webSocketStage = 'live';
 export const cors = {
   methods: ['GET', 'POST', 'PUT', 'DELETE'],
   allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-none-match'],
-  exposeHeaders: ['etag', 'link', 'location', 'retry-after', 'idempotency-replayed', 'unseen'],
+  exposeHeaders: [
+    'etag',
+    'link',
+    'location',
+    'retry-after',
+    'idempotency-replayed',
+    'unseen',
+    'ratelimit',
+    'ratelimit-policy',
+  ],
   maxAgeSeconds: 600,
 } as const;
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { VerifyAccessToken } from '../../lib/auth/access-token.ts';
-import { requireAccess } from '../../lib/auth/authenticate.ts';
+import { requireAccess } from '../../lib/auth/require-access.ts';
 import { readCredential } from '../../lib/auth/credential.ts';
 import type { Claimant } from '../../lib/buffer/accept.ts';
 import { idempotencyKeyOf } from '../../lib/http/idempotency-key.ts';

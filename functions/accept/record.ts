@@ -9,6 +9,7 @@ import {
 } from '../../lib/buffer/accept.ts';
 import { problem, type ProblemError } from '../../lib/http/problem.ts';
 import type { Reply, Request } from '../../lib/http/serve.ts';
+import { tellRate } from '../../lib/http/tell-rate.ts';
 import type { Draft } from '../../lib/observation/record-executed-obs-unit.ts';
 import type { Sync } from '../../lib/observation/sync.ts';
 import type { Log } from '../../lib/observability/log.ts';
@@ -42,7 +43,11 @@ export async function record(
 ): Promise<Reply> {
   const verdict = await buffer(parts, request, claimant, identity, draft);
   if (verdict === 'unreachable') return recordInQueueAlone(parts, request, claimant, identity, draft);
-  if ('refused' in verdict) throw refusalOf(verdict);
+  if ('refused' in verdict) {
+    if (verdict.refused === 'too_many') tellRate(request, parts.requestsPerSecond, 0);
+    throw refusalOf(verdict);
+  }
+  if (verdict.left !== undefined) tellRate(request, parts.requestsPerSecond, verdict.left);
 
   if (claimant.kind === 'api-token') parts.verifiedTokens.remember(claimant.hash, request.receivedAt);
   const { status, base, patch, stamp, state } = verdict;
@@ -173,7 +178,7 @@ function refusalOf(verdict: Extract<AcceptVerdict, { refused: string }>): Proble
     case 'unauthorized':
       return problem.unauthorized(detail);
     case 'forbidden':
-      return problem.forbidden('The API token has no scope for this.');
+      return problem.forbidden('This credential does not permit it, or its owner may not do it any more.');
     case 'too_many':
       return problem.tooManyRequests('Too many requests. Nothing was recorded: repeat it a little later.', 1);
     case 'key_reused':

@@ -3,25 +3,65 @@ import { publicKeysOf } from '../../lib/auth/access-token.ts';
 import { authenticate } from '../../lib/auth/authenticate.ts';
 import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
 import { rolePermissions } from '../../lib/auth/permissions.ts';
+import { inTime } from '../../lib/auth/record-change.ts';
+import { readSession } from '../../lib/auth/session.ts';
+import { requirePublished } from '../../lib/auth/signing-key.ts';
 import { issueTicket, ticketLifeSeconds } from '../../lib/auth/ticket.ts';
-import { problem } from '../../lib/http/problem.ts';
-import { serve } from '../../lib/http/serve.ts';
-import { isWithinRate } from '../../lib/redis/rate.ts';
 import { findToken, listTokens } from '../../lib/auth/token-store.ts';
+import { listUsers } from '../../lib/auth/user-store.ts';
 import { parse } from '../../lib/http/parse.ts';
+import { problem } from '../../lib/http/problem.ts';
+import { countRequest, rateLimiter } from '../../lib/http/rate-limit.ts';
+import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { recordId } from '../../lib/observation/executed-obs-unit.ts';
 import { Queue } from '../../lib/queue/queue.ts';
+import { isWithinRate } from '../../lib/redis/rate.ts';
+import {
+  exchangeCode,
+  finishLogin,
+  logOut,
+  refreshSession,
+  startLogin,
+  type SessionParts,
+} from './sessions.ts';
 import { settings } from './settings.ts';
 import { createBody, createToken, revoke, shown, type TokenParts } from './tokens.ts';
+import { changeUser, shownUser, userBody, userId } from './users.ts';
 
-const parts: TokenParts = {
+requirePublished(settings.JWT_SIGNING_JWK, settings.JWT_PUBLIC_JWKS);
+
+const parts: TokenParts & SessionParts = {
   ...connectAuthentication(settings, 1000),
   queue: new Queue({ url: settings.TRANSACTIONS_QUEUE_URL }),
   limits: {
     requestsPerSecond: settings.RATE_LIMIT_PER_SECOND,
     budgetBytes: settings.BUFFER_BUDGET_BYTES,
   },
+  github: {
+    url: settings.GITHUB_URL,
+    apiUrl: settings.GITHUB_API_URL,
+    clientId: settings.GITHUB_CLIENT_ID,
+    clientSecret: settings.GITHUB_CLIENT_SECRET,
+    callbackUrl: settings.GITHUB_CALLBACK_URL,
+    organization: settings.GITHUB_ORGANIZATION,
+  },
+  signingKey: settings.JWT_SIGNING_JWK,
+  accessToken: { issuer: settings.JWT_ISSUER, audience: settings.JWT_AUDIENCE },
+  frontendOrigins: settings.FRONTEND_ORIGINS,
+  teamRoles: settings.GITHUB_TEAM_ROLES,
+  memberRole: settings.GITHUB_MEMBER_ROLE,
+  sessionSeconds: settings.SESSION_HOURS * 3600,
+  outageSeconds: settings.OUTAGE_SESSION_HOURS * 3600,
 };
+
+/** Who has no credential yet is counted by address. */
+const loginLimiter = rateLimiter(parts.redis, `${settings.REDIS_PREFIX}:login`, settings.LOGINS_PER_SECOND);
+
+const open =
+  (step: (parts: SessionParts, request: Request) => Promise<Reply>) => async (request: Request) => {
+    await countRequest(loginLimiter, request, request.sourceIp);
+    return step(parts, request);
+  };
 
 /** A key is published before it signs, and as long as what it has signed is valid. */
 const jwksSeconds = 300;
@@ -34,7 +74,11 @@ export const handler = serve('authenticate', {
   }),
 
   readMe: async (request) => {
-    const { id, name, role, permissions, credential, expiresAt } = await authenticate(parts, request);
+    const { id, name, role, permissions, credential, expiresAt, sessionId } = await authenticate(
+      parts,
+      request,
+    );
+    const session = sessionId && (await inTime(readSession(parts.redis, parts.keys, sessionId)));
     return {
       status: 200,
       body: {
@@ -44,8 +88,29 @@ export const handler = serve('authenticate', {
         permissions,
         credential,
         ...(expiresAt !== undefined && { expires_at: new Date(expiresAt * 1000).toISOString() }),
+        ...(session && {
+          session: { ends_at: new Date(session.endsAt * 1000).toISOString(), extended: session.extended },
+        }),
       },
     };
+  },
+
+  startLogin: open(startLogin),
+  finishLogin: open(finishLogin),
+  exchangeCode: open(exchangeCode),
+  refreshSession: open(refreshSession),
+  logOut: open(logOut),
+
+  listUsers: async (request) => {
+    await authenticate(parts, request);
+    return { status: 200, body: (await inTime(listUsers(parts.redis, parts.keys))).map(shownUser) };
+  },
+
+  changeUser: async (request) => {
+    const admin = await authenticate(parts, request);
+    const id = parse(userId, request.params.id);
+    const changed = await changeUser(parts, request, admin, id, parse(userBody, request.body));
+    return { status: 200, body: shownUser(changed) };
   },
 
   createToken: async (request) => {
@@ -67,11 +132,10 @@ export const handler = serve('authenticate', {
     }
     const { name, permissions: scopes, expiresAt, createdAt, id } = old;
     const days = expiresAt && Math.max(1, Math.ceil((expiresAt - createdAt) / (24 * 3600)));
-    const { token, stored } = await createToken(parts, request, owner, {
-      name,
-      scopes: [...scopes],
-      expires_in_days: days,
-    });
+    const held = scopes.filter((each) => owner.permissions.some((own) => own === each));
+    if (held.length === 0) throw problem.forbidden('You do not have any of its scopes yourself any more.');
+    const wanted = { name, scopes: held, expires_in_days: days };
+    const { token, stored } = await createToken(parts, request, owner, wanted, id);
     await revoke(parts, request, owner, id);
     return { status: 201, body: { ...shown(stored), token } };
   },

@@ -17,23 +17,35 @@ export async function withoutRight(
   for (let from = 0; from < connections.length; from += atOnce) {
     const chunk = connections.slice(from, from + atOnce);
     const pipeline = redis.pipeline();
-    for (const { sessionId, tokenHash } of chunk) {
+    for (const { sessionId, tokenHash, principal } of chunk) {
       if (tokenHash === undefined) pipeline.exists(keys.revokedSession(sessionId ?? ''));
       else pipeline.hmget(keys.token(tokenHash), 'revoked', 'permissions');
+      pipeline.hmget(keys.user(principal), 'active', 'permissions');
     }
     const answers = z.array(z.union([z.int(), z.array(z.nullable(z.string()))])).parse(await pipeline.exec());
-    answers.forEach((answer, index) => {
-      const connection = chunk[index];
-      if (connection && isRevoked(connection, answer)) gone.add(connection.id);
+    chunk.forEach((connection, index) => {
+      const [credential = 0, owner = 0] = answers.slice(2 * index, 2 * index + 2);
+      if (isRevoked(connection, credential) || isRestricted(connection, owner)) gone.add(connection.id);
     });
   }
   return [...gone];
 }
 
+type Answer = number | readonly (string | null)[];
+
 /** A token that Redis has forgotten is not revoked. */
-function isRevoked({ permissions }: Connection, answer: number | readonly (string | null)[]): boolean {
+function isRevoked(connection: Connection, answer: Answer): boolean {
   if (typeof answer === 'number') return answer === 1;
   const [revoked, now] = answer;
-  if (revoked === '1') return true;
+  return revoked === '1' || hasLost(connection, now);
+}
+
+function isRestricted(connection: Connection, answer: Answer): boolean {
+  if (typeof answer === 'number') return false;
+  const [active, now] = answer;
+  return active === '0' || hasLost(connection, now);
+}
+
+function hasLost({ permissions }: Connection, now: string | null | undefined): boolean {
   return typeof now === 'string' && !permissions.every((each) => now.split(' ').includes(each));
 }

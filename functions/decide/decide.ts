@@ -1,3 +1,4 @@
+import { noteAuditEvent } from '../../lib/auth/audit.ts';
 import type { Principal } from '../../lib/auth/principal.ts';
 import { claimantOf } from '../../lib/auth/claimant.ts';
 import { accept, withStamp } from '../../lib/buffer/accept.ts';
@@ -64,6 +65,14 @@ export async function decide(
     if (verdict.refused === 'too_many') throw problem.tooManyRequests('Too many requests.', 1);
     throw problem.unavailable(`Nothing was decided (${verdict.refused}). Please ask again.`, 2);
   }
+  await noteAuditEvent(redis, keys, {
+    id: transaction.id,
+    at: new Date(request.receivedAt).toISOString(),
+    principal: principal.id,
+    action: `transaction.${decision.action}`,
+    subject: id,
+    detail: 'reason' in decision ? { reason: decision.reason } : {},
+  }).catch(() => undefined); // main keeps it for good, in the commit of the decision itself
   // without the message the sweeper sends it again
   if (verdict.stamp !== undefined) {
     await queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { mergeEvents, readEvents, readRecentEvents } from '../../lib/auth/audit.ts';
 import { authenticate, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
 import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
 import { conditional } from '../../lib/http/conditional.ts';
@@ -58,6 +59,11 @@ const transactionsQuery = z.strictObject({
   limit: z._default(boundedInteger(1, 1000), 100),
   cursor: z.optional(z.string()),
 });
+const auditQuery = z.strictObject({
+  limit: z._default(boundedInteger(1, 1000), 100),
+  cursor: z.optional(z.string()),
+});
+const auditCursor = z.tuple([timestamp, z.uuid()]);
 const unitsCursor = z.tuple([timestamp, z.uuid()]);
 const transactionsCursor = z.tuple([z.int(), z.uuid()]);
 
@@ -145,6 +151,21 @@ export const handler = serve('query', {
     await authenticate(parts, request);
     const overview = await answered(readFromReplica(parts.replicas, noFloor, readTransferOverview));
     return conditional(request, ok(overview));
+  },
+
+  readAudit: async (request) => {
+    await authenticate(parts, request);
+    const { limit, cursor } = parse(auditQuery, request.query);
+    const after = cursor === undefined ? undefined : readCursor(auditCursor, cursor);
+    const from = after && { at: after[0], id: after[1] };
+    const [recent, replicated] = await answered(
+      Promise.all([
+        readRecentEvents(parts.redis, parts.keys),
+        readFromReplica(parts.replicas, noFloor, (replica) => readEvents(replica, limit + 1, from)),
+      ]),
+    );
+    const { events, next } = mergeEvents(recent, replicated, limit, from);
+    return { ...ok(events), ...(next && { headers: nextLink(request, writeCursor(next.at, next.id)) }) };
   },
 
   readHealth: (request) => health(parts, queue, request.receivedAt),

@@ -1,4 +1,4 @@
-import { json, readEnvironment, text } from '../../lib/config/environment.ts';
+import { json, positiveInteger, readEnvironment, text } from '../../lib/config/environment.ts';
 import { accessTokenVariables, redisVariables } from '../../lib/config/variables.ts';
 import { replicaList } from '../../lib/replication/replicas.ts';
 
@@ -6,5 +6,6 @@ export const settings = readEnvironment({
   ...redisVariables,
   ...accessTokenVariables,
   TRANSACTIONS_QUEUE_URL: text,
+  RATE_LIMIT_PER_SECOND: positiveInteger,
   REPLICAS: json(replicaList),
 });

@@ -1,6 +1,7 @@
 /** Every minute: whatever a lost message has left lying is taken up again. With every message lost all still completes. */
 import middy from '@middy/core';
 import { loadTokens } from '../../lib/auth/token-store.ts';
+import { loadUsers } from '../../lib/auth/user-store.ts';
 import { listConnections, pruneConnections } from '../../lib/change-feed/connections.ts';
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { trimFeed } from '../../lib/change-feed/read.ts';
@@ -16,6 +17,7 @@ import { keysOf } from '../../lib/redis/keys.ts';
 import { confirm } from '../../lib/replication/confirm.ts';
 import { connectReplicas, noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
+import { recordUsage } from './record-usage.ts';
 import { redrive } from './redrive.ts';
 import { resendOld } from './resend.ts';
 import { settings } from './settings.ts';
@@ -56,9 +58,11 @@ export const handler = middy<unknown, void>().handler(async () => {
   await step('relay', () =>
     readFromReplica(replicas, noFloor, (replica) => relayOutbox(redis, keys, replica)),
   );
-  await step('tokens', () =>
-    readFromReplica(replicas, noFloor, (replica) => loadTokens(redis, keys, replica)),
-  );
+  await step('tokens', async () => {
+    const used = await readFromReplica(replicas, noFloor, (replica) => loadTokens(redis, keys, replica));
+    return recordUsage({ redis, keys, transactions, budgetBytes: settings.BUFFER_BUDGET_BYTES }, used, now);
+  });
+  await step('users', () => readFromReplica(replicas, noFloor, (replica) => loadUsers(redis, keys, replica)));
   await step('trim', () => trimFeed(redis, keys, now));
   await step('outbox', async () => {
     // who applies is the one who can prune

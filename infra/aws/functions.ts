@@ -1,4 +1,4 @@
-import { ArnFormat, CfnParameter, Duration, SecretValue, Stack } from 'aws-cdk-lib';
+import { ArnFormat, CfnParameter, Duration, Fn, SecretValue, Stack } from 'aws-cdk-lib';
 import { SecurityGroup, Vpc, type IVpc } from 'aws-cdk-lib/aws-ec2';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Code, Function, Runtime, type FunctionProps } from 'aws-cdk-lib/aws-lambda';
@@ -24,6 +24,7 @@ interface FunctionsProps {
   readonly bundles: string;
   readonly queues: Queues;
   readonly webSocket: WebSocketGateway;
+  readonly frontendOrigins: CfnParameter;
 }
 
 /** What Lambda does in its function's name to reach a private network. */
@@ -124,6 +125,8 @@ export class Functions extends Construct {
       }
       case 'functionName':
         return this.#nameOf(source.function);
+      case 'frontendOrigins':
+        return Fn.join(',', this.#props.frontendOrigins.valueAsList);
       case 'managementEndpoint':
         return this.#props.webSocket.managementEndpoint;
     }

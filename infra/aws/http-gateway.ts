@@ -1,4 +1,4 @@
-import { CfnParameter, Duration, Stack } from 'aws-cdk-lib';
+import { Duration, Stack, type CfnParameter } from 'aws-cdk-lib';
 import type { CfnStage, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { CorsHttpMethod, HttpApi, type IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
@@ -14,17 +14,21 @@ export class HttpGateway extends Construct {
 
   constructor(
     scope: Construct,
-    { name, functions }: { readonly name: string; readonly functions: Functions },
+    {
+      name,
+      functions,
+      frontendOrigins,
+    }: {
+      readonly name: string;
+      readonly functions: Functions;
+      readonly frontendOrigins: CfnParameter;
+    },
   ) {
     super(scope, 'Http');
-    const origins = new CfnParameter(Stack.of(this), 'FrontendOrigins', {
-      type: 'CommaDelimitedList',
-      description: 'origins of the web UI, whose browsers may call the API; comma separated',
-    });
     const api = new HttpApi(this, 'Api', {
       apiName: `${name}-http`,
       corsPreflight: {
-        allowOrigins: origins.valueAsList,
+        allowOrigins: frontendOrigins.valueAsList,
         allowMethods: cors.methods.map((method) => CorsHttpMethod[method]),
         allowHeaders: [...cors.allowHeaders],
         exposeHeaders: [...cors.exposeHeaders],

@@ -1,4 +1,4 @@
-import { CfnOutput, Duration, Stack, Tags } from 'aws-cdk-lib';
+import { CfnOutput, CfnParameter, Duration, Stack, Tags } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import { Trigger } from 'aws-cdk-lib/triggers';
@@ -31,9 +31,14 @@ export class OpsDbStack extends Stack {
 
     const queues = new Queues(this, name);
     const webSocket = new WebSocketGateway(this, name);
-    const functions = new Functions(this, { deployment, bundles, queues, webSocket });
+    const frontendOrigins = new CfnParameter(this, 'FrontendOrigins', {
+      type: 'CommaDelimitedList',
+      description:
+        'origins of the web UI, whose browsers may call the API and log people in; comma separated',
+    });
+    const functions = new Functions(this, { deployment, bundles, queues, webSocket, frontendOrigins });
     webSocket.route(functions);
-    const http = new HttpGateway(this, { name, functions });
+    const http = new HttpGateway(this, { name, functions, frontendOrigins });
     for (const [id, { function: target, everySeconds }] of Object.entries(schedules)) {
       new Rule(this, `Schedule-${id}`, {
         ruleName: `${name}-${id}`,

@@ -14,6 +14,8 @@ export interface Secrets {
   readonly publicKey: JWK;
   readonly serviceToken: string;
   readonly redisToken: string;
+  /** of the local GitHub's client */
+  readonly githubSecret: string;
 }
 
 export const tokenIssuer = { issuer: 'http://127.0.0.1', audience: 'ops-db' };
@@ -28,7 +30,8 @@ const serviceScopes = 'read:observations write:observations read:transfers';
 export async function demoSecrets(directory: string): Promise<Secrets> {
   const file = join(directory, 'secrets.json');
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Secrets;
+    const kept = JSON.parse(await readFile(file, 'utf8')) as Omit<Secrets, 'githubSecret'> & Partial<Secrets>;
+    return { githubSecret: 'local', ...kept };
   } catch {
     const { privateKey, publicKey } = await generateKeyPair(algorithm, { crv: 'Ed25519', extractable: true });
     const kid = randomUUID();
@@ -37,6 +40,7 @@ export async function demoSecrets(directory: string): Promise<Secrets> {
       publicKey: { ...(await exportJWK(publicKey)), kid, alg: algorithm },
       serviceToken: mintApiToken(users.service, randomBytes(64)).token,
       redisToken: randomBytes(24).toString('base64url'),
+      githubSecret: randomBytes(24).toString('base64url'),
     };
     await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
     return secrets;

@@ -27,6 +27,7 @@ import { answerHttp } from './gateway/http-api.ts';
 import { answerService } from './gateway/service-endpoints.ts';
 import { WebSocketApi } from './gateway/web-socket-api.ts';
 import { Lambda } from './lambda.ts';
+import { localOrganization, localTeamRoles, startGitHub, type LocalGitHub } from './github.ts';
 import { startLink, type Link } from './link.ts';
 import { freePort } from './ports.ts';
 import { createClusters, rebuildReplica, startMain, startReplica, type PostgresServer } from './postgres.ts';
@@ -78,6 +79,7 @@ export interface Stack {
   readonly services: string;
   /** the running parts, to be stopped and killed by tests */
   readonly parts: {
+    readonly github: LocalGitHub;
     readonly main: PostgresServer;
     readonly replica: PostgresServer;
     /** all of them, nearest first */
@@ -93,10 +95,14 @@ export interface Stack {
   readonly stop: () => Promise<void>;
 }
 
+/** Where a frontend is usually developed. */
+export const localFrontends = ['http://localhost:3000', 'http://localhost:5173', 'http://127.0.0.1:3000'];
+
 /** A developer's machine has no rate to defend, and nobody waits a quarter of an hour to see a finish without a start. */
 const localSettings: LocalValues = {
   RATE_LIMIT_PER_SECOND: '20000',
   TICKETS_PER_SECOND: '1000',
+  LOGINS_PER_SECOND: '1000',
   SOCKETS_PER_USER: '5000',
   START_WAIT_SECONDS: '10',
 };
@@ -152,6 +158,7 @@ async function start(
   stops.push(() => sqsClient.destroy());
   const queueUrls = await createQueues(sqsClient, options.visibilitySeconds);
   const services = await listening(0);
+  const github = keep(stops, await startGitHub({ clientId: 'local', clientSecret: secrets.githubSecret }));
   stops.push(() => close(services.server));
 
   const values: LocalValues = {
@@ -161,6 +168,15 @@ async function start(
     MAIN_OWNER_DATABASE_URL: throughLink(main, link),
     REPLICAS: JSON.stringify(replicas.map(({ name, url }) => ({ name, url }))),
     JWT_PUBLIC_JWKS: JSON.stringify({ keys: [secrets.publicKey] }),
+    JWT_SIGNING_JWK: JSON.stringify(secrets.privateKey),
+    FRONTEND_ORIGINS: localFrontends.join(','),
+    GITHUB_URL: github.url,
+    GITHUB_API_URL: github.apiUrl,
+    GITHUB_CLIENT_ID: 'local',
+    GITHUB_CLIENT_SECRET: secrets.githubSecret,
+    GITHUB_CALLBACK_URL: `${gateway.url}/github/callback`,
+    GITHUB_ORGANIZATION: localOrganization,
+    GITHUB_TEAM_ROLES: JSON.stringify(localTeamRoles),
     JWT_ISSUER: tokenIssuer.issuer,
     JWT_AUDIENCE: tokenIssuer.audience,
     WEBSOCKET_ENDPOINT: `${services.url}/${webSocketStage}`,
@@ -241,7 +257,15 @@ async function start(
     link,
     secrets,
     services: services.url,
-    parts: { main, replica, replicas, redis, sqs, lambdas },
+    parts: {
+      github,
+      main,
+      replica,
+      replicas,
+      redis,
+      sqs,
+      lambdas,
+    },
     invoke,
     runSchedule,
     quiesce,

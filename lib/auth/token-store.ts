@@ -23,6 +23,10 @@ export interface StoredToken {
   readonly expiresAt: number | undefined;
   readonly createdAt: number;
   readonly revoked: boolean;
+  /** requests that it has authenticated */
+  readonly uses: number;
+  /** epoch ms */
+  readonly usedAt: number | undefined;
 }
 
 const putScript = script(`
@@ -31,6 +35,10 @@ local a = cjson.decode(ARGV[1])
 local revoked = redis.call('HGET', token, 'revoked') == '1' or a.revoked
 redis.call('HSET', token, 'id', a.id, 'principal', a.principal, 'name', a.name, 'role', a.role, 'permissions', a.permissions,
   'expires_at', a.expires_at, 'created_at', a.created_at, 'revoked', revoked and '1' or '0')
+-- what is counted here is newer than what main was told
+if tonumber(redis.call('HGET', token, 'uses') or 0) < a.uses then
+  redis.call('HSET', token, 'uses', a.uses, 'used_at', a.used_at)
+end
 redis.call('SADD', of_owner, a.hash)
 redis.call('SET', by_id, a.hash)
 return 1
@@ -46,6 +54,7 @@ export async function putToken(redis: Redis, keys: Keys, token: StoredToken): Pr
         permissions: token.permissions.join(' '),
         expires_at: token.expiresAt === undefined ? '' : String(token.expiresAt),
         created_at: String(token.createdAt),
+        used_at: String(token.usedAt ?? ''),
       }),
     ],
   );
@@ -65,6 +74,8 @@ const record = z.object({
   expires_at: z.string(),
   created_at: z._default(z.string(), '0'),
   revoked: z.string(),
+  uses: z._default(z.string(), '0'),
+  used_at: z._default(z.string(), ''),
 });
 
 export async function findToken(redis: Redis, keys: Keys, id: string): Promise<StoredToken | undefined> {
@@ -85,7 +96,7 @@ async function readTokens(redis: Redis, keys: Keys, hashes: readonly string[]): 
   const found = z.array(redisHash).parse(await pipeline.exec());
   return found.flatMap((each, index) => {
     if (each === null) return [];
-    const { permissions, expires_at, created_at, revoked, ...rest } = record.parse(each);
+    const { permissions, expires_at, created_at, revoked, uses, used_at, ...rest } = record.parse(each);
     return {
       ...rest,
       permissions: permissions.split(' ').filter(Boolean),
@@ -93,6 +104,8 @@ async function readTokens(redis: Redis, keys: Keys, hashes: readonly string[]): 
       expiresAt: expires_at === '' ? undefined : Number(expires_at),
       createdAt: Number(created_at),
       revoked: revoked === '1',
+      uses: Number(uses),
+      usedAt: used_at === '' ? undefined : Number(used_at),
     };
   });
 }
@@ -107,18 +120,22 @@ const row = z.object({
   expires_at: z.nullable(z.number()),
   created_at: z.number(),
   is_revoked: z.boolean(),
+  uses: z.number(),
+  used_at: z.nullable(z.number()),
 });
 
-/** Brings what main knows of tokens to Redis. @returns how many there are */
-export async function loadTokens(redis: Redis, keys: Keys, replica: Database): Promise<number> {
+/** Brings what main knows of tokens to Redis. @returns those that have been used since main was told last */
+export async function loadTokens(redis: Redis, keys: Keys, replica: Database): Promise<StoredToken[]> {
   const { rows } = await replica.query({
     name: 'api-tokens',
     text: `
       select id, principal, name, role, permissions, token_hash, extract(epoch from expires_at)::float as expires_at,
-        extract(epoch from created_at)::float as created_at, revoked_at is not null as is_revoked
+        extract(epoch from created_at)::float as created_at, revoked_at is not null as is_revoked,
+        usage_count::float as uses, extract(epoch from last_used_at)::float * 1000 as used_at
       from api_token`,
   });
-  for (const each of z.array(row).parse(rows)) {
+  const known = z.array(row).parse(rows);
+  for (const each of known) {
     await putToken(redis, keys, {
       id: each.id,
       principal: each.principal,
@@ -129,8 +146,16 @@ export async function loadTokens(redis: Redis, keys: Keys, replica: Database): P
       expiresAt: each.expires_at === null ? undefined : Math.floor(each.expires_at),
       createdAt: Math.floor(each.created_at),
       revoked: each.is_revoked,
+      uses: each.uses,
+      usedAt: each.used_at === null ? undefined : Math.round(each.used_at),
     });
   }
   await redis.set(keys.tokensLoaded, '1');
-  return rows.length;
+  const now = await readTokens(
+    redis,
+    keys,
+    known.map(({ token_hash }) => token_hash),
+  );
+  const told = new Map(known.map(({ id, uses }) => [id, uses]));
+  return now.filter(({ id, uses }) => uses > (told.get(id) ?? 0));
 }

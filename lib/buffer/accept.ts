@@ -7,10 +7,10 @@ import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { script } from '../redis/script.ts';
 import { overlayIndexLua } from './overlay-index.ts';
-import { recordIdsOf, type Transaction } from '../transaction/transaction.ts';
+import { isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 
 const acceptScript = script(`
-local tx, pending, overlay, record, idem, credential, tokens_loaded, rate_now, rate_before, stats, by_start, by_unit,
+local tx, pending, overlay, record, idem, credential, tokens_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
   unknown, feed = unpack(KEYS)
 local a, rest = cjson.decode(ARGV[1]), ARGV[2]
 local base, patch = false, ARGV[3]
@@ -27,22 +27,29 @@ if a.credential == 'api-token' then
   if token[3] ~= '' and tonumber(token[3]) * 1000 <= a.now_ms then
     return refuse('unauthorized', 'The API token has expired.')
   end
-  if not string.find(' ' .. token[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then return refuse('forbidden') end
+  if a.permission ~= '' and not string.find(' ' .. token[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then return refuse('forbidden') end
 elseif redis.call('EXISTS', credential) == 1 then
   return refuse('unauthorized', 'The session has been ended.')
+end
+-- a credential is worth no more than its owner is now
+local owner = redis.call('HMGET', user, 'active', 'permissions')
+if owner[1] == '0' then return refuse('unauthorized', 'Its owner has been barred.') end
+if owner[2] and a.permission ~= '' and not string.find(' ' .. owner[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then
+  return refuse('forbidden')
 end
 
 -- how often: a sliding window of one second
 local used = tonumber(redis.call('GET', rate_now) or 0)
 local before = tonumber(redis.call('GET', rate_before) or 0)
-if used + before * a.rest_of_window >= a.rate_limit then return refuse('too_many') end
+local left = math.floor(a.rate_limit - used - before * a.rest_of_window)
+if left <= 0 then return refuse('too_many') end
 
 -- seen before
 local key_of = redis.call('GET', idem)
 if key_of and key_of ~= a.id then return refuse('key_reused') end
 local known = redis.call('HMGET', tx, 'patch', 'base', 'status')
 if known[1] then
-  return cjson.encode({replayed = true, patch = known[1], base = known[2], status = tonumber(known[3])})
+  return cjson.encode({replayed = true, patch = known[1], base = known[2], status = tonumber(known[3]), left = left})
 end
 
 -- what is known of the record
@@ -62,7 +69,7 @@ elseif a.finish then
     local flags = redis.call('HGET', overlay, 's:' .. cjson.decode(r[8]).transaction_id)
     local state = flags and cjson.decode(flags).state or 'replicated'
     if state == 'waiting' then state = 'buffered' end
-    return cjson.encode({repeated = true, patch = r[8], base = base, status = 200, state = state})
+    return cjson.encode({repeated = true, patch = r[8], base = base, status = 200, state = state, left = left})
   end
   verified = unit and true or false
 end
@@ -75,6 +82,10 @@ if tonumber(redis.call('HGET', stats, 'bytes') or 0) + size > a.budget then retu
 local stamp = string.format('%.0f', math.max(a.stamp, tonumber(r[4] or 0) + 1))
 local reference = stamp .. ':' .. a.aggregate .. ':' .. a.id
 redis.call('INCR', rate_now)
+if a.credential == 'api-token' then
+  redis.call('HINCRBY', credential, 'uses', 1)
+  redis.call('HSET', credential, 'used_at', a.now_ms)
+end
 redis.call('EXPIRE', rate_now, 3)
 redis.call('HSET', tx, 'reference', reference, 'state', 'buffered', 'revision', 0, 'attempts', 0, 'size', size,
   'records', a.records, 'principal', a.principal, 'patch', patch, 'status', verified and a.status or 202,
@@ -100,7 +111,7 @@ if not a.quiet then
     'obs_unit_id', unit or '', 'transaction', a.id)
 end
 return cjson.encode({accepted = true, stamp = stamp, patch = patch, base = base,
-  status = verified and a.status or 202})
+  status = verified and a.status or 202, left = left - 1})
 `);
 
 /** Who asks, as far as it is known without a look-up. */
@@ -110,6 +121,7 @@ export type Claimant =
 
 export interface AcceptRequest {
   readonly claimant: Claimant;
+  /** '' = none is needed */
   readonly permission: string;
   readonly transaction: Transaction;
   /** names the idempotency key, if the client gave one */
@@ -119,8 +131,6 @@ export interface AcceptRequest {
   /** HTTP status of the answer when the site knows the record */
   readonly status: number;
   readonly start?: { readonly obs_unit_id: number; readonly start_ms: number };
-  /** it is of no executed unit: no listing and no channel shows it */
-  readonly isQuiet?: true;
   readonly finish?: {
     readonly status: string;
     readonly end_time: string;
@@ -159,6 +169,8 @@ const verdict = z.union([
     /** of a repeated finish: where the first one is */
     state: z.optional(z.enum(['buffered', 'committed', 'replicated', 'failed'])),
     status: z.int(),
+    /** how many more requests of this second would be taken */
+    left: z.optional(z.number()),
   }),
 ]);
 
@@ -182,6 +194,7 @@ export async function accept(redis: Redis, keys: Keys, request: AcceptRequest): 
       keys.idempotency(claimant.principalId, request.keyDigest ?? transaction.id),
       claimant.kind === 'api-token' ? keys.token(claimant.hash) : keys.revokedSession(claimant.sessionId),
       keys.tokensLoaded,
+      keys.user(claimant.principalId),
       keys.rate(claimant.principalId, String(second)),
       keys.rate(claimant.principalId, String(second - 1)),
       keys.stats,
@@ -203,7 +216,7 @@ export async function accept(redis: Redis, keys: Keys, request: AcceptRequest): 
         has_key: request.keyDigest !== undefined,
         start: request.start,
         finish: request.finish,
-        quiet: request.isQuiet,
+        quiet: isQuiet(transaction),
         now_ms: now,
         rest_of_window: 1 - (now % 1000) / 1000,
         rate_limit: request.requestsPerSecond,

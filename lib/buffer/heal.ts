@@ -3,7 +3,7 @@ import { feedAppendLua, streams } from '../change-feed/append.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { script } from '../redis/script.ts';
-import { recordIdsOf, type Transaction } from '../transaction/transaction.ts';
+import { isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 import { knownOf } from './known.ts';
 import { overlayIndexLua } from './overlay-index.ts';
 import { writeReference } from './reference.ts';
@@ -81,9 +81,4 @@ export async function heal(
       JSON.stringify(transaction),
     ],
   );
-}
-
-/** Of no executed unit. */
-function isQuiet({ steps }: Transaction): boolean {
-  return steps.every((step) => 'table' in step && step.table === 'api_token');
 }

@@ -22,6 +22,8 @@ export interface Request {
   readonly sourceIp: string;
   /** when the function got it, epoch ms */
   readonly receivedAt: number;
+  /** headers that the answer will have, whatever becomes of the request */
+  readonly replyHeaders: Map<string, string>;
 }
 
 export interface Reply {
@@ -73,7 +75,13 @@ export function serve<F extends FunctionWithRoutes>(name: F, operations: Operati
       const route = byKey.get(event.routeKey);
       if (!route) throw problem.notFound(`There is nothing at ${event.rawPath}.`);
       const operation = operations[route.operation as OperationOf<F>];
-      return replyResult(await operation(readRequest(event, route)));
+      const request = readRequest(event, route);
+      try {
+        return withHeaders(request, replyResult(await operation(request)));
+      } catch (error) {
+        if (!(error instanceof ProblemError)) throw error;
+        return withHeaders(request, problemResult(error, route));
+      }
     });
 }
 
@@ -92,7 +100,15 @@ function readRequest(event: APIGatewayProxyEventV2, route: Route): Request {
     requestId: event.requestContext.requestId,
     sourceIp: event.requestContext.http.sourceIp,
     receivedAt,
+    replyHeaders: new Map(),
   };
+}
+
+function withHeaders(
+  { replyHeaders }: Request,
+  result: APIGatewayProxyStructuredResultV2,
+): APIGatewayProxyStructuredResultV2 {
+  return { ...result, headers: { ...result.headers, ...Object.fromEntries(replyHeaders) } };
 }
 
 function defined(values: Readonly<Record<string, string | undefined>>): Record<string, string> {

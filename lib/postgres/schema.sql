@@ -5,12 +5,26 @@ create table api_token (
   expires_at timestamp with time zone,
   field_stamps jsonb not null default '{}'::jsonb,
   id uuid not null,
+  last_used_at timestamp with time zone,
   name text not null,
   permissions text not null,
   principal text not null,
   revoked_at timestamp with time zone,
   role text not null,
   token_hash text not null,
+  updated_at timestamp with time zone not null default clock_timestamp(),
+  usage_count bigint not null default 0
+);
+
+create table audit_event (
+  action text not null,
+  at timestamp with time zone not null,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  detail jsonb not null default '{}'::jsonb,
+  field_stamps jsonb not null default '{}'::jsonb,
+  id uuid not null,
+  principal text not null,
+  subject text not null,
   updated_at timestamp with time zone not null default clock_timestamp()
 );
 
@@ -107,6 +121,21 @@ create table observing_program (
   short_name text not null
 );
 
+create table ops_user (
+  active boolean not null default true,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  field_stamps jsonb not null default '{}'::jsonb,
+  id uuid not null,
+  last_login_at timestamp with time zone,
+  login text not null,
+  name text not null,
+  principal text not null,
+  role text not null,
+  role_from text not null,
+  stamp bigint not null,
+  updated_at timestamp with time zone not null default clock_timestamp()
+);
+
 create table raw_data_file (
   checksum text,
   created_at timestamp with time zone not null default clock_timestamp(),
@@ -190,6 +219,8 @@ alter table api_token add constraint api_token_role_check CHECK ((role = ANY (AR
 
 alter table api_token add constraint api_token_token_hash_key UNIQUE (token_hash);
 
+alter table audit_event add constraint audit_event_pkey PRIMARY KEY (id);
+
 alter table change_outbox add constraint change_outbox_pkey PRIMARY KEY (id);
 
 alter table data_transfer add constraint data_transfer_data_transfer_package_id_fkey FOREIGN KEY (data_transfer_package_id) REFERENCES data_transfer_package(id);
@@ -254,6 +285,16 @@ alter table observing_program add constraint observing_program_pkey PRIMARY KEY 
 
 alter table observing_program add constraint observing_program_short_name_key UNIQUE (short_name);
 
+alter table ops_user add constraint ops_user_pkey PRIMARY KEY (id);
+
+alter table ops_user add constraint ops_user_principal_check CHECK ((principal ~ '^\d{1,15}$'::text));
+
+alter table ops_user add constraint ops_user_principal_key UNIQUE (principal);
+
+alter table ops_user add constraint ops_user_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'observer'::text, 'viewer'::text, 'service'::text])));
+
+alter table ops_user add constraint ops_user_role_from_check CHECK ((role_from = ANY (ARRAY['github'::text, 'admin'::text])));
+
 alter table raw_data_file add constraint raw_data_file_executed_obs_unit_id_fkey FOREIGN KEY (executed_obs_unit_id) REFERENCES executed_obs_unit(id);
 
 alter table raw_data_file add constraint raw_data_file_instrument_module_id_fkey FOREIGN KEY (instrument_module_id) REFERENCES instrument_module(id);
@@ -300,6 +341,8 @@ alter table transaction_audit add constraint transaction_audit_decided_by_transa
 
 alter table transaction_audit add constraint transaction_audit_pkey PRIMARY KEY (id);
 
+CREATE INDEX audit_event_at ON public.audit_event USING btree (at DESC, id DESC);
+
 CREATE INDEX change_outbox_order ON public.change_outbox USING btree (xid, id);
 
 CREATE INDEX data_transfer_status ON public.data_transfer USING btree (status);
@@ -333,6 +376,8 @@ CREATE INDEX raw_data_file_unit ON public.raw_data_file USING btree (executed_ob
 CREATE INDEX raw_data_package_state ON public.raw_data_package USING btree (state);
 
 CREATE INDEX raw_data_package_unit ON public.raw_data_package USING btree (executed_obs_unit_id);
+
+CREATE INDEX transaction_audit_at ON public.transaction_audit USING btree (at DESC, id DESC);
 
 CREATE OR REPLACE FUNCTION public.apply_transactions(batch jsonb, transient text[], start_wait_seconds integer DEFAULT 900)
  RETURNS SETOF inbox
@@ -464,6 +509,10 @@ begin
       select to_jsonb(t) into found_row from raw_data_file t where id = row_id for update;
     when 'api_token' then
       select to_jsonb(t) into found_row from api_token t where id = row_id for update;
+    when 'ops_user' then
+      select to_jsonb(t) into found_row from ops_user t where id = row_id for update;
+    when 'audit_event' then
+      select to_jsonb(t) into found_row from audit_event t where id = row_id;
   end case;
   return found_row;
 end $function$
@@ -615,11 +664,20 @@ declare
   step jsonb;
   item jsonb;
   stamp bigint := (tx ->> 'stamp')::bigint;
+  present jsonb;
 begin
   for step in select value from jsonb_array_elements(tx -> 'steps') loop
     case step ->> 'kind'
     when 'create' then
       perform insert_row(step ->> 'table', (step ->> 'id')::uuid, step -> 'values');
+    when 'put' then
+      -- nobody needs to know whether it is there: the site may have forgotten
+      present := buffered_row(step ->> 'table', (step ->> 'id')::uuid);
+      if present is null then
+        perform insert_row(step ->> 'table', (step ->> 'id')::uuid, step -> 'values');
+      else
+        perform update_row(step ->> 'table', (step ->> 'id')::uuid, step -> 'values', stamp, present);
+      end if;
     when 'bulk_create' then
       for item in select value from jsonb_array_elements(step -> 'rows') loop
         perform insert_row(step ->> 'table', (item ->> 'id')::uuid, item -> 'values');
@@ -663,6 +721,15 @@ begin
     revision = i.revision + (row(i.outcome, i.parked_for, i.reason)
       is distinct from row(excluded.outcome, excluded.parked_for, excluded.reason))::integer,
     changed_at = clock_timestamp();
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation';
 end $function$
 ;
 
@@ -730,14 +797,20 @@ end $function$
 
 CREATE TRIGGER api_token_stamp BEFORE UPDATE ON public.api_token FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
 
+CREATE TRIGGER audit_event_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
 CREATE TRIGGER data_transfer_change AFTER INSERT OR DELETE OR UPDATE ON public.data_transfer FOR EACH ROW EXECUTE FUNCTION note_change();
 
 CREATE TRIGGER executed_obs_unit_change AFTER INSERT OR DELETE OR UPDATE ON public.executed_obs_unit FOR EACH ROW EXECUTE FUNCTION note_change();
 
 CREATE TRIGGER executed_obs_unit_stamp BEFORE UPDATE ON public.executed_obs_unit FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
 
+CREATE TRIGGER ops_user_stamp BEFORE UPDATE ON public.ops_user FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
+
 CREATE TRIGGER raw_data_file_stamp BEFORE UPDATE ON public.raw_data_file FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
 
 CREATE TRIGGER raw_data_package_change AFTER INSERT OR DELETE OR UPDATE ON public.raw_data_package FOR EACH ROW EXECUTE FUNCTION note_change();
 
 CREATE TRIGGER raw_data_package_stamp BEFORE UPDATE ON public.raw_data_package FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
+
+CREATE TRIGGER transaction_audit_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transaction_audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -35,6 +35,20 @@ export function keysOf(prefix: string) {
     tokensOf: (principal: string) => key('tokens', 'of', principal),
     /** hash of the API token with this id */
     tokenById: (id: string) => key('token', 'id', id),
+    /** hash of a person, by user id: role, permissions, whether they may come in at all */
+    user: (principal: string) => key('user', principal),
+    /** set of user ids */
+    users: key('users'),
+    /** hash of a session: whose, until when, and its refresh token by SHA-256 */
+    session: (sessionId: string) => key('session', sessionId),
+    /** a login that has gone to GitHub; ≤ 10 min */
+    loginState: (hash: string) => key('login', 'state', hash),
+    /** a login that has come back, to be exchanged once; ≤ 60 s */
+    loginCode: (hash: string) => key('login', 'code', hash),
+    /** zset of the newest audit events by time (ms): those that no replica has yet are among them */
+    recentAudit: key('audit', 'recent'),
+    /** present for an hour after the use of tokens has been recorded */
+    usageRecorded: key('usage-recorded'),
     /** present once every valid API token has been loaded from the database */
     tokensLoaded: key('tokens', 'loaded'),
     /** present while access tokens of a revoked session could still be valid */

@@ -70,6 +70,8 @@ export function merge(snapshot: Snapshot, overlay: readonly OverlayEntry[]): Mer
     raw_data_package: recordsOf('raw_data_package'),
     raw_data_file: recordsOf('raw_data_file'),
     api_token: recordsOf('api_token'),
+    ops_user: recordsOf('ops_user'),
+    audit_event: recordsOf('audit_event'),
   };
 }
 
@@ -156,6 +158,12 @@ class Layers {
     switch (step.kind) {
       case 'create':
         this.#create(step.table, step.id, step.values);
+        return;
+      case 'put':
+        this.of(step.table).set(
+          step.id,
+          layFields(this.of(step.table).get(step.id) ?? { id: step.id }, step.values, stamp),
+        );
         return;
       case 'bulk_create':
         for (const { id, values } of step.rows) this.#create(step.table, id, values);

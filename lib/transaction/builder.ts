@@ -24,6 +24,12 @@ export class TransactionBuilder {
     return id;
   }
 
+  /** Creates the record, or lays the values over the one that is there. */
+  put(table: BufferedTable, id: string, values: Values): this {
+    this.#steps.push({ kind: 'put', table, id, values });
+    return this;
+  }
+
   /** @returns the ids of the records, in order */
   bulkCreate(table: BufferedTable, list: readonly Values[]): string[] {
     const rows = list.map((values) => ({ id: this.#newId(), values }));

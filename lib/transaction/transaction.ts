@@ -5,13 +5,20 @@
  */
 import * as z from 'zod/mini';
 
-/** Tables whose rows are recorded through the buffer. All rows of one aggregate belong to one executed unit, or to one token. */
+/**
+ * Tables whose rows are recorded through the buffer. The rows of one aggregate belong to one executed unit; or they are of
+ * the site's own (`quietTables`), which no listing of observations and no channel shows.
+ */
 export const bufferedTables = [
   'executed_obs_unit',
   'raw_data_package',
   'raw_data_file',
   'api_token',
+  'ops_user',
+  'audit_event',
 ] as const;
+
+const quietTables: readonly string[] = ['api_token', 'ops_user', 'audit_event'];
 
 export type BufferedTable = (typeof bufferedTables)[number];
 
@@ -22,6 +29,8 @@ const values = z.record(z.string(), z.json());
 
 const step = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('create'), table, id: uuid, values }),
+  /** creates the row, or lays the values over the one that is there */
+  z.object({ kind: z.literal('put'), table, id: uuid, values }),
   z.object({ kind: z.literal('bulk_create'), table, rows: z.array(z.object({ id: uuid, values })) }),
   z.object({
     kind: z.literal('update'),
@@ -47,7 +56,7 @@ const transactionV1 = z.object({
   id: uuid,
   /** accept clock in µs since 1970; unique and rising within an aggregate: the order of its changes */
   stamp: z.int(),
-  /** the executed unit, or the API token, that everything in it belongs to */
+  /** the executed unit, token or user that everything in it belongs to */
   aggregate: uuid,
   /** user id of who asked */
   principal: z.string(),
@@ -64,6 +73,11 @@ export type Transaction = z.infer<typeof transactionV1>;
  */
 export function readTransaction(stored: unknown): Transaction {
   return transactionV1.parse(stored);
+}
+
+/** Whether it is of no executed unit. */
+export function isQuiet({ steps }: Pick<Transaction, 'steps'>): boolean {
+  return steps.every((step) => 'table' in step && quietTables.includes(step.table));
 }
 
 /** Ids of the rows that a transaction changes, each once. */

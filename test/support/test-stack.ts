@@ -78,6 +78,7 @@ export function apiOf(origin: string, serviceToken: string): Api {
     const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
     const response = await fetch(origin + path, {
       method,
+      redirect: 'manual',
       headers: {
         ...(token !== null && { Authorization: `Bearer ${token}` }),
         ...(content !== undefined && { 'Content-Type': 'application/json' }),
@@ -86,10 +87,11 @@ export function apiOf(origin: string, serviceToken: string): Api {
       },
       ...(content !== undefined && { body: content }),
     });
+    const answer = await response.text();
     return {
       status: response.status,
       headers: response.headers,
-      body: (await response.json()) as Reply['body'],
+      body: (answer === '' ? {} : JSON.parse(answer)) as Reply['body'],
     };
   };
 }

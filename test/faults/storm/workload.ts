@@ -140,7 +140,7 @@ function directWriter(stack: TestStack) {
       const receivedAt = Date.now();
       const request = {
         ...{ route, path: route.path, params: {}, query: {}, headers: {}, cookies: [], body: undefined },
-        ...{ requestId: identity.id, sourceIp: '', receivedAt },
+        ...{ requestId: identity.id, sourceIp: '', receivedAt, replyHeaders: new Map() },
       };
       const claimant = { kind: 'session', principalId: '1', sessionId: 'storm' } as const;
       const done = await record(parts, request, claimant, identity, draftOf(identity.id, began)).then(

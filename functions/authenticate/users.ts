@@ -1,0 +1,65 @@
+/** Who has come in, and what they may do: listed and changed by admins, with effect on every session and token at once. */
+import * as z from 'zod/mini';
+import type { AuthenticationParts } from '../../lib/auth/authenticate.ts';
+import { claimantOf } from '../../lib/auth/claimant.ts';
+import { roles } from '../../lib/auth/permissions.ts';
+import type { Principal } from '../../lib/auth/principal.ts';
+import { inTime, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
+import { putUser, putUserRow, readUser, userRowId, type User } from '../../lib/auth/user-store.ts';
+import { problem } from '../../lib/http/problem.ts';
+import type { Request } from '../../lib/http/serve.ts';
+
+export const userId = z.string().check(z.regex(/^\d{1,15}$/, 'must be a user id: a whole number'));
+
+export const userBody = z
+  .strictObject({
+    /** null: what their teams at GitHub say, from the next login on */
+    role: z.optional(z.nullable(z.enum(roles))),
+    /** false: barred, with every session and token */
+    active: z.optional(z.boolean()),
+    reason: z.optional(z.string().check(z.minLength(1), z.maxLength(1000))),
+  })
+  .check(z.refine(({ role, active }) => role !== undefined || active !== undefined, 'give role or active'));
+
+export type UserParts = AuthenticationParts & ChangeParts;
+
+export function shownUser({ principal, stamp: _, last_login_at, ...user }: User) {
+  return { id: principal, ...user, last_login_at: last_login_at === '' ? null : last_login_at };
+}
+
+/** @throws ProblemError 404; 409 for what would lock oneself out */
+export async function changeUser(
+  parts: UserParts,
+  request: Request,
+  admin: Principal,
+  principal: string,
+  { role, active, reason }: z.infer<typeof userBody>,
+): Promise<User> {
+  const before = await inTime(readUser(parts.redis, parts.keys, principal));
+  if (!before) throw problem.notFound(`Nobody with id ${principal} has logged in.`);
+  if (principal === admin.id && (active === false || (role !== undefined && role !== 'admin'))) {
+    throw problem.conflict('You cannot take your own rights: another admin can.');
+  }
+  const after: User = {
+    ...before,
+    ...(role !== undefined && role !== null && { role, role_from: 'admin' as const }),
+    ...(role === null && { role_from: 'github' as const }),
+    ...(active !== undefined && { active }),
+    stamp: Math.max(request.receivedAt * 1000, before.stamp + 1),
+  };
+  await inTime(putUser(parts.redis, parts.keys, after));
+  await recordChange(parts, request, {
+    claimant: claimantOf(request, admin),
+    action: 'user.changed',
+    subject: principal,
+    detail: {
+      role: after.role,
+      role_from: after.role_from,
+      active: after.active,
+      ...(reason !== undefined && { reason }),
+    },
+    aggregate: userRowId(principal),
+    build: (builder) => putUserRow(builder, after),
+  });
+  return after;
+}

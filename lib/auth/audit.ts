@@ -1,0 +1,102 @@
+/** Who did what to sessions, tokens, roles and set-aside transactions: append-only at main, the newest also in Redis. */
+import * as z from 'zod/mini';
+import type { Database } from '../postgres/connect.ts';
+import type { Redis } from '../redis/client.ts';
+import type { Keys } from '../redis/keys.ts';
+
+export const auditActions = [
+  'session.opened',
+  'session.extended',
+  'session.reused',
+  'session.ended',
+  'token.created',
+  'token.rotated',
+  'token.revoked',
+  'user.changed',
+  'transaction.retry',
+  'transaction.discard',
+] as const;
+
+export type AuditAction = (typeof auditActions)[number];
+
+const event = z.object({
+  id: z.string(),
+  /** ISO 8601, to the millisecond */
+  at: z.string(),
+  /** user id of who did it */
+  principal: z.string(),
+  action: z.enum(auditActions),
+  /** id of what it was done to */
+  subject: z.string(),
+  detail: z.record(z.string(), z.json()),
+});
+
+export type AuditEvent = z.infer<typeof event>;
+
+/** Where the page before ended: the newest come first. */
+export interface AfterEvent {
+  readonly at: string;
+  readonly id: string;
+}
+
+const keptInRedis = 1000;
+const keptSeconds = 14 * 24 * 3600;
+
+/** Shows it at once, whatever main and the replicas have. */
+export async function noteAuditEvent(redis: Redis, keys: Keys, noted: AuditEvent): Promise<void> {
+  const pipeline = redis.pipeline();
+  pipeline.zadd(keys.recentAudit, { score: Date.parse(noted.at), member: JSON.stringify(noted) });
+  pipeline.zremrangebyrank(keys.recentAudit, 0, -keptInRedis - 1);
+  pipeline.expire(keys.recentAudit, keptSeconds);
+  await pipeline.exec();
+}
+
+/** Recent events of Redis, older than `after`. */
+export async function readRecentEvents(redis: Redis, keys: Keys): Promise<AuditEvent[]> {
+  const members = z.array(z.string()).parse(await redis.zrange(keys.recentAudit, 0, -1));
+  return members.map((member) => event.parse(JSON.parse(member)));
+}
+
+/** Events that a replica has, the newest first. */
+export async function readEvents(
+  replica: Database,
+  limit: number,
+  after: AfterEvent | undefined,
+): Promise<AuditEvent[]> {
+  const { rows } = await replica.query({
+    name: 'audit-events',
+    text: `
+      select id::text, to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at, principal, action, subject, detail
+      from (
+        select id, date_trunc('milliseconds', at) as at, principal, action, subject, detail from audit_event
+        where $1::timestamptz is null or at <= $1
+        union all
+        select decided_by, date_trunc('milliseconds', at), principal, 'transaction.' || action, transaction_id::text,
+          jsonb_strip_nulls(jsonb_build_object('reason', reason)) from transaction_audit
+        where $1::timestamptz is null or at <= $1::timestamptz + interval '1 ms'
+      ) event
+      where $1::timestamptz is null or (at, id) < ($1, $2::uuid)
+      order by event.at desc, id desc limit $3`,
+    values: [after?.at ?? null, after?.id ?? null, limit],
+  });
+  return z.array(event).parse(rows);
+}
+
+/** One page out of both: each event once, the newest first. What Redis and a replica both have is the replica's. */
+export function mergeEvents(
+  recent: readonly AuditEvent[],
+  replicated: readonly AuditEvent[],
+  limit: number,
+  after: AfterEvent | undefined,
+): { readonly events: readonly AuditEvent[]; readonly next?: AfterEvent } {
+  const later = recent.filter((each) => !after || newestFirst(each, after) > 0);
+  const byId = new Map([...later, ...replicated].map((each) => [each.id, each]));
+  const sorted = [...byId.values()].sort(newestFirst);
+  const events = sorted.slice(0, limit);
+  const last = events.at(-1);
+  return { events, ...(sorted.length > limit && last && { next: { at: last.at, id: last.id } }) };
+}
+
+function newestFirst(a: AfterEvent, b: AfterEvent): number {
+  return a.at === b.at ? (a.id < b.id ? 1 : -1) : a.at < b.at ? 1 : -1;
+}

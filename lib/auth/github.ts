@@ -1,0 +1,210 @@
+/**
+ * GitHub, as far as a login needs it: authorisation code with PKCE by oauth4webapi (made for it, no dependencies), then who it
+ * is and which teams they are in. What GitHub says is as foreign as what a client says: bounded, parsed, never followed.
+ */
+import * as oauth from 'oauth4webapi';
+import * as z from 'zod/mini';
+import { roles, type Role } from './permissions.ts';
+
+const timeoutMilliseconds = 5000;
+const maxAnswerBytes = 1024 * 1024;
+const teamsPerPage = 100;
+const maxPages = 10;
+
+export interface GitHubSettings {
+  /** where people log in: https://github.com */
+  readonly url: string;
+  /** https://api.github.com */
+  readonly apiUrl: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** as it is registered with the GitHub app */
+  readonly callbackUrl: string;
+  readonly organization: string;
+}
+
+export interface Member {
+  /** GitHub's number of the account: it stays when the login changes */
+  readonly id: string;
+  readonly login: string;
+  readonly name: string;
+  /** `organization/team` */
+  readonly teams: readonly string[];
+}
+
+/** GitHub did not answer as it should: it may in a moment. */
+export class GitHubUnavailable extends Error {
+  override readonly name = 'GitHubUnavailable';
+}
+
+/** Where to send a browser. @param login suggests an account */
+export async function authorizationUrl(
+  { url, clientId, callbackUrl }: GitHubSettings,
+  { state, verifier, login }: { state: string; verifier: string; login: string | undefined },
+): Promise<string> {
+  const to = new URL('/login/oauth/authorize', url);
+  to.search = new URLSearchParams({
+    response_type: 'code',
+    client_id: clientId,
+    redirect_uri: callbackUrl,
+    scope: 'read:org',
+    state,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+    ...(login !== undefined && { login }),
+  }).toString();
+  return to.href;
+}
+
+/**
+ * Who came back with this code.
+ * @returns undefined if they are not an active member of the organisation, or the code is not good
+ * @throws GitHubUnavailable
+ */
+export async function memberOf(
+  settings: GitHubSettings,
+  { code, verifier }: { readonly code: string; readonly verifier: string },
+): Promise<Member | undefined> {
+  const accessToken = await exchange(settings, code, verifier);
+  if (accessToken === undefined) return undefined;
+  const ask = <S extends z.ZodMiniType>(path: string, schema: S) =>
+    askApi(settings.apiUrl, accessToken, path, schema);
+  const organization = encodeURIComponent(settings.organization);
+  const [user, membership] = await Promise.all([
+    ask('/user', profile),
+    ask(`/user/memberships/orgs/${organization}`, orgMembership),
+  ]);
+  if (!user || membership?.state !== 'active') return undefined;
+  if (membership.organization.login.toLowerCase() !== settings.organization.toLowerCase()) return undefined;
+  const teams: string[] = [];
+  for (let page = 1; page <= maxPages; page += 1) {
+    // counted, not followed: a `Link` header could lead anywhere
+    const found = await ask(`/user/teams?per_page=${teamsPerPage}&page=${page}`, z.array(team));
+    for (const each of found ?? []) teams.push(`${each.organization.login}/${each.slug}`.toLowerCase());
+    if ((found?.length ?? 0) < teamsPerPage) break;
+  }
+  return { id: String(user.id), login: user.login, name: user.name ?? user.login, teams };
+}
+
+/** Whether GitHub answers at all. */
+export async function isInReach(apiUrl: string): Promise<boolean> {
+  try {
+    const { status } = await fetch(new URL('/zen', apiUrl), {
+      signal: AbortSignal.timeout(2000),
+      redirect: 'manual',
+    });
+    return status < 500;
+  } catch {
+    return false;
+  }
+}
+
+const strongestFirst: readonly Role[] = ['admin', 'observer', 'service', 'viewer'];
+
+/** `organization/team` → role */
+export const teamRoles = z.record(z.string(), z.enum(roles));
+
+/** The strongest role of one's teams, or what every member has. */
+export function roleOf(teams: readonly string[], mapping: z.infer<typeof teamRoles>, memberRole: Role): Role {
+  const mapped = Object.entries(mapping).flatMap(([name, role]) =>
+    teams.includes(name.toLowerCase()) ? [role] : [],
+  );
+  return strongestFirst.find((role) => mapped.includes(role)) ?? memberRole;
+}
+
+async function exchange(
+  { url, clientId, clientSecret, callbackUrl }: GitHubSettings,
+  code: string,
+  verifier: string,
+): Promise<string | undefined> {
+  const server = { issuer: url, token_endpoint: new URL('/login/oauth/access_token', url).href };
+  const client = { client_id: clientId };
+  const came = oauth.validateAuthResponse(
+    server,
+    client,
+    new URLSearchParams({ code }),
+    oauth.skipStateCheck,
+  );
+  const isLocal = new URL(url).hostname === '127.0.0.1';
+  let response: Response;
+  try {
+    response = await oauth.authorizationCodeGrantRequest(
+      server,
+      client,
+      oauth.ClientSecretPost(clientSecret),
+      came,
+      callbackUrl,
+      verifier,
+      {
+        signal: () => AbortSignal.timeout(timeoutMilliseconds),
+        headers: { accept: 'application/json' },
+        [oauth.allowInsecureRequests]: isLocal,
+      },
+    );
+  } catch {
+    throw new GitHubUnavailable('the token endpoint did not answer');
+  }
+  if (response.status >= 500) throw new GitHubUnavailable('the token endpoint failed');
+  try {
+    return (await oauth.processAuthorizationCodeResponse(server, client, response)).access_token;
+  } catch {
+    return undefined;
+  }
+}
+
+const profile = z.object({
+  id: z.int().check(z.positive()),
+  login: z.string().check(z.maxLength(100)),
+  name: z.nullish(z.string().check(z.maxLength(300))),
+});
+const orgMembership = z.object({
+  state: z.string(),
+  organization: z.object({ login: z.string() }),
+});
+const team = z.object({ slug: z.string(), organization: z.object({ login: z.string() }) });
+
+/** @returns undefined for what is not there or not ours to see */
+async function askApi<S extends z.ZodMiniType>(
+  apiUrl: string,
+  accessToken: string,
+  path: string,
+  schema: S,
+): Promise<z.infer<S> | undefined> {
+  let status: number;
+  let text: string;
+  try {
+    const response = await fetch(new URL(path, apiUrl), {
+      headers: {
+        Authorization: `Bearer ${accessToken}`,
+        Accept: 'application/vnd.github+json',
+        'X-GitHub-Api-Version': '2022-11-28',
+        'User-Agent': 'ops-db-serverless',
+      },
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeoutMilliseconds),
+    });
+    status = response.status;
+    text = await boundedText(response);
+  } catch {
+    throw new GitHubUnavailable(`no answer to ${path}`);
+  }
+  if (status === 401 || status === 403 || status === 404) return undefined;
+  try {
+    if (status === 200) return schema.parse(JSON.parse(text));
+  } catch {
+    // told below
+  }
+  throw new GitHubUnavailable(`no good answer to ${path}: ${status}`);
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    const bytes = z.instanceof(Uint8Array).parse(chunk);
+    size += bytes.length;
+    if (size > maxAnswerBytes) throw new Error('too large');
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

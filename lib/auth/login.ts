@@ -1,0 +1,68 @@
+/**
+ * A login between its steps. What goes through a URL is a state or a code: random, short-lived, good for one use, and worth
+ * nothing without a verifier that never was in a URL (PKCE, RFC 7636), towards GitHub and towards the frontend alike.
+ */
+import * as z from 'zod/mini';
+import { createHash } from 'node:crypto';
+import type { Redis } from '../redis/client.ts';
+import type { Keys } from '../redis/keys.ts';
+import { hashToken } from './api-token.ts';
+
+const stateSeconds = 600;
+const codeSeconds = 60;
+
+const pending = z.object({
+  /** towards GitHub */
+  verifier: z.string(),
+  returnTo: z.string(),
+  /** of the frontend */
+  challenge: z.string(),
+});
+
+export type PendingLogin = z.infer<typeof pending>;
+
+export async function keepLogin(redis: Redis, keys: Keys, state: string, login: PendingLogin): Promise<void> {
+  await redis.set(keys.loginState(hashToken(state)), JSON.stringify(login), { ex: stateSeconds });
+}
+
+/** Takes it, once. */
+export async function takeLogin(redis: Redis, keys: Keys, state: string): Promise<PendingLogin | undefined> {
+  const found = await redis.getdel<string>(keys.loginState(hashToken(state)));
+  return found === null ? undefined : pending.parse(JSON.parse(found));
+}
+
+const finished = z.object({ principal: z.string(), challenge: z.string() });
+
+export async function keepLoginCode(
+  redis: Redis,
+  keys: Keys,
+  code: string,
+  login: z.infer<typeof finished>,
+): Promise<void> {
+  await redis.set(keys.loginCode(hashToken(code)), JSON.stringify(login), { ex: codeSeconds });
+}
+
+/** Takes it, once, whether or not the verifier fits. @returns the user id */
+export async function takeLoginCode(
+  redis: Redis,
+  keys: Keys,
+  code: string,
+  verifier: string,
+): Promise<string | undefined> {
+  const found = await redis.getdel<string>(keys.loginCode(hashToken(code)));
+  if (found === null) return undefined;
+  const { principal, challenge } = finished.parse(JSON.parse(found));
+  return challengeOf(verifier) === challenge ? principal : undefined;
+}
+
+/** S256 */
+export function challengeOf(verifier: string): string {
+  return createHash('sha256').update(verifier).digest('base64url');
+}
+
+/** Whether a page of an allow-listed origin may be returned to. */
+export function isAllowedReturn(url: string, origins: readonly string[]): boolean {
+  if (!URL.canParse(url)) return false;
+  const { origin, username, password, hash } = new URL(url);
+  return origins.includes(origin) && username === '' && password === '' && hash === '';
+}

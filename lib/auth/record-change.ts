@@ -1,0 +1,94 @@
+/**
+ * Changes of tokens, users and sessions: each is a transaction with its audit event, so that it works while main is away
+ * and cannot be made without leaving a trace.
+ */
+import { randomBytes } from 'node:crypto';
+import { accept, withStamp, type Claimant } from '../buffer/accept.ts';
+import { problem } from '../http/problem.ts';
+import type { Request } from '../http/serve.ts';
+import { transactionMessage } from '../queue/messages.ts';
+import type { Queue } from '../queue/queue.ts';
+import type { Redis } from '../redis/client.ts';
+import type { Keys } from '../redis/keys.ts';
+import { TransactionBuilder } from '../transaction/builder.ts';
+import { uuidV7 } from '../transaction/ids.ts';
+import { noteAuditEvent, type AuditAction } from './audit.ts';
+
+export interface ChangeParts {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly queue: Pick<Queue, 'send'>;
+  readonly limits: { readonly requestsPerSecond: number; readonly budgetBytes: number };
+}
+
+export interface Change {
+  readonly claimant: Claimant;
+  readonly action: AuditAction;
+  /** what it was done to: the id of a token, user or session */
+  readonly subject: string;
+  readonly detail?: Readonly<Record<string, string | number | boolean | null>>;
+  /** the row that changes, if one does */
+  readonly aggregate?: string;
+  readonly build?: (builder: TransactionBuilder) => unknown;
+}
+
+/** @throws ProblemError after which main may not learn of it; what Redis has been told stands */
+export async function recordChange(
+  { redis, keys, queue, limits }: ChangeParts,
+  request: Pick<Request, 'receivedAt' | 'route'>,
+  change: Change,
+): Promise<void> {
+  const { claimant, action, subject, detail = {} } = change;
+  const { access, operation } = request.route;
+  const principal = claimant.principalId;
+  const id = newId(request);
+  const at = new Date(request.receivedAt).toISOString();
+  const event = { id: newId(request), at, principal, action, subject, detail };
+  const heading = {
+    id,
+    stamp: request.receivedAt * 1000,
+    aggregate: change.aggregate ?? id,
+    principal,
+    operation,
+  };
+  const builder = new TransactionBuilder(heading, () => newId(request));
+  change.build?.(builder);
+  builder.create('audit_event', { at, principal, action, subject, detail }, event.id);
+  const transaction = builder.build();
+  const verdict = await inTime(
+    accept(redis, keys, {
+      claimant,
+      permission: access === 'public' || access === 'any' ? '' : access,
+      transaction,
+      patch: '{}',
+      status: 200,
+      nowMilliseconds: request.receivedAt,
+      ...limits,
+    }),
+  );
+  if ('refused' in verdict) {
+    if (verdict.refused === 'too_many') throw problem.tooManyRequests('Too many requests.', 1);
+    if (verdict.refused === 'unauthorized') throw problem.unauthorized(verdict.detail ?? '');
+    // what was to end has ended here already: what is missing is that main learns of it
+    throw problem.unavailable(`It could not be recorded for main (${verdict.refused}). Please ask again.`, 2);
+  }
+  await inTime(noteAuditEvent(redis, keys, event));
+  // without the message the sweeper sends it again
+  if (verdict.stamp !== undefined) {
+    await queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
+  }
+}
+
+/** A UUIDv7 of the time of the request. */
+export function newId({ receivedAt }: Pick<Request, 'receivedAt'>): string {
+  return uuidV7(receivedAt, randomBytes(10));
+}
+
+/** @throws ProblemError 503 instead of what the client of Redis throws */
+export async function inTime<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch {
+    throw problem.unavailable('That cannot be changed at the moment. Please ask again.', 2);
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Sessions of people: a short access token, and a refresh token in a cookie that changes with each use. A refresh token that
+ * comes back after it was replaced was copied: its session ends. Redis alone has sessions; what it loses logs in again.
+ */
+import * as z from 'zod/mini';
+import type { Redis } from '../redis/client.ts';
+import type { Keys } from '../redis/keys.ts';
+import { redisHash } from '../redis/hash.ts';
+import { script } from '../redis/script.ts';
+import { hashToken } from './api-token.ts';
+
+/** An access token never lives longer: a revoked session is remembered for as long. */
+export const accessTokenSeconds = 30 * 60;
+
+/** An answer that was lost on the way may be asked for again, for so long. */
+const repeatMilliseconds = 30_000;
+
+const clockSkewSeconds = 60;
+
+/** `<session id>.<secret>`: the session is found without a search, and nothing but its hash is kept. */
+export interface RefreshToken {
+  readonly sessionId: string;
+  readonly text: string;
+}
+
+/** @param random 48 random bytes */
+export function mintRefreshToken(random: Uint8Array, sessionId?: string): RefreshToken {
+  const text = (from: number, to: number) => Buffer.from(random.subarray(from, to)).toString('base64url');
+  const id = sessionId ?? text(0, 16);
+  return { sessionId: id, text: `${id}.${text(16, 48)}` };
+}
+
+/** @returns undefined if it cannot be one */
+export function readRefreshToken(text: string | undefined): RefreshToken | undefined {
+  const [, sessionId] = /^([\w-]{22})\.[\w-]{43}$/.exec(text ?? '') ?? [];
+  return sessionId === undefined || text === undefined ? undefined : { sessionId, text };
+}
+
+/** @param endsAt unix seconds; beyond it only an outage keeps it open, for `outageSeconds` */
+export async function openSession(
+  redis: Redis,
+  keys: Keys,
+  { sessionId, text }: RefreshToken,
+  { principal, endsAt, outageSeconds }: { principal: string; endsAt: number; outageSeconds: number },
+): Promise<void> {
+  const pipeline = redis.multi();
+  pipeline.hset(keys.session(sessionId), { principal, ends_at: endsAt, current: hashToken(text) });
+  pipeline.expireat(keys.session(sessionId), endsAt + outageSeconds + accessTokenSeconds);
+  await pipeline.exec();
+}
+
+const rotateScript = script(`
+local session, ended = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+local s = redis.call('HMGET', session, 'principal', 'ends_at', 'current', 'previous', 'rotated_ms', 'extended')
+if not s[1] then return cjson.encode({state = 'unknown'}) end
+local is_current = s[3] == a.presented
+local is_repeat = s[4] == a.presented and a.now_ms - tonumber(s[5]) < ${repeatMilliseconds}
+if not is_current and not is_repeat then
+  redis.call('SET', ended, '1', 'EX', ${accessTokenSeconds + clockSkewSeconds})
+  redis.call('DEL', session)
+  return cjson.encode({state = 'reused', principal = s[1]})
+end
+local ends, now = tonumber(s[2]), a.now_ms / 1000
+local answer = {state = 'rotated', principal = s[1], ends_at = ends, extended = false}
+if now >= ends then
+  if not a.is_outage or now >= ends + a.outage_seconds then
+    return cjson.encode({state = 'over', principal = s[1], ends_at = ends})
+  end
+  answer.extended, answer.ends_at, answer.is_first = true, ends + a.outage_seconds, not s[6]
+  redis.call('HSET', session, 'extended', '1')
+end
+if is_current then
+  redis.call('HSET', session, 'previous', a.presented, 'rotated_ms', a.now_ms)
+end
+redis.call('HSET', session, 'current', a.following)
+return cjson.encode(answer)
+`);
+
+const rotation = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('unknown') }),
+  z.object({ state: z.literal('reused'), principal: z.string() }),
+  z.object({ state: z.literal('over'), principal: z.string(), ends_at: z.number() }),
+  z.object({
+    state: z.literal('rotated'),
+    principal: z.string(),
+    /** unix seconds */
+    ends_at: z.number(),
+    /** it goes on only because there is an outage */
+    extended: z.boolean(),
+    is_first: z.optional(z.boolean()),
+  }),
+]);
+
+export type Rotation = z.infer<typeof rotation>;
+
+/** Takes `presented`, once, and puts `following` in its place. */
+export async function rotateSession(
+  redis: Redis,
+  keys: Keys,
+  { presented, following }: { readonly presented: RefreshToken; readonly following: RefreshToken },
+  when: { readonly nowMilliseconds: number; readonly isOutage: boolean; readonly outageSeconds: number },
+): Promise<Rotation> {
+  const answer = await rotateScript(
+    redis,
+    [keys.session(presented.sessionId), keys.revokedSession(presented.sessionId)],
+    [
+      JSON.stringify({
+        presented: hashToken(presented.text),
+        following: hashToken(following.text),
+        now_ms: when.nowMilliseconds,
+        is_outage: when.isOutage,
+        outage_seconds: when.outageSeconds,
+      }),
+    ],
+  );
+  return rotation.parse(JSON.parse(z.string().parse(answer)));
+}
+
+/** Takes effect with the next request, and ends its sockets. @returns whose it was */
+export async function endSession(
+  redis: Redis,
+  keys: Keys,
+  sessionId: string,
+  lifeSeconds: number = accessTokenSeconds,
+): Promise<string | undefined> {
+  const pipeline = redis.multi();
+  pipeline.hget(keys.session(sessionId), 'principal');
+  pipeline.set(keys.revokedSession(sessionId), '1', { ex: lifeSeconds + clockSkewSeconds });
+  pipeline.del(keys.session(sessionId));
+  const [principal] = await pipeline.exec<[string | null, unknown, unknown]>();
+  return principal ?? undefined;
+}
+
+const shownSession = z.object({ ends_at: z.string(), extended: z._default(z.string(), '0') });
+
+/** Until when a session goes on, and whether only an outage keeps it open. */
+export async function readSession(redis: Redis, keys: Keys, sessionId: string) {
+  const found = redisHash.parse(await redis.hgetall(keys.session(sessionId)));
+  if (found === null) return undefined;
+  const { ends_at, extended } = shownSession.parse(found);
+  return { endsAt: Number(ends_at), extended: extended === '1' };
+}

@@ -1,0 +1,105 @@
+/**
+ * People as Redis has them: what may be done with their sessions and tokens, now. Main has them for good; what Redis has
+ * forgotten is loaded from a replica. An older change never replaces a newer one.
+ */
+import * as z from 'zod/mini';
+import type { Database } from '../postgres/connect.ts';
+import type { Redis } from '../redis/client.ts';
+import { redisHash } from '../redis/hash.ts';
+import type { Keys } from '../redis/keys.ts';
+import { script } from '../redis/script.ts';
+import type { TransactionBuilder } from '../transaction/builder.ts';
+import { derivedUuid } from '../transaction/ids.ts';
+import { rolePermissions, roles } from './permissions.ts';
+
+const fields = {
+  /** user id: decimal, GitHub's */
+  principal: z.string(),
+  login: z.string(),
+  name: z.string(),
+  role: z.enum(roles),
+  /** `admin`: set by hand, and a login leaves it as it is */
+  role_from: z.enum(['github', 'admin']),
+  /** ISO 8601; '' = never */
+  last_login_at: z.string(),
+  created_at: z.string(),
+};
+
+export interface User extends z.infer<z.ZodMiniObject<typeof fields>> {
+  /** false: barred */
+  readonly active: boolean;
+  /** accept clock of the last change, µs */
+  readonly stamp: number;
+}
+
+/** Of the row at main, the same wherever it is made. */
+export function userRowId(principal: string): string {
+  return derivedUuid('user', principal);
+}
+
+/** The step that brings main to what `user` says. */
+export function putUserRow(builder: TransactionBuilder, user: User): void {
+  const { last_login_at, ...rest } = user;
+  builder.put('ops_user', userRowId(user.principal), {
+    ...rest,
+    last_login_at: last_login_at === '' ? null : last_login_at,
+  });
+}
+
+const putScript = script(`
+local user, users = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+if tonumber(redis.call('HGET', user, 'stamp') or 0) > a.stamp then return 0 end
+redis.call('HSET', user, 'principal', a.principal, 'login', a.login, 'name', a.name, 'role', a.role, 'role_from', a.role_from,
+  'active', a.active and '1' or '0', 'permissions', a.permissions, 'stamp', string.format('%.0f', a.stamp),
+  'last_login_at', a.last_login_at, 'created_at', a.created_at)
+redis.call('SADD', users, a.principal)
+return 1
+`);
+
+/** Takes effect with the next request of every session and token of theirs. */
+export async function putUser(redis: Redis, keys: Keys, user: User): Promise<void> {
+  const permissions = rolePermissions[user.role].join(' ');
+  await putScript(redis, [keys.user(user.principal), keys.users], [JSON.stringify({ ...user, permissions })]);
+}
+
+const stored = z.object({ ...fields, active: z.enum(['0', '1']), stamp: z.string() });
+
+export async function readUser(redis: Redis, keys: Keys, principal: string): Promise<User | undefined> {
+  return (await readUsers(redis, keys, [principal]))[0];
+}
+
+/** Everybody who has logged in, by login. */
+export async function listUsers(redis: Redis, keys: Keys): Promise<User[]> {
+  const principals = z.array(z.string()).parse(await redis.smembers(keys.users));
+  return (await readUsers(redis, keys, principals)).sort((a, b) => (a.login < b.login ? -1 : 1));
+}
+
+async function readUsers(redis: Redis, keys: Keys, principals: readonly string[]): Promise<User[]> {
+  if (principals.length === 0) return [];
+  const pipeline = redis.pipeline();
+  for (const principal of principals) pipeline.hgetall(keys.user(principal));
+  return z
+    .array(redisHash)
+    .parse(await pipeline.exec())
+    .flatMap((hash) => {
+      if (hash === null) return [];
+      const { active, stamp, ...rest } = stored.parse(hash);
+      return [{ ...rest, active: active === '1', stamp: Number(stamp) }];
+    });
+}
+
+const row = z.object({ ...fields, active: z.boolean(), stamp: z.pipe(z.string(), z.transform(Number)) });
+
+/** Brings what main knows of users to Redis. @returns how many there are */
+export async function loadUsers(redis: Redis, keys: Keys, replica: Database): Promise<number> {
+  const { rows } = await replica.query({
+    name: 'users',
+    text: `
+      select principal, login, name, role, role_from, active, stamp::text, coalesce(to_json(last_login_at) #>> '{}', '')
+        as last_login_at, to_json(created_at) #>> '{}' as created_at
+      from ops_user`,
+  });
+  for (const each of z.array(row).parse(rows)) await putUser(redis, keys, each);
+  return rows.length;
+}

@@ -1,0 +1,472 @@
+/** People: how they come in, stay, leave, and lose their rights. */
+import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { rolePermissions } from '../../lib/auth/permissions.ts';
+import { settleByHand } from '../support/by-hand.ts';
+import { eventually } from '../support/eventually.ts';
+import { comeBack, loggedIn, logIn, page, redeem, visitGitHub, withCookie } from '../support/log-in.ts';
+import { connectPlainSocket } from '../support/test-socket.ts';
+import { startTestStack, type TestStack } from '../support/test-stack.ts';
+
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await startTestStack();
+  await stack.quiesce();
+});
+afterEach(async () => {
+  delete stack.parts.github.intercept;
+  await stack.redisClient.del(stack.keys.mainDown);
+  stack.link.set({ up: true });
+});
+afterAll(() => stack.stop());
+
+const me = (token: string) => stack.api('/auth/me', { token });
+const session = (sid: unknown) => stack.keys.session(String(sid));
+async function sidOf(token: string): Promise<string> {
+  const { body } = await stack.api('/.well-known/jwks.json', { token: null });
+  const keys = createLocalJWKSet(body as unknown as JSONWebKeySet);
+  return String((await jwtVerify(token, keys)).payload.sid);
+}
+const audit = async () =>
+  (await stack.api('/api/audit', { token: stack.description.tokens.admin }))
+    .body as unknown as readonly Record<string, unknown>[];
+
+describe('a login', () => {
+  it('gives an access token to the page and a refresh token to no script, and nothing to any URL', async () => {
+    const { back, landed } = await visitGitHub(stack, 'olu-observer');
+    expect(landed?.href.startsWith(page)).toBe(true);
+    expect([...(landed?.searchParams.keys() ?? [])]).toEqual(['code']);
+    const reply = await redeem(stack, String(landed?.searchParams.get('code')));
+    expect(reply.body).toMatchObject({
+      token_type: 'Bearer',
+      expires_in: 1800,
+      user: { id: '1002', login: 'olu-observer', name: 'Demo observer', role: 'observer' },
+      permissions: rolePermissions.observer,
+      session: { extended: false },
+    });
+    const [cookie = ''] = reply.headers.getSetCookie();
+    expect(cookie).toMatch(
+      /^__Host-ops_refresh=[\w-]{22}\.[\w-]{43}; Path=\/; Max-Age=\d+; HttpOnly; Secure; SameSite=Strict$/,
+    );
+    const { accessToken } = loggedIn(reply);
+    expect((await me(accessToken)).body).toMatchObject({
+      id: '1002',
+      role: 'observer',
+      credential: 'session',
+    });
+    for (const url of [back.href, String(landed?.href)]) {
+      expect(url).not.toContain(accessToken);
+      expect(url).not.toContain(cookie.split(/[=;]/)[1]);
+    }
+  });
+
+  it.each([
+    ['ada-admin', 'admin'],
+    ['olu-observer', 'observer'],
+    ['vera-viewer', 'viewer'],
+  ])('gives %s the role %s, by the teams', async (login, role) => {
+    expect((await logIn(stack, login)).body).toMatchObject({ user: { login, role } });
+  });
+
+  it('finds a team on whatever page of them it stands', async () => {
+    const teams = [...Array.from({ length: 150 }, (_, n) => `team-${n}`), 'admins'];
+    stack.parts.github.accounts.set('many', { id: 2001, name: 'Many', teams, membership: 'active' });
+    expect((await logIn(stack, 'many')).body).toMatchObject({ user: { role: 'admin' } });
+  });
+
+  it.each(['pending', 'none'] as const)('is refused to whose membership is %s', async (membership) => {
+    stack.parts.github.accounts.set('stranger', { id: 2002, name: 'S', teams: ['admins'], membership });
+    const { landed } = await visitGitHub(stack, 'stranger');
+    expect([...(landed?.searchParams.entries() ?? [])]).toEqual([['error', 'access_denied']]);
+  });
+
+  it('goes back to allow-listed pages only', async () => {
+    const challenge = 'a'.repeat(43);
+    for (const to of [
+      'https://evil.example/',
+      'http://localhost:3000.evil.example/',
+      'http://localhost:3000@evil.example/',
+      'http://user@localhost:3000/',
+      '//evil.example',
+      'javascript:alert(1)',
+      'http://localhost:3000/#x',
+    ]) {
+      const query = new URLSearchParams({ return_to: to, code_challenge: challenge });
+      const reply = await stack.api(`/github/login?${query.toString()}`, { token: null });
+      expect(reply.status, to).toBe(400);
+      expect(reply.headers.get('location')).toBeNull();
+    }
+  });
+
+  it('takes each state and each code once, and a code only with its verifier', async () => {
+    const { back, landed } = await visitGitHub(stack, 'vera-viewer');
+    expect((await comeBack(stack, back)).reply.status).toBe(400);
+    const code = String(landed?.searchParams.get('code'));
+    expect((await redeem(stack, code)).status).toBe(200);
+    expect((await redeem(stack, code)).status).toBe(401);
+
+    const other = String((await visitGitHub(stack, 'vera-viewer')).landed?.searchParams.get('code'));
+    expect((await redeem(stack, other, 'w'.repeat(43))).status).toBe(401);
+    // a wrong try has used it up
+    expect((await redeem(stack, other)).status).toBe(401);
+  });
+
+  it('does not take a code that GitHub did not give for it', async () => {
+    const { back } = await visitGitHub(stack, 'vera-viewer');
+    const mine = await stack.api(
+      `/github/login?return_to=${encodeURIComponent(page)}&code_challenge=${'a'.repeat(43)}`,
+      { token: null },
+    );
+    const state = new URL(String(mine.headers.get('location'))).searchParams.get('state');
+    back.searchParams.set('state', String(state));
+    const { landed } = await comeBack(stack, back);
+    expect(landed?.searchParams.get('error')).toMatch(/access_denied|temporarily_unavailable/);
+  });
+
+  it('says when somebody has said no at GitHub', async () => {
+    const away = await stack.api(
+      `/github/login?return_to=${encodeURIComponent(page)}&code_challenge=${'a'.repeat(43)}`,
+      { token: null },
+    );
+    const state = new URL(String(away.headers.get('location'))).searchParams.get('state');
+    const reply = await stack.api(`/github/callback?state=${String(state)}&error=access_denied`, {
+      token: null,
+    });
+    expect(reply.headers.get('location')).toBe(`${page}?error=access_denied`);
+  });
+});
+
+describe('a session', () => {
+  it('goes on with a new refresh token each time', async () => {
+    const first = await logIn(stack, 'olu-observer');
+    const second = loggedIn(await withCookie(stack, '/auth/refresh', first.cookie));
+    expect(second.cookie).not.toBe(first.cookie);
+    const third = loggedIn(await withCookie(stack, '/auth/refresh', second.cookie));
+    for (const { accessToken } of [first, second, third]) expect((await me(accessToken)).status).toBe(200);
+  });
+
+  it('goes on when an answer was lost and its refresh token comes again at once', async () => {
+    const { cookie } = await logIn(stack, 'olu-observer');
+    loggedIn(await withCookie(stack, '/auth/refresh', cookie));
+    const again = loggedIn(await withCookie(stack, '/auth/refresh', cookie));
+    loggedIn(await withCookie(stack, '/auth/refresh', again.cookie));
+  });
+
+  it('ends, everywhere and audited, when a replaced refresh token comes back', async () => {
+    const first = await logIn(stack, 'olu-observer');
+    const sid = await sidOf(first.accessToken);
+    const second = loggedIn(await withCookie(stack, '/auth/refresh', first.cookie));
+    await stack.redisClient.hset(session(sid), { rotated_ms: '0' });
+    expect((await withCookie(stack, '/auth/refresh', first.cookie)).status).toBe(401);
+    expect((await withCookie(stack, '/auth/refresh', second.cookie)).status).toBe(401);
+    for (const { accessToken } of [first, second]) expect((await me(accessToken)).status).toBe(401);
+    expect(await audit()).toContainEqual(
+      expect.objectContaining({ action: 'session.reused', subject: sid, principal: '1002' }),
+    );
+  });
+
+  it('ends with a logout: refresh token, access tokens, and sockets within 5 s', async () => {
+    const { accessToken, cookie } = await logIn(stack, 'vera-viewer');
+    const { body } = await stack.api('/api/ws/ticket', { method: 'POST', token: accessToken });
+    const socket = await connectPlainSocket(stack.description.websocket, String(body.ticket));
+    socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
+    await eventually(() => expect(socket.messages.join()).toContain('"type":"snapshot"'));
+    const out = await withCookie(stack, '/auth/logout', cookie);
+    expect(out.headers.getSetCookie()[0]).toContain('Max-Age=0');
+    expect((await me(accessToken)).status).toBe(401);
+    expect((await startUnitAs(accessToken)).status).toBe(403);
+    expect((await withCookie(stack, '/auth/refresh', cookie)).status).toBe(401);
+    await eventually(() => expect(socket.isOpen()).toBe(false), { timeoutMs: 5000 });
+  });
+
+  it('is not ended by who knows its id alone', async () => {
+    const { accessToken } = await logIn(stack, 'vera-viewer');
+    const other = await logIn(stack, 'vera-viewer');
+    const forged = `${other.cookie.split('=')[0] ?? ''}=${'x'.repeat(22)}.${'y'.repeat(43)}`;
+    expect((await withCookie(stack, '/auth/logout', forged)).status).toBe(200);
+    expect((await me(accessToken)).status).toBe(200);
+  });
+
+  it('is not used by pages of other origins', async () => {
+    const { cookie } = await logIn(stack, 'vera-viewer');
+    expect((await withCookie(stack, '/auth/refresh', cookie, 'https://evil.example')).status).toBe(403);
+    expect((await withCookie(stack, '/auth/logout', cookie, 'https://evil.example')).status).toBe(403);
+    expect((await withCookie(stack, '/auth/refresh', cookie)).status).toBe(200);
+  });
+
+  it('is over after its hours, while everything is in reach', async () => {
+    const { accessToken, cookie } = await logIn(stack, 'olu-observer');
+    await stack.redisClient.hset(session(await sidOf(accessToken)), { ends_at: nowSeconds() - 10 });
+    expect((await withCookie(stack, '/auth/refresh', cookie)).status).toBe(401);
+  });
+});
+
+const nowSeconds = () => Math.floor(Date.now() / 1000);
+const startUnitAs = (token: string) =>
+  stack.api('/executed_obs_units/start', { method: 'POST', token, body: { obs_unit_id: 1 } });
+
+describe('while main or GitHub is out of reach', () => {
+  const away = {
+    main: () => stack.redisClient.set(stack.keys.mainDown, '1'),
+    GitHub: async () => {
+      stack.parts.github.intercept = (request) => {
+        request.socket.destroy();
+        return true;
+      };
+    },
+  };
+
+  it.each(['main', 'GitHub'] as const)(
+    '(%s) a session goes on, says so, and is audited once',
+    async (what) => {
+      const { accessToken, cookie } = await logIn(stack, 'olu-observer');
+      const sid = await sidOf(accessToken);
+      await stack.redisClient.hset(session(sid), { ends_at: nowSeconds() - 3600 });
+      await away[what]();
+      const longer = loggedIn(await withCookie(stack, '/auth/refresh', cookie));
+      expect(longer.body).toMatchObject({ session: { extended: true }, expires_in: 1800 });
+      expect((await me(longer.accessToken)).body).toMatchObject({ session: { extended: true } });
+      loggedIn(await withCookie(stack, '/auth/refresh', longer.cookie));
+      const about = (await audit()).filter(({ subject }) => subject === sid);
+      expect(about.map(({ action }) => action)).toEqual(['session.extended', 'session.opened']);
+    },
+  );
+
+  it('it is over after the outage’s period, or as soon as the outage is', async () => {
+    const { accessToken, cookie } = await logIn(stack, 'olu-observer');
+    const sid = await sidOf(accessToken);
+    await away.main();
+    await stack.redisClient.hset(session(sid), { ends_at: nowSeconds() - 24 * 3600 - 10 });
+    expect((await withCookie(stack, '/auth/refresh', cookie)).status).toBe(401);
+    await stack.redisClient.hset(session(sid), { ends_at: nowSeconds() - 10 });
+    const longer = loggedIn(await withCookie(stack, '/auth/refresh', cookie));
+    await stack.redisClient.del(stack.keys.mainDown);
+    expect((await withCookie(stack, '/auth/refresh', longer.cookie)).status).toBe(401);
+  });
+
+  it('a login says that GitHub does not answer', async () => {
+    await away.GitHub();
+    const { landed } = await visitGitHub(stack, 'olu-observer');
+    expect(landed?.searchParams.get('error')).toBe('temporarily_unavailable');
+  });
+
+  it('scripts write, who was logged in reads and watches, and an admin revokes a token', async () => {
+    const admin = await logIn(stack, 'ada-admin');
+    const viewer = await logIn(stack, 'vera-viewer');
+    const made = await stack.api('/api/tokens', {
+      method: 'POST',
+      token: admin.accessToken,
+      body: { name: 'outage', scopes: ['write:observations', 'read:observations'] },
+    });
+    const token = String(made.body.token);
+    await settleByHand(stack);
+    stack.link.set({ up: false });
+    await away.main();
+    await away.GitHub();
+
+    const unit = await stack.api('/executed_obs_units/start', {
+      method: 'POST',
+      token,
+      body: { obs_unit_id: 3 },
+    });
+    expect(unit.status).toBe(201);
+    const again = loggedIn(await withCookie(stack, '/auth/refresh', viewer.cookie));
+    const read = await stack.api(`/executed_obs_units/${String(unit.body.id)}`, { token: again.accessToken });
+    expect(read.body).toMatchObject({ status: 'running', sync: { state: 'buffered' } });
+    const { body } = await stack.api('/api/ws/ticket', { method: 'POST', token: again.accessToken });
+    const socket = await connectPlainSocket(stack.description.websocket, String(body.ticket));
+    socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
+    await eventually(() => expect(socket.messages.join()).toContain(String(unit.body.id)));
+    socket.close();
+    const ended = await stack.api(`/api/tokens/${String(made.body.id)}`, {
+      method: 'DELETE',
+      token: admin.accessToken,
+    });
+    expect(ended.status).toBe(200);
+    const refused = await stack.api('/executed_obs_units/start', {
+      method: 'POST',
+      token,
+      body: { obs_unit_id: 4 },
+    });
+    expect(refused.status).toBe(401);
+    expect(await audit()).toContainEqual(
+      expect.objectContaining({ action: 'token.revoked', subject: made.body.id, principal: '1001' }),
+    );
+  });
+});
+
+describe('an admin', () => {
+  const change = (token: string, id: string, body: object) =>
+    stack.api(`/api/users/${id}`, { method: 'PUT', token, body });
+
+  it('lists who has come in', async () => {
+    await logIn(stack, 'vera-viewer');
+    const { accessToken } = await logIn(stack, 'ada-admin');
+    const { body } = await stack.api('/api/users', { token: accessToken });
+    expect(body).toContainEqual(
+      expect.objectContaining({ id: '1003', login: 'vera-viewer', role: 'viewer', active: true }),
+    );
+    expect(JSON.stringify(body)).not.toContain('stamp');
+  });
+
+  it('takes a role away: from sessions and tokens with the next request, from sockets within 5 s, and for good', async () => {
+    const admin = await logIn(stack, 'ada-admin');
+    stack.parts.github.accounts.set('ole', {
+      id: 3001,
+      name: 'Ole',
+      teams: ['observers'],
+      membership: 'active',
+    });
+    const ole = await logIn(stack, 'ole');
+    const made = await stack.api('/api/tokens', {
+      method: 'POST',
+      token: ole.accessToken,
+      body: { name: 't' },
+    });
+    const token = String(made.body.token);
+    const ticket = await stack.api('/api/ws/ticket', { method: 'POST', token });
+    const socket = await connectPlainSocket(stack.description.websocket, String(ticket.body.ticket));
+    socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
+    await eventually(() => expect(socket.messages.join()).toContain('"type":"snapshot"'));
+
+    const changed = await change(admin.accessToken, '3001', { role: 'viewer', reason: 'left the shift' });
+    expect(changed.body).toMatchObject({ role: 'viewer', role_from: 'admin' });
+    for (const credential of [ole.accessToken, token]) {
+      expect((await startUnitAs(credential)).status).toBe(403);
+      expect((await stack.api('/executed_obs_units', { token: credential })).status).toBe(200);
+      const more = { method: 'POST', token: credential, body: { name: 'more' } };
+      expect((await stack.api('/api/tokens', more)).status).toBe(403);
+    }
+    await eventually(() => expect(socket.isOpen()).toBe(false), { timeoutMs: 5000 });
+    // the team at GitHub says otherwise still
+    expect((await logIn(stack, 'ole')).body).toMatchObject({ user: { role: 'viewer' } });
+    await settleByHand(stack);
+    const { rows } = await stack.main.query(
+      "select role, role_from, active from ops_user where principal = '3001'",
+    );
+    expect(rows).toEqual([{ role: 'viewer', role_from: 'admin', active: true }]);
+    await change(admin.accessToken, '3001', { role: null });
+    expect((await logIn(stack, 'ole')).body).toMatchObject({ user: { role: 'observer' } });
+  });
+
+  it('bars somebody, whole', async () => {
+    const admin = await logIn(stack, 'ada-admin');
+    stack.parts.github.accounts.set('bo', {
+      id: 3002,
+      name: 'Bo',
+      teams: ['observers'],
+      membership: 'active',
+    });
+    const bo = await logIn(stack, 'bo');
+    const made = await stack.api('/api/tokens', {
+      method: 'POST',
+      token: bo.accessToken,
+      body: { name: 't' },
+    });
+    expect((await change(admin.accessToken, '3002', { active: false })).status).toBe(200);
+    for (const token of [bo.accessToken, String(made.body.token)]) {
+      expect((await startUnitAs(token)).status).toBe(401);
+      expect((await me(token)).status).toBe(401);
+    }
+    expect((await withCookie(stack, '/auth/refresh', bo.cookie)).status).toBe(401);
+    expect((await visitGitHub(stack, 'bo')).landed?.searchParams.get('error')).toBe('access_denied');
+  });
+
+  it('cannot lock themselves out, nor change who never came, nor say nothing', async () => {
+    const { accessToken } = await logIn(stack, 'ada-admin');
+    expect((await change(accessToken, '1001', { role: 'viewer' })).status).toBe(409);
+    expect((await change(accessToken, '1001', { active: false })).status).toBe(409);
+    expect((await change(accessToken, '99999', { role: 'viewer' })).status).toBe(404);
+    expect((await change(accessToken, '1003', {})).status).toBe(400);
+    expect((await change(accessToken, '1003', { role: 'root' })).status).toBe(400);
+  });
+
+  it('is not undone by an older row when Redis loads what main has', async () => {
+    const admin = await logIn(stack, 'ada-admin');
+    stack.parts.github.accounts.set('cy', {
+      id: 3003,
+      name: 'Cy',
+      teams: ['observers'],
+      membership: 'active',
+    });
+    const cy = await logIn(stack, 'cy');
+    await settleByHand(stack);
+    await change(admin.accessToken, '3003', { role: 'viewer' });
+    await stack.runSchedule('sweep');
+    expect((await startUnitAs(cy.accessToken)).status).toBe(403);
+    await settleByHand(stack);
+    await stack.redisClient.del(stack.keys.user('3003'));
+    await stack.runSchedule('sweep');
+    expect((await startUnitAs(cy.accessToken)).status).toBe(403);
+  });
+});
+
+describe('the audit', () => {
+  it('shows every event once, in pages, with main and replica behind and at rest', async () => {
+    const { accessToken } = await logIn(stack, 'ada-admin');
+    const walk = async () => {
+      const found: Record<string, unknown>[] = [];
+      let path: string | undefined = '/api/audit?limit=3';
+      while (path !== undefined) {
+        const { body, headers } = await stack.api(path, { token: accessToken });
+        found.push(...(body as unknown as Record<string, unknown>[]));
+        path = /<([^>]+)>/.exec(headers.get('link') ?? '')?.[1];
+      }
+      return found;
+    };
+    const before = await walk();
+    await settleByHand(stack);
+    const after = await walk();
+    expect(after).toEqual(before);
+    expect(new Set(after.map(({ id }) => id)).size).toBe(after.length);
+    const times = after.map(({ at }) => String(at));
+    expect(times).toEqual(times.toSorted().reverse());
+    await stack.redisClient.del(stack.keys.recentAudit);
+    expect(await walk()).toEqual(after);
+    expect(after).toContainEqual(expect.objectContaining({ action: 'session.opened', principal: '1001' }));
+  });
+
+  it('is not changed, at main neither', async () => {
+    for (const table of ['audit_event', 'transaction_audit']) {
+      await expect(stack.main.query(`delete from ${table}`)).rejects.toThrow('append-only');
+      await expect(stack.main.query(`update ${table} set principal = '0'`)).rejects.toThrow('append-only');
+      await expect(stack.main.query(`truncate ${table}`)).rejects.toThrow('append-only');
+    }
+  });
+
+  it('is for admins', async () => {
+    const { accessToken } = await logIn(stack, 'olu-observer');
+    expect((await stack.api('/api/audit', { token: accessToken })).status).toBe(403);
+  });
+});
+
+describe('how often a token is used', () => {
+  it('is counted without a write per request, and told to main', async () => {
+    const { accessToken } = await logIn(stack, 'olu-observer');
+    const made = await stack.api('/api/tokens', {
+      method: 'POST',
+      token: accessToken,
+      body: { name: 'used' },
+    });
+    const token = String(made.body.token);
+    await settleByHand(stack);
+    await startUnitAs(token);
+    for (let n = 0; n < 3; n += 1) await me(token);
+    const rows = async () =>
+      (await stack.main.query('select usage_count::int as n from api_token where id = $1', [made.body.id]))
+        .rows;
+    expect(await rows()).toEqual([{ n: 0 }]);
+    await stack.redisClient.del(stack.keys.usageRecorded); // told at most once an hour
+    await stack.runSchedule('sweep');
+    await settleByHand(stack);
+    expect(await rows()).toEqual([{ n: 4 }]);
+    const list = await stack.api('/api/tokens', { token: accessToken });
+    expect(list.body).toContainEqual(expect.objectContaining({ id: made.body.id, uses: 4 }));
+    // what Redis loses is not counted down
+    const hash = String(await stack.redisClient.get(stack.keys.tokenById(String(made.body.id))));
+    await stack.redisClient.del(stack.keys.token(hash));
+    await stack.runSchedule('sweep');
+    await me(token);
+    expect(await stack.redisClient.hget(stack.keys.token(hash), 'uses')).toBe('5');
+  });
+});

@@ -12,6 +12,7 @@ export function rateLimiter(redis: Redis, prefix: string, requestsPerSecond: num
     prefix: `${prefix}:rate`,
     limiter: Ratelimit.slidingWindow(requestsPerSecond, '1 s'),
     analytics: false,
+    ephemeralCache: false,
     enableProtection: false,
     // with Redis away nothing is let through unseen: the credential cannot be checked either
     timeout: 0,

@@ -1,6 +1,7 @@
-/** `npm run bench [-- answers | independence | drain | reads | confirm | live | bundle]`: all of them, or one. */
+/** `npm run bench [-- answers | independence | drain | reads | authentication | confirm | live | bundle]`: all of them, or one. */
 import { cpus, totalmem } from 'node:os';
 import { benchAnswers } from './answers.ts';
+import { benchAuthentication } from './authentication.ts';
 import { benchBundle } from './bundle.ts';
 import { benchIndependence } from './independence.ts';
 import { benchConfirm } from './confirm.ts';
@@ -13,6 +14,7 @@ const benches = {
   independence: benchIndependence,
   drain: benchDrain,
   reads: benchReads,
+  authentication: benchAuthentication,
   confirm: benchConfirm,
   live: benchLive,
   bundle: benchBundle,

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { challengeOf } from '../../lib/auth/login.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 
 const executablePath = ['chromium', 'chromium-browser', 'google-chrome']
@@ -33,19 +34,24 @@ beforeAll(async () => {
   const script = outputFiles[0]?.text ?? '';
   server = createServer((request, response) => {
     const isScript = request.url === '/page.js';
+    const isLogin = request.url?.startsWith('/login') === true;
     response.writeHead(200, { 'Content-Type': isScript ? 'text/javascript' : 'text/html' });
     response.end(
       isScript
         ? script
-        : '<!doctype html><h1 id="failed"></h1><script type="module" src="/page.js"></script>',
+        : isLogin
+          ? '<!doctype html><h1>log in</h1>'
+          : '<!doctype html><h1 id="failed"></h1><script type="module" src="/page.js"></script>',
     );
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   [stack, browser] = await Promise.all([
-    startTestStack(),
+    startTestStack({ settings: { FRONTEND_ORIGINS: frontend() } }),
     chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] }),
   ]);
 });
+const frontend = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
 afterAll(async () => {
   if (executablePath === undefined) return;
   await browser.close();
@@ -104,3 +110,44 @@ it.skipIf(executablePath === undefined)('a page of another origin reads nothing'
     expect((await ask(origin)).headers.get('access-control-allow-origin')).toBeNull();
   }
 });
+
+it.skipIf(executablePath === undefined)(
+  'somebody logs in, stays, reloads the page and logs out',
+  async () => {
+    const view = await browser.newPage();
+    const { http } = stack.description;
+    const call = (path: string, body?: object) =>
+      view.evaluate(
+        async ([url, text]) => {
+          const response = await fetch(url, {
+            method: 'POST',
+            credentials: 'include',
+            ...(text !== '' && { headers: { 'Content-Type': 'application/json' }, body: text }),
+          });
+          const page = globalThis as { readonly document?: { readonly cookie: string } };
+          const answer = (await response.json()) as { access_token?: string; user?: { login: string } };
+          return { status: response.status, ...answer, readable: page.document?.cookie };
+        },
+        [http + path, body ? JSON.stringify(body) : ''] as const,
+      );
+    await view.goto(`${frontend()}/login`);
+    const verifier = 'a'.repeat(43);
+    const query = new URLSearchParams({
+      return_to: `${frontend()}/login`,
+      code_challenge: challengeOf(verifier),
+      login: 'olu-observer',
+    });
+    await view.goto(`${http}/github/login?${query.toString()}`);
+    await view.waitForURL(/\/login\?code=/);
+    const code = new URL(view.url()).searchParams.get('code');
+    const first = await call('/auth/exchange', { code, code_verifier: verifier });
+    expect(first).toMatchObject({ status: 200, user: { login: 'olu-observer' }, readable: '' });
+    await view.goto(`${frontend()}/login`);
+    const second = await call('/auth/refresh');
+    expect(second).toMatchObject({ status: 200, user: { login: 'olu-observer' }, readable: '' });
+    expect(second.access_token).not.toBe(first.access_token);
+    expect((await call('/auth/logout')).status).toBe(200);
+    expect((await call('/auth/refresh')).status).toBe(401);
+    await view.close();
+  },
+);

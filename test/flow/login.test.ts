@@ -452,9 +452,11 @@ describe('how often a token is used', () => {
     await settleByHand(stack);
     await startUnitAs(token);
     for (let n = 0; n < 3; n += 1) await me(token);
-    const rows = async () =>
-      (await stack.main.query('select usage_count::int as n from api_token where id = $1', [made.body.id]))
-        .rows;
+    const rows = async () => {
+      const text = 'select usage_count::int as n from api_token where id = $1';
+      const { rows: found } = await stack.main.query<{ n: number }>(text, [made.body.id]);
+      return found;
+    };
     expect(await rows()).toEqual([{ n: 0 }]);
     await stack.redisClient.del(stack.keys.usageRecorded); // told at most once an hour
     await stack.runSchedule('sweep');

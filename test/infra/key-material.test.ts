@@ -1,0 +1,76 @@
+/** Without its keys nothing starts; there is no default. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundleFunctions, bundlePath } from '../../infra/bundle.ts';
+import { environment, functions, type EnvironmentName, type FunctionName } from '../../infra/topology.ts';
+
+const cli = fileURLToPath(new URL('../../infra/aws/keys.cli.ts', import.meta.url));
+const keys = (step: string, input = '') =>
+  execFileSync(process.execPath, [cli, step], { input, encoding: 'utf8' });
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'ops-db-'));
+  await bundleFunctions(directory);
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+function start(name: FunctionName, values: Readonly<Partial<Record<EnvironmentName, string>>>) {
+  const secret = JSON.parse(keys('create')) as { jwks: string; signing: string };
+  const all: Partial<Record<EnvironmentName, string>> = {
+    JWT_PUBLIC_JWKS: secret.jwks,
+    JWT_SIGNING_JWK: secret.signing,
+    FRONTEND_ORIGINS: 'https://ui.example',
+    REPLICAS: '[{"name":"site","url":"postgres://127.0.0.1:1/x"}]',
+    ...values,
+  };
+  const variables = functions[name].environment.map((variable: EnvironmentName) => {
+    const source = environment[variable];
+    return [variable, all[variable] ?? (source.kind === 'setting' ? source.value : 'http://127.0.0.1:1')];
+  });
+  const module = pathToFileURL(bundlePath(directory, name)).href;
+  return spawnSync(
+    process.execPath,
+    ['-e', `import(${JSON.stringify(module)}).then(() => process.exit(0))`],
+    {
+      encoding: 'utf8',
+      env: { ...(Object.fromEntries(variables) as Record<string, string>), AWS_REGION: 'us-east-1' },
+    },
+  );
+}
+
+describe.each(['accept', 'query', 'decide', 'authenticate'] as const)('%s', (name) => {
+  it('starts with its keys, and not without', () => {
+    expect(start(name, {}).status).toBe(0);
+    for (const jwks of ['', '{"keys":[]}', 'secret']) {
+      const { status, stderr } = start(name, { JWT_PUBLIC_JWKS: jwks });
+      expect(status).not.toBe(0);
+      expect(stderr).toContain('JWT_PUBLIC_JWKS');
+    }
+  });
+});
+
+it('what signs does not start with a key that is missing, public, or not published', () => {
+  const other = JSON.parse(keys('create')) as { jwks: string; signing: string };
+  const [publicKey] = (JSON.parse(other.jwks) as { keys: unknown[] }).keys;
+  for (const signing of ['', 'your-secret-key-here', JSON.stringify(publicKey), other.signing]) {
+    const { status, stderr } = start('authenticate', { JWT_SIGNING_JWK: signing });
+    expect(status, signing).not.toBe(0);
+    expect(stderr).toMatch(/JWT_SIGNING_JWK|not among the published keys/);
+    expect(stderr).not.toContain('your-secret-key-here');
+  }
+});
+
+it('the tool walks a secret through a change of keys', () => {
+  const created = keys('create');
+  const published = keys('publish', created);
+  const signing = keys('sign', published);
+  const retired = keys('retire', signing);
+  const count = (secret: string) =>
+    (JSON.parse((JSON.parse(secret) as { jwks: string }).jwks) as { keys: unknown[] }).keys.length;
+  expect([created, published, signing, retired].map(count)).toEqual([1, 2, 2, 1]);
+});

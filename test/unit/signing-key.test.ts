@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { accessTokenVerifier, signAccessToken } from '../../lib/auth/access-token.ts';
+import { keySteps, newSigningKey, requirePublished, signingKey } from '../../lib/auth/signing-key.ts';
+
+const settings = { issuer: 'https://site', audience: 'ops-db' };
+const session = { id: '7', name: 'Seven', role: 'viewer', sessionId: 's' } as const;
+
+async function sign(key: Awaited<ReturnType<typeof newSigningKey>>): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  return signAccessToken(key, settings, session, { issuedAt: now, expiresAt: now + 1800, id: 'j' });
+}
+
+it('keys change without a token that is refused on the way', async () => {
+  const [first, second] = await Promise.all([newSigningKey('first'), newSigningKey('second')]);
+  const created = keySteps.create(first);
+  const old = await sign(created.signing);
+
+  const published = keySteps.publish(created, second);
+  expect(published.signing).toBe(first);
+  // whoever has only this verifies what the next step signs
+  await accessTokenVerifier(published.jwks, settings)(await sign(second));
+
+  const signing = keySteps.sign(published);
+  expect(signing).toMatchObject({ signing: { kid: 'second' } });
+  expect(signing).not.toHaveProperty('next');
+  await accessTokenVerifier(signing.jwks, settings)(old);
+
+  const retired = keySteps.retire(signing);
+  expect(retired.jwks.keys.map(({ kid }) => kid)).toEqual(['second']);
+  await expect(accessTokenVerifier(retired.jwks, settings)(old)).rejects.toThrow('not valid');
+  for (const { jwks } of [created, published, signing, retired])
+    expect(JSON.stringify(jwks)).not.toContain('"d"');
+});
+
+it('no step is taken before its turn', async () => {
+  const created = keySteps.create(await newSigningKey('first'));
+  expect(() => keySteps.sign(created)).toThrow('publish');
+  expect(() => keySteps.retire(keySteps.publish(created, created.signing))).toThrow('does not sign yet');
+});
+
+it('a key that nobody could verify refuses to start', async () => {
+  const [first, other] = await Promise.all([newSigningKey('first'), newSigningKey('other')]);
+  const { jwks } = keySteps.create(first);
+  expect(() => requirePublished(signingKey.parse(first), jwks)).not.toThrow();
+  expect(() => requirePublished(signingKey.parse(other), jwks)).toThrow('not among the published');
+  expect(() => requirePublished(signingKey.parse({ ...other, kid: 'first' }), jwks)).toThrow('another one');
+  expect(signingKey.safeParse(jwks.keys[0]).success).toBe(false);
+});

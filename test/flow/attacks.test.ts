@@ -7,9 +7,9 @@ import { cors } from '../../infra/topology.ts';
 import { mintApiToken } from '../../lib/auth/api-token.ts';
 import { routes } from '../../lib/http/routes.ts';
 import { logIn, loggedIn, origin, visitGitHub, withCookie } from '../support/log-in.ts';
-import { startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
+import { startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 
-const perSecond = 40;
+const perSecond = 20;
 let stack: TestStack;
 let admin: string;
 beforeAll(async () => {
@@ -28,6 +28,15 @@ afterAll(() => stack.stop());
 async function nextSecond(): Promise<void> {
   const keys = await stack.redisClient.keys('ops:*rate*');
   if (keys.length > 0) await stack.redisClient.del(...keys);
+}
+
+/** Asks in bursts until somebody is refused: how many a slow machine takes for that is not what is tested. */
+async function untilRefused(ask: () => Promise<Reply>): Promise<Reply[]> {
+  const replies: Reply[] = [];
+  for (let burst = 0; burst < 20 && !replies.some(({ status }) => status === 429); burst += 1) {
+    replies.push(...(await Promise.all(Array.from({ length: 4 * perSecond }, ask))));
+  }
+  return replies;
 }
 
 async function tokenOf(login: string, name: string) {
@@ -55,6 +64,7 @@ describe('API1 broken object level authorisation', () => {
     const revoked = await stack.api(`/api/tokens/${hers.id}`, { method: 'DELETE', token: mal.accessToken });
     expect([rotated.status, revoked.status]).toEqual([404, 404]);
     expect((await stack.api('/auth/me', { token: hers.token })).status).toBe(200);
+    expect((await stack.api('/api/tokens', { token: mal.accessToken })).body).toEqual(list.body);
   });
 
   it('an id that belongs to somebody else’s record is not taken over', async () => {
@@ -86,7 +96,7 @@ describe('API2 broken authentication', () => {
         token: null,
         body: { code: 'g'.repeat(43), code_verifier: 'h'.repeat(43) },
       });
-    const statuses = (await Promise.all(Array.from({ length: 100 }, guess))).map(({ status }) => status);
+    const statuses = (await untilRefused(guess)).map(({ status }) => status);
     expect(new Set(statuses)).toEqual(new Set([401, 429]));
   });
 
@@ -113,7 +123,10 @@ describe('API3 broken object property level authorisation', () => {
   });
 
   it('nothing that is secret is shown', async () => {
-    await tokenOf('olu-observer', 'shown');
+    const { token } = await tokenOf('olu-observer', 'shown');
+    const own = await stack.api('/api/tokens', { token });
+    expect(JSON.stringify(own.body)).toContain('shown');
+    expect(JSON.stringify(own.body)).not.toMatch(/hash|ops_\d+_|secret/);
     const { accessToken } = await logIn(stack, 'ada-admin');
     for (const path of ['/api/tokens', '/api/users', '/api/audit', '/auth/me', '/.well-known/jwks.json']) {
       const { body } = await stack.api(path, { token: accessToken });
@@ -132,10 +145,12 @@ describe('API4 unrestricted resource consumption', () => {
     await nextSecond();
     const ask = (credential: string) =>
       stack.api(path, { method, token: credential, ...(method === 'POST' && { body: { obs_unit_id: 1 } }) });
-    const replies = await Promise.all(Array.from({ length: 4 * perSecond }, () => ask(token)));
+    const begun = Date.now();
+    const replies = await untilRefused(() => ask(token));
     const refused = replies.filter(({ status }) => status === 429);
-    expect(refused.length).toBeGreaterThan(perSecond);
-    expect(replies.length - refused.length).toBeGreaterThanOrEqual(perSecond);
+    expect(refused.length).toBeGreaterThan(0);
+    const windows = (Date.now() - begun) / 1000 + 1;
+    expect(replies.length - refused.length).toBeLessThanOrEqual(windows * perSecond);
     for (const { headers } of replies) {
       expect(headers.get('ratelimit-policy')).toBe(`"requests";q=${perSecond};w=1`);
       expect(headers.get('ratelimit')).toMatch(/^"requests";r=\d+;t=1$/);
@@ -195,13 +210,12 @@ describe('API6 unrestricted access to sensitive business flows', () => {
   it('tickets and logins come no faster than somebody needs them', async () => {
     const { token } = await tokenOf('olu-observer', 'tickets');
     await nextSecond();
-    const tickets = await Promise.all(
-      Array.from({ length: 20 }, () => stack.api('/api/ws/ticket', { method: 'POST', token })),
-    );
-    expect(tickets.filter(({ status }) => status === 429).length).toBeGreaterThan(0);
+    const tickets = await untilRefused(() => stack.api('/api/ws/ticket', { method: 'POST', token }));
+    const details = tickets.flatMap(({ status, body }) => (status === 429 ? [String(body.detail)] : []));
+    expect(details.join()).toContain('tickets');
     const away = `/github/login?return_to=${encodeURIComponent(origin)}&code_challenge=${'a'.repeat(43)}`;
-    const logins = await Promise.all(Array.from({ length: 100 }, () => stack.api(away, { token: null })));
-    expect(logins.filter(({ status }) => status === 429).length).toBeGreaterThan(0);
+    const logins = await untilRefused(() => stack.api(away, { token: null }));
+    expect(logins.some(({ status }) => status === 429)).toBe(true);
   });
 });
 
@@ -214,7 +228,7 @@ describe('API7 server side request forgery', () => {
       asked.push(String(request.url));
       response.setHeader('Link', `<${stack.description.http}/health>; rel="next"`);
       if (!request.url?.startsWith('/user/teams')) return false;
-      response.writeHead(302, { Location: `${stack.description.http}/health` }).end();
+      response.writeHead(302, { Location: '/elsewhere' }).end();
       return true;
     };
     const { landed } = await visitGitHub(stack, 'many');

@@ -160,7 +160,7 @@ export const handler = serve('query', {
     const from = after && { at: after[0], id: after[1] };
     const [recent, replicated] = await answered(
       Promise.all([
-        readRecentEvents(parts.redis, parts.keys),
+        readRecentEvents(parts.redis, parts.keys, limit + 1, from),
         readFromReplica(parts.replicas, noFloor, (replica) => readEvents(replica, limit + 1, from)),
       ]),
     );

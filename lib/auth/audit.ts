@@ -39,7 +39,9 @@ export interface AfterEvent {
   readonly id: string;
 }
 
-const keptInRedis = 1000;
+const keptInRedis = 10_000;
+/** More in one millisecond than a page's cursor could stand among: rates allow far fewer. */
+const mostAtOnce = 200;
 const keptSeconds = 14 * 24 * 3600;
 
 /** Shows it at once, whatever main and the replicas have. */
@@ -51,9 +53,22 @@ export async function noteAuditEvent(redis: Redis, keys: Keys, noted: AuditEvent
   await pipeline.exec();
 }
 
-/** Recent events of Redis, older than `after`. */
-export async function readRecentEvents(redis: Redis, keys: Keys): Promise<AuditEvent[]> {
-  const members = z.array(z.string()).parse(await redis.zrange(keys.recentAudit, 0, -1));
+/** Events that Redis has, the newest first: all of a page after `after`, and perhaps some of before it. */
+export async function readRecentEvents(
+  redis: Redis,
+  keys: Keys,
+  limit: number,
+  after: AfterEvent | undefined,
+): Promise<AuditEvent[]> {
+  const from = after === undefined ? '+inf' : Date.parse(after.at);
+  const members = z.array(z.string()).parse(
+    await redis.zrange(keys.recentAudit, from, '-inf', {
+      byScore: true,
+      rev: true,
+      offset: 0,
+      count: limit + mostAtOnce,
+    }),
+  );
   return members.map((member) => event.parse(JSON.parse(member)));
 }
 

@@ -10,6 +10,7 @@ import { functions, webSocketStage, type FunctionName } from '../../infra/topolo
 import { signAccessToken } from '../../lib/auth/access-token.ts';
 import { hashToken, mintApiToken } from '../../lib/auth/api-token.ts';
 import { eventually } from '../support/eventually.ts';
+import { loggedIn, redeem, visitGitHub, withCookie } from '../support/log-in.ts';
 import { connectPlainSocket, connectSocket, type TestSocket } from '../support/test-socket.ts';
 import { finishUnit, startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
 import { queuedMessages, sqsOf } from '../support/traces.ts';
@@ -135,6 +136,14 @@ describe('secrets', () => {
     const canary = await scriptToken('506', 'canary');
     const secret = canary.split('_')[2] ?? '';
     const once = await ticket(canary);
+    const { back, landed } = await visitGitHub(stack, 'olu-observer');
+    const code = String(landed?.searchParams.get('code'));
+    const exchanged = await redeem(stack, code);
+    const person = loggedIn(exchanged);
+    const [, refreshToken = ''] = person.cookie.split('=');
+    const next = loggedIn(await withCookie(stack, '/auth/refresh', person.cookie));
+    const [, nextRefreshToken = ''] = next.cookie.split('=');
+    const unused = String((await visitGitHub(stack, 'ada-admin')).landed?.searchParams.get('code'));
     const answers = [
       await startUnit((path, request) => stack.api(path, { ...request, token: canary }), { obs_unit_id: 0 }),
       await startUnit((path, request) => stack.api(path, { ...request, token: canary })),
@@ -142,6 +151,12 @@ describe('secrets', () => {
       await stack.api('/auth/me', { token: canary }),
       await stack.api('/api/transfer/overview', { token: canary }),
       await stack.api('/auth/me', { token: `${canary}x` }),
+      await stack.api('/auth/me', { token: next.accessToken }),
+      await stack.api('/auth/me', { token: `${next.accessToken}x` }),
+      await stack.api('/api/audit', { token: stack.description.tokens.admin }),
+      await withCookie(stack, '/auth/refresh', `${next.cookie}x`),
+      await redeem(stack, code),
+      await stack.api(back.pathname + back.search, { token: null }),
     ];
     const sqs = sqsOf(stack);
     const names = await stack.redisClient.keys('ops:*');
@@ -149,7 +164,10 @@ describe('secrets', () => {
       names.map(async (name) => {
         const type: string = await stack.redisClient.type(name);
         if (type === 'hash') return [name, await stack.redisClient.hgetall(name)];
-        return [name, type === 'string' ? await stack.redisClient.get(name) : ''];
+        if (type === 'set') return [name, await stack.redisClient.smembers(name)];
+        if (type === 'zset') return [name, await stack.redisClient.zrange(name, 0, -1)];
+        if (type === 'stream') return [name, await stack.redisClient.xrange(name, '-', '+')];
+        return [name, await stack.redisClient.get(name)];
       }),
     );
     const places = {
@@ -157,11 +175,27 @@ describe('secrets', () => {
       answers: JSON.stringify(answers.map(({ body, headers }) => [body, [...headers]])),
       redis: JSON.stringify(values),
       messages: (await queuedMessages(stack, sqs)).join('\n'),
+      urls: [back.href, `${landed?.origin}${landed?.pathname}`].join('\n'),
     };
     sqs.destroy();
+    const canaries = {
+      secret,
+      once,
+      code,
+      unused,
+      refreshToken,
+      nextRefreshToken,
+      accessToken: person.accessToken,
+      nextAccessToken: next.accessToken,
+      redisToken: stack.secrets.redisToken,
+      githubSecret: stack.secrets.githubSecret,
+      privateKey: String(stack.secrets.privateKey.d),
+      viewer: stack.description.tokens.viewer,
+    };
     for (const [place, text] of Object.entries(places)) {
-      for (const each of [secret, once, stack.secrets.redisToken, stack.description.tokens.viewer]) {
-        expect(text.includes(each), place).toBe(false);
+      for (const [what, each] of Object.entries(canaries)) {
+        expect(each.length, what).toBeGreaterThan(20);
+        expect(text.includes(each), `${what} in ${place}`).toBe(false);
       }
     }
     expect(values.length).toBeGreaterThan(3);

@@ -6,8 +6,9 @@ import { redisHash } from '../redis/hash.ts';
 import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
 import type { ApiTokenClaim } from './api-token.ts';
-import { permissions, roles, type Permission } from './permissions.ts';
+import { permissions, type Permission } from './permissions.ts';
 import type { Principal } from './principal.ts';
+import { tokenFields } from './token-store.ts';
 
 const sessionScript = script(`
 local ended, user = unpack(KEYS)
@@ -30,15 +31,7 @@ const text = z.nullable(z.string());
 const sessionAnswer = z.tuple([z.int(), text, text]);
 const tokenAnswer = z.tuple([z.int(), text, text, redisHash]);
 
-const tokenRecord = z.object({
-  id: z.string(),
-  principal: z.string(),
-  name: z.string(),
-  role: z.enum(roles),
-  permissions: z.string(),
-  expires_at: z.string(),
-  revoked: z.string(),
-});
+const tokenRecord = z.object(tokenFields);
 
 /** @throws ProblemError 401, or 503 if it cannot be told */
 export async function checkSession(redis: Redis, keys: Keys, session: Principal): Promise<Principal> {

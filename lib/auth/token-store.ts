@@ -65,15 +65,22 @@ export async function revokeToken(redis: Redis, keys: Keys, hash: string): Promi
   await redis.hset(keys.token(hash), { revoked: '1' });
 }
 
-const record = z.object({
+/** What makes an API token one, in its hash. */
+export const tokenFields = {
   id: z.string(),
   principal: z.string(),
   name: z.string(),
   role: z.enum(roles),
+  /** separated by spaces */
   permissions: z.string(),
+  /** unix seconds; '' = it does not expire */
   expires_at: z.string(),
-  created_at: z._default(z.string(), '0'),
   revoked: z.string(),
+};
+
+const record = z.object({
+  ...tokenFields,
+  created_at: z._default(z.string(), '0'),
   uses: z._default(z.string(), '0'),
   used_at: z._default(z.string(), ''),
 });

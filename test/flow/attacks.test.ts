@@ -6,7 +6,7 @@ import { localOrganization } from '../../infra/local/github.ts';
 import { cors } from '../../infra/topology.ts';
 import { mintApiToken } from '../../lib/auth/api-token.ts';
 import { routes } from '../../lib/http/routes.ts';
-import { logIn, loggedIn, origin, visitGitHub, withCookie } from '../support/log-in.ts';
+import { addMember, logIn, loggedIn, origin, visitGitHub, withCookie } from '../support/log-in.ts';
 import { startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 
 const perSecond = 20;
@@ -48,12 +48,7 @@ async function tokenOf(login: string, name: string) {
 describe('API1 broken object level authorisation', () => {
   it('somebody else’s token is neither shown, nor renewed, nor revoked', async () => {
     const hers = await tokenOf('olu-observer', 'hers');
-    stack.parts.github.accounts.set('mal', {
-      id: 4001,
-      name: 'Mal',
-      teams: ['observers'],
-      membership: 'active',
-    });
+    addMember(stack, 'mal', 4001);
     const mal = await logIn(stack, 'mal');
     const list = await stack.api('/api/tokens', { token: mal.accessToken });
     expect(JSON.stringify(list.body)).not.toContain(hers.id);
@@ -222,8 +217,7 @@ describe('API6 unrestricted access to sensitive business flows', () => {
 describe('API7 server side request forgery', () => {
   it('GitHub’s answers lead nowhere: no link, no redirect is followed', async () => {
     const asked: string[] = [];
-    const accounts = stack.parts.github.accounts;
-    accounts.set('many', { id: 4002, name: 'Many', teams: ['observers'], membership: 'active' });
+    addMember(stack, 'many', 4002);
     stack.parts.github.intercept = (request, response) => {
       asked.push(String(request.url));
       response.setHeader('Link', `<${stack.description.http}/health>; rel="next"`);

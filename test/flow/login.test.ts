@@ -4,7 +4,16 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { rolePermissions } from '../../lib/auth/permissions.ts';
 import { settleByHand } from '../support/by-hand.ts';
 import { eventually } from '../support/eventually.ts';
-import { comeBack, loggedIn, logIn, page, redeem, visitGitHub, withCookie } from '../support/log-in.ts';
+import {
+  addMember,
+  comeBack,
+  loggedIn,
+  logIn,
+  page,
+  redeem,
+  visitGitHub,
+  withCookie,
+} from '../support/log-in.ts';
 import { connectPlainSocket } from '../support/test-socket.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 
@@ -70,7 +79,7 @@ describe('a login', () => {
 
   it('finds a team on whatever page of them it stands', async () => {
     const teams = [...Array.from({ length: 150 }, (_, n) => `team-${n}`), 'admins'];
-    stack.parts.github.accounts.set('many', { id: 2001, name: 'Many', teams, membership: 'active' });
+    addMember(stack, 'many', 2001, teams);
     expect((await logIn(stack, 'many')).body).toMatchObject({ user: { role: 'admin' } });
   });
 
@@ -311,12 +320,7 @@ describe('an admin', () => {
 
   it('takes a role away: from sessions and tokens with the next request, from sockets within 5 s, and for good', async () => {
     const admin = await logIn(stack, 'ada-admin');
-    stack.parts.github.accounts.set('ole', {
-      id: 3001,
-      name: 'Ole',
-      teams: ['observers'],
-      membership: 'active',
-    });
+    addMember(stack, 'ole', 3001);
     const ole = await logIn(stack, 'ole');
     const made = await stack.api('/api/tokens', {
       method: 'POST',
@@ -351,12 +355,7 @@ describe('an admin', () => {
 
   it('bars somebody, whole', async () => {
     const admin = await logIn(stack, 'ada-admin');
-    stack.parts.github.accounts.set('bo', {
-      id: 3002,
-      name: 'Bo',
-      teams: ['observers'],
-      membership: 'active',
-    });
+    addMember(stack, 'bo', 3002);
     const bo = await logIn(stack, 'bo');
     const made = await stack.api('/api/tokens', {
       method: 'POST',
@@ -383,12 +382,7 @@ describe('an admin', () => {
 
   it('is not undone by an older row when Redis loads what main has', async () => {
     const admin = await logIn(stack, 'ada-admin');
-    stack.parts.github.accounts.set('cy', {
-      id: 3003,
-      name: 'Cy',
-      teams: ['observers'],
-      membership: 'active',
-    });
+    addMember(stack, 'cy', 3003);
     const cy = await logIn(stack, 'cy');
     await settleByHand(stack);
     await change(admin.accessToken, '3003', { role: 'viewer' });

@@ -60,3 +60,13 @@ export function withCookie(
 function cookieOf(reply: Reply): string {
   return String(reply.headers.getSetCookie()[0]).split(';')[0] ?? '';
 }
+
+/** Somebody new at GitHub, a member of the organisation. */
+export function addMember(
+  stack: TestStack,
+  login: string,
+  id: number,
+  teams: readonly string[] = ['observers'],
+) {
+  stack.parts.github.accounts.set(login, { id, name: login, teams, membership: 'active' });
+}

@@ -22,7 +22,7 @@ export interface DrainParts {
   readonly log: Log;
 }
 
-/** What became of a copy. `busy`: another processor has it; `left`: main has not recorded it */
+/** What became of a copy. `busy`: another processor has it; `left`: main has not recorded it, or Redis was not told that it has */
 export type CopyOutcome = 'recorded' | 'busy' | 'left';
 
 export interface Drained {
@@ -78,7 +78,7 @@ export async function drain(
           waitsForStart,
           backlog: batch.backlog,
         });
-      for (const { id } of done.rows) outcomes.set(id, 'recorded');
+      if (done.isTold) for (const { id } of done.rows) outcomes.set(id, 'recorded');
       applied += done.rows.length;
       waitsForStart ||= done.rows.some((row) => row.parkedFor === 'start' && !row.overdue);
     }
@@ -139,8 +139,13 @@ async function gather(
   }
 }
 
+interface Executed extends Applied {
+  /** whether Redis knows of it; otherwise nobody who watches does */
+  readonly isTold: boolean;
+}
+
 /** @returns undefined if main did not answer; everything is then pending again, also what Redis had forgotten */
-async function execute(parts: DrainParts, batch: readonly Transaction[]): Promise<Applied | undefined> {
+async function execute(parts: DrainParts, batch: readonly Transaction[]): Promise<Executed | undefined> {
   const { redis, keys, main, startWaitSeconds, now, log } = parts;
   let done: Applied;
   try {
@@ -159,11 +164,12 @@ async function execute(parts: DrainParts, batch: readonly Transaction[]): Promis
       keys,
       batch.filter(({ id }) => !recorded.has(id)),
     );
+    return { ...done, isTold: true };
   } catch (error) {
-    // Main has it: a redelivery or the sweeper will find the row and tell Redis.
+    // Main has it. What Redis holds as pending the sweeper sees to; of what it never had only the copy can tell it.
     log.warn('redis was not told of a commit', { metric: 'MarkFailed', error });
+    return { ...done, isTold: false };
   }
-  return done;
 }
 
 async function giveBack({ redis, keys, now, log }: DrainParts, batch: readonly Transaction[]): Promise<void> {

@@ -1,0 +1,54 @@
+/** A processor whose Redis does not answer: main has the transaction, and Redis learns of it from the copy. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { drain, type DrainParts } from '../../functions/process/drain.ts';
+import { freePort } from '../../infra/local/ports.ts';
+import { streams } from '../../lib/change-feed/append.ts';
+import { createLog } from '../../lib/observability/log.ts';
+import { connectRedis } from '../../lib/redis/client.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { TransactionBuilder } from '../../lib/transaction/builder.ts';
+import { startTestMain, type TestMain } from '../support/test-main.ts';
+import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+
+let main: TestMain;
+let redis: TestRedis;
+const keys = keysOf('drain');
+
+beforeAll(async () => {
+  [main, redis] = await Promise.all([startTestMain(), startTestRedis()]);
+});
+afterAll(() => Promise.all([main.stop(), redis.stop()]));
+
+it('keeps the copy of what it could not tell Redis, and who watches is told when it comes again', async () => {
+  const aggregate = randomUUID();
+  const stamp = Date.now() * 1000;
+  const heading = { id: randomUUID(), stamp, aggregate, principal: '1', operation: 'test' };
+  const builder = new TransactionBuilder(heading, randomUUID);
+  const values = { obs_unit_id: 7, status: 'running', start_time: '2026-10-01T00:00:00.000Z' };
+  builder.create('executed_obs_unit', values, aggregate);
+  const copy = builder.build();
+  const parts: DrainParts = {
+    redis: redis.client,
+    keys,
+    main: main.pool,
+    startWaitSeconds: 900,
+    now: Date.now,
+    log: createLog('error'),
+  };
+  const options = { deadline: Date.now() + 60_000, always: false };
+  const rows = async () =>
+    (await main.pool.query('select from executed_obs_unit where id = $1', [aggregate])).rowCount;
+  const told = () => redis.client.xrange(keys.feed(streams.observations.stream), '-', '+');
+
+  const nowhere = connectRedis({ url: `http://127.0.0.1:${await freePort()}`, token: 'none' });
+  const first = await drain({ ...parts, redis: nowhere }, [copy], options);
+  expect(first).toMatchObject({ copies: ['left'], mainAnswered: true, applied: 1 });
+  expect(await rows()).toBe(1);
+  expect(Object.keys(await told())).toEqual([]);
+
+  const second = await drain(parts, [copy], options);
+  expect(second.copies).toEqual(['recorded']);
+  expect(await rows()).toBe(1);
+  expect(JSON.stringify(await told())).toContain(copy.id);
+});

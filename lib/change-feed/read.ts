@@ -29,16 +29,27 @@ export interface Feed {
   readonly tails: Readonly<Record<StreamName, StreamTail>>;
 }
 
-/** Before the first entry. */
-export const feedStart = '0-0';
+/** Where no reader has been: nothing stands there. */
+export const nowhere = '0-0';
 const pageSize = 500;
 const names = Object.keys(streams) as StreamName[];
 
 /** One entry, `[id, [field, value, …]]`. */
 const entry = z.tuple([z.string(), z.array(z.string())]);
-// the typed command reorders entries by key
-const rangeLua = `return redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])`;
-const lastLua = `return redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)`;
+/**
+ * An empty stream tells nothing of what it has held, so that a reader who finds one leaves a mark to stand at: what is written
+ * after it and trimmed before it is read is missed then.
+ */
+const markLua = `
+if #found == 0 then
+  local mark = redis.call('XADD', KEYS[1], '*', 'mark', '1')
+  found = {{mark, {'mark', '1'}}}
+end
+return found`;
+// the typed commands reorder entries by key
+const betweenLua = `return redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])`;
+const afterLua = `local found = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])${markLua}`;
+const lastLua = `local found = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)${markLua}`;
 
 /**
  * What each stream holds after the position given for it, in one round trip. @param newEpoch used if there is none yet
@@ -53,7 +64,7 @@ export async function readFeed(
   pipeline.set(keys.feedEpoch, newEpoch, { nx: true });
   pipeline.get(keys.feedEpoch);
   for (const name of names) {
-    pipeline.eval(rangeLua, [keys.feed(streams[name].stream)], [after[name], '+', String(pageSize)]);
+    pipeline.eval(afterLua, [keys.feed(streams[name].stream)], [after[name], String(pageSize)]);
   }
   const [, epoch, ...found] = z.tuple([z.unknown(), z.string()], z.array(entry)).parse(await pipeline.exec());
   const tails = names.map((name, index) => [name, tailOf(after[name], found[index] ?? [])] as const);
@@ -71,7 +82,7 @@ export async function readEnds(
   pipeline.get(keys.feedEpoch);
   for (const name of names) pipeline.eval(lastLua, [keys.feed(streams[name].stream)], []);
   const [, epoch, ...found] = z.tuple([z.unknown(), z.string()], z.array(entry)).parse(await pipeline.exec());
-  const ends = names.map((name, index) => [name, found[index]?.[0]?.[0] ?? feedStart] as const);
+  const ends = names.map((name, index) => [name, found[index]?.[0]?.[0] ?? nowhere] as const);
   return { epoch, positions: Object.fromEntries(ends) as Record<StreamName, string> };
 }
 
@@ -85,22 +96,23 @@ export async function readBetween(
   name: StreamName,
   { from, to }: { readonly from: string; readonly to: string },
 ): Promise<readonly FeedEntry[] | undefined> {
-  // of an empty stream nobody knows what it has held
-  if (!isPosition(from) || (from === feedStart && to !== feedStart)) return undefined;
+  if (!isPosition(from)) return undefined;
   const key = keys.feed(streams[name].stream);
-  const found = await redis.eval<string[], unknown>(rangeLua, [key], [from, to, String(pageSize)]);
+  const found = await redis.eval<string[], unknown>(betweenLua, [key], [from, to, String(pageSize)]);
   const { entries, isBroken, isCut } = tailOf(from, z.array(entry).parse(found));
   return isBroken || isCut ? undefined : entries;
 }
 
 /** Pure. The entry at the position comes first, if it is still there. */
 export function tailOf(after: string, found: readonly z.infer<typeof entry>[]): StreamTail {
-  const isBroken = after !== feedStart && found[0]?.[0] !== after;
-  const entries = (isBroken || after === feedStart ? found : found.slice(1)).map(readEntry);
+  const isBroken = found[0]?.[0] !== after;
+  const entries = (isBroken ? found : found.slice(1))
+    .filter(([, [field]]) => field !== 'mark')
+    .map(readEntry);
   return {
     entries,
     isBroken,
-    position: found.at(-1)?.[0] ?? (isBroken ? feedStart : after),
+    position: found.at(-1)?.[0] ?? nowhere,
     isCut: found.length === pageSize,
   };
 }

@@ -56,9 +56,18 @@ it('rows are kept for a week', async () => {
 });
 
 it('an epoch is made once, and stays', async () => {
-  const { epoch, positions } = await readEnds(redis.client, keys, 'another');
-  expect(epoch).toBe('epoch');
-  expect(positions.transfer).not.toBe('0-0');
-  await redis.client.del(keys.feed(streams.transfer.stream));
-  expect((await readEnds(redis.client, keys, 'another')).positions.transfer).toBe('0-0');
+  expect((await readEnds(redis.client, keys, 'another')).epoch).toBe('epoch');
+});
+
+it('what was written to an empty stream and is gone before anybody read it is missed aloud', async () => {
+  const feed = keys.feed(streams.transfer.stream);
+  await redis.client.del(feed);
+  const { positions } = await readEnds(redis.client, keys, 'epoch');
+  const tail = async () => (await readFeed(redis.client, keys, positions, 'epoch')).tails.transfer;
+  expect(await tail()).toMatchObject({ entries: [], isBroken: false });
+  await redis.client.xadd(feed, '*', { change: 'changed' });
+  expect(await tail()).toMatchObject({ entries: [{ change: 'changed' }], isBroken: false });
+  await redis.client.xtrim(feed, { strategy: 'MAXLEN', threshold: 0 });
+  await redis.client.xadd(feed, '*', { change: 'changed' });
+  expect(await tail()).toMatchObject({ isBroken: true });
 });

@@ -12,8 +12,9 @@ it('a tail is whole as long as the entry at the position is still there', () => 
   });
   expect(tailOf('1-0', [entry('1-0')])).toMatchObject({ isBroken: false, position: '1-0', entries: [] });
   expect(tailOf('1-0', [entry('2-0')])).toMatchObject({ isBroken: true, position: '2-0' });
-  expect(tailOf('1-0', [])).toMatchObject({ isBroken: true, position: '0-0' });
-  expect(tailOf('0-0', [entry('2-0')])).toMatchObject({ isBroken: false, position: '2-0' });
+  expect(tailOf('1-0', [])).toMatchObject({ isBroken: true });
+  expect(tailOf('0-0', [entry('2-0')])).toMatchObject({ isBroken: true, position: '2-0' });
+  expect(tailOf('1-0', [['2-0', ['mark', '1']]])).toMatchObject({ isBroken: true, entries: [] });
 });
 
 it('a channel is named whole, or is none', () => {

@@ -76,6 +76,8 @@ export interface LiveSettings {
   readonly pingMilliseconds?: number;
   /** a connection that is not there by then is tried again */
   readonly connectMilliseconds?: number;
+  /** a subscription of which nothing has come by then is asked for again, with the next ping */
+  readonly answerMilliseconds?: number;
 }
 
 interface ServerMessage {
@@ -114,6 +116,7 @@ export class LiveClient {
       longestPauseMilliseconds: 10_000,
       pingMilliseconds: 30_000,
       connectMilliseconds: 10_000,
+      answerMilliseconds: 10_000,
       ...settings,
     };
   }
@@ -182,13 +185,23 @@ export class LiveClient {
     clearInterval(this.#pings);
     this.#pings = setInterval(() => {
       // a connection can die without a word
-      if (Date.now() - this.#answeredAt > 2.5 * pingMilliseconds) this.#lost(socket);
-      else socket.send('{"type":"ping"}');
+      if (Date.now() - this.#answeredAt > 2.5 * pingMilliseconds) return this.#lost(socket);
+      socket.send('{"type":"ping"}');
+      this.#askAgain();
     }, pingMilliseconds);
   }
 
-  #ask(subscription: Pick<LiveSubscription<ChannelName>, 'channel' | 'since'>): void {
+  /** An answer can be lost as well as a question. */
+  #askAgain(): void {
+    const tooLong = Date.now() - this.#settings.answerMilliseconds;
+    for (const subscription of this.#subscriptions.values()) {
+      if ((subscription.askedAt ?? Infinity) < tooLong) this.#ask(subscription);
+    }
+  }
+
+  #ask(subscription: Pick<LiveSubscription<ChannelName>, 'channel' | 'since' | 'askedAt'>): void {
     const { channel, since } = subscription;
+    subscription.askedAt = Date.now();
     this.#socket?.send(JSON.stringify({ type: 'subscribe', channel, ...(since && { since }) }));
   }
 
@@ -248,6 +261,8 @@ export class LiveSubscription<C extends ChannelName> implements AsyncIterable<Li
   readonly channel: C;
   /** where it is; undefined before the first snapshot */
   since: { readonly epoch: string; readonly position: string } | undefined;
+  /** for the client alone: since when nothing has come of it, epoch ms */
+  askedAt: number | undefined;
   readonly #close: () => void;
   readonly #listeners: ((event: LiveEvent<C>) => void)[] = [];
   readonly #waiting: LiveEvent<C>[] = [];
@@ -293,6 +308,7 @@ export class LiveSubscription<C extends ChannelName> implements AsyncIterable<Li
   /** For the client alone: takes what is new, and drops what it has or what an older broadcaster says. */
   receive(message: ServerMessage): void {
     const { epoch, position, fence } = message;
+    this.askedAt = undefined;
     const isSameEpoch = this.since?.epoch === epoch;
     if (isSameEpoch && fence < this.#fence) return;
     this.#fence = fence;

@@ -36,6 +36,7 @@ function checkSize(value: unknown, depth: number): void {
       throw problem.badRequest(`A text in the body is longer than ${maxStringLength} characters.`);
     }
     if (value.includes('\u0000')) throw problem.badRequest('A text in the body holds a NUL character.');
+    if (!value.isWellFormed()) throw problem.badRequest('A text in the body holds half a surrogate pair.');
     return;
   }
   if (typeof value !== 'object' || value === null) return;

@@ -4,6 +4,7 @@ import { readLsn, type Lsn } from '../replication/lsn.ts';
 import { recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 import { transientSqlStates } from '../transaction/failure.ts';
 import { readInboxRow, type InboxRow } from './inbox.ts';
+import { storableJson } from './storable-json.ts';
 
 export interface Applied {
   /** of each recorded transaction of the batch, and of others whose outcome it changed */
@@ -28,7 +29,7 @@ export async function applyTransactions(
     const applied = await client.query({
       name: 'apply-transactions',
       text: 'select * from apply_transactions($1::jsonb, $2::text[], $3)',
-      values: [JSON.stringify(withRecords), transientSqlStates, startWaitSeconds],
+      values: [storableJson(withRecords), transientSqlStates, startWaitSeconds],
     });
     const position = await client.query<{ lsn: string }>({
       name: 'lsn-after-commit',

@@ -74,6 +74,8 @@ describe('400', () => {
     ['a time without an offset', { body: { ...good, start_time: '2026-10-01T00:00:00' } }],
     ['a day that is in no calendar', { body: { ...good, start_time: '2026-02-30T00:00:00Z' } }],
     ['metadata that is no object', { body: { ...good, metadata: [] } }],
+    ['half a surrogate pair', { body: { ...good, metadata: { a: 'x\ud800y' } } }],
+    ['half a surrogate pair in a key', { body: { ...good, metadata: { 'x\udfff': 1 } } }],
     ['a NUL character', { body: { ...good, metadata: { a: 'x\u0000y' } } }],
     ['nesting without end', { body: { ...good, metadata: nested(40) } }],
     ['an empty key', { body: good, key: '' }],

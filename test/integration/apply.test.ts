@@ -129,6 +129,17 @@ describe('the server-side function of main', () => {
     expect(outcomeOf(rows, well)).toBe('applied');
   });
 
+  it('takes texts that jsonb refuses, rather than nothing of the batch', async () => {
+    const [odd, healthy] = [randomUUID(), randomUUID()];
+    const made = builder(odd);
+    const metadata = { half: '\ud800', nul: '\u0000', 'key \udfff': 1 };
+    const values = { obs_unit_id: 7, status: 'running', start_time: '2026-10-01T00:00:00.000Z', metadata };
+    made.create('executed_obs_unit', values, odd);
+    const rows = await apply(made.build(), start(healthy));
+    expect(rows.map(({ outcome }) => outcome)).toEqual(['applied', 'applied']);
+    expect((await unit(odd))?.metadata).toEqual({ half: '\ufffd', nul: '\ufffd', 'key \ufffd': 1 });
+  });
+
   it('isolates poison that no rule foresees, however much of it a batch holds', async () => {
     const healthy = Array.from({ length: 300 }, () => start(randomUUID()));
     const poison = Array.from({ length: 30 }, () => {

@@ -10,15 +10,27 @@ import {
   type Connection,
   type Since,
 } from '../../lib/change-feed/connections.ts';
-import { errorMessage, resumedMessage, stateMessage, type Heading } from '../../lib/change-feed/protocol.ts';
-import { readBetween, readEnds, readFeed, type Feed, type FeedEntry } from '../../lib/change-feed/read.ts';
+import {
+  resumedMessage,
+  revokedMessage,
+  stateMessage,
+  type Heading,
+} from '../../lib/change-feed/protocol.ts';
+import {
+  nowhere,
+  readBetween,
+  readEnds,
+  readFeed,
+  type Feed,
+  type FeedEntry,
+} from '../../lib/change-feed/read.ts';
 import { outboxEnd, relayOutbox } from '../../lib/change-feed/relay.ts';
+import { withoutRight } from '../../lib/change-feed/revocation.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import { noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { Mailbox, type MailboxSettings } from './mailbox.ts';
 import type { Disconnect, Post } from './post.ts';
-import { withoutRight } from './revocation.ts';
 import { Subscriptions, type GoesOn } from './subscriptions.ts';
 import { eventTexts, readState, snapshotTexts } from './texts.ts';
 
@@ -34,6 +46,7 @@ const statePauseMilliseconds = 200;
 const bufferPauseMilliseconds = 1000;
 const credentialPauseMilliseconds = 2000;
 const settleMilliseconds = 300;
+const beginningsMilliseconds = 1000;
 /** A publication that was lost is made up for by then. */
 const readPauseMilliseconds = 1000;
 /** A registration that the feed did not tell of is found by then. */
@@ -60,10 +73,10 @@ export class Broadcaster {
   readonly #states = new Map<StateKind, State>();
   #epoch = '';
   #at: Record<StreamName, string> = {
-    observations: '0-0',
-    transfer: '0-0',
-    buffer: '0-0',
-    connections: '0-0',
+    observations: nowhere,
+    transfer: nowhere,
+    buffer: nowhere,
+    connections: nowhere,
   };
   /** whether what was live at the last broadcaster may go on here */
   #goesOn: GoesOn = { states: false, events: false };
@@ -126,13 +139,14 @@ export class Broadcaster {
     this.#readAt = nowMilliseconds;
     const feed = await readFeed(redis, keys, this.#at, this.#newEpoch);
     await this.#look(feed, nowMilliseconds);
+    // before anything is sent, and whatever becomes of that
+    await this.#endRevoked(nowMilliseconds);
     this.#restartBroken(feed);
     // what throws before the positions move is done again in the next round
     await this.#sendEvents(feed.tails.observations.entries);
     this.#move(feed);
     await this.#sendStates(feed, nowMilliseconds);
     await this.#beginSubscriptions(nowMilliseconds);
-    await this.#endRevoked(nowMilliseconds);
     await this.#mailbox.settled(settleMilliseconds);
     await this.#checkpoint(false);
     return this.#connections.size;
@@ -259,7 +273,10 @@ export class Broadcaster {
   /** Subscriptions that begin: from where the client is, or with a snapshot at the position of this broadcaster. */
   async #beginSubscriptions(now: number): Promise<void> {
     const snapshots = new Map<string, readonly string[]>();
+    const begun = performance.now();
     for (const beginner of this.#subscriptions.beginning) {
+      // the others begin in the next round: who asks for much must not hold up what all are to be told
+      if (performance.now() - begun > beginningsMilliseconds) break;
       const { id, channel, since, hasGap } = beginner;
       const { name } = channel;
       try {
@@ -309,13 +326,19 @@ export class Broadcaster {
   async #endRevoked(now: number): Promise<void> {
     if (now - this.#checkedAt < credentialPauseMilliseconds) return;
     this.#checkedAt = now;
-    const { redis, keys, post, disconnect } = this.#parts;
-    const text = errorMessage('revoked', 'The credential of this connection has ended.');
+    const { redis, keys } = this.#parts;
     for (const id of await withoutRight(redis, keys, [...this.#connections.values()], now)) {
-      await post(id, text).catch(() => 'gone');
-      await disconnect(id).catch(() => undefined);
-      await this.#drop(id);
+      this.#forget(id);
+      // one that takes nothing keeps nobody waiting
+      void this.#end(id);
     }
+  }
+
+  async #end(id: string): Promise<void> {
+    const { post, disconnect } = this.#parts;
+    await post(id, revokedMessage).catch(() => 'gone');
+    await disconnect(id).catch(() => undefined);
+    await this.#drop(id);
   }
 
   #heading(channel: string, position: string): Heading {

@@ -4,8 +4,15 @@ import {
   changeSubscription,
   readConnections,
   subscriptionsPerConnection,
+  unregister,
 } from '../../lib/change-feed/connections.ts';
-import { clientMessage, errorMessage, maxRequestBytes } from '../../lib/change-feed/protocol.ts';
+import {
+  clientMessage,
+  errorMessage,
+  maxRequestBytes,
+  revokedMessage,
+} from '../../lib/change-feed/protocol.ts';
+import { withoutRight } from '../../lib/change-feed/revocation.ts';
 import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
 import { isWithinRate } from '../../lib/redis/rate.ts';
@@ -30,24 +37,26 @@ export async function answerMessage(
   text: string,
   nowMilliseconds: number,
 ): Promise<Answer> {
+  if (Buffer.byteLength(text) > maxRequestBytes) {
+    return fail('too_large', `A message has at most ${maxRequestBytes} bytes.`);
+  }
+  const message = readMessage(text);
+  if (!message) {
+    return fail(
+      'bad_message',
+      'Send {"type": "subscribe" | "unsubscribe" | "ping", …} as asyncapi.json says.',
+    );
+  }
+  // whoever has asked for several must know which one to ask for again
+  const about = message.type === 'ping' ? undefined : message.channel;
   try {
-    if (Buffer.byteLength(text) > maxRequestBytes) {
-      return fail('too_large', `A message has at most ${maxRequestBytes} bytes.`);
-    }
-    const message = readMessage(text);
-    if (!message) {
-      return fail(
-        'bad_message',
-        'Send {"type": "subscribe" | "unsubscribe" | "ping", …} as asyncapi.json says.',
-      );
-    }
     const rate = parts.keys.messageRate(id, Math.floor(nowMilliseconds / 1000));
     if (!(await isWithinRate(parts.redis, rate, messagesPerSecond))) {
-      return fail('too_many_messages', `At most ${messagesPerSecond} messages a second.`);
+      return fail('too_many_messages', `At most ${messagesPerSecond} messages a second.`, about);
     }
-    return await perform(parts, id, message);
+    return await perform(parts, id, message, nowMilliseconds);
   } catch {
-    return fail('unavailable', 'That could not be done now. Please send it again.');
+    return fail('unavailable', 'That could not be done now. Please send it again.', about);
   }
 }
 
@@ -61,7 +70,12 @@ function readMessage(text: string): Message | undefined {
   }
 }
 
-async function perform({ redis, keys }: Parts, id: string, message: Message): Promise<Answer> {
+async function perform(
+  { redis, keys }: Parts,
+  id: string,
+  message: Message,
+  nowMilliseconds: number,
+): Promise<Answer> {
   switch (message.type) {
     case 'ping':
       if ((await redis.exists(keys.connection(id))) === 0) return unregistered;
@@ -75,6 +89,11 @@ async function perform({ redis, keys }: Parts, id: string, message: Message): Pr
       if (!channel) return fail('unknown_channel', `There is no channel ${name}.`, name);
       const [connection] = await readConnections(redis, keys, [id]);
       if (!connection) return unregistered;
+      // who watches nothing yet is looked at by no broadcaster
+      if ((await withoutRight(redis, keys, [connection], nowMilliseconds)).length > 0) {
+        await unregister(redis, keys, id);
+        return { reply: revokedMessage };
+      }
       const permission = permissionOf(channel);
       if (!connection.permissions.includes(permission)) {
         return fail('forbidden', `This needs the permission ${permission}.`, name);

@@ -2,8 +2,9 @@
 import middy from '@middy/core';
 import type { APIGatewayProxyWebsocketEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { redeemTicket } from '../../lib/auth/ticket.ts';
-import { register, unregister } from '../../lib/change-feed/connections.ts';
+import { holderOf, register, unregister } from '../../lib/change-feed/connections.ts';
 import { answerMessage } from './answer-message.ts';
+import { withoutRight } from '../../lib/change-feed/revocation.ts';
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { permissionOf, readChannel } from '../../lib/change-feed/channels.ts';
@@ -57,6 +58,9 @@ async function connect(event: Event): Promise<APIGatewayProxyStructuredResultV2>
   if (name !== undefined && !channel) return { statusCode: 404 };
   if (channel && !principal.permissions.includes(permissionOf(channel))) return { statusCode: 403 };
   const { connectionId: id, connectedAt } = event.requestContext;
+  // a ticket is no more than the credential that it was given for is now
+  const [worthless] = await withoutRight(redis, keys, [{ ...holderOf(principal), id }], connectedAt);
+  if (worthless !== undefined) return { statusCode: 401 };
   const connection = { id, principal, connectedAt, ...(channel && { channel: channel.name }) };
   const hasRoom = await register(redis, keys, connection, settings.SOCKETS_PER_USER);
   if (!hasRoom) return { statusCode: 429 };

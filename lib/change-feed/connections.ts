@@ -30,8 +30,8 @@ export interface Subscription {
   readonly gap?: true;
 }
 
-export interface Connection {
-  readonly id: string;
+/** By which right a connection is open. */
+export interface Holder {
   /** user id */
   readonly principal: string;
   readonly permissions: readonly Permission[];
@@ -40,6 +40,10 @@ export interface Connection {
   readonly tokenHash?: string;
   /** unix seconds: when its credential ends */
   readonly expiresAt?: number;
+}
+
+export interface Connection extends Holder {
+  readonly id: string;
   /** epoch ms */
   readonly connectedAt: number;
   readonly subscriptions: readonly Subscription[];
@@ -99,18 +103,18 @@ export async function register(
 const holder = z.object({
   principal: z.string(),
   permissions: z.array(z.enum(allPermissions)),
-  session_id: z.optional(z.string()),
-  token_hash: z.optional(z.string()),
-  expires_at: z.optional(z.number()),
+  sessionId: z.optional(z.string()),
+  tokenHash: z.optional(z.string()),
+  expiresAt: z.optional(z.number()),
 });
 
-function holderOf(principal: Principal): z.infer<typeof holder> {
+export function holderOf({ id, permissions, sessionId, tokenHash, expiresAt }: Principal): Holder {
   return {
-    principal: principal.id,
-    permissions: [...principal.permissions],
-    ...(principal.sessionId !== undefined && { session_id: principal.sessionId }),
-    ...(principal.tokenHash !== undefined && { token_hash: principal.tokenHash }),
-    ...(principal.expiresAt !== undefined && { expires_at: principal.expiresAt }),
+    principal: id,
+    permissions,
+    ...(sessionId !== undefined && { sessionId }),
+    ...(tokenHash !== undefined && { tokenHash }),
+    ...(expiresAt !== undefined && { expiresAt }),
   };
 }
 
@@ -222,16 +226,9 @@ export async function readConnections(
 }
 
 function readConnection(id: string, hash: Readonly<Record<string, string>>): Connection {
-  const { principal, permissions, session_id, token_hash, expires_at } = holder.parse(
-    JSON.parse(hash.holder ?? ''),
-  );
   return {
+    ...holder.parse(JSON.parse(hash.holder ?? '')),
     id,
-    principal,
-    permissions,
-    ...(session_id !== undefined && { sessionId: session_id }),
-    ...(token_hash !== undefined && { tokenHash: token_hash }),
-    ...(expires_at !== undefined && { expiresAt: expires_at }),
     connectedAt: Number(hash.connected_at),
     subscriptions: Object.entries(hash).flatMap(([field, text]) => {
       if (!field.startsWith('sub:')) return [];

@@ -34,6 +34,9 @@ export function errorMessage(code: ErrorCode, detail: string, about?: string): s
   return JSON.stringify({ type: 'error', code, detail, ...(about !== undefined && { channel: about }) });
 }
 
+/** The connection ends, or nothing comes on it any more. */
+export const revokedMessage = errorMessage('revoked', 'The credential of this connection has ended.');
+
 export interface Heading {
   readonly channel: string;
   readonly epoch: string;

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
-import type { Connection } from '../../lib/change-feed/connections.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
+import type { Holder } from './connections.ts';
+import type { Redis } from '../redis/client.ts';
+import type { Keys } from '../redis/keys.ts';
 
 const atOnce = 1000;
 
@@ -9,7 +9,7 @@ const atOnce = 1000;
 export async function withoutRight(
   redis: Redis,
   keys: Keys,
-  connections: readonly Connection[],
+  connections: readonly (Holder & { readonly id: string })[],
   nowMilliseconds: number,
 ): Promise<string[]> {
   const expired = connections.filter(({ expiresAt }) => (expiresAt ?? Infinity) * 1000 <= nowMilliseconds);
@@ -34,18 +34,18 @@ export async function withoutRight(
 type Answer = number | readonly (string | null)[];
 
 /** A token that Redis has forgotten is not revoked. */
-function isRevoked(connection: Connection, answer: Answer): boolean {
+function isRevoked(holder: Holder, answer: Answer): boolean {
   if (typeof answer === 'number') return answer === 1;
   const [revoked, now] = answer;
-  return revoked === '1' || hasLost(connection, now);
+  return revoked === '1' || hasLost(holder, now);
 }
 
-function isRestricted(connection: Connection, answer: Answer): boolean {
+function isRestricted(holder: Holder, answer: Answer): boolean {
   if (typeof answer === 'number') return false;
   const [active, now] = answer;
-  return active === '0' || hasLost(connection, now);
+  return active === '0' || hasLost(holder, now);
 }
 
-function hasLost({ permissions }: Connection, now: string | null | undefined): boolean {
+function hasLost({ permissions }: Holder, now: string | null | undefined): boolean {
   return typeof now === 'string' && !permissions.every((each) => now.split(' ').includes(each));
 }

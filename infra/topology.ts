@@ -8,11 +8,17 @@ import { routes, type FunctionWithRoutes } from '../lib/http/routes.ts';
 export type EnvironmentSource =
   /** the same everywhere unless a deployment overrides it by CDK context `settings` */
   | { readonly kind: 'setting'; readonly value: string }
-  /** must be given by the deployment (CDK context `settings`); the local stack gives its own */
-  | { readonly kind: 'deployment'; readonly describes: string }
+  /** must be given by the deployment, unless it begins with `initially`; the local stack gives its own */
+  | { readonly kind: 'deployment'; readonly describes: string; readonly initially?: string }
   /** a field of a JSON secret, by reference */
   | { readonly kind: 'secret'; readonly secret: SecretName; readonly field: string }
-  | { readonly kind: 'queueUrl'; readonly queue: QueueName; readonly deadLetter?: true }
+  /** `probed`: it is only looked whether the queue is there */
+  | {
+      readonly kind: 'queueUrl';
+      readonly queue: QueueName;
+      readonly deadLetter?: true;
+      readonly probed?: true;
+    }
   | { readonly kind: 'functionName'; readonly function: FunctionName }
   /** what the deployment names for CORS too */
   | { readonly kind: 'frontendOrigins' }
@@ -26,6 +32,12 @@ export type FunctionName =
 
 export const environment = {
   LOG_LEVEL: { kind: 'setting', value: 'info' },
+  /** CloudFormation reads secrets only for functions that change otherwise: this changes them all. */
+  CREDENTIALS_VERSION: {
+    kind: 'deployment',
+    describes: 'another one than before whenever a secret has changed',
+    initially: '1',
+  },
   REDIS_URL: { kind: 'secret', secret: 'redis', field: 'url' },
   REDIS_TOKEN: { kind: 'secret', secret: 'redis', field: 'token' },
   /** Everything of one observatory in a shared Redis stands below this prefix. */
@@ -36,6 +48,7 @@ export const environment = {
   /** JSON: [{"name": "site", "url": "postgres://…"}, …], nearest first */
   REPLICAS: { kind: 'secret', secret: 'replicas', field: 'replicas' },
   TRANSACTIONS_QUEUE_URL: { kind: 'queueUrl', queue: 'transactions' },
+  PROBED_QUEUE_URL: { kind: 'queueUrl', queue: 'transactions', probed: true },
   TRANSACTIONS_DEAD_LETTER_QUEUE_URL: { kind: 'queueUrl', queue: 'transactions', deadLetter: true },
   REPLICATION_CHECKS_QUEUE_URL: { kind: 'queueUrl', queue: 'replicationChecks' },
   REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL: {
@@ -104,7 +117,7 @@ export interface FunctionSpec {
   readonly environment: readonly EnvironmentName[];
 }
 
-const redis = ['LOG_LEVEL', 'REDIS_URL', 'REDIS_TOKEN', 'REDIS_PREFIX'] as const;
+const redis = ['LOG_LEVEL', 'CREDENTIALS_VERSION', 'REDIS_URL', 'REDIS_TOKEN', 'REDIS_PREFIX'] as const;
 const jwt = ['JWT_PUBLIC_JWKS', 'JWT_ISSUER', 'JWT_AUDIENCE'] as const;
 const transactionsQueue = ['TRANSACTIONS_QUEUE_URL'] as const;
 const checksQueue = ['REPLICATION_CHECKS_QUEUE_URL'] as const;
@@ -134,7 +147,7 @@ export const functions = {
     memoryMegabytes: 1024,
     concurrency: 10,
     database: true,
-    environment: [...redis, ...jwt, ...transactionsQueue, 'REPLICAS', 'RATE_LIMIT_PER_SECOND'],
+    environment: [...redis, ...jwt, 'PROBED_QUEUE_URL', 'REPLICAS', 'RATE_LIMIT_PER_SECOND'],
   },
   decide: {
     entry: 'functions/decide/decide.handler.ts',
@@ -258,7 +271,7 @@ export const functions = {
     memoryMegabytes: 512,
     concurrency: 1,
     database: true,
-    environment: ['LOG_LEVEL', 'MAIN_OWNER_DATABASE_URL'],
+    environment: ['LOG_LEVEL', 'CREDENTIALS_VERSION', 'MAIN_OWNER_DATABASE_URL'],
   },
 } as const satisfies Record<FunctionName, FunctionSpec>;
 
@@ -320,6 +333,17 @@ export const plainWebSocketPath = '/api/ws';
 /** The only stage of the WebSocket API. */
 export const webSocketStage = 'live';
 
+export interface Throttle {
+  readonly requestsPerSecond: number;
+  readonly burst: number;
+}
+
+/** What API Gateway lets through at most, of each route: nobody's flood takes another route's functions. */
+export const throttle: Throttle = { requestsPerSecond: 500, burst: 1000 };
+
+/** The same of routes that anybody may ask. */
+export const publicThrottle: Throttle = { requestsPerSecond: 50, burst: 100 };
+
 /** What browsers of the allowed origins may send and read. */
 export const cors = {
   methods: ['GET', 'POST', 'PUT', 'DELETE'],
@@ -342,4 +366,5 @@ export const httpRoutes: readonly {
   readonly method: string;
   readonly path: string;
   readonly function: FunctionWithRoutes;
+  readonly access: string;
 }[] = routes;

@@ -33,10 +33,12 @@ const parts: SmartQueryParts & AuthenticationParts = {
 };
 
 /** Only asked whether it is there. */
-const queue = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL, timeoutMilliseconds: 1000, maxAttempts: 1 });
+const queue = new Queue({ url: settings.PROBED_QUEUE_URL, timeoutMilliseconds: 1000, maxAttempts: 1 });
 
 /** The executed units of one planned unit that a listing shows. */
 const listLimit = 1000;
+/** A right that was taken ends within five seconds. */
+const longMilliseconds = 3000;
 /** Related records make long answers. */
 const listLimitWithRelated = 100;
 
@@ -91,6 +93,7 @@ export const handler = serve('query', {
         wait,
       ),
     );
+    await stillMay(request);
     return shown(request, found(record, `There is no executed unit ${uuid}.`));
   },
 
@@ -125,6 +128,7 @@ export const handler = serve('query', {
         wait,
       ),
     );
+    await stillMay(request);
     return shown(request, found(status, `There is no transaction ${id}.`));
   },
 
@@ -170,6 +174,12 @@ export const handler = serve('query', {
 
   readHealth: (request) => health(parts, queue, request.receivedAt),
 });
+
+/** Who has waited for an answer may have lost the right to it. @throws ProblemError */
+async function stillMay(request: Request): Promise<void> {
+  const now = Date.now();
+  if (now - request.receivedAt > longMilliseconds) await authenticate(parts, { ...request, receivedAt: now });
+}
 
 function ok(body: unknown): Reply {
   return { status: 200, body };

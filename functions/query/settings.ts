@@ -5,7 +5,7 @@ import { replicaList } from '../../lib/replication/replicas.ts';
 export const settings = readEnvironment({
   ...redisVariables,
   ...accessTokenVariables,
-  TRANSACTIONS_QUEUE_URL: text,
+  PROBED_QUEUE_URL: text,
   RATE_LIMIT_PER_SECOND: positiveInteger,
   REPLICAS: json(replicaList),
 });

@@ -12,6 +12,7 @@ import {
   functions,
   queues,
   type EnvironmentName,
+  type EnvironmentSource,
   type FunctionName,
   type FunctionSpec,
 } from '../topology.ts';
@@ -113,7 +114,7 @@ export class Functions extends Construct {
       case 'setting':
         return settings?.[variable] ?? source.value;
       case 'deployment':
-        return this.#parameter(variable, source.describes).valueAsString;
+        return this.#parameter(variable, source).valueAsString;
       case 'secret':
         // by reference: CloudFormation fills it in, and it is in no template
         return SecretValue.secretsManager(`${name}/${source.secret}`, {
@@ -132,14 +133,22 @@ export class Functions extends Construct {
     }
   }
 
-  #parameter(variable: EnvironmentName, description: string): CfnParameter {
+  #parameter(
+    variable: EnvironmentName,
+    { describes: description, initially }: Extract<EnvironmentSource, { kind: 'deployment' }>,
+  ): CfnParameter {
     const known = this.#parameters.get(variable);
     if (known) return known;
     const id = variable
       .split('_')
       .map((word) => word.charAt(0) + word.slice(1).toLowerCase())
       .join('');
-    const made = new CfnParameter(Stack.of(this), id, { type: 'String', description, minLength: 1 });
+    const made = new CfnParameter(Stack.of(this), id, {
+      type: 'String',
+      description,
+      minLength: 1,
+      ...(initially !== undefined && { default: initially }),
+    });
     this.#parameters.set(variable, made);
     return made;
   }
@@ -149,7 +158,8 @@ export class Functions extends Construct {
     switch (source.kind) {
       case 'queueUrl': {
         const { queue, deadLetters } = this.#props.queues.byName[source.queue];
-        if ('deadLetter' in source) deadLetters.grantConsumeMessages(to);
+        if ('probed' in source) queue.grant(to, 'sqs:GetQueueAttributes');
+        else if ('deadLetter' in source) deadLetters.grantConsumeMessages(to);
         else queue.grantSendMessages(to);
         return;
       }

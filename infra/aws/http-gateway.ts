@@ -1,10 +1,10 @@
 import { Duration, Stack, type CfnParameter } from 'aws-cdk-lib';
-import type { CfnStage, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
+import type { CfnRoute, CfnStage, HttpMethod, HttpRoute } from 'aws-cdk-lib/aws-apigatewayv2';
 import { CorsHttpMethod, HttpApi, type IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { cors, httpRoutes } from '../topology.ts';
+import { cors, httpRoutes, publicThrottle, throttle } from '../topology.ts';
 import type { Functions } from './functions.ts';
 
 /** API Gateway's HTTP API with the routes of the topology. */
@@ -36,6 +36,7 @@ export class HttpGateway extends Construct {
         allowCredentials: true,
       },
     });
+    const open: HttpRoute[] = [];
     const integrations = new Map<string, HttpLambdaIntegration>();
     for (const route of httpRoutes) {
       const handler = functions.byName[route.function];
@@ -43,11 +44,28 @@ export class HttpGateway extends Construct {
         integrations.get(route.function) ??
         new HttpLambdaIntegration(`${route.function}-integration`, handler);
       integrations.set(route.function, integration);
-      api.addRoutes({ path: route.path, methods: [route.method as HttpMethod], integration });
+      const made = api.addRoutes({ path: route.path, methods: [route.method as HttpMethod], integration });
+      if (route.access === 'public') open.push(...made);
     }
+    const stage = api.defaultStage?.node.defaultChild as CfnStage;
+    stage.defaultRouteSettings = {
+      throttlingRateLimit: throttle.requestsPerSecond,
+      throttlingBurstLimit: throttle.burst,
+    };
+    stage.routeSettings = Object.fromEntries(
+      open.map((route) => [
+        (route.node.defaultChild as CfnRoute).routeKey,
+        {
+          ThrottlingRateLimit: publicThrottle.requestsPerSecond,
+          ThrottlingBurstLimit: publicThrottle.burst,
+        },
+      ]),
+    );
+    // a stage may name only routes that are there
+    for (const route of open) stage.addResourceDependency(route.node.defaultChild as CfnRoute);
     this.api = api;
     this.url = `https://${api.apiId}.execute-api.${Stack.of(this).region}.${Stack.of(this).urlSuffix}`;
-    logAccess(this, api.defaultStage?.node.defaultChild as CfnStage, `/aws/apigateway/${name}-http`);
+    logAccess(this, stage, `/aws/apigateway/${name}-http`);
   }
 }
 

@@ -4,7 +4,7 @@ import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { webSocketRoutes, webSocketStage } from '../topology.ts';
+import { throttle, webSocketRoutes, webSocketStage } from '../topology.ts';
 import type { Functions } from './functions.ts';
 import { logAccess } from './http-gateway.ts';
 
@@ -22,6 +22,7 @@ export class WebSocketGateway extends Construct {
       webSocketApi: this.#api,
       stageName: webSocketStage,
       autoDeploy: true,
+      throttle: { rateLimit: throttle.requestsPerSecond, burstLimit: throttle.burst },
     });
     logAccess(this, stage.node.defaultChild as CfnStage, `/aws/apigateway/${name}-websocket`);
     this.host = `${this.#api.apiId}.execute-api.${Stack.of(this).region}.${Stack.of(this).urlSuffix}`;

@@ -68,5 +68,5 @@ export async function loadServiceToken(redis: Redis, keys: Keys, { serviceToken 
     expires_at: '',
     revoked: '0',
   });
-  await redis.set(keys.tokensLoaded, '1');
+  await redis.set(keys.peopleLoaded, '1');
 }

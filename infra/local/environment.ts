@@ -32,8 +32,10 @@ function valueOf(
       return source.function;
     case 'setting':
       return given ?? source.value;
-    default:
-      if (given === undefined) throw new Error(`the local stack has no value for ${variable}`);
-      return given;
+    default: {
+      const value = given ?? ('initially' in source ? source.initially : undefined);
+      if (value === undefined) throw new Error(`the local stack has no value for ${variable}`);
+      return value;
+    }
   }
 }

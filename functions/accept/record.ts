@@ -43,11 +43,17 @@ export async function record(
 ): Promise<Reply> {
   const verdict = await buffer(parts, request, claimant, identity, draft);
   if (verdict === 'unreachable') return recordInQueueAlone(parts, request, claimant, identity, draft);
+  if (verdict.left !== undefined) tellRate(request, parts.requestsPerSecond, verdict.left);
+  if ('refused' in verdict && verdict.refused === 'full') {
+    // there was no room, but the credential is good
+    if (claimant.kind === 'api-token') parts.verifiedTokens.remember(claimant.hash, request.receivedAt);
+    return recordInQueueAlone(parts, request, claimant, identity, draft);
+  }
   if ('refused' in verdict) {
-    if (verdict.refused === 'too_many') tellRate(request, parts.requestsPerSecond, 0);
+    const isWorthless = verdict.refused === 'unauthorized' || verdict.refused === 'forbidden';
+    if (isWorthless && claimant.kind === 'api-token') parts.verifiedTokens.forget(claimant.hash);
     throw refusalOf(verdict);
   }
-  if (verdict.left !== undefined) tellRate(request, parts.requestsPerSecond, verdict.left);
 
   if (claimant.kind === 'api-token') parts.verifiedTokens.remember(claimant.hash, request.receivedAt);
   const { status, base, patch, stamp, state } = verdict;
@@ -86,10 +92,10 @@ async function buffer(
   };
   try {
     const verdict = await accept(redis, keys, accepting);
-    if (!('refused' in verdict) || (verdict.refused !== 'full' && verdict.refused !== 'tokens_missing')) {
-      return verdict;
-    }
-    log.error(`redis cannot take it: ${verdict.refused}`, { metric: 'RedisCannotTake' });
+    const isUnable =
+      'refused' in verdict && (verdict.refused === 'full' || verdict.refused === 'people_missing');
+    if (isUnable) log.error(`redis cannot take it: ${verdict.refused}`, { metric: 'RedisCannotTake' });
+    if (!('refused' in verdict) || verdict.refused !== 'people_missing') return verdict;
   } catch (error) {
     log.error('redis did not answer', {
       metric: 'RedisUnreachable',
@@ -189,7 +195,7 @@ function refusalOf(verdict: Extract<AcceptVerdict, { refused: string }>): Proble
       return problem.conflict('This id belongs to a record that was started by another request.');
     case 'finished':
       return problem.conflict(`It had already ended as ${detail}, with other values.`);
-    case 'tokens_missing':
+    case 'people_missing':
     case 'full':
       throw new Error('what Redis cannot take goes to the queue');
   }

@@ -12,6 +12,10 @@ export class VerifiedTokens {
     if (this.#verifiedAt.size > maxRemembered && oldest !== undefined) this.#verifiedAt.delete(oldest);
   }
 
+  forget(hash: string): void {
+    this.#verifiedAt.delete(hash);
+  }
+
   knows(hash: string, nowMilliseconds: number): boolean {
     return nowMilliseconds - (this.#verifiedAt.get(hash) ?? -Infinity) < verifiedForMilliseconds;
   }

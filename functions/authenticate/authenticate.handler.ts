@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { publicKeysOf } from '../../lib/auth/access-token.ts';
 import { authenticate } from '../../lib/auth/authenticate.ts';
 import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
-import { rolePermissions } from '../../lib/auth/permissions.ts';
 import { inTime } from '../../lib/auth/record-change.ts';
 import { readSession } from '../../lib/auth/session.ts';
-import { requirePublished } from '../../lib/auth/signing-key.ts';
+import { deriveKey, requirePublished } from '../../lib/auth/signing-key.ts';
 import { issueTicket, ticketLifeSeconds } from '../../lib/auth/ticket.ts';
-import { findToken, listTokens } from '../../lib/auth/token-store.ts';
+import { listTokens } from '../../lib/auth/token-store.ts';
 import { listUsers } from '../../lib/auth/user-store.ts';
+import { requireAccess } from '../../lib/auth/require-access.ts';
+import { nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { problem } from '../../lib/http/problem.ts';
 import { countRequest, rateLimiter } from '../../lib/http/rate-limit.ts';
@@ -16,21 +17,23 @@ import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { recordId } from '../../lib/observation/executed-obs-unit.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { isWithinRate } from '../../lib/redis/rate.ts';
-import {
-  exchangeCode,
-  finishLogin,
-  logOut,
-  refreshSession,
-  startLogin,
-  type SessionParts,
-} from './sessions.ts';
+import { exchangeCode, finishLogin, startLogin, type LoginParts } from './login.ts';
+import { logOut, refreshSession } from './session.ts';
 import { settings } from './settings.ts';
-import { createBody, createToken, revoke, shown, type TokenParts } from './tokens.ts';
-import { changeUser, shownUser, userBody, userId } from './users.ts';
+import {
+  createBody,
+  createToken,
+  revoke,
+  rotateToken,
+  shown,
+  tokensQuery,
+  type TokenParts,
+} from './tokens.ts';
+import { changeUser, shownUser, userBody, userId, usersCursor, usersQuery } from './users.ts';
 
 requirePublished(settings.JWT_SIGNING_JWK, settings.JWT_PUBLIC_JWKS);
 
-const parts: TokenParts & SessionParts = {
+const parts: TokenParts & LoginParts = {
   ...connectAuthentication(settings, 1000),
   queue: new Queue({ url: settings.TRANSACTIONS_QUEUE_URL }),
   limits: {
@@ -46,6 +49,7 @@ const parts: TokenParts & SessionParts = {
     organization: settings.GITHUB_ORGANIZATION,
   },
   signingKey: settings.JWT_SIGNING_JWK,
+  refreshKey: deriveKey(settings.JWT_SIGNING_JWK, 'refresh tokens'),
   accessToken: { issuer: settings.JWT_ISSUER, audience: settings.JWT_AUDIENCE },
   frontendOrigins: settings.FRONTEND_ORIGINS,
   teamRoles: settings.GITHUB_TEAM_ROLES,
@@ -57,11 +61,10 @@ const parts: TokenParts & SessionParts = {
 /** Who has no credential yet is counted by address. */
 const loginLimiter = rateLimiter(parts.redis, `${settings.REDIS_PREFIX}:login`, settings.LOGINS_PER_SECOND);
 
-const open =
-  (step: (parts: SessionParts, request: Request) => Promise<Reply>) => async (request: Request) => {
-    await countRequest(loginLimiter, request, request.sourceIp);
-    return step(parts, request);
-  };
+const open = (step: (parts: LoginParts, request: Request) => Promise<Reply>) => async (request: Request) => {
+  await countRequest(loginLimiter, request, request.sourceIp);
+  return step(parts, request);
+};
 
 /** A key is published before it signs, and as long as what it has signed is valid. */
 const jwksSeconds = 300;
@@ -103,7 +106,11 @@ export const handler = serve('authenticate', {
 
   listUsers: async (request) => {
     await authenticate(parts, request);
-    return { status: 200, body: (await inTime(listUsers(parts.redis, parts.keys))).map(shownUser) };
+    const { limit, cursor } = parse(usersQuery, request.query);
+    const [after] = cursor === undefined ? [] : readCursor(usersCursor, cursor);
+    const { users, next } = await inTime(listUsers(parts.redis, parts.keys, limit, after));
+    const headers = next === undefined ? {} : nextLink(request, writeCursor(next));
+    return { status: 200, body: users.map(shownUser), headers };
   },
 
   changeUser: async (request) => {
@@ -120,24 +127,18 @@ export const handler = serve('authenticate', {
   },
 
   listTokens: async (request) => {
-    const { id } = await authenticate(parts, request);
-    return { status: 200, body: (await listTokens(parts.redis, parts.keys, id)).map(shown) };
+    const asker = await authenticate(parts, request);
+    const { owner = asker.id } = parse(tokensQuery, request.query);
+    if (owner !== asker.id) requireAccess(asker, 'manage:users');
+    const tokens = await inTime(listTokens(parts.redis, parts.keys, owner));
+    return { status: 200, body: tokens.map(shown) };
   },
 
   rotateToken: async (request) => {
     const owner = await authenticate(parts, request);
-    const old = await findToken(parts.redis, parts.keys, parse(recordId, request.params.id));
-    if (!old || old.principal !== owner.id || old.revoked) {
-      throw problem.notFound('There is no such token of yours.');
-    }
-    const { name, permissions: scopes, expiresAt, createdAt, id } = old;
-    const days = expiresAt && Math.max(1, Math.ceil((expiresAt - createdAt) / (24 * 3600)));
-    const held = scopes.filter((each) => owner.permissions.some((own) => own === each));
-    if (held.length === 0) throw problem.forbidden('You do not have any of its scopes yourself any more.');
-    const wanted = { name, scopes: held, expires_in_days: days };
-    const { token, stored } = await createToken(parts, request, owner, wanted, id);
-    await revoke(parts, request, owner, id);
-    return { status: 201, body: { ...shown(stored), token } };
+    const id = parse(recordId, request.params.id);
+    const { token, stored, hasEnded } = await rotateToken(parts, request, owner, id);
+    return { status: 201, body: { ...shown(stored), token, replaces: { id, has_ended: hasEnded } } };
   },
 
   revokeToken: async (request) => {
@@ -147,20 +148,18 @@ export const handler = serve('authenticate', {
   },
 
   listScopes: async (request) => {
-    const { role } = await authenticate(parts, request);
-    return { status: 200, body: rolePermissions[role] };
+    const { permissions } = await authenticate(parts, request);
+    return { status: 200, body: permissions };
   },
 
   createTicket: async (request) => {
     const principal = await authenticate(parts, request);
     const { redis, keys } = parts;
-    const isWithin = await isWithinRate(
-      redis,
-      keys.rate(`ticket:${principal.id}`, String(Math.floor(request.receivedAt / 1000))),
-      settings.TICKETS_PER_SECOND,
-    );
+    const second = String(Math.floor(request.receivedAt / 1000));
+    const rate = keys.rate(`ticket:${principal.id}`, second);
+    const isWithin = await inTime(isWithinRate(redis, rate, settings.TICKETS_PER_SECOND));
     if (!isWithin) throw problem.tooManyRequests('Too many tickets. Please ask again a little later.', 1);
-    const ticket = await issueTicket(redis, keys, principal, randomBytes(32));
+    const ticket = await inTime(issueTicket(redis, keys, principal, randomBytes(32)));
     return { status: 201, body: { ticket, expires_in: ticketLifeSeconds } };
   },
 });

@@ -1,11 +1,12 @@
 /** Who has come in, and what they may do: listed and changed by admins, with effect on every session and token at once. */
 import * as z from 'zod/mini';
 import type { AuthenticationParts } from '../../lib/auth/authenticate.ts';
-import { claimantOf } from '../../lib/auth/claimant.ts';
 import { roles } from '../../lib/auth/permissions.ts';
 import type { Principal } from '../../lib/auth/principal.ts';
-import { inTime, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
-import { putUser, putUserRow, readUser, userRowId, type User } from '../../lib/auth/user-store.ts';
+import { doneBy, inTime, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
+import { requirePeople } from '../../lib/auth/look-up.ts';
+import { putUserRow, updateUser, userRowId, type User } from '../../lib/auth/user-store.ts';
+import { boundedInteger } from '../../lib/http/page.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
 
@@ -21,6 +22,12 @@ export const userBody = z
   })
   .check(z.refine(({ role, active }) => role !== undefined || active !== undefined, 'give role or active'));
 
+export const usersQuery = z.strictObject({
+  limit: z._default(boundedInteger(1, 1000), 100),
+  cursor: z.optional(z.string()),
+});
+export const usersCursor = z.tuple([userId]);
+
 export type UserParts = AuthenticationParts & ChangeParts;
 
 export function shownUser({ principal, stamp: _, last_login_at, ...user }: User) {
@@ -35,21 +42,31 @@ export async function changeUser(
   principal: string,
   { role, active, reason }: z.infer<typeof userBody>,
 ): Promise<User> {
-  const before = await inTime(readUser(parts.redis, parts.keys, principal));
-  if (!before) throw problem.notFound(`Nobody with id ${principal} has logged in.`);
   if (principal === admin.id && (active === false || (role !== undefined && role !== 'admin'))) {
     throw problem.conflict('You cannot take your own rights: another admin can.');
   }
-  const after: User = {
-    ...before,
-    ...(role !== undefined && role !== null && { role, role_from: 'admin' as const }),
-    ...(role === null && { role_from: 'github' as const }),
-    ...(active !== undefined && { active }),
-    stamp: Math.max(request.receivedAt * 1000, before.stamp + 1),
-  };
-  await inTime(putUser(parts.redis, parts.keys, after));
+  const { redis, keys } = parts;
+  const after = await inTime(
+    updateUser(
+      redis,
+      keys,
+      principal,
+      (before) =>
+        before && {
+          ...before,
+          ...(role !== undefined && role !== null && { role, role_from: 'admin' as const }),
+          ...(role === null && { role_from: 'github' as const }),
+          ...(active !== undefined && { active }),
+          stamp: Math.max(request.receivedAt * 1000, before.stamp + 1),
+        },
+    ),
+  );
+  if (!after) {
+    await requirePeople(redis, keys);
+    throw problem.notFound(`Nobody with id ${principal} has logged in.`);
+  }
   await recordChange(parts, request, {
-    claimant: claimantOf(request, admin),
+    ...doneBy(admin),
     action: 'user.changed',
     subject: principal,
     detail: {

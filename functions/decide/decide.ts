@@ -37,13 +37,14 @@ export async function decide(
     decision,
   }: { readonly id: string; readonly target: FoundTransaction; readonly decision: Decision },
 ): Promise<void> {
+  const { access, operation } = request.route;
   const builder = new TransactionBuilder(
     {
       id: derivedUuid('decision', decision.action, id, ...identityOf(request, principal, target)),
       stamp: request.receivedAt * 1000,
       aggregate: target.aggregate,
       principal: principal.id,
-      operation: request.route.operation,
+      operation,
     },
     () => id,
   );
@@ -52,7 +53,7 @@ export async function decide(
   const transaction = builder.build();
   const verdict = await accept(redis, keys, {
     claimant: claimantOf(request, principal),
-    permission: request.route.access,
+    permission: access,
     transaction,
     patch: '{}',
     status: 202,
@@ -63,20 +64,22 @@ export async function decide(
   });
   if ('refused' in verdict) {
     if (verdict.refused === 'too_many') throw problem.tooManyRequests('Too many requests.', 1);
+    if (verdict.refused === 'unauthorized') throw problem.unauthorized(verdict.detail ?? '');
+    if (verdict.refused === 'forbidden') throw problem.forbidden(`This needs the permission ${access}.`);
     throw problem.unavailable(`Nothing was decided (${verdict.refused}). Please ask again.`, 2);
   }
+  // the first to decide has decided: who repeats it is not who did it
+  if (verdict.stamp === undefined) return;
   await noteAuditEvent(redis, keys, {
     id: transaction.id,
-    at: new Date(request.receivedAt).toISOString(),
+    at: new Date(Math.floor(Number(verdict.stamp) / 1000)).toISOString(),
     principal: principal.id,
     action: `transaction.${decision.action}`,
     subject: id,
     detail: 'reason' in decision ? { reason: decision.reason } : {},
   }).catch(() => undefined); // main keeps it for good, in the commit of the decision itself
   // without the message the sweeper sends it again
-  if (verdict.stamp !== undefined) {
-    await queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
-  }
+  await queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
 }
 
 function identityOf(request: Request, principal: Principal, { status }: FoundTransaction): string[] {

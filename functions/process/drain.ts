@@ -2,6 +2,7 @@
  * Drains: the copies that came with messages together with the oldest pending transactions, batch after batch, each in one
  * call at main, until nothing is left or the time is up.
  */
+import { restoreAccess } from '../../lib/auth/restore-access.ts';
 import { readBodies } from '../../lib/buffer/bodies.ts';
 import { claim, release } from '../../lib/buffer/claim.ts';
 import { heal } from '../../lib/buffer/heal.ts';
@@ -174,7 +175,10 @@ async function execute(parts: DrainParts, batch: readonly Transaction[]): Promis
 
 async function giveBack({ redis, keys, now, log }: DrainParts, batch: readonly Transaction[]): Promise<void> {
   try {
-    for (const transaction of batch) await heal(redis, keys, transaction, now());
+    for (const transaction of batch) {
+      await heal(redis, keys, transaction, now());
+      await restoreAccess(redis, keys, transaction);
+    }
     await release(redis, keys, batch);
   } catch (error) {
     log.warn('redis did not take transactions back', { error });

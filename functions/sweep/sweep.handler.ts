@@ -17,7 +17,7 @@ import { keysOf } from '../../lib/redis/keys.ts';
 import { confirm } from '../../lib/replication/confirm.ts';
 import { connectReplicas, noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
-import { recordUsage } from './record-usage.ts';
+import { recordEnds, recordUsage } from './record-tokens.ts';
 import { redrive } from './redrive.ts';
 import { resendOld } from './resend.ts';
 import { settings } from './settings.ts';
@@ -58,11 +58,16 @@ export const handler = middy<unknown, void>().handler(async () => {
   await step('relay', () =>
     readFromReplica(replicas, noFloor, (replica) => relayOutbox(redis, keys, replica)),
   );
-  await step('tokens', async () => {
-    const used = await readFromReplica(replicas, noFloor, (replica) => loadTokens(redis, keys, replica));
-    return recordUsage({ redis, keys, transactions, budgetBytes: settings.BUFFER_BUDGET_BYTES }, used, now);
+  await step('people', async () => {
+    const tokens = await readFromReplica(replicas, noFloor, async (replica) => {
+      // no token is good before it is known what its owner may do
+      await loadUsers(redis, keys, replica);
+      return loadTokens(redis, keys, replica);
+    });
+    await redis.set(keys.peopleLoaded, '1');
+    const parts = { redis, keys, transactions, budgetBytes: settings.BUFFER_BUDGET_BYTES };
+    return { ended: await recordEnds(parts, tokens, now), used: await recordUsage(parts, tokens, now) };
   });
-  await step('users', () => readFromReplica(replicas, noFloor, (replica) => loadUsers(redis, keys, replica)));
   await step('trim', () => trimFeed(redis, keys, now));
   await step('outbox', async () => {
     // who applies is the one who can prune

@@ -1,5 +1,5 @@
 /** Access tokens of people: JWTs signed by the site itself, so that nobody is locked out while the link is cut. */
-import { createLocalJWKSet, importJWK, jwtVerify, SignJWT, type JSONWebKeySet, type JWK } from 'jose';
+import { createLocalJWKSet, errors, importJWK, jwtVerify, SignJWT, type JSONWebKeySet, type JWK } from 'jose';
 import * as z from 'zod/mini';
 import { problem } from '../http/problem.ts';
 import { permissions, rolePermissions, roles } from './permissions.ts';
@@ -37,7 +37,7 @@ export function accessTokenVerifier(jwks: JSONWebKeySet, settings: AccessTokenSe
       const { payload } = await jwtVerify(
         token,
         (header, jws) => {
-          if (typeof header.kid !== 'string') throw new Error('no kid');
+          if (typeof header.kid !== 'string') throw new errors.JWTInvalid('no kid');
           return keys(header, jws);
         },
         {
@@ -59,9 +59,12 @@ export function accessTokenVerifier(jwks: JSONWebKeySet, settings: AccessTokenSe
         expiresAt: read.exp,
       };
     } catch (error) {
-      const expired = error instanceof Error && 'code' in error && error.code === 'ERR_JWT_EXPIRED';
+      // what else goes wrong is no fault of the token
+      if (!(error instanceof errors.JOSEError || error instanceof z.core.$ZodError)) throw error;
       throw problem.unauthorized(
-        expired ? 'The access token has expired.' : 'The access token is not valid.',
+        error instanceof errors.JWTExpired
+          ? 'The access token has expired.'
+          : 'The access token is not valid.',
       );
     }
   };

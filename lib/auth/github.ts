@@ -6,7 +6,8 @@ import * as oauth from 'oauth4webapi';
 import * as z from 'zod/mini';
 import { roles, type Role } from './permissions.ts';
 
-const timeoutMilliseconds = 5000;
+/** of everything that one login asks */
+const timeoutMilliseconds = 8000;
 const maxAnswerBytes = 1024 * 1024;
 const teamsPerPage = 100;
 const maxPages = 10;
@@ -65,10 +66,11 @@ export async function memberOf(
   settings: GitHubSettings,
   { code, verifier }: { readonly code: string; readonly verifier: string },
 ): Promise<Member | undefined> {
-  const accessToken = await exchange(settings, code, verifier);
+  const deadline = AbortSignal.timeout(timeoutMilliseconds);
+  const accessToken = await exchange(settings, { code, verifier, deadline });
   if (accessToken === undefined) return undefined;
   const ask = <S extends z.ZodMiniType>(path: string, schema: S) =>
-    askApi(settings.apiUrl, accessToken, path, schema);
+    askApi(settings.apiUrl, { accessToken, path, schema, deadline });
   const organization = encodeURIComponent(settings.organization);
   const [user, membership] = await Promise.all([
     ask('/user', profile),
@@ -80,8 +82,10 @@ export async function memberOf(
   for (let page = 1; page <= maxPages; page += 1) {
     // counted, not followed: a `Link` header could lead anywhere
     const found = await ask(`/user/teams?per_page=${teamsPerPage}&page=${page}`, z.array(team));
-    for (const each of found ?? []) teams.push(`${each.organization.login}/${each.slug}`.toLowerCase());
-    if ((found?.length ?? 0) < teamsPerPage) break;
+    // nobody is given a lower role because their teams could not be read
+    if (!found) throw new GitHubUnavailable('the teams could not be read');
+    for (const each of found) teams.push(`${each.organization.login}/${each.slug}`.toLowerCase());
+    if (found.length < teamsPerPage) break;
   }
   return { id: String(user.id), login: user.login, name: user.name ?? user.login, teams };
 }
@@ -114,8 +118,7 @@ export function roleOf(teams: readonly string[], mapping: z.infer<typeof teamRol
 
 async function exchange(
   { url, clientId, clientSecret, callbackUrl }: GitHubSettings,
-  code: string,
-  verifier: string,
+  { code, verifier, deadline }: { code: string; verifier: string; deadline: AbortSignal },
 ): Promise<string | undefined> {
   const server = { issuer: url, token_endpoint: new URL('/login/oauth/access_token', url).href };
   const client = { client_id: clientId };
@@ -136,7 +139,7 @@ async function exchange(
       callbackUrl,
       verifier,
       {
-        signal: () => AbortSignal.timeout(timeoutMilliseconds),
+        signal: deadline,
         headers: { accept: 'application/json' },
         [oauth.allowInsecureRequests]: isLocal,
       },
@@ -166,14 +169,18 @@ const team = z.object({ slug: z.string(), organization: z.object({ login: z.stri
 /** @returns undefined for what is not there or not ours to see */
 async function askApi<S extends z.ZodMiniType>(
   apiUrl: string,
-  accessToken: string,
-  path: string,
-  schema: S,
+  asked: {
+    readonly accessToken: string;
+    readonly path: string;
+    readonly schema: S;
+    readonly deadline: AbortSignal;
+  },
 ): Promise<z.infer<S> | undefined> {
-  let status: number;
+  const { accessToken, path, schema, deadline } = asked;
+  let response: Response;
   let text: string;
   try {
-    const response = await fetch(new URL(path, apiUrl), {
+    response = await fetch(new URL(path, apiUrl), {
       headers: {
         Authorization: `Bearer ${accessToken}`,
         Accept: 'application/vnd.github+json',
@@ -181,14 +188,16 @@ async function askApi<S extends z.ZodMiniType>(
         'User-Agent': 'ops-db-serverless',
       },
       redirect: 'error',
-      signal: AbortSignal.timeout(timeoutMilliseconds),
+      signal: deadline,
     });
-    status = response.status;
     text = await boundedText(response);
   } catch {
     throw new GitHubUnavailable(`no answer to ${path}`);
   }
-  if (status === 401 || status === 403 || status === 404) return undefined;
+  const { status } = response;
+  // GitHub says by 403 too that it was asked too often
+  const isBusy = response.headers.has('retry-after') || response.headers.get('x-ratelimit-remaining') === '0';
+  if (!isBusy && (status === 401 || status === 403 || status === 404)) return undefined;
   try {
     if (status === 200) return schema.parse(JSON.parse(text));
   } catch {

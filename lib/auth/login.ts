@@ -8,7 +8,6 @@ import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
 import { hashToken } from './api-token.ts';
 
-const stateSeconds = 600;
 const codeSeconds = 60;
 
 const pending = z.object({
@@ -21,14 +20,30 @@ const pending = z.object({
 
 export type PendingLogin = z.infer<typeof pending>;
 
-export async function keepLogin(redis: Redis, keys: Keys, state: string, login: PendingLogin): Promise<void> {
-  await redis.set(keys.loginState(hashToken(state)), JSON.stringify(login), { ex: stateSeconds });
+/** Who comes back must have both: the state went through GitHub, the mark is a cookie of the browser that began. */
+export interface LoginKey {
+  readonly state: string;
+  readonly browser: string;
+}
+
+export async function keepLogin(
+  redis: Redis,
+  keys: Keys,
+  key: LoginKey,
+  login: PendingLogin,
+  lifeSeconds: number,
+): Promise<void> {
+  await redis.set(keyOf(keys, key), JSON.stringify(login), { ex: lifeSeconds });
 }
 
 /** Takes it, once. */
-export async function takeLogin(redis: Redis, keys: Keys, state: string): Promise<PendingLogin | undefined> {
-  const found = await redis.getdel<string>(keys.loginState(hashToken(state)));
+export async function takeLogin(redis: Redis, keys: Keys, key: LoginKey): Promise<PendingLogin | undefined> {
+  const found = await redis.getdel<string>(keyOf(keys, key));
   return found === null ? undefined : pending.parse(JSON.parse(found));
+}
+
+function keyOf(keys: Keys, { state, browser }: LoginKey): string {
+  return keys.loginState(hashToken(`${state} ${browser}`));
 }
 
 const finished = z.object({ principal: z.string(), challenge: z.string() });

@@ -6,30 +6,31 @@ import { redisHash } from '../redis/hash.ts';
 import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
 import type { ApiTokenClaim } from './api-token.ts';
-import { permissions, type Permission } from './permissions.ts';
+import { permissions, roles, type Permission } from './permissions.ts';
 import type { Principal } from './principal.ts';
 import { tokenFields } from './token-store.ts';
 
 const sessionScript = script(`
-local ended, user = unpack(KEYS)
-local owner = redis.call('HMGET', user, 'active', 'permissions')
-return {redis.call('EXISTS', ended), owner[1], owner[2]}
+local ended, user, people_loaded = unpack(KEYS)
+return {redis.call('EXISTS', ended), redis.call('EXISTS', people_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions')}
 `);
 
 const tokenScript = script(`
-local token, tokens_loaded, user = unpack(KEYS)
-local owner = redis.call('HMGET', user, 'active', 'permissions')
+local token, user, people_loaded = unpack(KEYS)
 local known = redis.call('HGETALL', token)
-if redis.call('HGET', token, 'principal') == ARGV[1] then
+local t = redis.call('HMGET', token, 'principal', 'revoked', 'expires_at')
+if t[1] == ARGV[1] and t[2] ~= '1' and (t[3] == '' or tonumber(t[3]) * 1000 > tonumber(ARGV[2])) then
   redis.call('HINCRBY', token, 'uses', 1)
   redis.call('HSET', token, 'used_at', ARGV[2])
 end
-return {redis.call('EXISTS', tokens_loaded), owner[1], owner[2], known}
+return {redis.call('EXISTS', people_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions'), known}
 `);
 
 const text = z.nullable(z.string());
-const sessionAnswer = z.tuple([z.int(), text, text]);
-const tokenAnswer = z.tuple([z.int(), text, text, redisHash]);
+/** `active`, `role` and `permissions` of the owner; null: Redis does not know them */
+const ownerAnswer = z.tuple([text, z.nullable(z.enum(roles)), text]);
+const sessionAnswer = z.tuple([z.int(), z.int(), ownerAnswer]);
+const tokenAnswer = z.tuple([z.int(), ownerAnswer, redisHash]);
 
 const tokenRecord = z.object(tokenFields);
 
@@ -37,12 +38,12 @@ const tokenRecord = z.object(tokenFields);
 export async function checkSession(redis: Redis, keys: Keys, session: Principal): Promise<Principal> {
   const asked = sessionScript(
     redis,
-    [keys.revokedSession(session.sessionId ?? ''), keys.user(session.id)],
+    [keys.revokedSession(session.sessionId ?? ''), keys.user(session.id), keys.peopleLoaded],
     [],
   );
-  const [ended, active, allowed] = sessionAnswer.parse(await answered(asked));
+  const [ended, loaded, owner] = sessionAnswer.parse(await answered(asked));
   if (ended !== 0) throw problem.unauthorized('The session has been ended.');
-  return within(session, active, allowed);
+  return asOwnerIs(session, owner, loaded === 1);
 }
 
 /** @throws ProblemError 401, or 503 if it cannot be told */
@@ -54,10 +55,10 @@ export async function checkToken(
 ): Promise<Principal> {
   const asked = tokenScript(
     redis,
-    [keys.token(claim.hash), keys.tokensLoaded, keys.user(claim.principalId)],
+    [keys.token(claim.hash), keys.user(claim.principalId), keys.peopleLoaded],
     [claim.principalId, nowMilliseconds],
   );
-  const [loaded, active, allowed, found] = tokenAnswer.parse(await answered(asked));
+  const [loaded, owner, found] = tokenAnswer.parse(await answered(asked));
   if (found === null && loaded === 0) throw cannotTell();
   const token = tokenRecord.safeParse(found);
   if (!token.success || token.data.principal !== claim.principalId) {
@@ -78,15 +79,28 @@ export async function checkToken(
     tokenHash: claim.hash,
     ...(data.expires_at !== '' && { expiresAt: Number(data.expires_at) }),
   };
-  return within(principal, active, allowed);
+  return asOwnerIs(principal, owner, loaded === 1);
 }
 
-/** A credential is worth no more than its owner is now. Whom Redis does not know it does not restrict: it may have forgotten. */
-function within(principal: Principal, active: string | null, allowed: string | null): Principal {
+/** A credential is worth no more than its owner is now. Whom a Redis that knows everybody does not know has no role to look at. */
+function asOwnerIs(
+  principal: Principal,
+  [active, role, allowed]: z.infer<typeof ownerAnswer>,
+  areLoaded: boolean,
+): Principal {
+  if (active === null && !areLoaded) throw cannotTell();
   if (active === '0') throw problem.unauthorized('Its owner has been barred.');
-  if (allowed === null) return principal;
+  if (role === null || allowed === null) return principal;
   const has = (each: Permission) => allowed.split(' ').includes(each);
-  return { ...principal, permissions: principal.permissions.filter(has) };
+  return { ...principal, role, permissions: principal.permissions.filter(has) };
+}
+
+/**
+ * Whom Redis does not know there may be all the same, as long as it has not been told of everybody.
+ * @throws ProblemError 503
+ */
+export async function requirePeople(redis: Redis, keys: Keys): Promise<void> {
+  if ((await answered(redis.exists(keys.peopleLoaded))) === 0) throw cannotTell();
 }
 
 async function answered<T>(asked: Promise<T>): Promise<T> {

@@ -5,6 +5,7 @@ export interface Principal {
   /** the user's id, decimal */
   readonly id: string;
   readonly name: string;
+  /** of its owner, now */
   readonly role: Role;
   /** what this credential may do: never more than its owner's role */
   readonly permissions: readonly Permission[];

@@ -10,6 +10,7 @@ import { transactionMessage } from '../queue/messages.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
+import type { Principal } from './principal.ts';
 import { TransactionBuilder } from '../transaction/builder.ts';
 import { uuidV7 } from '../transaction/ids.ts';
 import { noteAuditEvent, type AuditAction } from './audit.ts';
@@ -22,7 +23,12 @@ export interface ChangeParts {
 }
 
 export interface Change {
-  readonly claimant: Claimant;
+  /** user id of who did it */
+  readonly principal: string;
+  /** id of the API token that they did it with */
+  readonly withToken?: string;
+  /** asked once more, in the step that records it: of a change that has no effect before it is recorded */
+  readonly claimant?: Claimant;
   readonly action: AuditAction;
   /** what it was done to: the id of a token, user or session */
   readonly subject: string;
@@ -32,15 +38,20 @@ export interface Change {
   readonly build?: (builder: TransactionBuilder) => unknown;
 }
 
+export function doneBy({ id, tokenId }: Principal): Pick<Change, 'principal' | 'withToken'> {
+  return { principal: id, ...(tokenId !== undefined && { withToken: tokenId }) };
+}
+
 /** @throws ProblemError after which main may not learn of it; what Redis has been told stands */
 export async function recordChange(
   { redis, keys, queue, limits }: ChangeParts,
   request: Pick<Request, 'receivedAt' | 'route'>,
   change: Change,
 ): Promise<void> {
-  const { claimant, action, subject, detail = {} } = change;
+  const { principal, action, subject, withToken } = change;
+  const detail = { ...change.detail, ...(withToken !== undefined && { with_token: withToken }) };
   const { access, operation } = request.route;
-  const principal = claimant.principalId;
+  const claimant = change.claimant ?? { kind: 'none', principalId: principal };
   const id = newId(request);
   const at = new Date(request.receivedAt).toISOString();
   const event = { id: newId(request), at, principal, action, subject, detail };
@@ -69,14 +80,23 @@ export async function recordChange(
   if ('refused' in verdict) {
     if (verdict.refused === 'too_many') throw problem.tooManyRequests('Too many requests.', 1);
     if (verdict.refused === 'unauthorized') throw problem.unauthorized(verdict.detail ?? '');
-    // what was to end has ended here already: what is missing is that main learns of it
-    throw problem.unavailable(`It could not be recorded for main (${verdict.refused}). Please ask again.`, 2);
+    if (verdict.refused === 'forbidden') throw problem.forbidden(`This needs the permission ${access}.`);
+    // a full buffer keeps nobody from taking a right away
+    if (verdict.refused !== 'full') throw notForMain();
+    await queue.send(transactionMessage(transaction)).catch(() => {
+      throw notForMain();
+    });
   }
   await inTime(noteAuditEvent(redis, keys, event));
   // without the message the sweeper sends it again
-  if (verdict.stamp !== undefined) {
+  if (!('refused' in verdict) && verdict.stamp !== undefined) {
     await queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
   }
+}
+
+/** What Redis has been told has its effect: what is missing is that main learns of it. */
+function notForMain() {
+  return problem.unavailable('It could not be recorded for main. Please ask again.', 2);
 }
 
 /** A UUIDv7 of the time of the request. */

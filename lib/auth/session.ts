@@ -2,6 +2,7 @@
  * Sessions of people: a short access token, and a refresh token in a cookie that changes with each use. A refresh token that
  * comes back after it was replaced was copied: its session ends. Redis alone has sessions; what it loses logs in again.
  */
+import { createHash, createHmac } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
@@ -17,23 +18,39 @@ const repeatMilliseconds = 30_000;
 
 const clockSkewSeconds = 60;
 
-/** `<session id>.<secret>`: the session is found without a search, and nothing but its hash is kept. */
+/**
+ * `<handle>.<secret>`; at rest there is its hash. A session's id is a hash of the handle: whoever reads the id in an access token
+ * or in the audit can present nothing that belongs to the session, and so cannot end it.
+ */
 export interface RefreshToken {
   readonly sessionId: string;
   readonly text: string;
 }
 
-/** @param random 48 random bytes */
-export function mintRefreshToken(random: Uint8Array, sessionId?: string): RefreshToken {
+/** The first of a session. @param random 48 random bytes */
+export function mintRefreshToken(random: Uint8Array): RefreshToken {
   const text = (from: number, to: number) => Buffer.from(random.subarray(from, to)).toString('base64url');
-  const id = sessionId ?? text(0, 16);
-  return { sessionId: id, text: `${id}.${text(16, 48)}` };
+  const handle = text(0, 16);
+  return { sessionId: sessionOf(handle), text: `${handle}.${text(16, 48)}` };
 }
 
 /** @returns undefined if it cannot be one */
 export function readRefreshToken(text: string | undefined): RefreshToken | undefined {
-  const [, sessionId] = /^([\w-]{22})\.[\w-]{43}$/.exec(text ?? '') ?? [];
-  return sessionId === undefined || text === undefined ? undefined : { sessionId, text };
+  const [, handle] = /^([\w-]{22})\.[\w-]{43}$/.exec(text ?? '') ?? [];
+  return handle === undefined || text === undefined ? undefined : { sessionId: sessionOf(handle), text };
+}
+
+/**
+ * The one that follows: two that present the same at once, as two tabs do, get the same, whichever answer comes last.
+ * @param key nobody else's
+ */
+export function refreshTokenAfter({ sessionId, text }: RefreshToken, key: Uint8Array): RefreshToken {
+  const [handle = ''] = text.split('.');
+  return { sessionId, text: `${handle}.${createHmac('sha256', key).update(text).digest('base64url')}` };
+}
+
+function sessionOf(handle: string): string {
+  return createHash('sha256').update(handle).digest('base64url').slice(0, 22);
 }
 
 /** @param endsAt unix seconds; beyond it only an outage keeps it open, for `outageSeconds` */

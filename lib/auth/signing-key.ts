@@ -1,5 +1,6 @@
 /** Key material of access tokens. One key signs; more are published, so that a change of keys has an overlap. */
 import { exportJWK, generateKeyPair, type JSONWebKeySet, type JWK } from 'jose';
+import { hkdfSync } from 'node:crypto';
 import * as z from 'zod/mini';
 import { algorithm, publicKeysOf } from './access-token.ts';
 
@@ -20,6 +21,11 @@ export function requirePublished(signing: z.infer<typeof signingKey>, published:
   const found = published.keys.find(({ kid }) => kid === signing.kid);
   if (!found) throw new Error(`the signing key ${signing.kid} is not among the published keys`);
   if (found.x !== signing.x) throw new Error(`the published key ${signing.kid} is another one`);
+}
+
+/** A key for what only this site must be able to make, from the one that it has. @param purpose no other may use it */
+export function deriveKey(signing: z.infer<typeof signingKey>, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', signing.d, '', `ops-db ${purpose}`, 32));
 }
 
 /** The content of the secret: `jwks` is published, `signing` signs, `next` will. */

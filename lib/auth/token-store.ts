@@ -29,40 +29,84 @@ export interface StoredToken {
   readonly usedAt: number | undefined;
 }
 
+/** What has ended is shown for so long. */
+const endedSeconds = 30 * 24 * 3600;
+
 const putScript = script(`
-local token, of_owner, by_id = unpack(KEYS)
-local a = cjson.decode(ARGV[1])
-local revoked = redis.call('HGET', token, 'revoked') == '1' or a.revoked
-redis.call('HSET', token, 'id', a.id, 'principal', a.principal, 'name', a.name, 'role', a.role, 'permissions', a.permissions,
-  'expires_at', a.expires_at, 'created_at', a.created_at, 'revoked', revoked and '1' or '0')
--- what is counted here is newer than what main was told
-if tonumber(redis.call('HGET', token, 'uses') or 0) < a.uses then
-  redis.call('HSET', token, 'uses', a.uses, 'used_at', a.used_at)
+local had = {}
+for i, a in ipairs(cjson.decode(ARGV[1])) do
+  local token, of_owner, by_id = unpack(KEYS, 3 * i - 2, 3 * i)
+  local known = redis.call('HMGET', token, 'revoked', 'uses', 'used_at')
+  local revoked = known[1] == '1' or a.revoked
+  redis.call('HSET', token, 'id', a.id, 'principal', a.principal, 'name', a.name, 'role', a.role,
+    'permissions', a.permissions, 'expires_at', a.expires_at, 'created_at', a.created_at, 'revoked', revoked and '1' or '0')
+  -- what is counted here is newer than what main was told
+  had[i] = {tonumber(known[2] or 0), known[3] or '', known[1] == '1'}
+  if had[i][1] < a.uses then redis.call('HSET', token, 'uses', a.uses, 'used_at', a.used_at) end
+  redis.call('SADD', of_owner, a.hash)
+  redis.call('SET', by_id, a.hash)
+  if a.kept_until then
+    redis.call('EXPIREAT', token, a.kept_until)
+    redis.call('EXPIREAT', by_id, a.kept_until)
+  end
 end
-redis.call('SADD', of_owner, a.hash)
-redis.call('SET', by_id, a.hash)
-return 1
+return cjson.encode(had)
 `);
 
-export async function putToken(redis: Redis, keys: Keys, token: StoredToken): Promise<void> {
-  await putScript(
-    redis,
-    [keys.token(token.hash), keys.tokensOf(token.principal), keys.tokenById(token.id)],
-    [
-      JSON.stringify({
-        ...token,
-        permissions: token.permissions.join(' '),
-        expires_at: token.expiresAt === undefined ? '' : String(token.expiresAt),
-        created_at: String(token.createdAt),
-        used_at: String(token.usedAt ?? ''),
-      }),
-    ],
-  );
+const hadAnswer = z.array(z.tuple([z.number(), z.string(), z.boolean()]));
+const atOnce = 100;
+
+/**
+ * @param tokens as they are made, or as main has them. A revocation of which main has not learnt is not forgotten here, since
+ * loading the row would undo it.
+ * @returns of each what Redis had: how often it was used, when last, and whether it was revoked
+ */
+async function putTokens(redis: Redis, keys: Keys, tokens: readonly (StoredToken & Ended)[]) {
+  const had: z.infer<typeof hadAnswer> = [];
+  for (let from = 0; from < tokens.length; from += atOnce) {
+    const chunk = tokens.slice(from, from + atOnce);
+    const answer = await putScript(
+      redis,
+      chunk.flatMap(({ hash, principal, id }) => [
+        keys.token(hash),
+        keys.tokensOf(principal),
+        keys.tokenById(id),
+      ]),
+      [JSON.stringify(chunk.map(hashOf))],
+    );
+    had.push(...hadAnswer.parse(JSON.parse(z.string().parse(answer))));
+  }
+  return had;
 }
 
-/** Takes effect with the next request. */
-export async function revokeToken(redis: Redis, keys: Keys, hash: string): Promise<void> {
+interface Ended {
+  /** unix seconds: when main says that it was revoked */
+  readonly revokedAt?: number | undefined;
+}
+
+function hashOf(token: StoredToken & Ended) {
+  const end = Math.min(token.expiresAt ?? Infinity, token.revokedAt ?? Infinity);
+  return {
+    ...token,
+    permissions: token.permissions.join(' '),
+    expires_at: token.expiresAt === undefined ? '' : String(token.expiresAt),
+    created_at: String(token.createdAt),
+    used_at: String(token.usedAt ?? ''),
+    ...(end < Infinity && { kept_until: end + endedSeconds }),
+  };
+}
+
+/** It is good from the next request on. */
+export async function putToken(redis: Redis, keys: Keys, token: StoredToken): Promise<void> {
+  await putTokens(redis, keys, [token]);
+}
+
+/** Takes effect with the next request. @returns false if Redis does not know it */
+export async function revokeToken(redis: Redis, keys: Keys, id: string): Promise<boolean> {
+  const hash = z.nullable(z.string()).parse(await redis.get(keys.tokenById(id)));
+  if (hash === null) return false;
   await redis.hset(keys.token(hash), { revoked: '1' });
+  return true;
 }
 
 /** What makes an API token one, in its hash. */
@@ -90,10 +134,15 @@ export async function findToken(redis: Redis, keys: Keys, id: string): Promise<S
   return hash === null ? undefined : (await readTokens(redis, keys, [hash]))[0];
 }
 
-/** Those of one owner, the newest first. */
+/** Those of one owner, the newest first: also what has ended, for a month. */
 export async function listTokens(redis: Redis, keys: Keys, principal: string): Promise<StoredToken[]> {
-  const hashes = z.array(z.string()).parse(await redis.smembers(keys.tokensOf(principal)));
-  return (await readTokens(redis, keys, hashes)).sort((a, b) => b.createdAt - a.createdAt);
+  const ofOwner = keys.tokensOf(principal);
+  const hashes = z.array(z.string()).parse(await redis.smembers(ofOwner));
+  const tokens = await readTokens(redis, keys, hashes);
+  const found = new Set(tokens.map(({ hash }) => hash));
+  const gone = hashes.filter((hash) => !found.has(hash));
+  if (gone.length > 0) await redis.srem(ofOwner, ...gone);
+  return tokens.sort((a, b) => b.createdAt - a.createdAt);
 }
 
 async function readTokens(redis: Redis, keys: Keys, hashes: readonly string[]): Promise<StoredToken[]> {
@@ -126,43 +175,54 @@ const row = z.object({
   token_hash: z.string(),
   expires_at: z.nullable(z.number()),
   created_at: z.number(),
-  is_revoked: z.boolean(),
+  revoked_at: z.nullable(z.number()),
   uses: z.number(),
   used_at: z.nullable(z.number()),
 });
 
-/** Brings what main knows of tokens to Redis. @returns those that have been used since main was told last */
-export async function loadTokens(redis: Redis, keys: Keys, replica: Database): Promise<StoredToken[]> {
+/** A token as main has it, and what Redis had of it. */
+export interface KnownToken extends StoredToken {
+  readonly now: Pick<StoredToken, 'uses' | 'usedAt' | 'revoked'>;
+}
+
+/** Brings what main knows of tokens to Redis. */
+export async function loadTokens(redis: Redis, keys: Keys, replica: Database): Promise<KnownToken[]> {
   const { rows } = await replica.query({
     name: 'api-tokens',
     text: `
       select id, principal, name, role, permissions, token_hash, extract(epoch from expires_at)::float as expires_at,
-        extract(epoch from created_at)::float as created_at, revoked_at is not null as is_revoked,
+        extract(epoch from created_at)::float as created_at, extract(epoch from revoked_at)::float as revoked_at,
         usage_count::float as uses, extract(epoch from last_used_at)::float * 1000 as used_at
-      from api_token`,
+      from api_token
+      where coalesce(least(expires_at, revoked_at), 'infinity') > now() - make_interval(secs => $1)`,
+    values: [endedSeconds],
   });
-  const known = z.array(row).parse(rows);
-  for (const each of known) {
-    await putToken(redis, keys, {
-      id: each.id,
-      principal: each.principal,
-      name: each.name,
-      role: each.role,
-      permissions: each.permissions.split(' '),
-      hash: each.token_hash,
-      expiresAt: each.expires_at === null ? undefined : Math.floor(each.expires_at),
-      createdAt: Math.floor(each.created_at),
-      revoked: each.is_revoked,
-      uses: each.uses,
-      usedAt: each.used_at === null ? undefined : Math.round(each.used_at),
-    });
-  }
-  await redis.set(keys.tokensLoaded, '1');
-  const now = await readTokens(
-    redis,
-    keys,
-    known.map(({ token_hash }) => token_hash),
-  );
-  const told = new Map(known.map(({ id, uses }) => [id, uses]));
-  return now.filter(({ id, uses }) => uses > (told.get(id) ?? 0));
+  const told = z.array(row).parse(rows).map(readRow);
+  const had = await putTokens(redis, keys, told);
+  return told.map((token, index) => {
+    const [uses, usedAt, revoked] = had[index] ?? [0, '', false];
+    return { ...token, now: { uses, usedAt: usedAt === '' ? undefined : Number(usedAt), revoked } };
+  });
+}
+
+function readRow(each: z.infer<typeof row>): StoredToken & Ended {
+  const { id, principal, name, role, uses } = each;
+  return {
+    id,
+    principal,
+    name,
+    role,
+    uses,
+    permissions: each.permissions.split(' '),
+    hash: each.token_hash,
+    expiresAt: seconds(each.expires_at),
+    createdAt: Math.floor(each.created_at),
+    revoked: each.revoked_at !== null,
+    revokedAt: seconds(each.revoked_at),
+    usedAt: each.used_at === null ? undefined : Math.round(each.used_at),
+  };
+}
+
+function seconds(time: number | null): number | undefined {
+  return time === null ? undefined : Math.floor(time);
 }

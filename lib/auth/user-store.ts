@@ -12,7 +12,7 @@ import type { TransactionBuilder } from '../transaction/builder.ts';
 import { derivedUuid } from '../transaction/ids.ts';
 import { rolePermissions, roles } from './permissions.ts';
 
-const fields = {
+export const userFields = {
   /** user id: decimal, GitHub's */
   principal: z.string(),
   login: z.string(),
@@ -25,7 +25,7 @@ const fields = {
   created_at: z.string(),
 };
 
-export interface User extends z.infer<z.ZodMiniObject<typeof fields>> {
+export interface User extends z.infer<z.ZodMiniObject<typeof userFields>> {
   /** false: barred */
   readonly active: boolean;
   /** accept clock of the last change, µs */
@@ -47,32 +47,93 @@ export function putUserRow(builder: TransactionBuilder, user: User): void {
 }
 
 const putScript = script(`
-local user, users = unpack(KEYS)
-local a = cjson.decode(ARGV[1])
-if tonumber(redis.call('HGET', user, 'stamp') or 0) > a.stamp then return 0 end
-redis.call('HSET', user, 'principal', a.principal, 'login', a.login, 'name', a.name, 'role', a.role, 'role_from', a.role_from,
-  'active', a.active and '1' or '0', 'permissions', a.permissions, 'stamp', string.format('%.0f', a.stamp),
-  'last_login_at', a.last_login_at, 'created_at', a.created_at)
-redis.call('SADD', users, a.principal)
-return 1
+local users = KEYS[#KEYS]
+local put = 0
+for i, a in ipairs(cjson.decode(ARGV[1])) do
+  local user = KEYS[i]
+  local stamp = tonumber(redis.call('HGET', user, 'stamp') or 0)
+  local may = stamp <= a.stamp
+  if a.replaces then may = stamp == a.replaces end
+  if may then
+    redis.call('HSET', user, 'principal', a.principal, 'login', a.login, 'name', a.name, 'role', a.role,
+      'role_from', a.role_from, 'active', a.active and '1' or '0', 'permissions', a.permissions,
+      'stamp', string.format('%.0f', a.stamp), 'last_login_at', a.last_login_at, 'created_at', a.created_at)
+    redis.call('SADD', users, a.principal)
+    put = put + 1
+  end
+end
+return put
 `);
 
-/** Takes effect with the next request of every session and token of theirs. */
-export async function putUser(redis: Redis, keys: Keys, user: User): Promise<void> {
-  const permissions = rolePermissions[user.role].join(' ');
-  await putScript(redis, [keys.user(user.principal), keys.users], [JSON.stringify({ ...user, permissions })]);
+const atOnce = 100;
+
+/** @param replaces the stamp that it must have now; otherwise only what is newer stays @returns how many were put */
+async function put(
+  redis: Redis,
+  keys: Keys,
+  users: readonly (User & { readonly replaces?: number })[],
+): Promise<number> {
+  let count = 0;
+  for (let from = 0; from < users.length; from += atOnce) {
+    const chunk = users.slice(from, from + atOnce);
+    const hashes = chunk.map((user) => ({ ...user, permissions: rolePermissions[user.role].join(' ') }));
+    const answer = await putScript(
+      redis,
+      [...chunk.map(({ principal }) => keys.user(principal)), keys.users],
+      [JSON.stringify(hashes)],
+    );
+    count += z.int().parse(answer);
+  }
+  return count;
 }
 
-const stored = z.object({ ...fields, active: z.enum(['0', '1']), stamp: z.string() });
+/** As main has them, or a transaction on its way there: what is newer here stays. */
+export async function putUsers(redis: Redis, keys: Keys, users: readonly User[]): Promise<void> {
+  await put(redis, keys, users);
+}
+
+const mostTries = 5;
+
+/**
+ * Changes one, with effect on the next request of every session and token of theirs; what somebody else changes meanwhile is
+ * not overwritten.
+ * @param change of what is there now; undefined leaves it as it is
+ * @throws Error if others change it all the time
+ */
+export async function updateUser(
+  redis: Redis,
+  keys: Keys,
+  principal: string,
+  change: (before: User | undefined) => User | undefined,
+): Promise<User | undefined> {
+  for (let tries = 0; tries < mostTries; tries += 1) {
+    const before = await readUser(redis, keys, principal);
+    const after = change(before);
+    if (after === undefined) return before;
+    if ((await put(redis, keys, [{ ...after, replaces: before?.stamp ?? 0 }])) === 1) return after;
+  }
+  throw new Error(`the user ${principal} changes all the time`);
+}
+
+const stored = z.object({ ...userFields, active: z.enum(['0', '1']), stamp: z.string() });
 
 export async function readUser(redis: Redis, keys: Keys, principal: string): Promise<User | undefined> {
   return (await readUsers(redis, keys, [principal]))[0];
 }
 
-/** Everybody who has logged in, by login. */
-export async function listUsers(redis: Redis, keys: Keys): Promise<User[]> {
+/** Everybody who has logged in, by id. @param after the last one of the page before */
+export async function listUsers(
+  redis: Redis,
+  keys: Keys,
+  limit: number,
+  after = '0',
+): Promise<{ readonly users: readonly User[]; readonly next?: string }> {
   const principals = z.array(z.string()).parse(await redis.smembers(keys.users));
-  return (await readUsers(redis, keys, principals)).sort((a, b) => (a.login < b.login ? -1 : 1));
+  const later = principals.filter((id) => Number(id) > Number(after)).sort((a, b) => Number(a) - Number(b));
+  const page = later.slice(0, limit);
+  const next = page.at(-1);
+  const users = await readUsers(redis, keys, page);
+  return { users, ...(later.length > limit && next !== undefined && { next }) };
 }
 
 async function readUsers(redis: Redis, keys: Keys, principals: readonly string[]): Promise<User[]> {
@@ -89,7 +150,7 @@ async function readUsers(redis: Redis, keys: Keys, principals: readonly string[]
     });
 }
 
-const row = z.object({ ...fields, active: z.boolean(), stamp: z.pipe(z.string(), z.transform(Number)) });
+const row = z.object({ ...userFields, active: z.boolean(), stamp: z.pipe(z.string(), z.transform(Number)) });
 
 /** Brings what main knows of users to Redis. @returns how many there are */
 export async function loadUsers(redis: Redis, keys: Keys, replica: Database): Promise<number> {
@@ -100,6 +161,6 @@ export async function loadUsers(redis: Redis, keys: Keys, replica: Database): Pr
         as last_login_at, to_json(created_at) #>> '{}' as created_at
       from ops_user`,
   });
-  for (const each of z.array(row).parse(rows)) await putUser(redis, keys, each);
+  await putUsers(redis, keys, z.array(row).parse(rows));
   return rows.length;
 }

@@ -10,39 +10,49 @@ import { overlayIndexLua } from './overlay-index.ts';
 import { isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 
 const acceptScript = script(`
-local tx, pending, overlay, record, idem, credential, tokens_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
+local tx, pending, overlay, record, idem, credential, people_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
   unknown, feed = unpack(KEYS)
 local a, rest = cjson.decode(ARGV[1]), ARGV[2]
 local base, patch = false, ARGV[3]
 ${feedAppendLua}
 ${overlayIndexLua}
-local function refuse(why, detail) return cjson.encode({refused = why, detail = detail}) end
+local left
+local function refuse(why, detail) return cjson.encode({refused = why, detail = detail, left = left}) end
 
 -- who
+local owner = redis.call('HMGET', user, 'active', 'permissions')
+local are_loaded = redis.call('EXISTS', people_loaded) == 1
 if a.credential == 'api-token' then
   local token = redis.call('HMGET', credential, 'principal', 'permissions', 'expires_at', 'revoked')
-  if not token[1] and redis.call('EXISTS', tokens_loaded) == 0 then return refuse('tokens_missing') end
+  if not token[1] and not are_loaded then return refuse('people_missing') end
   if token[1] ~= a.principal then return refuse('unauthorized', 'The API token is not known.') end
   if token[4] == '1' then return refuse('unauthorized', 'The API token has been revoked.') end
   if token[3] ~= '' and tonumber(token[3]) * 1000 <= a.now_ms then
     return refuse('unauthorized', 'The API token has expired.')
   end
   if a.permission ~= '' and not string.find(' ' .. token[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then return refuse('forbidden') end
-elseif redis.call('EXISTS', credential) == 1 then
+elseif a.credential == 'session' and redis.call('EXISTS', credential) == 1 then
   return refuse('unauthorized', 'The session has been ended.')
 end
--- a credential is worth no more than its owner is now
-local owner = redis.call('HMGET', user, 'active', 'permissions')
-if owner[1] == '0' then return refuse('unauthorized', 'Its owner has been barred.') end
-if owner[2] and a.permission ~= '' and not string.find(' ' .. owner[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then
-  return refuse('forbidden')
-end
+if a.credential ~= 'none' then
+  -- a credential is worth no more than its owner is now
+  if not owner[1] and not are_loaded then return refuse('people_missing') end
+  if owner[1] == '0' then return refuse('unauthorized', 'Its owner has been barred.') end
+  if owner[2] and a.permission ~= '' and not string.find(' ' .. owner[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then
+    return refuse('forbidden')
+  end
 
--- how often: a sliding window of one second
-local used = tonumber(redis.call('GET', rate_now) or 0)
-local before = tonumber(redis.call('GET', rate_before) or 0)
-local left = math.floor(a.rate_limit - used - before * a.rest_of_window)
-if left <= 0 then return refuse('too_many') end
+  -- how often: a sliding window of one second, whatever becomes of the request
+  local before = tonumber(redis.call('GET', rate_before) or 0)
+  local used = redis.call('INCR', rate_now)
+  redis.call('EXPIRE', rate_now, 3)
+  left = math.floor(a.rate_limit - used - before * a.rest_of_window)
+  if left < 0 then
+    redis.call('DECR', rate_now)
+    left = 0
+    return refuse('too_many')
+  end
+end
 
 -- seen before
 local key_of = redis.call('GET', idem)
@@ -81,12 +91,10 @@ if tonumber(redis.call('HGET', stats, 'bytes') or 0) + size > a.budget then retu
 -- from here on nothing is refused
 local stamp = string.format('%.0f', math.max(a.stamp, tonumber(r[4] or 0) + 1))
 local reference = stamp .. ':' .. a.aggregate .. ':' .. a.id
-redis.call('INCR', rate_now)
 if a.credential == 'api-token' then
   redis.call('HINCRBY', credential, 'uses', 1)
   redis.call('HSET', credential, 'used_at', a.now_ms)
 end
-redis.call('EXPIRE', rate_now, 3)
 redis.call('HSET', tx, 'reference', reference, 'state', 'buffered', 'revision', 0, 'attempts', 0, 'size', size,
   'records', a.records, 'principal', a.principal, 'patch', patch, 'status', verified and a.status or 202,
   'history', '[' .. cjson.encode({at = a.now_ms, state = 'buffered'}) .. ']')
@@ -111,11 +119,12 @@ if not a.quiet then
     'obs_unit_id', unit or '', 'transaction', a.id)
 end
 return cjson.encode({accepted = true, stamp = stamp, patch = patch, base = base,
-  status = verified and a.status or 202, left = left - 1})
+  status = verified and a.status or 202, left = left})
 `);
 
-/** Who asks, as far as it is known without a look-up. */
+/** Who asks, as far as it is known without a look-up; `none`: it is recorded about somebody, and no credential is asked. */
 export type Claimant =
+  | { readonly kind: 'none'; readonly principalId: string }
   | { readonly kind: 'api-token'; readonly principalId: string; readonly hash: string }
   | { readonly kind: 'session'; readonly principalId: string; readonly sessionId: string };
 
@@ -140,12 +149,14 @@ export interface AcceptRequest {
     readonly given_metadata: string;
   };
   readonly nowMilliseconds: number;
+  /** of one principal with a credential */
   readonly requestsPerSecond: number;
   readonly budgetBytes: number;
 }
 
 const refusals = [
-  'tokens_missing',
+  /** Redis has forgotten who may do what */
+  'people_missing',
   'unauthorized',
   'forbidden',
   'too_many',
@@ -157,7 +168,11 @@ const refusals = [
 
 const cjsonFalse = z.literal(false);
 const verdict = z.union([
-  z.object({ refused: z.enum(refusals), detail: z.optional(z.string()) }),
+  z.object({
+    refused: z.enum(refusals),
+    detail: z.optional(z.string()),
+    left: z.optional(z.number()),
+  }),
   z.object({
     accepted: z.optional(z.literal(true)),
     replayed: z.optional(z.literal(true)),
@@ -184,6 +199,7 @@ export async function accept(redis: Redis, keys: Keys, request: AcceptRequest): 
   const { claimant, transaction, nowMilliseconds: now } = request;
   const { stamp, ...body } = transaction;
   const second = Math.floor(now / 1000);
+  const rated = rateOf(claimant);
   const answer = await acceptScript(
     redis,
     [
@@ -192,11 +208,11 @@ export async function accept(redis: Redis, keys: Keys, request: AcceptRequest): 
       keys.overlay(transaction.aggregate),
       keys.record(transaction.aggregate),
       keys.idempotency(claimant.principalId, request.keyDigest ?? transaction.id),
-      claimant.kind === 'api-token' ? keys.token(claimant.hash) : keys.revokedSession(claimant.sessionId),
-      keys.tokensLoaded,
+      credentialKey(keys, claimant),
+      keys.peopleLoaded,
       keys.user(claimant.principalId),
-      keys.rate(claimant.principalId, String(second)),
-      keys.rate(claimant.principalId, String(second - 1)),
+      keys.rate(rated, String(second)),
+      keys.rate(rated, String(second - 1)),
       keys.stats,
       keys.overlaid,
       keys.overlaidByUnit,
@@ -227,6 +243,24 @@ export async function accept(redis: Redis, keys: Keys, request: AcceptRequest): 
     ],
   );
   return verdict.parse(JSON.parse(z.string().parse(answer)));
+}
+
+/** Whose writes are counted together: a token's are its own, a session's are its user's. No read uses them up. */
+function rateOf(claimant: Claimant): string {
+  return claimant.kind === 'api-token'
+    ? `write:token:${claimant.hash}`
+    : `write:user:${claimant.principalId}`;
+}
+
+function credentialKey(keys: Keys, claimant: Claimant): string {
+  switch (claimant.kind) {
+    case 'api-token':
+      return keys.token(claimant.hash);
+    case 'session':
+      return keys.revokedSession(claimant.sessionId);
+    case 'none':
+      return keys.user(claimant.principalId);
+  }
 }
 
 /** The transaction as the buffer holds it: with the stamp that the script gave. */

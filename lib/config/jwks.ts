@@ -1,8 +1,16 @@
 import * as z from 'zod/mini';
 
-/** A JSON Web Key Set with at least one key: missing key material refuses to start. */
-export const jwks = z.object({
-  keys: z
-    .array(z.looseObject({ kty: z.string(), kid: z.string().check(z.minLength(1)) }))
-    .check(z.minLength(1)),
+const publicKey = z.looseObject({
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  kid: z.string().check(z.minLength(1)),
+  /** 32 bytes */
+  x: z.string().check(z.regex(/^[\w-]{43}$/)),
 });
+
+/** A JSON Web Key Set that verifies access tokens: missing or broken key material refuses to start. */
+export const jwks = z
+  .object({ keys: z.array(publicKey).check(z.minLength(1)) })
+  .check(
+    z.refine(({ keys }) => new Set(keys.map(({ kid }) => kid)).size === keys.length, 'two keys of one name'),
+  );

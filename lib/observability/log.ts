@@ -10,14 +10,11 @@ export interface Log {
 }
 
 const secret =
-  /\bops_\d+_[0-9A-Za-z]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bBearer\s+\S+|([?&]ticket=)[^&\s"]+|(\w+:\/\/[^:/\s]+:)[^@\s]+(?=@)/g;
+  /\bops_\d+_[0-9A-Za-z]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bBearer\s+\S+|(__Host-\w+=|[?&](?:ticket|code|state|code_verifier)=)[^&;\s"]+|(\w+:\/\/[^:/\s]+:)[^@\s]+(?=@)/g;
 
-/** Replaces API tokens, JWTs, tickets and passwords in URLs. */
+/** Replaces API tokens, JWTs, cookies, tickets and codes in URLs, and passwords in them. */
 export function redact(text: string): string {
-  return text.replace(
-    secret,
-    (_all, ticket?: string, login?: string) => `${ticket ?? login ?? ''}[redacted]`,
-  );
+  return text.replace(secret, (_all, name?: string, login?: string) => `${name ?? login ?? ''}[redacted]`);
 }
 
 /** @param write gets one line; the default is what the Lambda runtime collects */

@@ -539,8 +539,9 @@ begin
         revision = revision + 1, changed_at = clock_timestamp()
       where transaction_id = target.transaction_id;
     end if;
-    insert into transaction_audit (transaction_id, decided_by, action, principal, reason)
-    values (target.transaction_id, (tx ->> 'id')::uuid, step ->> 'kind', tx ->> 'principal', step ->> 'reason')
+    insert into transaction_audit (transaction_id, decided_by, action, principal, reason, at)
+    values (target.transaction_id, (tx ->> 'id')::uuid, step ->> 'kind', tx ->> 'principal', step ->> 'reason',
+      to_timestamp((tx ->> 'stamp')::numeric / 1000000))
     on conflict do nothing;
   end loop;
   return null;

@@ -49,8 +49,8 @@ export function keysOf(prefix: string) {
     recentAudit: key('audit', 'recent'),
     /** present for an hour after the use of tokens has been recorded */
     usageRecorded: key('usage-recorded'),
-    /** present once every valid API token has been loaded from the database */
-    tokensLoaded: key('tokens', 'loaded'),
+    /** present once everybody and every valid API token has been loaded from a replica: whom Redis then does not know is nobody */
+    peopleLoaded: key('people', 'loaded'),
     /** present while access tokens of a revoked session could still be valid */
     revokedSession: (sessionId: string) => key('session', 'revoked', sessionId),
     /** principal of a WebSocket ticket; ≤ 30 s */

@@ -150,7 +150,7 @@ it('what Redis has forgotten is loaded again, and what was revoked stays so', as
   });
   const { redisClient, keys } = stack;
   for (const { token } of [good, bad]) await redisClient.del(keys.token(hashToken(String(token))));
-  await redisClient.del(keys.tokensLoaded, keys.tokensOf('601'));
+  await redisClient.del(keys.peopleLoaded, keys.tokensOf('601'));
   expect((await stack.api('/auth/me', { token: String(good.token) })).status).toBe(503);
   await stack.runSchedule('sweep');
   expect((await stack.api('/auth/me', { token: String(good.token) })).status).toBe(200);

@@ -136,7 +136,7 @@ describe('secrets', () => {
     const canary = await scriptToken('506', 'canary');
     const secret = canary.split('_')[2] ?? '';
     const once = await ticket(canary);
-    const { back, landed } = await visitGitHub(stack, 'olu-observer');
+    const { back, browser, landed } = await visitGitHub(stack, 'olu-observer');
     const code = String(landed?.searchParams.get('code'));
     const exchanged = await redeem(stack, code);
     const person = loggedIn(exchanged);
@@ -156,7 +156,7 @@ describe('secrets', () => {
       await stack.api('/api/audit', { token: stack.description.tokens.admin }),
       await withCookie(stack, '/auth/refresh', `${next.cookie}x`),
       await redeem(stack, code),
-      await stack.api(back.pathname + back.search, { token: null }),
+      await stack.api(back.pathname + back.search, { token: null, headers: { Cookie: browser } }),
     ];
     const sqs = sqsOf(stack);
     const names = await stack.redisClient.keys('ops:*');

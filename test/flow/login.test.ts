@@ -7,6 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import {
   addMember,
   comeBack,
+  cookieOf,
   loggedIn,
   logIn,
   page,
@@ -108,8 +109,8 @@ describe('a login', () => {
   });
 
   it('takes each state and each code once, and a code only with its verifier', async () => {
-    const { back, landed } = await visitGitHub(stack, 'vera-viewer');
-    expect((await comeBack(stack, back)).reply.status).toBe(400);
+    const { back, browser, landed } = await visitGitHub(stack, 'vera-viewer');
+    expect((await comeBack(stack, back, browser)).reply.status).toBe(400);
     const code = String(landed?.searchParams.get('code'));
     expect((await redeem(stack, code)).status).toBe(200);
     expect((await redeem(stack, code)).status).toBe(401);
@@ -128,7 +129,7 @@ describe('a login', () => {
     );
     const state = new URL(String(mine.headers.get('location'))).searchParams.get('state');
     back.searchParams.set('state', String(state));
-    const { landed } = await comeBack(stack, back);
+    const { landed } = await comeBack(stack, back, cookieOf(mine));
     expect(landed?.searchParams.get('error')).toMatch(/access_denied|temporarily_unavailable/);
   });
 
@@ -140,8 +141,29 @@ describe('a login', () => {
     const state = new URL(String(away.headers.get('location'))).searchParams.get('state');
     const reply = await stack.api(`/github/callback?state=${String(state)}&error=access_denied`, {
       token: null,
+      headers: { Cookie: cookieOf(away) },
     });
     expect(reply.headers.get('location')).toBe(`${page}?error=access_denied`);
+  });
+
+  it('ends in the browser in which it began, and in no other', async () => {
+    const begin = (cookie?: string) =>
+      stack.api(`/github/login?return_to=${encodeURIComponent(page)}&code_challenge=${'a'.repeat(43)}`, {
+        token: null,
+        headers: cookie === undefined ? {} : { Cookie: cookie },
+      });
+    const [mine, other] = [await begin(), await begin()];
+    expect(mine.headers.getSetCookie()[0]).toMatch(
+      /^__Host-ops_login=[\w-]{43}; Path=\/; Max-Age=600; HttpOnly; Secure; SameSite=Lax$/,
+    );
+    const github = await fetch(String(mine.headers.get('location')), { redirect: 'manual' });
+    const back = new URL(String(github.headers.get('location')));
+    for (const browser of ['', cookieOf(other)]) {
+      expect((await comeBack(stack, back, browser)).reply.status).toBe(400);
+    }
+    expect((await comeBack(stack, back, cookieOf(mine))).landed?.searchParams.has('code')).toBe(true);
+    // in another tab it is the same browser
+    expect(cookieOf(await begin(cookieOf(mine)))).toBe(cookieOf(mine));
   });
 });
 

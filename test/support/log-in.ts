@@ -12,13 +12,15 @@ export async function visitGitHub(stack: TestStack, login: string, challenge = c
   const query = new URLSearchParams({ return_to: page, code_challenge: challenge, login });
   const away = await stack.api(`/github/login?${query.toString()}`, { token: null });
   expect(away.status).toBe(302);
+  const browser = cookieOf(away);
   const github = await fetch(String(away.headers.get('location')), { redirect: 'manual' });
   const back = new URL(String(github.headers.get('location')));
-  return { back, ...(await comeBack(stack, back)) };
+  return { back, browser, ...(await comeBack(stack, back, browser)) };
 }
 
-export async function comeBack(stack: TestStack, back: URL) {
-  const reply = await stack.api(back.pathname + back.search, { token: null });
+/** @param browser the cookie that it got when the login began */
+export async function comeBack(stack: TestStack, back: URL, browser: string) {
+  const reply = await stack.api(back.pathname + back.search, { token: null, headers: { Cookie: browser } });
   const location = reply.headers.get('location');
   return { reply, landed: location === null ? undefined : new URL(location) };
 }
@@ -57,7 +59,7 @@ export function withCookie(
   return stack.api(path, { method: 'POST', token: null, headers: { Cookie: cookie, Origin: from } });
 }
 
-function cookieOf(reply: Reply): string {
+export function cookieOf(reply: Reply): string {
   return String(reply.headers.getSetCookie()[0]).split(';')[0] ?? '';
 }
 

@@ -10,6 +10,8 @@ it('writes one line of JSON per message, from its level on, without credentials'
     token: 'ops_1_AbCdEf0123456789AbCdEf0123456789abcd',
     jwt: 'eyJhbGciOi.eyJzdWIiOi.c2ln',
     url: 'wss://host/path?ticket=secret&x=1',
+    back: '/github/callback?code=secret1&state=secret2',
+    cookie: '__Host-ops_refresh=secret3.secret4; Path=/',
     database: 'postgres://user:secret@host/db',
     error: new Error('at postgres://user:secret@host'),
   });
@@ -17,4 +19,5 @@ it('writes one line of JSON per message, from its level on, without credentials'
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'warn', message: 'failed', function: 'test' });
   expect(lines[0]).not.toMatch(/secret|AbCdEf|eyJ|abc\.def/);
   expect(lines[0]).toContain('x=1');
+  expect(lines[0]).toContain('Path=/');
 });

@@ -1,0 +1,172 @@
+/** How people come in: to GitHub, back with a code of GitHub's, on to their page with a code of ours, and that for a session. */
+import { randomBytes } from 'node:crypto';
+import * as z from 'zod/mini';
+import { authorizationUrl, GitHubUnavailable, memberOf, roleOf, type Member } from '../../lib/auth/github.ts';
+import {
+  isAllowedReturn,
+  keepLogin,
+  keepLoginCode,
+  takeLogin,
+  takeLoginCode,
+  type PendingLogin,
+} from '../../lib/auth/login.ts';
+import type { Role } from '../../lib/auth/permissions.ts';
+import { inTime, recordChange } from '../../lib/auth/record-change.ts';
+import { requirePeople } from '../../lib/auth/look-up.ts';
+import { mintRefreshToken, openSession } from '../../lib/auth/session.ts';
+import { putUserRow, readUser, updateUser, userRowId, type User } from '../../lib/auth/user-store.ts';
+import { parse } from '../../lib/http/parse.ts';
+import { problem, ProblemError } from '../../lib/http/problem.ts';
+import type { Reply, Request } from '../../lib/http/serve.ts';
+import { readCookie, writeCookie } from './cookies.ts';
+import { requireOwnFrontend, signedIn, type SessionParts } from './session.ts';
+
+export interface LoginParts extends SessionParts {
+  readonly teamRoles: Readonly<Record<string, Role>>;
+  readonly memberRole: Role;
+  readonly sessionSeconds: number;
+}
+
+const loginSeconds = 600;
+
+const secretLength = 43;
+const base64url = z.string().check(z.regex(new RegExp(`^[A-Za-z0-9_-]{${secretLength}}$`)));
+
+const startQuery = z.strictObject({
+  return_to: z.string().check(z.maxLength(2000)),
+  /** S256 of a verifier that the page keeps: who redeems the code must have it */
+  code_challenge: base64url,
+  /** suggests an account */
+  login: z.optional(z.string().check(z.maxLength(100))),
+});
+
+/** Sends the browser to GitHub, marked as the one that may come back. */
+export async function startLogin(
+  { redis, keys, github, frontendOrigins }: LoginParts,
+  request: Request,
+): Promise<Reply> {
+  const { return_to: returnTo, code_challenge: challenge, login } = parse(startQuery, request.query);
+  if (!isAllowedReturn(returnTo, frontendOrigins)) {
+    throw problem.badRequest('return_to: not a page that a login may return to.');
+  }
+  const [state, verifier] = [secret(), secret()];
+  // logins that are begun in several tabs share one mark
+  const browser = base64url.safeParse(readCookie(request, 'login')).data ?? secret();
+  await inTime(keepLogin(redis, keys, { state, browser }, { verifier, returnTo, challenge }, loginSeconds));
+  return {
+    ...redirect(await authorizationUrl(github, { state, verifier, login })),
+    cookies: [writeCookie('login', browser, loginSeconds)],
+  };
+}
+
+const callbackQuery = z.object({
+  state: base64url,
+  code: z.optional(z.string().check(z.minLength(1), z.maxLength(500))),
+  error: z.optional(z.string()),
+});
+
+/** The browser comes back from GitHub: it goes on to the page it came from, with a code, or an error as in RFC 6749 §4.1.2.1. */
+export async function finishLogin(parts: LoginParts, request: Request): Promise<Reply> {
+  const { redis, keys, github } = parts;
+  const { state, code } = parse(callbackQuery, request.query);
+  const browser = readCookie(request, 'login') ?? '';
+  const login = await inTime(takeLogin(redis, keys, { state, browser }));
+  if (!login) {
+    throw problem.badRequest(
+      'This login has been used, is too old, or was begun in another browser. Please begin again.',
+    );
+  }
+  if (code === undefined) return returnWith(login, { error: 'access_denied' });
+  try {
+    const member = await memberOf(github, { code, verifier: login.verifier });
+    if (!member) return returnWith(login, { error: 'access_denied' });
+    // of whom Redis has forgotten it is not known whether they are barred
+    await requirePeople(redis, keys);
+    const user = await welcome(parts, request, member);
+    if (!user) return returnWith(login, { error: 'access_denied' });
+    const once = secret();
+    const finished = { principal: user.principal, challenge: login.challenge };
+    await inTime(keepLoginCode(redis, keys, once, finished));
+    return returnWith(login, { code: once });
+  } catch (error) {
+    const isPassing =
+      error instanceof GitHubUnavailable || (error instanceof ProblemError && error.problem.status === 503);
+    if (isPassing) return returnWith(login, { error: 'temporarily_unavailable' });
+    throw error;
+  }
+}
+
+const exchangeBody = z.strictObject({
+  code: base64url,
+  code_verifier: z.string().check(z.regex(/^[\w.~-]{43,128}$/)),
+});
+
+/** The page redeems its code: the refresh token goes into a cookie that no script can read. */
+export async function exchangeCode(parts: LoginParts, request: Request): Promise<Reply> {
+  requireOwnFrontend(parts, request);
+  const { redis, keys, outageSeconds } = parts;
+  const { code, code_verifier: verifier } = parse(exchangeBody, request.body);
+  const principal = await inTime(takeLoginCode(redis, keys, code, verifier));
+  const user = principal === undefined ? undefined : await inTime(readUser(redis, keys, principal));
+  if (!user?.active)
+    throw problem.unauthorized('This login code has been used, is too old, or is not yours.');
+  const refresh = mintRefreshToken(randomBytes(48));
+  const endsAt = Math.floor(request.receivedAt / 1000) + parts.sessionSeconds;
+  await inTime(openSession(redis, keys, refresh, { principal: user.principal, endsAt, outageSeconds }));
+  await recordChange(parts, request, {
+    principal: user.principal,
+    action: 'session.opened',
+    subject: refresh.sessionId,
+    detail: { login: user.login, role: user.role },
+  });
+  const session = { sessionId: refresh.sessionId, endsAt, extended: false };
+  return signedIn(parts, request, user, session, refresh.text);
+}
+
+/** Makes the user, or brings what is known of them up to date. @returns undefined for who is barred */
+async function welcome(parts: LoginParts, request: Request, member: Member): Promise<User | undefined> {
+  const { redis, keys } = parts;
+  const at = new Date(request.receivedAt).toISOString();
+  const user = await inTime(
+    updateUser(redis, keys, member.id, (before) => {
+      if (before?.active === false) return undefined;
+      const isSetByHand = before?.role_from === 'admin';
+      return {
+        principal: member.id,
+        login: member.login,
+        name: member.name,
+        role: isSetByHand ? before.role : roleOf(member.teams, parts.teamRoles, parts.memberRole),
+        role_from: isSetByHand ? 'admin' : 'github',
+        active: true,
+        last_login_at: at,
+        created_at: before?.created_at ?? at,
+        stamp: Math.max(request.receivedAt * 1000, (before?.stamp ?? 0) + 1),
+      };
+    }),
+  );
+  if (!user?.active) return undefined;
+  await recordChange(parts, request, {
+    principal: member.id,
+    action: 'user.changed',
+    subject: member.id,
+    detail: { login: member.login, role: user.role, role_from: user.role_from },
+    aggregate: userRowId(member.id),
+    build: (builder) => putUserRow(builder, user),
+  });
+  return user;
+}
+
+function returnWith({ returnTo }: PendingLogin, answer: Readonly<Record<string, string>>): Reply {
+  const to = new URL(returnTo);
+  for (const [name, value] of Object.entries(answer)) to.searchParams.set(name, value);
+  return redirect(to.href);
+}
+
+function redirect(location: string): Reply {
+  return { status: 302, headers: { Location: location } };
+}
+
+/** 256 bits */
+function secret(): string {
+  return randomBytes(32).toString('base64url');
+}

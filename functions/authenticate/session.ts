@@ -1,0 +1,152 @@
+/** How people stay and leave: a refresh token in a cookie is worth one access token, and one that follows it. */
+import { randomUUID } from 'node:crypto';
+import type { JWK } from 'jose';
+import { signAccessToken, type AccessTokenSettings } from '../../lib/auth/access-token.ts';
+import { isInReach, type GitHubSettings } from '../../lib/auth/github.ts';
+import { rolePermissions } from '../../lib/auth/permissions.ts';
+import { inTime, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
+import {
+  accessTokenSeconds,
+  endSession,
+  readRefreshToken,
+  refreshTokenAfter,
+  rotateSession,
+  type RefreshToken,
+  type Rotation,
+} from '../../lib/auth/session.ts';
+import { readUser, type User } from '../../lib/auth/user-store.ts';
+import { problem } from '../../lib/http/problem.ts';
+import type { Reply, Request } from '../../lib/http/serve.ts';
+import { readCookie, writeCookie } from './cookies.ts';
+
+export interface SessionParts extends ChangeParts {
+  readonly github: GitHubSettings;
+  readonly signingKey: JWK;
+  readonly refreshKey: Uint8Array;
+  readonly accessToken: AccessTokenSettings;
+  /** of frontends that may be returned to, and may use the cookie */
+  readonly frontendOrigins: readonly string[];
+  readonly outageSeconds: number;
+}
+
+/** A new access token and a new refresh token for the one in the cookie. */
+export async function refreshSession(parts: SessionParts, request: Request): Promise<Reply> {
+  requireOwnFrontend(parts, request);
+  const { redis, keys } = parts;
+  const presented = readRefreshToken(readCookie(request, 'refresh'));
+  if (!presented) throw problem.unauthorized('There is no session. Please log in.');
+  const following = refreshTokenAfter(presented, parts.refreshKey);
+  let rotation = await rotate(parts, request, presented, following, false);
+  if (rotation.state === 'over' && (await isOutage(parts))) {
+    rotation = await rotate(parts, request, presented, following, true);
+  }
+  switch (rotation.state) {
+    case 'unknown':
+      throw problem.unauthorized('The session has ended. Please log in.');
+    case 'over':
+      throw problem.unauthorized('The session is over. Please log in.');
+    case 'reused':
+      await recordEnd(parts, request, presented, rotation);
+      throw problem.unauthorized(
+        'A refresh token was used twice: the session has been ended. Please log in.',
+      );
+    case 'rotated':
+  }
+  const user = await inTime(readUser(redis, keys, rotation.principal));
+  if (!user?.active) throw problem.unauthorized('The session has ended. Please log in.');
+  const { ends_at: endsAt, extended } = rotation;
+  if (rotation.is_first) {
+    await recordChange(parts, request, {
+      principal: user.principal,
+      action: 'session.extended',
+      subject: presented.sessionId,
+      detail: { until: new Date(endsAt * 1000).toISOString() },
+    });
+  }
+  const session = { sessionId: presented.sessionId, endsAt, extended };
+  return signedIn(parts, request, user, session, following.text);
+}
+
+/** Ends the session of the cookie, at once and everywhere. Without one there is nothing to do. */
+export async function logOut(parts: SessionParts, request: Request): Promise<Reply> {
+  requireOwnFrontend(parts, request);
+  const presented = readRefreshToken(readCookie(request, 'refresh'));
+  if (presented) {
+    // whoever has a session's id alone must not be able to end it
+    const rotation = await rotate(parts, request, presented, presented, false);
+    if (rotation.state !== 'unknown') {
+      await inTime(endSession(parts.redis, parts.keys, presented.sessionId));
+      await recordEnd(parts, request, presented, rotation);
+    }
+  }
+  return { status: 200, body: { logged_out: true }, cookies: [writeCookie('refresh', '', 0)] };
+}
+
+interface OpenSession {
+  readonly sessionId: string;
+  /** unix seconds */
+  readonly endsAt: number;
+  /** an outage alone keeps it open */
+  readonly extended: boolean;
+}
+
+export async function signedIn(
+  parts: SessionParts,
+  request: Request,
+  user: User,
+  { sessionId, endsAt, extended }: OpenSession,
+  refreshToken: string,
+): Promise<Reply> {
+  const now = Math.floor(request.receivedAt / 1000);
+  const expiresAt = Math.min(now + accessTokenSeconds, endsAt);
+  const claims = { id: user.principal, name: user.name, role: user.role, sessionId };
+  const times = { issuedAt: now, expiresAt, id: randomUUID() };
+  return {
+    status: 200,
+    body: {
+      access_token: await signAccessToken(parts.signingKey, parts.accessToken, claims, times),
+      token_type: 'Bearer',
+      expires_in: expiresAt - now,
+      user: { id: user.principal, login: user.login, name: user.name, role: user.role },
+      permissions: rolePermissions[user.role],
+      session: { ends_at: new Date(endsAt * 1000).toISOString(), extended },
+    },
+    cookies: [writeCookie('refresh', refreshToken, endsAt + parts.outageSeconds - now)],
+  };
+}
+
+/** A page of another origin may not use the cookie, whatever the browser thinks of SameSite. */
+export function requireOwnFrontend(
+  { frontendOrigins }: Pick<SessionParts, 'frontendOrigins'>,
+  { headers }: Request,
+): void {
+  if (headers.origin === undefined || frontendOrigins.includes(headers.origin)) return;
+  throw problem.forbidden('This page may not use sessions of this site.');
+}
+
+function rotate(
+  { redis, keys, outageSeconds }: SessionParts,
+  { receivedAt: nowMilliseconds }: Request,
+  presented: RefreshToken,
+  following: RefreshToken,
+  isDuringOutage: boolean,
+): Promise<Rotation> {
+  const when = { nowMilliseconds, isOutage: isDuringOutage, outageSeconds };
+  return inTime(rotateSession(redis, keys, { presented, following }, when));
+}
+
+async function recordEnd(
+  parts: SessionParts,
+  request: Request,
+  { sessionId }: RefreshToken,
+  { state, principal }: Exclude<Rotation, { state: 'unknown' }>,
+): Promise<void> {
+  const action = state === 'reused' ? 'session.reused' : 'session.ended';
+  await recordChange(parts, request, { principal, action, subject: sessionId });
+}
+
+/** Either way out: nobody can log in whose way to GitHub is cut, and that is the link's way as well. */
+async function isOutage({ redis, keys, github }: Pick<SessionParts, 'redis' | 'keys' | 'github'>) {
+  if ((await inTime(redis.exists(keys.mainDown))) === 1) return true;
+  return !(await isInReach(github.apiUrl));
+}

@@ -1,12 +1,18 @@
 /** Every route of the list with every credential that is not good enough, and with one that is. */
-import { importJWK, SignJWT, UnsecuredJWT, type JWTHeaderParameters } from 'jose';
+import { exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWTHeaderParameters } from 'jose';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
 import { hashToken, mintApiToken } from '../../lib/auth/api-token.ts';
-import { rolePermissions, type Role } from '../../lib/auth/permissions.ts';
+import { permissions, rolePermissions, type Role } from '../../lib/auth/permissions.ts';
 import { routes, type Route } from '../../lib/http/routes.ts';
-import { startTestStack, type Request, type TestStack } from '../support/test-stack.ts';
+import {
+  startTestStack,
+  startUnit,
+  type Reply,
+  type Request,
+  type TestStack,
+} from '../support/test-stack.ts';
 
 type Operation = (typeof routes)[number]['operation'];
 
@@ -39,7 +45,7 @@ const requests: Readonly<Record<Operation, { path?: string; status: number } & R
   readAudit: { status: 200 },
   readMe: { status: 200 },
   listScopes: { status: 200 },
-  createToken: { body: { name: 'matrix', scopes: ['read:observations'] }, status: 201 },
+  createToken: { body: { name: 'matrix', scopes: ['*'] }, status: 201 },
   listTokens: { status: 200 },
   rotateToken: { status: 404 },
   revokeToken: { status: 404 },
@@ -53,11 +59,40 @@ beforeAll(async () => {
 afterAll(() => stack.stop());
 
 const all: readonly Route[] = routes;
-const closed = all.filter(({ access }) => access !== 'public');
+/** Cells of the matrix that were asked: credential × route. */
+const asked = new Set<string>();
 
-function ask({ operation, method, path }: Route, token: string | null) {
+function ask(credential: string, { operation, method, path }: Route, token: string | null): Promise<Reply> {
+  asked.add(`${credential} × ${operation}`);
   const { path: given, ...request } = requests[operation as Operation];
   return stack.api(given ?? path.replace('{id}', randomUUID()), { method, ...request, token });
+}
+
+/** The status of a route without any credential that is looked at, or with one that is good. */
+const openStatus = ({ operation }: Route) => requests[operation as Operation].status;
+
+/** Asks every route, and holds each answer against what its cell says. */
+async function askAll(
+  credential: string,
+  token: string | null,
+  expected: (route: Route) => 401 | 403 | 'open',
+): Promise<void> {
+  for (const route of all) {
+    const reply = await ask(credential, route, token);
+    const wanted = route.access === 'public' ? 'open' : expected(route);
+    const cell = `${credential} × ${route.operation}`;
+    if (wanted === 'open') {
+      expect(reply.status, cell).toBe(openStatus(route));
+      continue;
+    }
+    expect(reply.status, cell).toBe(wanted);
+    expect(reply.headers.get('content-type'), cell).toBe('application/problem+json');
+    const title = wanted === 401 ? 'Not authenticated' : 'Not permitted';
+    expect(reply.body, cell).toMatchObject({ status: wanted, title });
+    if (wanted === 401) expect(reply.headers.get('www-authenticate'), cell).toMatch(/^Bearer/);
+    const isWrite = route.function === 'accept' || route.function === 'decide';
+    expect(reply.body.recorded, cell).toBe(isWrite ? false : undefined);
+  }
 }
 
 interface Forgery {
@@ -68,12 +103,13 @@ interface Forgery {
   /** seconds from now */
   readonly from?: number;
   readonly until?: number;
-  readonly secret?: Uint8Array;
+  /** instead of the site's */
+  readonly key?: Parameters<SignJWT['sign']>[0];
 }
 
 /** An admin's access token, but for what is given. */
 async function forge(forgery: Forgery = {}): Promise<string> {
-  const { header = {}, claims = {}, from = -10, until = 600, secret } = forgery;
+  const { header = {}, claims = {}, from = -10, until = 600, key } = forgery;
   const now = Math.floor(Date.now() / 1000);
   const { privateKey } = stack.secrets;
   const payload = {
@@ -81,18 +117,18 @@ async function forge(forgery: Forgery = {}): Promise<string> {
     role: 'admin',
     permissions: rolePermissions.admin,
     sid: 'forged',
+    iss: forgery.issuer ?? tokenIssuer.issuer,
+    aud: forgery.audience ?? tokenIssuer.audience,
+    sub: '2',
+    iat: now + from,
+    nbf: now + from,
+    exp: now + until,
+    jti: randomUUID(),
     ...claims,
   };
   return new SignJWT(payload)
     .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: String(privateKey.kid), ...header })
-    .setIssuer(forgery.issuer ?? tokenIssuer.issuer)
-    .setAudience(forgery.audience ?? tokenIssuer.audience)
-    .setSubject('2')
-    .setIssuedAt(now + from)
-    .setNotBefore(now + from)
-    .setExpirationTime(now + until)
-    .setJti(randomUUID())
-    .sign(secret ?? (await importJWK(privateKey, 'EdDSA')));
+    .sign(key ?? (await importJWK(privateKey, 'EdDSA')));
 }
 
 /** The header of a good token replaced, its signature kept. */
@@ -118,6 +154,8 @@ async function apiToken(name: string, fields: object): Promise<string> {
 }
 
 const publicKeyAsSecret = () => new TextEncoder().encode(JSON.stringify(stack.secrets.publicKey));
+const without = (claim: string) => () => forge({ claims: { [claim]: undefined } });
+const writtenAs = (alg: string) => () => withHeader({ alg });
 const unacceptable: Readonly<Record<string, () => Promise<string | null>>> = {
   'no credential': async () => null,
   garbage: async () => 'garbage',
@@ -129,15 +167,33 @@ const unacceptable: Readonly<Record<string, () => Promise<string | null>>> = {
   'a JWT of another type': () => forge({ header: { typ: 'JWT' } }),
   'a JWT with an unknown key id': () => forge({ header: { kid: 'unknown' } }),
   'a JWT without a key id': () => forge({ header: { kid: undefined } }),
-  'a JWT without a session': () => forge({ claims: { sid: undefined } }),
+  'a JWT without an end': without('exp'),
+  'a JWT without a beginning': without('nbf'),
+  'a JWT without a time': without('iat'),
+  'a JWT without an id': without('jti'),
+  'a JWT without an issuer': without('iss'),
+  'a JWT without an audience': without('aud'),
+  'a JWT of nobody': without('sub'),
+  'a JWT of somebody who is no user': () => forge({ claims: { sub: 'admin' } }),
+  'a JWT without a session': without('sid'),
   'a JWT of a role that is none': () => forge({ claims: { role: 'root' } }),
   'an unsigned JWT': async () =>
     new UnsecuredJWT({ role: 'admin', sid: 's' }).setSubject('2').setExpirationTime('1h').encode(),
-  'a JWT that says it is unsigned': () => withHeader({ alg: 'none' }),
-  'a JWT whose algorithm is written otherwise': () => withHeader({ alg: 'eddsa' }),
-  'a JWT whose algorithm is written NONE': () => withHeader({ alg: 'NONE' }),
+  'a JWT that says it is unsigned': writtenAs('none'),
+  'a JWT whose algorithm is written NONE': writtenAs('NONE'),
+  'a JWT whose algorithm is written nOnE': writtenAs('nOnE'),
+  'a JWT whose algorithm is written eddsa': writtenAs('eddsa'),
+  'a JWT whose algorithm is written EDDSA': writtenAs('EDDSA'),
+  'a JWT of another asymmetric algorithm': writtenAs('ES256'),
   'a JWT under the public key as a secret': () =>
-    forge({ header: { alg: 'HS256' }, secret: publicKeyAsSecret() }),
+    forge({ header: { alg: 'HS256' }, key: publicKeyAsSecret() }),
+  'a JWT under a key of somebody else': async () =>
+    forge({ key: (await generateKeyPair('EdDSA', { crv: 'Ed25519' })).privateKey }),
+  'a JWT that brings its own key': async () => {
+    const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
+    return forge({ header: { jwk: await exportJWK(publicKey) }, key: privateKey });
+  },
+  'a JWT with an extension that nobody knows': () => withHeader({ crit: ['exp2'], exp2: 1 }),
   'a JWT with its payload changed': async () => {
     const [header, payload = '', signature] = (await forge({ claims: { role: 'viewer' } })).split('.');
     const read = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object;
@@ -148,11 +204,14 @@ const unacceptable: Readonly<Record<string, () => Promise<string | null>>> = {
     await stack.redisClient.set(stack.keys.revokedSession('ended'), '1');
     return forge({ claims: { sid: 'ended' } });
   },
+  'a JWT of somebody who was barred': async () => {
+    await stack.redisClient.hset(stack.keys.user('77'), { active: '0', role: 'admin', permissions: '' });
+    return forge({ claims: { sub: '77' } });
+  },
   'an API token that nobody made': async () => mintApiToken('1', Buffer.alloc(64, 'nobody')).token,
   'an API token of another principal': async () => {
-    const { token, hash } = mintApiToken('1', Buffer.alloc(64, 'other'));
-    await apiToken('other', {});
-    await stack.redisClient.hset(stack.keys.token(hash), { principal: '2' });
+    const token = await apiToken('other', {});
+    await stack.redisClient.hset(stack.keys.token(hashToken(token)), { principal: '2' });
     return token;
   },
   'a revoked API token': () => apiToken('revoked', { revoked: '1' }),
@@ -165,20 +224,15 @@ const unacceptable: Readonly<Record<string, () => Promise<string | null>>> = {
   },
 };
 
-it('every route has its row', () => {
-  expect(Object.keys(requests).sort()).toEqual(all.map(({ operation }) => operation).sort());
+it('every route has its row, and every object its owner', () => {
+  const operations = all.map(({ operation }) => operation).sort();
+  expect(Object.keys(requests).sort()).toEqual(operations);
+  expect(Object.keys(ofOthers).sort()).toEqual(operations);
 });
 
-describe.each(Object.keys(unacceptable))('with %s', (name) => {
-  it('every closed route is 401', async () => {
-    const token = (await unacceptable[name]?.()) ?? null;
-    for (const route of closed) {
-      const reply = await ask(route, token);
-      expect(reply.status, route.operation).toBe(401);
-      expect(reply.headers.get('www-authenticate')).toMatch(/^Bearer/);
-      expect(reply.headers.get('content-type')).toBe('application/problem+json');
-      expect(reply.body).toMatchObject({ status: 401, title: 'Not authenticated' });
-    }
+describe.each(Object.keys(unacceptable))('%s', (name) => {
+  it('is 401 on every closed route, and no matter on an open one', async () => {
+    await askAll(name, (await unacceptable[name]?.()) ?? null, () => 401);
   });
 });
 
@@ -191,43 +245,126 @@ const roleTokens: Readonly<Record<Role, () => Promise<string>>> = {
 
 describe.each(Object.keys(roleTokens) as Role[])('a good credential of role %s', (role) => {
   it('opens the routes of its permissions, and no other', async () => {
-    const token = await roleTokens[role]();
-    for (const route of closed) {
-      const { status, body } = await ask(route, token);
-      const may = route.access === 'any' || rolePermissions[role].some((each) => each === route.access);
-      expect(status, `${role} ${route.operation}`).toBe(
-        may ? requests[route.operation as Operation].status : 403,
-      );
-      if (!may) expect(body).toMatchObject({ title: 'Not permitted', status: 403 });
-    }
+    const has = (access: Route['access']) => rolePermissions[role].some((each) => each === access);
+    await askAll(role, await roleTokens[role](), ({ access }) =>
+      access === 'any' || has(access) ? 'open' : 403,
+    );
   });
 });
 
 it('a JWT that claims more than its role has gets what the role has', async () => {
   const token = await forge({ claims: { role: 'viewer', permissions: rolePermissions.admin } });
-  for (const route of closed) {
-    const may = route.access === 'any' || rolePermissions.viewer.some((each) => each === route.access);
-    expect((await ask(route, token)).status !== 403, route.operation).toBe(may);
-  }
+  const has = (access: Route['access']) => rolePermissions.viewer.some((each) => each === access);
+  await askAll('more than its role', token, ({ access }) => (access === 'any' || has(access) ? 'open' : 403));
+});
+
+describe.each(permissions)('an API token', (permission) => {
+  it(`with ${permission} alone opens what that opens`, async () => {
+    const token = await apiToken(`only ${permission}`, { permissions: permission });
+    await askAll(`only ${permission}`, token, ({ access }) =>
+      access === 'any' || access === permission ? 'open' : 403,
+    );
+  });
+
+  it(`with every scope but ${permission} opens everything else`, async () => {
+    const others = permissions.filter((each) => each !== permission).join(' ');
+    const token = await apiToken(`no ${permission}`, { permissions: others });
+    await askAll(`no ${permission}`, token, ({ access }) => (access === permission ? 403 : 'open'));
+  });
 });
 
 it('an API token without scopes opens only what is open to all', async () => {
   const token = await apiToken('none', { permissions: '' });
-  for (const route of closed) {
-    expect((await ask(route, token)).status, route.operation).toBe(
-      route.access === 'any' ? requests[route.operation as Operation].status : 403,
-    );
-  }
+  await askAll('no scope', token, ({ access }) => (access === 'any' ? 'open' : 403));
 });
 
-it('open routes answer whatever comes with them', async () => {
-  for (const route of all.filter(({ access }) => access === 'public')) {
-    for (const token of [null, 'garbage', await forge({ until: -3600, from: -7200 })]) {
-      expect((await ask(route, token)).status, route.operation).toBe(
-        requests[route.operation as Operation].status,
-      );
-    }
+type OfOthers =
+  | 'no object'
+  /** observations belong to the observatory: whoever has the permission may read and finish them */
+  | { readonly shared: (theirs: Theirs) => Request & { readonly path: string }; readonly status: number }
+  | { readonly owned: (theirs: Theirs) => Request & { readonly path: string }; readonly status: number };
+
+interface Theirs {
+  readonly unit: string;
+  readonly transaction: string;
+  readonly token: string;
+}
+
+const setAside = ({ transaction }: Theirs, action: string) => ({
+  path: `/api/transactions/${transaction}/${action}`,
+  ...discard,
+});
+
+/** What an observer may do with an object of another observer. */
+const ofOthers: Readonly<Record<Operation, OfOthers>> = {
+  startExecutedObsUnit: {
+    owned: ({ unit }) => ({ path: '/executed_obs_units/start', body: { obs_unit_id: 2, id: unit } }),
+    status: 409,
+  },
+  finishExecutedObsUnit: {
+    shared: ({ unit }) => ({ path: `/executed_obs_units/${unit}/finish`, body: {} }),
+    status: 200,
+  },
+  readExecutedObsUnit: { shared: ({ unit }) => ({ path: `/executed_obs_units/${unit}` }), status: 200 },
+  listExecutedObsUnits: { shared: () => ({ path: '/executed_obs_units' }), status: 200 },
+  readTransaction: {
+    shared: ({ transaction }) => ({ path: `/api/transactions/${transaction}` }),
+    status: 200,
+  },
+  listTransactions: { shared: () => ({ path: '/api/transactions?state=failed' }), status: 200 },
+  retryTransaction: { owned: (theirs) => setAside(theirs, 'retry'), status: 403 },
+  discardTransaction: { owned: (theirs) => setAside(theirs, 'discard'), status: 403 },
+  readBuffer: 'no object',
+  readTransferOverview: 'no object',
+  readHealth: 'no object',
+  readJwks: 'no object',
+  startLogin: 'no object',
+  finishLogin: 'no object',
+  exchangeCode: 'no object',
+  refreshSession: 'no object',
+  logOut: 'no object',
+  listUsers: { owned: () => ({ path: '/api/users' }), status: 403 },
+  changeUser: { owned: () => ({ path: '/api/users/901', body: { role: 'admin' } }), status: 403 },
+  readAudit: { owned: () => ({ path: '/api/audit' }), status: 403 },
+  readMe: 'no object',
+  listScopes: 'no object',
+  createToken: 'no object',
+  listTokens: { owned: () => ({ path: '/api/tokens?owner=901' }), status: 403 },
+  rotateToken: { owned: ({ token }) => ({ path: `/api/tokens/${token}/rotate` }), status: 404 },
+  revokeToken: { owned: ({ token }) => ({ path: `/api/tokens/${token}` }), status: 404 },
+  createTicket: 'no object',
+};
+
+it('what is somebody else’s is as much another’s as its row says', async () => {
+  const observer = (sub: string) =>
+    forge({ claims: { sub, sid: sub, role: 'observer', permissions: rolePermissions.observer } });
+  const [they, another] = await Promise.all([observer('901'), observer('902')]);
+  const started = await startUnit((path, request) => stack.api(path, { ...request, token: they }));
+  const made = await stack.api('/api/tokens', { method: 'POST', token: they, body: { name: 'theirs' } });
+  const theirs: Theirs = {
+    unit: String(started.body.id),
+    transaction: String(started.body.transaction_id),
+    token: String(made.body.id),
+  };
+  for (const { operation, method } of all) {
+    asked.add(`of another × ${operation}`);
+    const row = ofOthers[operation as Operation];
+    if (row === 'no object') continue;
+    const { path, ...request } = ('owned' in row ? row.owned : row.shared)(theirs);
+    const { status, body } = await stack.api(path, { method, token: another, ...request });
+    expect(status, operation).toBe(row.status);
+    if ('owned' in row) expect(JSON.stringify(body), operation).not.toContain('theirs');
   }
+  expect((await stack.api('/auth/me', { token: String(made.body.token) })).status).toBe(200);
+});
+
+it('no cell of the matrix is empty', () => {
+  const credentials = new Set([...asked].map((cell) => cell.split(' × ')[0]));
+  expect(credentials.size).toBe(
+    Object.keys(unacceptable).length + Object.keys(roleTokens).length + 2 * permissions.length + 3,
+  );
+  expect(asked.size).toBe(credentials.size * all.length);
+  console.log(`${asked.size} cells: ${credentials.size} credentials × ${all.length} routes`);
 });
 
 it('what is published of the keys verifies, and signs nothing', async () => {

@@ -28,8 +28,8 @@ afterEach(() => {
   for (const { client } of watching.splice(0)) client.close();
 });
 afterAll(async () => {
-  await redis?.stop();
   await stack.stop();
+  await redis?.stop();
 });
 
 const clients = (count: number) => {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
+import { Canaries } from './canaries.ts';
 import { testPool } from './test-pool.ts';
 import { startStack, type Stack, type StackOptions } from '../../infra/local/stack.ts';
 import { connectRedis, type Redis } from '../../lib/redis/client.ts';
@@ -15,7 +16,9 @@ export interface TestStack extends Stack {
   readonly redisClient: Redis;
   readonly keys: Keys;
   /** what the functions have logged */
-  readonly logs: readonly string[];
+  readonly logs: string[];
+  /** looks for every credential that was seen so far where none may be; `stop` does it too. @throws Error that says where */
+  readonly findSecrets: () => Promise<void>;
 }
 
 export interface Reply {
@@ -56,19 +59,41 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
   const { description } = stack;
   const main = testPool(description.main);
   const replica = testPool(description.replica);
+  const canaries = new Canaries({
+    [stack.secrets.redisToken]: 'the token of Redis',
+    [stack.secrets.githubSecret]: 'the secret of the GitHub app',
+    [String(stack.secrets.privateKey.d)]: 'the signing key',
+  });
+  const ask = apiOf(description.http, description.tokens.service);
+  const findSecrets = () => {
+    const { parts } = stack;
+    const { sqs, queues } = description;
+    return canaries.find({ logs, redisPort: parts.redis.port, sqs, queues: Object.values(queues), main });
+  };
   return {
     ...stack,
     directory,
-    api: apiOf(description.http, description.tokens.service),
+    api: async (path, request = {}) => {
+      const reply = await ask(path, request);
+      canaries.sees({ token: description.tokens.service, ...request }, reply);
+      return reply;
+    },
     main,
     replica,
     redisClient: connectRedis(description.redis),
     keys: keysOf('ops'),
     logs,
+    findSecrets,
     stop: async () => {
-      await Promise.all([main.end(), replica.end()]);
-      await stack.stop();
-      await rm(directory, { recursive: true, force: true });
+      try {
+        await stack.quiesce();
+        // a bench has other things to measure
+        if (process.env.VITEST) await findSecrets();
+      } finally {
+        await Promise.all([main.end(), replica.end()]);
+        await stack.stop();
+        await rm(directory, { recursive: true, force: true });
+      }
     },
   };
 }

@@ -48,7 +48,8 @@ export function accessTokenVerifier(jwks: JSONWebKeySet, settings: AccessTokenSe
           requiredClaims: ['exp', 'iat', 'nbf', 'jti', 'sub'],
         },
       );
-      const read = claims.parse(payload);
+      const { data: read } = claims.safeParse(payload);
+      if (!read) throw new errors.JWTInvalid('not the claims of an access token');
       return {
         id: read.sub,
         name: read.name,
@@ -60,7 +61,7 @@ export function accessTokenVerifier(jwks: JSONWebKeySet, settings: AccessTokenSe
       };
     } catch (error) {
       // what else goes wrong is no fault of the token
-      if (!(error instanceof errors.JOSEError || error instanceof z.core.$ZodError)) throw error;
+      if (!(error instanceof errors.JOSEError)) throw error;
       throw problem.unauthorized(
         error instanceof errors.JWTExpired
           ? 'The access token has expired.'

@@ -54,7 +54,7 @@ async function positionsAsked(
     return draftStart({ obs_unit_id: 1 }, uuidV7(now, randomBytes(10)), heading, new Date(now).toISOString());
   });
   const limits = { permission: '', requestsPerSecond: 1e9, budgetBytes: 1e12, nowMilliseconds: Date.now() };
-  const claimant = { kind: 'session', principalId: '1', sessionId: 'bench' } as const;
+  const claimant = { kind: 'none', principalId: '1' } as const;
   for (const draft of batch) await accept(redis, keys, { claimant, ...limits, ...draft });
   const { rows, lsn } = await applyTransactions(
     main,

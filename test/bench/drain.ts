@@ -63,7 +63,7 @@ async function drain(stack: TestStack, count: number, poison: number): Promise<n
         left -= 1;
         const obsUnitId = left % 100 < poison * 100 ? 900_000 : 1 + (left % 300);
         await accept(redisClient, keys, {
-          claimant: { kind: 'session', principalId: '1', sessionId: 'bench' },
+          claimant: { kind: 'none', principalId: '1' },
           permission: '',
           ...draft(Date.now(), obsUnitId),
           nowMilliseconds: Date.now(),

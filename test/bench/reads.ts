@@ -171,7 +171,7 @@ async function bufferMore({ redisClient, keys }: TestStack, count: number): Prom
       while (left > 0) {
         left -= 1;
         await accept(redisClient, keys, {
-          claimant: { kind: 'session', principalId: '1', sessionId: 'bench' },
+          claimant: { kind: 'none', principalId: '1' },
           permission: '',
           ...draft((clock += 1000)),
           nowMilliseconds: clock,

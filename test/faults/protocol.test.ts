@@ -65,7 +65,7 @@ async function bufferAlone(secondsAgo: number): Promise<Transaction> {
   const heading = { id, stamp: now * 1000, principal: '1', operation: 'startExecutedObsUnit' };
   const draft = draftStart({ obs_unit_id: 9 }, record, heading, new Date(now).toISOString());
   const verdict = await accept(stack.redisClient, stack.keys, {
-    claimant: { kind: 'session', principalId: '1', sessionId: 'none' },
+    claimant: { kind: 'none', principalId: '1' },
     permission: 'write:observations',
     ...draft,
     nowMilliseconds: now,

@@ -1,6 +1,6 @@
 /** API tokens: made, used, renewed and revoked; also with the link cut, and after Redis has forgotten them. */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
 import { signAccessToken } from '../../lib/auth/access-token.ts';
 import { hashToken } from '../../lib/auth/api-token.ts';
@@ -118,6 +118,110 @@ describe('a token', () => {
     expect((await start(old.token)).status).toBe(401);
     expect((await start(body.token)).status).toBe(201);
   });
+});
+
+it('a token ends itself, or takes its own place, and main learns of it', async () => {
+  const { body: first } = await make({ name: 'by itself' });
+  const path = `/api/tokens/${String(first.id)}/rotate`;
+  const renewed = await stack.api(path, { method: 'POST', token: String(first.token) });
+  expect(renewed.status).toBe(201);
+  expect(renewed.body).toMatchObject({ name: 'by itself', replaces: { id: first.id, has_ended: true } });
+  expect([(await start(first.token)).status, (await start(renewed.body.token)).status]).toEqual([401, 201]);
+  const ended = await revoke(renewed.body.id, String(renewed.body.token));
+  expect(ended).toMatchObject({ status: 200, body: { revoked: true } });
+  expect((await start(renewed.body.token)).status).toBe(401);
+  await eventually(async () => {
+    for (const { id } of [first, renewed.body]) {
+      expect((await rowOf(id))?.revoked_at).toBeInstanceOf(Date);
+    }
+  });
+  const { rows } = await stack.main.query<{ detail: object }>(
+    "select detail from audit_event where action = 'token.revoked' and subject = $1",
+    [renewed.body.id],
+  );
+  expect(rows).toMatchObject([{ detail: { with_token: renewed.body.id, owner: '601' } }]);
+});
+
+it('a token is not renewed by who has less than it, nor when it has ended', async () => {
+  const { body: whole } = await make({ name: 'whole' });
+  const { body: narrow } = await make({ name: 'narrow', scopes: ['manage:tokens'] });
+  const rotate = (id: unknown, token: unknown) =>
+    stack.api(`/api/tokens/${String(id)}/rotate`, { method: 'POST', token: String(token) });
+  expect((await rotate(whole.id, narrow.token)).status).toBe(403);
+  expect((await start(whole.token)).status).toBe(201);
+  await revoke(whole.id);
+  expect((await rotate(whole.id, observer)).status).toBe(404);
+});
+
+it('what a token could be given is what the asking credential has', async () => {
+  const { body } = await make({ name: 'narrow', scopes: ['read:*', 'manage:tokens'] });
+  const { body: scopes } = await stack.api('/api/tokens/scopes', { token: String(body.token) });
+  expect(scopes).toEqual(['read:observations', 'read:transfers', 'manage:tokens']);
+});
+
+it('an admin sees the tokens of anybody', async () => {
+  const { body } = await make({ name: 'of 601' });
+  const seen = await stack.api('/api/tokens?owner=601', { token: stack.description.tokens.admin });
+  expect(seen.body).toContainEqual(expect.objectContaining({ id: body.id, name: 'of 601' }));
+  expect((await stack.api('/api/tokens?owner=601', { token: other })).status).toBe(403);
+  expect((await stack.api('/api/tokens?owner=602', { token: other })).status).toBe(200);
+  expect((await stack.api('/api/tokens?owner=x', { token: other })).status).toBe(400);
+});
+
+it('a user has a bounded number of tokens, of those that have ended too', async () => {
+  const { redisClient, keys } = stack;
+  const many = await session('603', 'observer');
+  const put = async (count: number, revoked: '0' | '1') => {
+    const pipeline = redisClient.pipeline();
+    for (let n = 0; n < count; n += 1) {
+      const hash = `${revoked}${String(n).padStart(63, '0')}`;
+      const fields = { principal: '603', name: 'n', role: 'observer', permissions: '', expires_at: '' };
+      pipeline.hset(keys.token(hash), { ...fields, id: randomUUID(), revoked });
+      pipeline.sadd(keys.tokensOf('603'), hash);
+    }
+    await pipeline.exec();
+  };
+  await put(99, '0');
+  expect((await make({ name: 'hundredth' }, many)).status).toBe(201);
+  expect(await make({ name: 'one more' }, many)).toMatchObject({
+    status: 409,
+    body: { detail: expect.stringContaining('100 tokens') as string },
+  });
+  await redisClient.del(keys.tokensOf('603'));
+  await put(1000, '1');
+  expect(await make({ name: 'another' }, many)).toMatchObject({
+    status: 409,
+    body: { detail: expect.stringContaining('1000 tokens') as string },
+  });
+});
+
+it('a revocation is not undone by a replica that is behind', async () => {
+  const { body } = await make({ name: 'behind' });
+  await eventually(async () => {
+    const { rowCount } = await stack.replica.query('select from api_token where id = $1', [body.id]);
+    expect(rowCount).toBe(1);
+  });
+  await stack.replica.query('select pg_wal_replay_pause()');
+  try {
+    await revoke(body.id);
+    await stack.runSchedule('sweep');
+    expect((await start(body.token)).status).toBe(401);
+  } finally {
+    await stack.replica.query('select pg_wal_replay_resume()');
+  }
+});
+
+it('an end of which main was never told is told again', async () => {
+  const { body } = await make({ name: 'untold' });
+  await eventually(async () => {
+    const { rowCount } = await stack.replica.query('select from api_token where id = $1', [body.id]);
+    expect(rowCount).toBe(1);
+    expect(await stack.redisClient.exists(stack.keys.overlay(String(body.id)))).toBe(0);
+  });
+  const hash = hashToken(String(body.token));
+  await stack.redisClient.hset(stack.keys.token(hash), { revoked: '1' });
+  await stack.runSchedule('sweep');
+  await eventually(async () => expect((await rowOf(body.id))?.revoked_at).toBeInstanceOf(Date));
 });
 
 it('with the link cut tokens are made and revoked all the same, and main learns of both', async () => {

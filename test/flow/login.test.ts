@@ -1,8 +1,11 @@
 /** People: how they come in, stay, leave, and lose their rights. */
+import type { ServerResponse } from 'node:http';
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { hashToken } from '../../lib/auth/api-token.ts';
 import { rolePermissions } from '../../lib/auth/permissions.ts';
-import { settleByHand } from '../support/by-hand.ts';
+import { readTransactionsMessage } from '../../lib/queue/messages.ts';
+import { applyByHand, settleByHand } from '../support/by-hand.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   addMember,
@@ -17,6 +20,7 @@ import {
 } from '../support/log-in.ts';
 import { connectPlainSocket } from '../support/test-socket.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
+import { drainMessages } from '../support/traces.ts';
 
 let stack: TestStack;
 beforeAll(async () => {
@@ -133,6 +137,46 @@ describe('a login', () => {
     expect(landed?.searchParams.get('error')).toMatch(/access_denied|temporarily_unavailable/);
   });
 
+  it('is not begun, and takes no role away, when the teams cannot be read', async () => {
+    addMember(stack, 'ted', 2005, ['admins']);
+    await logIn(stack, 'ted');
+    const unreadable: Record<string, (response: ServerResponse) => void> = {
+      'too often': (response) => response.writeHead(403, { 'x-ratelimit-remaining': '0' }).end('{}'),
+      'not permitted': (response) => response.writeHead(403).end('{}'),
+      'not there': (response) => response.writeHead(404).end('{}'),
+    };
+    for (const [why, answer] of Object.entries(unreadable)) {
+      stack.parts.github.intercept = (request, response) => {
+        if (!request.url?.startsWith('/user/teams')) return false;
+        answer(response);
+        return true;
+      };
+      const { landed } = await visitGitHub(stack, 'ted');
+      expect(landed?.searchParams.get('error'), why).toBe('temporarily_unavailable');
+    }
+    stack.parts.github.intercept = (request, response) => {
+      if (request.url !== '/user') return false;
+      response.writeHead(403, { 'retry-after': '60' }).end('{}');
+      return true;
+    };
+    const { landed } = await visitGitHub(stack, 'ted');
+    expect(landed?.searchParams.get('error')).toBe('temporarily_unavailable');
+    delete stack.parts.github.intercept;
+    const users = await stack.api('/api/users', { token: stack.description.tokens.admin });
+    expect(users.body).toContainEqual(expect.objectContaining({ login: 'ted', role: 'admin' }));
+  });
+
+  it('is redeemed by pages of this site alone, and not by who was barred meanwhile', async () => {
+    addMember(stack, 'meanwhile', 2006);
+    const code = async () => String((await visitGitHub(stack, 'meanwhile')).landed?.searchParams.get('code'));
+    expect((await redeem(stack, await code(), undefined, 'https://evil.example')).status).toBe(403);
+    const late = await code();
+    const { tokens } = stack.description;
+    const bar = { method: 'PUT', token: tokens.admin, body: { active: false } };
+    expect((await stack.api('/api/users/2006', bar)).status).toBe(200);
+    expect((await redeem(stack, late)).status).toBe(401);
+  });
+
   it('says when somebody has said no at GitHub', async () => {
     const away = await stack.api(
       `/github/login?return_to=${encodeURIComponent(page)}&code_challenge=${'a'.repeat(43)}`,
@@ -211,11 +255,29 @@ describe('a session', () => {
   });
 
   it('is not ended by who knows its id alone', async () => {
-    const { accessToken } = await logIn(stack, 'vera-viewer');
-    const other = await logIn(stack, 'vera-viewer');
-    const forged = `${other.cookie.split('=')[0] ?? ''}=${'x'.repeat(22)}.${'y'.repeat(43)}`;
+    const { accessToken, cookie } = await logIn(stack, 'vera-viewer');
+    const sid = await sidOf(accessToken);
+    const forged = `${cookie.split('=')[0] ?? ''}=${sid}.${'y'.repeat(43)}`;
+    expect((await withCookie(stack, '/auth/refresh', forged)).status).toBe(401);
     expect((await withCookie(stack, '/auth/logout', forged)).status).toBe(200);
     expect((await me(accessToken)).status).toBe(200);
+    expect((await withCookie(stack, '/auth/refresh', cookie)).status).toBe(200);
+    expect((await audit()).filter(({ subject }) => subject === sid).map(({ action }) => action)).toEqual([
+      'session.opened',
+    ]);
+  });
+
+  it('goes on in two tabs that renew it at once, whichever answer comes last', async () => {
+    const { cookie } = await logIn(stack, 'olu-observer');
+    const [one, two] = (
+      await Promise.all([
+        withCookie(stack, '/auth/refresh', cookie),
+        withCookie(stack, '/auth/refresh', cookie),
+      ])
+    ).map(loggedIn);
+    expect(one?.cookie).toBe(two?.cookie);
+    expect(one?.cookie).not.toBe(cookie);
+    loggedIn(await withCookie(stack, '/auth/refresh', String(one?.cookie)));
   });
 
   it('is not used by pages of other origins', async () => {
@@ -236,17 +298,17 @@ const nowSeconds = () => Math.floor(Date.now() / 1000);
 const startUnitAs = (token: string) =>
   stack.api('/executed_obs_units/start', { method: 'POST', token, body: { obs_unit_id: 1 } });
 
-describe('while main or GitHub is out of reach', () => {
-  const away = {
-    main: () => stack.redisClient.set(stack.keys.mainDown, '1'),
-    GitHub: async () => {
-      stack.parts.github.intercept = (request) => {
-        request.socket.destroy();
-        return true;
-      };
-    },
-  };
+const away = {
+  main: () => stack.redisClient.set(stack.keys.mainDown, '1'),
+  GitHub: async () => {
+    stack.parts.github.intercept = (request) => {
+      request.socket.destroy();
+      return true;
+    };
+  },
+};
 
+describe('while main or GitHub is out of reach', () => {
   it.each(['main', 'GitHub'] as const)(
     '(%s) a session goes on, says so, and is audited once',
     async (what) => {
@@ -402,6 +464,50 @@ describe('an admin', () => {
     expect((await change(accessToken, '1003', { role: 'root' })).status).toBe(400);
   });
 
+  it('and another do not undo what each other changes at the same time', async () => {
+    const token = stack.description.tokens.admin;
+    addMember(stack, 'di', 3004);
+    for (let round = 0; round < 5; round += 1) {
+      await logIn(stack, 'di');
+      const both = [{ active: false }, { role: 'viewer' }].map((body) => change(token, '3004', body));
+      expect((await Promise.all(both)).map(({ status }) => status)).toEqual([200, 200]);
+      const { body } = await stack.api('/api/users', { token });
+      expect(body).toContainEqual(expect.objectContaining({ id: '3004', role: 'viewer', active: false }));
+      await change(token, '3004', { active: true, role: null });
+    }
+  });
+
+  it('lists everybody in pages', async () => {
+    const token = stack.description.tokens.admin;
+    const { body: all } = await stack.api('/api/users?limit=1000', { token });
+    const found: unknown[] = [];
+    for (let path: string | undefined = '/api/users?limit=2'; path !== undefined;) {
+      const { body, headers } = await stack.api(path, { token });
+      const users = body as unknown as unknown[];
+      expect(users.length).toBeLessThanOrEqual(2);
+      found.push(...users);
+      path = /<([^>]+)>/.exec(headers.get('link') ?? '')?.[1];
+    }
+    expect(found).toEqual(all);
+    expect((await stack.api('/api/users?cursor=x', { token })).status).toBe(400);
+  });
+
+  it('is obeyed when the buffer is full', async () => {
+    const { redisClient, keys } = stack;
+    const token = stack.description.tokens.admin;
+    addMember(stack, 'ed', 3005);
+    const ed = await logIn(stack, 'ed');
+    await settleByHand(stack);
+    const bytes = await redisClient.hget<string>(keys.stats, 'bytes');
+    await redisClient.hset(keys.stats, { bytes: 1e12 });
+    expect((await change(token, '3005', { active: false })).status).toBe(200);
+    expect((await startUnitAs(ed.accessToken)).status).toBe(401);
+    await redisClient.hset(keys.stats, { bytes: bytes ?? 0 });
+    await applyByHand(stack, ...(await drainMessages(stack)));
+    const { rows } = await stack.main.query("select active from ops_user where principal = '3005'");
+    expect(rows).toEqual([{ active: false }]);
+  });
+
   it('is not undone by an older row when Redis loads what main has', async () => {
     const admin = await logIn(stack, 'ada-admin');
     addMember(stack, 'cy', 3003);
@@ -414,6 +520,90 @@ describe('an admin', () => {
     await stack.redisClient.del(stack.keys.user('3003'));
     await stack.runSchedule('sweep');
     expect((await startUnitAs(cy.accessToken)).status).toBe(403);
+  });
+});
+
+describe('when Redis has forgotten who there is', () => {
+  it('nobody is taken for unknown: it is said that it cannot be told, until the sweeper has loaded everybody', async () => {
+    const { redisClient, keys } = stack;
+    addMember(stack, 'flo', 4001);
+    const flo = await logIn(stack, 'flo');
+    const { tokens } = stack.description;
+    const made = await stack.api('/api/tokens', {
+      method: 'POST',
+      token: flo.accessToken,
+      body: { name: 't' },
+    });
+    await stack.api('/api/users/4001', { method: 'PUT', token: tokens.admin, body: { active: false } });
+    await settleByHand(stack);
+    await redisClient.del(
+      keys.peopleLoaded,
+      keys.user('4001'),
+      keys.token(hashToken(String(made.body.token))),
+      keys.tokenById(String(made.body.id)),
+    );
+    expect((await visitGitHub(stack, 'flo')).landed?.searchParams.get('error')).toBe(
+      'temporarily_unavailable',
+    );
+    const asAdmin = { token: tokens.service };
+    const statuses = [
+      await me(flo.accessToken),
+      await me(String(made.body.token)),
+      await stack.api('/executed_obs_units', { token: flo.accessToken }),
+    ].map(({ status, headers }) => [status, headers.get('retry-after')]);
+    expect(statuses).toEqual([503, 503, 503].map((status) => [status, '2']));
+    // writes go to the queue alone: nothing is lost
+    expect(await startUnitAs(flo.accessToken)).toMatchObject({
+      status: 201,
+      body: { sync: { stored_in: 'sqs' } },
+    });
+    expect((await startUnitAs(String(made.body.token))).status).toBe(503);
+    expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
+    await stack.runSchedule('sweep');
+    expect((await stack.api('/auth/me', asAdmin)).status).toBe(200);
+    expect((await me(flo.accessToken)).status).toBe(401);
+    expect((await visitGitHub(stack, 'flo')).landed?.searchParams.get('error')).toBe('access_denied');
+    await drainMessages(stack);
+  });
+
+  it('a right that was taken while main is away is taken again, out of the copy', async () => {
+    const { redisClient, keys } = stack;
+    const { tokens } = stack.description;
+    addMember(stack, 'gus', 4002);
+    const gus = await logIn(stack, 'gus');
+    const made = await stack.api('/api/tokens', {
+      method: 'POST',
+      token: gus.accessToken,
+      body: { name: 't' },
+    });
+    const token = String(made.body.token);
+    await settleByHand(stack);
+    await drainMessages(stack);
+    await away.main();
+    await stack.api(`/api/tokens/${String(made.body.id)}`, { method: 'DELETE', token: tokens.admin });
+    await stack.api('/api/users/4002', { method: 'PUT', token: tokens.admin, body: { role: 'viewer' } });
+    const copies = await drainMessages(stack);
+    // a failover to a moment ago
+    for (const copy of copies) {
+      const message = readTransactionsMessage(copy);
+      if (message.kind === 'transaction') await redisClient.del(keys.transaction(message.transaction.id));
+    }
+    await redisClient.del(keys.pending);
+    await redisClient.hset(keys.token(hashToken(token)), { revoked: '0' });
+    await redisClient.hset(keys.user('4002'), {
+      role: 'observer',
+      permissions: rolePermissions.observer.join(' '),
+      stamp: '1',
+    });
+    expect([(await startUnitAs(token)).status, (await startUnitAs(gus.accessToken)).status]).toEqual([
+      201, 201,
+    ]);
+    expect(await applyByHand(stack, ...copies)).toEqual(copies.map((_copy, index) => index));
+    expect([(await startUnitAs(token)).status, (await startUnitAs(gus.accessToken)).status]).toEqual([
+      401, 403,
+    ]);
+    await redisClient.del(keys.mainDown);
+    await settleByHand(stack);
   });
 });
 
@@ -468,6 +658,11 @@ describe('how often a token is used', () => {
     await settleByHand(stack);
     await startUnitAs(token);
     for (let n = 0; n < 3; n += 1) await me(token);
+    // what is refused is no use of it
+    await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
+    await me(token);
+    await startUnitAs(token);
+    await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '0' });
     const rows = async () => {
       const text = 'select usage_count::int as n from api_token where id = $1';
       const { rows: found } = await stack.main.query<{ n: number }>(text, [made.body.id]);

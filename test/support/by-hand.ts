@@ -50,7 +50,7 @@ export async function acceptByHand(
   nowMilliseconds = Date.now(),
 ): Promise<void> {
   const verdict = await accept(redisClient, keys, {
-    claimant: { kind: 'session', principalId: transaction.principal, sessionId: 'none' },
+    claimant: { kind: 'none', principalId: transaction.principal },
     permission: 'write:observations',
     transaction,
     patch: '{}',

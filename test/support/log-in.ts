@@ -25,11 +25,16 @@ export async function comeBack(stack: TestStack, back: URL, browser: string) {
   return { reply, landed: location === null ? undefined : new URL(location) };
 }
 
-export function redeem(stack: TestStack, code: string, codeVerifier = verifier): Promise<Reply> {
+export function redeem(
+  stack: TestStack,
+  code: string,
+  codeVerifier = verifier,
+  from = origin,
+): Promise<Reply> {
   return stack.api('/auth/exchange', {
     method: 'POST',
     token: null,
-    headers: { Origin: origin },
+    headers: { Origin: from },
     body: { code, code_verifier: codeVerifier },
   });
 }

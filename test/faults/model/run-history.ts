@@ -193,7 +193,7 @@ class Run {
   /** @returns false if it was refused */
   async #accept(draft: Draft): Promise<boolean> {
     const verdict = await accept(this.#world.redis, this.#keys, {
-      claimant: { kind: 'session', principalId: '1', sessionId: 'none' },
+      claimant: { kind: 'none', principalId: '1' },
       permission: '',
       ...draft,
       nowMilliseconds: this.#clock,

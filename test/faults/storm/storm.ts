@@ -36,6 +36,7 @@ const healedMilliseconds = 90_000;
 export async function storm(seed: number, seconds: number): Promise<StormReport> {
   const stack = await startTestStack({
     settings: { ANSWER_BUDGET_MS: 'always' },
+    looksForSecrets: false,
     // shorter than a processor is paused for: what it works at goes to another one meanwhile
     visibilitySeconds: 3,
   });
@@ -57,6 +58,7 @@ export async function storm(seed: number, seconds: number): Promise<StormReport>
     const written: Written = { units: [], acknowledged: 0, reads: 0, refused: 0, violations: [] };
     await rage(stack, faults, baselines, written, seed, seconds);
     const settledSeconds = await settle(stack, baselines);
+    await stack.findSecrets();
     return {
       ...{ seed, seconds, faults: faults.counts, settledSeconds },
       ...(await check(stack, written)),

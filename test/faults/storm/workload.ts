@@ -142,7 +142,7 @@ function directWriter(stack: TestStack) {
         ...{ route, path: route.path, params: {}, query: {}, headers: {}, cookies: [], body: undefined },
         ...{ requestId: identity.id, sourceIp: '', receivedAt, replyHeaders: new Map() },
       };
-      const claimant = { kind: 'session', principalId: '1', sessionId: 'storm' } as const;
+      const claimant = { kind: 'none', principalId: '1' } as const;
       const done = await record(parts, request, claimant, identity, draftOf(identity.id, began)).then(
         ({ body }) => body,
         () => undefined,

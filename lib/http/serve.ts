@@ -92,8 +92,8 @@ function readRequest(event: APIGatewayProxyEventV2, route: Route): Request {
   return {
     route,
     path: event.rawPath,
-    params: defined(event.pathParameters ?? {}),
-    query: defined(event.queryStringParameters ?? {}),
+    params: partsOfUrl(event.pathParameters ?? {}),
+    query: partsOfUrl(event.queryStringParameters ?? {}),
     headers: Object.fromEntries(lowerCase),
     cookies: event.cookies ?? [],
     body: readJsonBody(text),
@@ -111,9 +111,14 @@ function withHeaders(
   return { ...result, headers: { ...result.headers, ...Object.fromEntries(replyHeaders) } };
 }
 
-function defined(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+/** Parts of the URL that are there. @throws ProblemError 400 for a NUL, which no text at main can hold */
+function partsOfUrl(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+    Object.entries(values).flatMap(([key, value]) => {
+      if (value === undefined) return [];
+      if (value.includes('\0')) throw problem.badRequest(`${key}: holds a NUL character.`);
+      return [[key, value]];
+    }),
   );
 }
 

@@ -1,6 +1,7 @@
 /** One of the two stores does not answer: the observation is recorded all the same, and nothing is recorded twice. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { mintApiToken } from '../../lib/auth/api-token.ts';
 import { eventually } from '../support/eventually.ts';
 import { finishUnit, startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
 
@@ -66,6 +67,54 @@ it('answers from SQS alone while Redis is silent, and main has it once', async (
     expect(await onMain([started.body.id])).toEqual([{ id: started.body.id, status: 'completed' }]);
     const { body } = await api(`/executed_obs_units/${String(started.body.id)}`);
     expect(body).toMatchObject({ status: 'completed', sync: { state: 'replicated' } });
+  });
+});
+
+describe('a token that this instance has not seen to be good', () => {
+  const token = async (name: string) => {
+    const { token: text, hash } = mintApiToken('801', Buffer.alloc(64, name));
+    const fields = {
+      id: randomUUID(),
+      principal: '801',
+      name,
+      role: 'service',
+      expires_at: '',
+      revoked: '0',
+    };
+    await stack.redisClient.hset(stack.keys.token(hash), { ...fields, permissions: 'write:observations' });
+    return { text, hash };
+  };
+  const start = (text: string) =>
+    startUnit((path, request) => stack.api(path, { ...request, token: text }), { obs_unit_id: 15 });
+  /** every instance of the function has seen it, however many there are */
+  const seen = async (text: string, status: number) => {
+    for (let n = 0; n < 30; n += 1) expect((await start(text)).status).toBe(status);
+  };
+
+  it('writes nothing while Redis is silent; one that it has seen writes', async () => {
+    const [unseen, known] = [await token('unseen'), await token('known')];
+    await seen(known.text, 201);
+    suspend(stack.parts.redis.pid);
+    expect(await start(unseen.text)).toMatchObject({ status: 503, body: { recorded: null } });
+    expect((await start(known.text)).status).toBe(201);
+  });
+
+  it('writes nothing once it was seen to be revoked', async () => {
+    const { text, hash } = await token('revoked later');
+    await seen(text, 201);
+    await stack.redisClient.hset(stack.keys.token(hash), { revoked: '1' });
+    await seen(text, 401);
+    suspend(stack.parts.redis.pid);
+    expect(await start(text)).toMatchObject({ status: 503, body: { recorded: null } });
+  });
+
+  it('writes while the buffer is full: Redis has looked at it, and only has no room', async () => {
+    const { text } = await token('full');
+    const { redisClient, keys } = stack;
+    const bytes = Number((await redisClient.hget(keys.stats, 'bytes')) ?? 0);
+    await redisClient.hset(keys.stats, { bytes: 1e12 });
+    expect(await start(text)).toMatchObject({ status: 201, body: { sync: { stored_in: 'sqs' } } });
+    await redisClient.hset(keys.stats, { bytes });
   });
 });
 

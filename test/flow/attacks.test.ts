@@ -157,6 +157,21 @@ describe('API4 unrestricted resource consumption', () => {
     if (method === 'GET') expect((await ask(admin)).status).toBe(200);
   });
 
+  it('what changes nothing is counted as well', async () => {
+    const { token } = await tokenOf('olu-observer', 'repeats');
+    await nextSecond();
+    const body = { obs_unit_id: 1, id: randomUUID() };
+    const again = () => stack.api('/executed_obs_units/start', { method: 'POST', token, body });
+    const other = () =>
+      stack.api('/executed_obs_units/start', { method: 'POST', token, body: { ...body, obs_unit_id: 2 } });
+    expect((await again()).status).toBe(201);
+    expect((await untilRefused(again)).some(({ status }) => status === 429)).toBe(true);
+    await nextSecond();
+    const refused = await untilRefused(other);
+    expect(refused.some(({ status }) => status === 429)).toBe(true);
+    for (const { headers } of refused) expect(headers.get('ratelimit')).toMatch(/^"requests";r=\d+;t=1$/);
+  });
+
   it('nobody uses up what is another’s by writing their number into a token', async () => {
     const { token } = await tokenOf('olu-observer', 'mine');
     await nextSecond();
@@ -257,6 +272,9 @@ describe('API8 security misconfiguration', () => {
       await stack.api('/executed_obs_units/start', { method: 'POST', text: '{"a' }),
       await stack.api(`/executed_obs_units/${id}%27%20or%201=1`),
       await stack.api("/executed_obs_units?program=';drop table site;--"),
+      await stack.api('/executed_obs_units?program=%00'),
+      await stack.api('/executed_obs_units?source=%ff%fe'),
+      await stack.api('/executed_obs_units/%00'),
       await stack.api('/api/audit?cursor=%00', { token: admin }),
       await stack.api('/github/callback?state=x&code=y', { token: null }),
       await stack.api('/auth/exchange', { method: 'POST', token: null, body: { code: 1 } }),

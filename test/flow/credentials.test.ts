@@ -80,6 +80,26 @@ describe('a ticket', () => {
   });
 });
 
+describe('what was revoked before it is used', () => {
+  it('opens no socket, though its ticket is fresh', async () => {
+    const token = await scriptToken('507', 'ticket first');
+    const early = await ticket(token);
+    await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
+    await expect(connectPlainSocket(stack.description.websocket, early)).rejects.toThrow('401');
+  });
+
+  it('brings not even a snapshot to a socket that watched nothing so far', async () => {
+    const token = await scriptToken('508', 'idle');
+    const socket = await open(token);
+    await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
+    socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
+    await eventually(() => expect(socket.messages.join()).toContain('"code":"revoked"'));
+    socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
+    await eventually(() => expect(socket.messages.join()).toContain('"code":"unregistered"'));
+    expect(socket.messages.join()).not.toContain('snapshot');
+  });
+});
+
 describe('a live socket ends within 5 s', () => {
   const told = (socket: TestSocket) =>
     eventually(
@@ -110,6 +130,13 @@ describe('a live socket ends within 5 s', () => {
     await told(socket);
   });
 
+  it('when its owner is barred', async () => {
+    const token = await scriptToken('509', 'barred');
+    const socket = await watching(token);
+    await stack.redisClient.hset(stack.keys.user('509'), { active: '0' });
+    await told(socket);
+  });
+
   it('when its session ends, or its access token expires', async () => {
     const now = Math.floor(Date.now() / 1000);
     const session = (sessionId: string, seconds: number) =>
@@ -124,6 +151,16 @@ describe('a live socket ends within 5 s', () => {
     await stack.redisClient.set(stack.keys.revokedSession('ended'), '1');
     await Promise.all([told(ended), told(expiring)]);
   });
+});
+
+it('a right ends, and what waits for it, while a request waits', async () => {
+  const token = await scriptToken('510', 'waits');
+  stack.link.set({ up: false });
+  const { body } = await startUnit((path, request) => stack.api(path, { ...request, token }));
+  const waits = stack.api(`/executed_obs_units/${String(body.id)}?wait=replicated&timeout=4`, { token });
+  await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
+  expect((await waits).status).toBe(401);
+  stack.link.set({ up: true });
 });
 
 describe('secrets', () => {
@@ -180,4 +217,17 @@ describe('secrets', () => {
     }
     await rm(directory, { recursive: true });
   });
+});
+
+it('a socket ends with its right while no replica answers', async () => {
+  const token = await scriptToken('511', 'no replica');
+  const socket = await open(token);
+  socket.send({ type: 'subscribe', channel: 'transfer.overview' });
+  socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
+  await eventually(() => expect(socket.messages.join()).toContain('"type":"snapshot"'));
+  await stack.parts.replica.stop();
+  // a change that cannot be read, so that what is to be sent waits
+  await startUnit(stack.api);
+  await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
+  await eventually(() => expect(socket.isOpen()).toBe(false), { timeoutMs: 5000 });
 });

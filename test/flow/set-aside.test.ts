@@ -1,5 +1,8 @@
 /** What main cannot apply: people see it, and decide. */
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
+import { signAccessToken } from '../../lib/auth/access-token.ts';
 import { eventually } from '../support/eventually.ts';
 import { finishUnit, startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 
@@ -89,6 +92,36 @@ it('gives up a start for a reason; its finish is then judged on its own, and bot
     [startId],
   );
   expect(audit.rows).toEqual([{ action: 'discard', principal: '2', reason: 'a test of the dome' }]);
+});
+
+it('remembers who decided what first, and when, however late main learns of it', async () => {
+  const { startId } = await failedStart(700_005);
+  const { privateKey } = stack.secrets;
+  const now = Math.floor(Date.now() / 1000);
+  const other = await signAccessToken(
+    privateKey,
+    tokenIssuer,
+    { id: '20', name: 'another admin', role: 'admin', sessionId: randomUUID() },
+    { issuedAt: now, expiresAt: now + 600, id: randomUUID() },
+  );
+  const events = async () => {
+    const { body } = await stack.api('/api/audit', { token: admin });
+    return (body as unknown as Record<string, unknown>[]).filter(({ subject }) => subject === startId);
+  };
+  stack.link.set({ up: false });
+  expect((await decide(startId, 'discard', { reason: 'clouds' })).status).toBe(202);
+  const first = await events();
+  expect(first).toMatchObject([
+    { principal: '2', action: 'transaction.discard', detail: { reason: 'clouds' } },
+  ]);
+  expect((await decide(startId, 'discard', { reason: 'mine' }, other)).status).toBe(202);
+  expect(await events()).toEqual(first);
+  stack.link.set({ up: true });
+  await eventually(async () => expect(await status(startId)).toMatchObject({ state: 'discarded' }), {
+    timeoutMs: 30_000,
+  });
+  await stack.redisClient.del(stack.keys.recentAudit);
+  await eventually(async () => expect(await events()).toEqual(first));
 });
 
 it('decides once under one key, however often it is asked', async () => {

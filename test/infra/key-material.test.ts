@@ -46,7 +46,16 @@ function start(name: FunctionName, values: Readonly<Partial<Record<EnvironmentNa
 describe.each(['accept', 'query', 'decide', 'authenticate'] as const)('%s', (name) => {
   it('starts with its keys, and not without', () => {
     expect(start(name, {}).status).toBe(0);
-    for (const jwks of ['', '{"keys":[]}', 'secret']) {
+    const [good] = (JSON.parse((JSON.parse(keys('create')) as { jwks: string }).jwks) as { keys: object[] })
+      .keys;
+    const broken = [
+      { keys: [] },
+      { keys: [{ ...good, x: undefined }] },
+      { keys: [{ ...good, x: 'AAAA' }] },
+      { keys: [{ ...good, kty: 'oct', k: 'your-secret-key-here' }] },
+      { keys: [good, good] },
+    ];
+    for (const jwks of ['', 'secret', ...broken.map((each) => JSON.stringify(each))]) {
       const { status, stderr } = start(name, { JWT_PUBLIC_JWKS: jwks });
       expect(status).not.toBe(0);
       expect(stderr).toContain('JWT_PUBLIC_JWKS');

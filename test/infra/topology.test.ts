@@ -8,17 +8,22 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readDeployment } from '../../infra/aws/deployment.ts';
 import { OpsDbStack } from '../../infra/aws/ops-db-stack.ts';
 import { bundleFunctions } from '../../infra/bundle.ts';
+import { routes } from '../../lib/http/routes.ts';
 import { environmentOf } from '../../infra/local/environment.ts';
 import {
+  cors,
   environment,
   functions,
   httpRoutes,
+  publicThrottle,
   queues,
   schedules,
+  throttle,
   webSocketRoutes,
   webSocketStage,
   type EnvironmentName,
   type FunctionName,
+  type Throttle,
 } from '../../infra/topology.ts';
 
 interface Resource {
@@ -137,6 +142,56 @@ describe('the synthesized template', () => {
       }
     }
     expect(JSON.stringify(template.toJSON())).not.toMatch(/placeholder|example\.com/i);
+  });
+
+  it('reads every secret again when the deployment says that one has changed', () => {
+    for (const { Properties } of ours()) {
+      const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
+      expect(JSON.stringify(Variables)).toContain('{{resolve:secretsmanager');
+      expect(Variables.CREDENTIALS_VERSION).toEqual({ Ref: 'CredentialsVersion' });
+    }
+    expect(template.toJSON()).toMatchObject({ Parameters: { CredentialsVersion: { Default: '1' } } });
+  });
+
+  it('lets browsers of the named origins in, and throttles what anybody may ask by itself', () => {
+    const [api] = resources('AWS::ApiGatewayV2::Api').filter(
+      ({ Properties }) => Properties.CorsConfiguration,
+    );
+    expect(api?.Properties.CorsConfiguration).toEqual({
+      AllowCredentials: true,
+      AllowHeaders: [...cors.allowHeaders],
+      AllowMethods: [...cors.methods],
+      AllowOrigins: { Ref: 'FrontendOrigins' },
+      ExposeHeaders: [...cors.exposeHeaders],
+      MaxAge: cors.maxAgeSeconds,
+    });
+    const [http] = resources('AWS::ApiGatewayV2::Stage').filter(
+      ({ Properties }) => Properties.StageName === '$default',
+    );
+    const limits = ({ requestsPerSecond, burst }: Throttle) => ({
+      ThrottlingRateLimit: requestsPerSecond,
+      ThrottlingBurstLimit: burst,
+    });
+    expect(http?.Properties.DefaultRouteSettings).toEqual(limits(throttle));
+    const open = routes.filter(({ access }) => access === 'public');
+    expect(http?.Properties.RouteSettings).toEqual(
+      Object.fromEntries(open.map(({ method, path }) => [`${method} ${path}`, limits(publicThrottle)])),
+    );
+  });
+
+  it('logs of a request nothing that could be a credential', () => {
+    for (const { Properties } of resources('AWS::ApiGatewayV2::Stage')) {
+      const { Format } = Properties.AccessLogSettings as { Format: string };
+      expect(Format).not.toMatch(/querystring|\$context\.path|header|authorizer/i);
+    }
+  });
+
+  it('lets the query function look at the queue, and no more', () => {
+    const policies = JSON.stringify(
+      Object.entries(template.findResources('AWS::IAM::Policy')).filter(([key]) => key.includes('queryrole')),
+    );
+    expect(policies).toContain('sqs:GetQueueAttributes');
+    expect(policies).not.toContain('sqs:SendMessage');
   });
 
   it('gives the accept function no way to Postgres, and no right but to send', () => {

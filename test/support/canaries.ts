@@ -80,6 +80,8 @@ async function redisText(port: number): Promise<string> {
         switch (await client.type(name)) {
           case 'hash':
             return JSON.stringify(await client.hGetAll(name));
+          case 'list':
+            return JSON.stringify(await client.lRange(name, 0, -1));
           case 'set':
             return JSON.stringify(await client.sMembers(name));
           case 'zset':

@@ -3,7 +3,7 @@ import { publicKeysOf } from '../../lib/auth/access-token.ts';
 import { authenticate } from '../../lib/auth/authenticate.ts';
 import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
 import { inTime } from '../../lib/auth/record-change.ts';
-import { readSession } from '../../lib/auth/session.ts';
+import { readRefreshToken } from '../../lib/auth/session.ts';
 import { deriveKey, requirePublished } from '../../lib/auth/signing-key.ts';
 import { issueTicket, ticketLifeSeconds } from '../../lib/auth/ticket.ts';
 import { listTokens } from '../../lib/auth/token-store.ts';
@@ -17,7 +17,9 @@ import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { recordId } from '../../lib/observation/executed-obs-unit.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { isWithinRate } from '../../lib/redis/rate.ts';
+import { readCookie } from './cookies.ts';
 import { exchangeCode, finishLogin, startLogin, type LoginParts } from './login.ts';
+import { describeMe } from './me.ts';
 import { logOut, refreshSession } from './session.ts';
 import { settings } from './settings.ts';
 import {
@@ -58,11 +60,20 @@ const parts: TokenParts & LoginParts = {
   outageSeconds: settings.OUTAGE_SESSION_HOURS * 3600,
 };
 
-/** Who has no credential yet is counted by address. */
 const loginLimiter = rateLimiter(parts.redis, `${settings.REDIS_PREFIX}:login`, settings.LOGINS_PER_SECOND);
 
-const open = (step: (parts: LoginParts, request: Request) => Promise<Reply>) => async (request: Request) => {
+type Step = (parts: LoginParts, request: Request) => Promise<Reply>;
+
+/** Who has no credential yet is counted by address. */
+const byAddress = (step: Step) => async (request: Request) => {
   await countRequest(loginLimiter, request, request.sourceIp);
+  return step(parts, request);
+};
+
+/** Who has a session is counted by it: many people may come from one address. */
+const bySession = (step: Step) => async (request: Request) => {
+  const session = readRefreshToken(readCookie(request, 'refresh'));
+  await countRequest(loginLimiter, request, session?.sessionId ?? request.sourceIp);
   return step(parts, request);
 };
 
@@ -76,33 +87,16 @@ export const handler = serve('authenticate', {
     headers: { 'Cache-Control': `public, max-age=${jwksSeconds}` },
   }),
 
-  readMe: async (request) => {
-    const { id, name, role, permissions, credential, expiresAt, sessionId } = await authenticate(
-      parts,
-      request,
-    );
-    const session = sessionId && (await inTime(readSession(parts.redis, parts.keys, sessionId)));
-    return {
-      status: 200,
-      body: {
-        id,
-        name,
-        role,
-        permissions,
-        credential,
-        ...(expiresAt !== undefined && { expires_at: new Date(expiresAt * 1000).toISOString() }),
-        ...(session && {
-          session: { ends_at: new Date(session.endsAt * 1000).toISOString(), extended: session.extended },
-        }),
-      },
-    };
-  },
+  readMe: async (request) => ({
+    status: 200,
+    body: await describeMe(parts, await authenticate(parts, request)),
+  }),
 
-  startLogin: open(startLogin),
-  finishLogin: open(finishLogin),
-  exchangeCode: open(exchangeCode),
-  refreshSession: open(refreshSession),
-  logOut: open(logOut),
+  startLogin: byAddress(startLogin),
+  finishLogin: byAddress(finishLogin),
+  exchangeCode: byAddress(exchangeCode),
+  refreshSession: bySession(refreshSession),
+  logOut: bySession(logOut),
 
   listUsers: async (request) => {
     await authenticate(parts, request);

@@ -26,25 +26,28 @@ const users = { service: '1', admin: '2', viewer: '3', observer: '4' } as const 
 >;
 const serviceScopes = 'read:observations write:observations read:transfers';
 
-/** Reads `.local/secrets.json`, or makes it. */
+/** Reads `.local/secrets.json`, and makes what is not in it. */
 export async function demoSecrets(directory: string): Promise<Secrets> {
   const file = join(directory, 'secrets.json');
-  try {
-    const kept = JSON.parse(await readFile(file, 'utf8')) as Omit<Secrets, 'githubSecret'> & Partial<Secrets>;
-    return { githubSecret: 'local', ...kept };
-  } catch {
-    const { privateKey, publicKey } = await generateKeyPair(algorithm, { crv: 'Ed25519', extractable: true });
-    const kid = randomUUID();
-    const secrets: Secrets = {
-      privateKey: { ...(await exportJWK(privateKey)), kid, alg: algorithm },
-      publicKey: { ...(await exportJWK(publicKey)), kid, alg: algorithm },
-      serviceToken: mintApiToken(users.service, randomBytes(64)).token,
-      redisToken: randomBytes(24).toString('base64url'),
-      githubSecret: randomBytes(24).toString('base64url'),
-    };
-    await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
-    return secrets;
-  }
+  const kept = await readFile(file, 'utf8').then(
+    (text) => JSON.parse(text) as Partial<Secrets>,
+    () => ({}),
+  );
+  const secrets: Secrets = { ...(await newSecrets()), ...kept };
+  await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
+  return secrets;
+}
+
+async function newSecrets(): Promise<Secrets> {
+  const { privateKey, publicKey } = await generateKeyPair(algorithm, { crv: 'Ed25519', extractable: true });
+  const kid = randomUUID();
+  return {
+    privateKey: { ...(await exportJWK(privateKey)), kid, alg: algorithm },
+    publicKey: { ...(await exportJWK(publicKey)), kid, alg: algorithm },
+    serviceToken: mintApiToken(users.service, randomBytes(64)).token,
+    redisToken: randomBytes(24).toString('base64url'),
+    githubSecret: randomBytes(24).toString('base64url'),
+  };
 }
 
 /** A JWT of a demo user, valid for a week. */

@@ -95,6 +95,20 @@ describe('API2 broken authentication', () => {
     expect(new Set(statuses)).toEqual(new Set([401, 429]));
   });
 
+  it('who guesses keeps nobody else from staying logged in, and no cookie lets them guess more', async () => {
+    const mine = await logIn(stack, 'olu-observer');
+    await nextSecond();
+    const guess = () =>
+      stack.api('/auth/exchange', {
+        method: 'POST',
+        token: null,
+        headers: { Cookie: `__Host-ops_refresh=${randomUUID().slice(0, 22)}.${'z'.repeat(43)}` },
+        body: { code: 'g'.repeat(43), code_verifier: 'h'.repeat(43) },
+      });
+    expect((await untilRefused(guess)).some(({ status }) => status === 429)).toBe(true);
+    expect((await withCookie(stack, '/auth/refresh', mine.cookie)).status).toBe(200);
+  });
+
   it('an old refresh token is worth nothing, and ends what was made with it', async () => {
     const first = await logIn(stack, 'olu-observer');
     const second = loggedIn(await withCookie(stack, '/auth/refresh', first.cookie));

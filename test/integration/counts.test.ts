@@ -93,6 +93,13 @@ it('refuses with one Redis round trip at most, and no SQS call', async () => {
   const [{ status }] = [await api('/executed_obs_units/start', { method: 'POST', body: {}, token: 'x' })];
   expect(status).toBe(401);
   expect([redis.count(), sqs.count()]).toEqual(before);
+  const { service } = stack.description.tokens;
+  for (const mistyped of [service.slice(0, -1), service.slice(0, -1) + (service.endsWith('0') ? '1' : '0')]) {
+    const start = { method: 'POST', body: { obs_unit_id: 1 }, token: mistyped };
+    const { body } = await api('/executed_obs_units/start', start);
+    expect(body).toMatchObject({ status: 401, detail: 'The API token is mistyped or cut off.' });
+  }
+  expect([redis.count(), sqs.count()]).toEqual(before);
 });
 
 it('executes a batch of any size, poison included, in two round trips to main', async () => {

@@ -1,0 +1,24 @@
+import type { Principal } from '../../lib/auth/principal.ts';
+import { inTime } from '../../lib/auth/record-change.ts';
+import { readSession } from '../../lib/auth/session.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import type { Keys } from '../../lib/redis/keys.ts';
+
+/** Who asks, what they may do, and until when: also whether only an outage keeps their session open. */
+export async function describeMe({ redis, keys }: { redis: Redis; keys: Keys }, principal: Principal) {
+  const { id, name, role, permissions, credential, expiresAt, sessionId } = principal;
+  const session = sessionId === undefined ? undefined : await inTime(readSession(redis, keys, sessionId));
+  return {
+    id,
+    name,
+    role,
+    permissions,
+    credential,
+    ...(expiresAt !== undefined && { expires_at: isoTime(expiresAt) }),
+    ...(session && { session: { ends_at: isoTime(session.endsAt), extended: session.extended } }),
+  };
+}
+
+function isoTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}

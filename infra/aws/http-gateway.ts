@@ -2,9 +2,9 @@ import { Duration, Stack, type CfnParameter } from 'aws-cdk-lib';
 import type { CfnRoute, CfnStage, HttpMethod, HttpRoute } from 'aws-cdk-lib/aws-apigatewayv2';
 import { CorsHttpMethod, HttpApi, type IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { cors, httpRoutes, publicThrottle, throttle } from '../topology.ts';
+import { logAccess } from './access-log.ts';
 import type { Functions } from './functions.ts';
 
 /** API Gateway's HTTP API with the routes of the topology. */
@@ -67,20 +67,4 @@ export class HttpGateway extends Construct {
     this.url = `https://${api.apiId}.execute-api.${Stack.of(this).region}.${Stack.of(this).urlSuffix}`;
     logAccess(this, stage, `/aws/apigateway/${name}-http`);
   }
-}
-
-/** A line per request: who, what, how long; never a credential. */
-export function logAccess(scope: Construct, stage: CfnStage, logGroupName: string): void {
-  const group = new LogGroup(scope, 'AccessLog', { logGroupName, retention: RetentionDays.THREE_MONTHS });
-  stage.accessLogSettings = {
-    destinationArn: group.logGroupArn,
-    format: JSON.stringify({
-      requestId: '$context.requestId',
-      ip: '$context.identity.sourceIp',
-      time: '$context.requestTime',
-      route: '$context.routeKey',
-      status: '$context.status',
-      latencyMs: '$context.integrationLatency',
-    }),
-  };
 }

@@ -5,8 +5,8 @@ import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integra
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { throttle, webSocketRoutes, webSocketStage } from '../topology.ts';
+import { logAccess } from './access-log.ts';
 import type { Functions } from './functions.ts';
-import { logAccess } from './http-gateway.ts';
 
 /** API Gateway's WebSocket API: one stage, which is its only path. */
 export class WebSocketGateway extends Construct {

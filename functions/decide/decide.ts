@@ -59,8 +59,10 @@ export async function decide(
     status: 202,
     nowMilliseconds: request.receivedAt,
     ...limits,
-  }).catch(() => {
-    throw problem.unavailable('The buffer does not answer: nothing was decided. Please ask again.', 2);
+  }).catch((error: unknown) => {
+    throw problem
+      .unavailable('The buffer does not answer: nothing was decided. Please ask again.', 2)
+      .because(error);
   });
   if ('refused' in verdict) {
     if (verdict.refused === 'too_many') throw problem.tooManyRequests('Too many requests.', 1);

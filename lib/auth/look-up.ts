@@ -106,8 +106,8 @@ export async function requirePeople(redis: Redis, keys: Keys): Promise<void> {
 async function answered<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked;
-  } catch {
-    throw cannotTell();
+  } catch (error) {
+    throw cannotTell().because(error);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { accept, withStamp, type Claimant } from '../buffer/accept.ts';
-import { problem } from '../http/problem.ts';
+import { problem, ProblemError } from '../http/problem.ts';
 import type { Request } from '../http/serve.ts';
 import { transactionMessage } from '../queue/messages.ts';
 import type { Queue } from '../queue/queue.ts';
@@ -83,8 +83,8 @@ export async function recordChange(
     if (verdict.refused === 'forbidden') throw problem.forbidden(`This needs the permission ${access}.`);
     // a full buffer keeps nobody from taking a right away
     if (verdict.refused !== 'full') throw notForMain();
-    await queue.send(transactionMessage(transaction)).catch(() => {
-      throw notForMain();
+    await queue.send(transactionMessage(transaction)).catch((error: unknown) => {
+      throw notForMain().because(error);
     });
   }
   await inTime(noteAuditEvent(redis, keys, event));
@@ -108,7 +108,8 @@ export function newId({ receivedAt }: Pick<Request, 'receivedAt'>): string {
 export async function inTime<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked;
-  } catch {
-    throw problem.unavailable('That cannot be changed at the moment. Please ask again.', 2);
+  } catch (error) {
+    if (error instanceof ProblemError) throw error;
+    throw problem.unavailable('That cannot be changed at the moment. Please ask again.', 2).because(error);
   }
 }

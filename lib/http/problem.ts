@@ -19,6 +19,12 @@ export class ProblemError extends Error {
     this.problem = problem;
     this.headers = headers;
   }
+
+  /** What lies behind it, for the log: a client is told nothing of it. */
+  because(cause: unknown): this {
+    this.cause = cause;
+    return this;
+  }
 }
 
 type Members = Readonly<Record<string, unknown>>;

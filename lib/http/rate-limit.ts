@@ -21,8 +21,10 @@ export function rateLimiter(redis: Redis, prefix: string, requestsPerSecond: num
 
 /** @throws ProblemError 429; 503 if it cannot be counted */
 export async function countRequest(limiter: Ratelimit, request: Request, who: string): Promise<void> {
-  const { success, limit, remaining } = await limiter.limit(who).catch(() => {
-    throw problem.unavailable('Requests cannot be counted at the moment. Please try again.', 2);
+  const { success, limit, remaining } = await limiter.limit(who).catch((error: unknown) => {
+    throw problem
+      .unavailable('Requests cannot be counted at the moment. Please try again.', 2)
+      .because(error);
   });
   tellRate(request, limit, remaining);
   if (!success) throw problem.tooManyRequests(`At most ${limit} requests a second.`, 1);

@@ -80,6 +80,13 @@ export function serve<F extends FunctionWithRoutes>(name: F, operations: Operati
         return withHeaders(request, replyResult(await operation(request)));
       } catch (error) {
         if (!(error instanceof ProblemError)) throw error;
+        if (error.problem.status >= 500) {
+          log.warn(error.message, {
+            requestId: request.requestId,
+            route: event.routeKey,
+            cause: error.cause,
+          });
+        }
         return withHeaders(request, problemResult(error, route));
       }
     });

@@ -10,7 +10,7 @@ export interface Log {
 }
 
 const secret =
-  /\bops_\d+_[0-9A-Za-z]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bBearer\s+\S+|(__Host-\w+=|[?&](?:ticket|code|state|code_verifier)=)[^&;\s"]+|(\w+:\/\/[^:/\s]+:)[^@\s]+(?=@)/g;
+  /\bops_\d+_[0-9A-Za-z]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bBearer\s+\S+|(__Host-\w+=|[?&](?:ticket|code|state|code_verifier)=|\\*"(?:code_)?verifier\\*":\\*")[^&;\s"\\]+|(\w+:\/\/[^:/\s]+:)[^@\s]+(?=@)/g;
 
 /** Replaces API tokens, JWTs, cookies, tickets and codes in URLs, and passwords in them. */
 export function redact(text: string): string {

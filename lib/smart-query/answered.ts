@@ -15,6 +15,6 @@ export async function answered<T>(asked: Promise<T>): Promise<T> {
       error instanceof Unavailable
         ? 'No replica that is recent enough answers'
         : 'The buffer does not answer';
-    throw problem.unavailable(`${what}. What is recorded is safe: please ask again.`, 2);
+    throw problem.unavailable(`${what}. What is recorded is safe: please ask again.`, 2).because(error);
   }
 }

@@ -11,6 +11,8 @@ it('writes one line of JSON per message, from its level on, without credentials'
     jwt: 'eyJhbGciOi.eyJzdWIiOi.c2ln',
     url: 'wss://host/path?ticket=secret&x=1',
     back: '/github/callback?code=secret1&state=secret2',
+    command: 'command was: ["set","k","{\\"verifier\\":\\"secret5\\",\\"x\\":1}"]',
+    body: '{"code_verifier":"secret6"}',
     cookie: '__Host-ops_refresh=secret3.secret4; Path=/',
     database: 'postgres://user:secret@host/db',
     error: new Error('at postgres://user:secret@host'),

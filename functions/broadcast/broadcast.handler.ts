@@ -31,6 +31,7 @@ const log = createLog(logLevel, { function: 'broadcast' });
 const lookMilliseconds = 40;
 const failurePauseMilliseconds = 250;
 const renewMilliseconds = 4000;
+const rightsMilliseconds = 1000;
 /** Somebody who reloads a page is back before this has passed. */
 const lingerMilliseconds = 5000;
 
@@ -44,6 +45,12 @@ export const handler = middy<unknown, void>().handler(async () => {
   const parts = { redis, keys, replicas, ...poster, log };
   const broadcaster = new Broadcaster(parts, lease.fence, randomUUID());
   const ends = Date.now() + settings.BROADCAST_LIFETIME_SECONDS * 1000;
+  // a round can take long while a replica does not answer: a right ends all the same
+  const rights = setInterval(() => {
+    broadcaster
+      .endRevoked(Date.now())
+      .catch((error: unknown) => log.warn('rights could not be looked at', { error }));
+  }, rightsMilliseconds);
   let renewedAt = Date.now();
   let aloneSince: number | undefined;
   let hasBegun = false;
@@ -68,6 +75,7 @@ export const handler = middy<unknown, void>().handler(async () => {
     }
     if (hasBegun) await broadcaster.handOver();
   } finally {
+    clearInterval(rights);
     wakes.stop();
     await lease.release();
   }

@@ -140,7 +140,7 @@ export class Broadcaster {
     const feed = await readFeed(redis, keys, this.#at, this.#newEpoch);
     await this.#look(feed, nowMilliseconds);
     // before anything is sent, and whatever becomes of that
-    await this.#endRevoked(nowMilliseconds);
+    await this.endRevoked(nowMilliseconds);
     this.#restartBroken(feed);
     // what throws before the positions move is done again in the next round
     await this.#sendEvents(feed.tails.observations.entries);
@@ -322,8 +322,8 @@ export class Broadcaster {
     return [stateMessage('snapshot', this.#heading(channel.name, state.position), state.json, more)];
   }
 
-  /** Whoever has lost the right to watch is told, and the connection ends. */
-  async #endRevoked(now: number): Promise<void> {
+  /** Whoever has lost the right to watch is told, and the connection ends. Looks every other second at most. */
+  async endRevoked(now: number): Promise<void> {
     if (now - this.#checkedAt < credentialPauseMilliseconds) return;
     this.#checkedAt = now;
     const { redis, keys } = this.#parts;

@@ -225,9 +225,18 @@ it('a socket ends with its right while no replica answers', async () => {
   socket.send({ type: 'subscribe', channel: 'transfer.overview' });
   socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
   await eventually(() => expect(socket.messages.join()).toContain('"type":"snapshot"'));
-  await stack.parts.replica.stop();
-  // a change that cannot be read, so that what is to be sent waits
-  await startUnit(stack.api);
-  await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
-  await eventually(() => expect(socket.isOpen()).toBe(false), { timeoutMs: 5000 });
+  const { rows } = await stack.replica.query<{ pid: number }>(
+    'select pid from pg_stat_activity where pid <> pg_backend_pid()',
+  );
+  // it takes connections and questions, and answers nothing
+  const pids = [stack.parts.replica.pid, ...rows.map(({ pid }) => pid)];
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  try {
+    // a change that cannot be read, so that what is to be sent waits
+    await startUnit(stack.api);
+    await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
+    await eventually(() => expect(socket.isOpen()).toBe(false), { timeoutMs: 5000 });
+  } finally {
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+  }
 });

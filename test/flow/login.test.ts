@@ -422,6 +422,11 @@ describe('an admin', () => {
     for (const credential of [ole.accessToken, token]) {
       expect((await startUnitAs(credential)).status).toBe(403);
       expect((await stack.api('/executed_obs_units', { token: credential })).status).toBe(200);
+      expect((await stack.api('/api/tokens', { token: credential })).status).toBe(403);
+      expect((await me(credential)).body).toMatchObject({
+        role: 'viewer',
+        permissions: rolePermissions.viewer,
+      });
       const more = { method: 'POST', token: credential, body: { name: 'more' } };
       expect((await stack.api('/api/tokens', more)).status).toBe(403);
     }

@@ -157,8 +157,13 @@ it('a right ends, and what waits for it, while a request waits', async () => {
   const token = await scriptToken('510', 'waits');
   stack.link.set({ up: false });
   const { body } = await startUnit((path, request) => stack.api(path, { ...request, token }));
+  const hash = hashToken(token);
+  const uses = async () => Number(await stack.redisClient.hget(stack.keys.token(hash), 'uses'));
+  const before = await uses();
   const waits = stack.api(`/executed_obs_units/${String(body.id)}?wait=replicated&timeout=4`, { token });
-  await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
+  // it has been let in
+  await eventually(async () => expect(await uses()).toBe(before + 1));
+  await stack.redisClient.hset(stack.keys.token(hash), { revoked: '1' });
   expect((await waits).status).toBe(401);
   stack.link.set({ up: true });
 });

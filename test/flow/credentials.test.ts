@@ -153,6 +153,22 @@ describe('a live socket ends within 5 s', () => {
   });
 });
 
+it('what was missed while no broadcaster ran is sent to nobody whose right ended meanwhile', async () => {
+  const token = await scriptToken('512', 'missed');
+  const socket = await open(token);
+  socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
+  await eventually(() => expect(socket.messages.join()).toContain('"type":"snapshot"'));
+  for (const pid of stack.parts.lambdas.broadcast.pids()) process.kill(pid, 'SIGKILL');
+  await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
+  const { body } = await startUnit(stack.api);
+  await stack.redisClient.del(stack.keys.broadcaster);
+  await eventually(async () => {
+    await stack.runSchedule('sweep');
+    expect(socket.isOpen()).toBe(false);
+  });
+  expect(socket.messages.join()).not.toContain(String(body.id));
+});
+
 it('a right ends, and what waits for it, while a request waits', async () => {
   const token = await scriptToken('510', 'waits');
   stack.link.set({ up: false });

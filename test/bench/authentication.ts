@@ -84,6 +84,7 @@ async function inRedis({ redisClient, keys }: TestStack): Promise<number> {
     local token = redis.call('HMGET', KEYS[1], 'principal', 'permissions', 'expires_at', 'revoked')
     local found = string.find(' ' .. token[2] .. ' ', ' write:observations ', 1, true)
     local owner = redis.call('HMGET', KEYS[2], 'active', 'permissions')
+    local are_loaded = redis.call('EXISTS', KEYS[2]) == 1
     found = string.find(' ' .. owner[2] .. ' ', ' write:observations ', 1, true)
     redis.call('HINCRBY', KEYS[1], 'uses', 1)
     redis.call('HSET', KEYS[1], 'used_at', i)`;

@@ -159,6 +159,7 @@ async function execute(parts: DrainParts, batch: readonly Transaction[]): Promis
   try {
     if (done.rows.length === 0) await redis.del(keys.mainDown);
     await mark(redis, keys, done.rows, done.lsn, now());
+    for (const transaction of batch) await restoreAccess(redis, keys, transaction);
     const recorded = new Set(done.rows.map(({ id }) => id));
     await release(
       redis,

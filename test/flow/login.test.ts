@@ -571,45 +571,50 @@ describe('when Redis has forgotten who there is', () => {
     await drainMessages(stack);
   });
 
-  it('a right that was taken while main is away is taken again, out of the copy', async () => {
-    const { redisClient, keys } = stack;
-    const { tokens } = stack.description;
-    addMember(stack, 'gus', 4002);
-    const gus = await logIn(stack, 'gus');
-    const made = await stack.api('/api/tokens', {
-      method: 'POST',
-      token: gus.accessToken,
-      body: { name: 't' },
-    });
-    const token = String(made.body.token);
-    await settleByHand(stack);
-    await drainMessages(stack);
-    await away.main();
-    await stack.api(`/api/tokens/${String(made.body.id)}`, { method: 'DELETE', token: tokens.admin });
-    await stack.api('/api/users/4002', { method: 'PUT', token: tokens.admin, body: { role: 'viewer' } });
-    const copies = await drainMessages(stack);
-    // a failover to a moment ago
-    for (const copy of copies) {
-      const message = readTransactionsMessage(copy);
-      if (message.kind === 'transaction') await redisClient.del(keys.transaction(message.transaction.id));
-    }
-    await redisClient.del(keys.pending);
-    await redisClient.hset(keys.token(hashToken(token)), { revoked: '0' });
-    await redisClient.hset(keys.user('4002'), {
-      role: 'observer',
-      permissions: rolePermissions.observer.join(' '),
-      stamp: '1',
-    });
-    expect([(await startUnitAs(token)).status, (await startUnitAs(gus.accessToken)).status]).toEqual([
-      201, 201,
-    ]);
-    expect(await applyByHand(stack, ...copies)).toEqual(copies.map((_copy, index) => index));
-    expect([(await startUnitAs(token)).status, (await startUnitAs(gus.accessToken)).status]).toEqual([
-      401, 403,
-    ]);
-    await redisClient.del(keys.mainDown);
-    await settleByHand(stack);
-  });
+  it.each(['away', 'in reach'])(
+    'a right that was taken is taken again, out of the copy, main %s',
+    async (where) => {
+      const { redisClient, keys } = stack;
+      const { tokens } = stack.description;
+      const id = where === 'away' ? 4002 : 4003;
+      addMember(stack, `gus-${id}`, id);
+      const gus = await logIn(stack, `gus-${id}`);
+      const made = await stack.api('/api/tokens', {
+        method: 'POST',
+        token: gus.accessToken,
+        body: { name: 't' },
+      });
+      const token = String(made.body.token);
+      await settleByHand(stack);
+      await drainMessages(stack);
+      if (where === 'away') await away.main();
+      await stack.api(`/api/tokens/${String(made.body.id)}`, { method: 'DELETE', token: tokens.admin });
+      await stack.api(`/api/users/${id}`, { method: 'PUT', token: tokens.admin, body: { role: 'viewer' } });
+      const copies = await drainMessages(stack);
+      // a failover to a moment ago
+      for (const copy of copies) {
+        const message = readTransactionsMessage(copy);
+        if (message.kind === 'transaction') await redisClient.del(keys.transaction(message.transaction.id));
+      }
+      await redisClient.del(keys.pending);
+      await redisClient.hset(keys.token(hashToken(token)), { revoked: '0' });
+      await redisClient.hset(keys.user(String(id)), {
+        role: 'observer',
+        permissions: rolePermissions.observer.join(' '),
+        stamp: '1',
+      });
+      const statuses = async () => [
+        (await startUnitAs(token)).status,
+        (await startUnitAs(gus.accessToken)).status,
+      ];
+      expect(await statuses()).toEqual([201, 201]);
+      const left = await applyByHand(stack, ...copies);
+      expect(left).toHaveLength(where === 'away' ? copies.length : 0);
+      expect(await statuses()).toEqual([401, 403]);
+      await redisClient.del(keys.mainDown);
+      await settleByHand(stack);
+    },
+  );
 });
 
 describe('the audit', () => {

@@ -47,8 +47,8 @@ export const handler = middy<unknown, void>().handler(async () => {
   const ends = Date.now() + settings.BROADCAST_LIFETIME_SECONDS * 1000;
   // a round can take long while a replica does not answer: a right ends all the same
   const rights = setInterval(() => {
-    broadcaster
-      .endRevoked(Date.now())
+    broadcaster.rights
+      .look(Date.now())
       .catch((error: unknown) => log.warn('rights could not be looked at', { error }));
   }, rightsMilliseconds);
   let renewedAt = Date.now();

@@ -10,12 +10,7 @@ import {
   type Connection,
   type Since,
 } from '../../lib/change-feed/connections.ts';
-import {
-  resumedMessage,
-  revokedMessage,
-  stateMessage,
-  type Heading,
-} from '../../lib/change-feed/protocol.ts';
+import { resumedMessage, stateMessage, type Heading } from '../../lib/change-feed/protocol.ts';
 import {
   nowhere,
   readBetween,
@@ -25,12 +20,12 @@ import {
   type FeedEntry,
 } from '../../lib/change-feed/read.ts';
 import { outboxEnd, relayOutbox } from '../../lib/change-feed/relay.ts';
-import { withoutRight } from '../../lib/change-feed/revocation.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import { noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { Mailbox, type MailboxSettings } from './mailbox.ts';
 import type { Disconnect, Post } from './post.ts';
+import { Rights } from './rights.ts';
 import { Subscriptions, type GoesOn } from './subscriptions.ts';
 import { eventTexts, readState, snapshotTexts } from './texts.ts';
 
@@ -44,7 +39,6 @@ export interface BroadcasterParts extends SmartQueryParts {
 const statePauseMilliseconds = 200;
 /** The buffer's ages change by time alone. */
 const bufferPauseMilliseconds = 1000;
-const credentialPauseMilliseconds = 2000;
 const settleMilliseconds = 300;
 const beginningsMilliseconds = 1000;
 /** A publication that was lost is made up for by then. */
@@ -68,6 +62,8 @@ export class Broadcaster {
   readonly #fence: number;
   readonly #newEpoch: string;
   readonly #mailbox: Mailbox;
+  /** ends what has lost its right; to be looked at between rounds too */
+  readonly rights: Rights;
   readonly #connections = new Map<string, Connection>();
   readonly #subscriptions = new Subscriptions();
   readonly #states = new Map<StateKind, State>();
@@ -84,7 +80,6 @@ export class Broadcaster {
   #readAt = 0;
   /** what the relay has seen; undefined: no replica answers, or none was asked yet */
   #outboxEnd: string | undefined;
-  #checkedAt = 0;
   #written = '';
   #isCut = false;
 
@@ -93,6 +88,7 @@ export class Broadcaster {
     this.#parts = parts;
     this.#fence = fence;
     this.#newEpoch = newEpoch;
+    this.rights = new Rights(parts, this.#connections, (id) => this.#forget(id));
     this.#mailbox = new Mailbox(
       parts.post,
       {
@@ -140,7 +136,7 @@ export class Broadcaster {
     const feed = await readFeed(redis, keys, this.#at, this.#newEpoch);
     await this.#look(feed, nowMilliseconds);
     // before anything is sent, and whatever becomes of that
-    await this.endRevoked(nowMilliseconds);
+    await this.rights.look(nowMilliseconds);
     this.#restartBroken(feed);
     // what throws before the positions move is done again in the next round
     await this.#sendEvents(feed.tails.observations.entries);
@@ -320,25 +316,6 @@ export class Broadcaster {
     const known = this.#states.get(channel.kind);
     const state = known && !known.isStale ? known : await this.#refresh(channel.kind, now);
     return [stateMessage('snapshot', this.#heading(channel.name, state.position), state.json, more)];
-  }
-
-  /** Whoever has lost the right to watch is told, and the connection ends. Looks every other second at most. */
-  async endRevoked(now: number): Promise<void> {
-    if (now - this.#checkedAt < credentialPauseMilliseconds) return;
-    this.#checkedAt = now;
-    const { redis, keys } = this.#parts;
-    for (const id of await withoutRight(redis, keys, [...this.#connections.values()], now)) {
-      this.#forget(id);
-      // one that takes nothing keeps nobody waiting
-      void this.#end(id);
-    }
-  }
-
-  async #end(id: string): Promise<void> {
-    const { post, disconnect } = this.#parts;
-    await post(id, revokedMessage).catch(() => 'gone');
-    await disconnect(id).catch(() => undefined);
-    await this.#drop(id);
   }
 
   #heading(channel: string, position: string): Heading {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { LiveSubscription, type LiveEvent } from '../../lib/client/live-client.ts';
+import { LiveSubscription, type LiveEvent } from '../../lib/client/live-subscription.ts';
 
 type Event = LiveEvent<'executed_obs_units'>;
 const base = { channel: 'executed_obs_units', epoch: 'e', fence: 1, data: null };

@@ -1,0 +1,54 @@
+/** Whoever has lost the right to watch is told, and the connection ends. */
+import { unregister, type Connection } from '../../lib/change-feed/connections.ts';
+import { revokedMessage } from '../../lib/change-feed/protocol.ts';
+import { withoutRight } from '../../lib/change-feed/revocation.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import type { Keys } from '../../lib/redis/keys.ts';
+import type { Disconnect, Post } from './post.ts';
+
+interface RightsParts {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly post: Post;
+  readonly disconnect: Disconnect;
+}
+
+const pauseMilliseconds = 2000;
+
+export class Rights {
+  readonly #parts: RightsParts;
+  readonly #connections: ReadonlyMap<string, Connection>;
+  readonly #forget: (id: string) => void;
+  #lookedAt = 0;
+
+  /** @param forget nothing more is sent to it */
+  constructor(
+    parts: RightsParts,
+    connections: ReadonlyMap<string, Connection>,
+    forget: (id: string) => void,
+  ) {
+    this.#parts = parts;
+    this.#connections = connections;
+    this.#forget = forget;
+  }
+
+  /** Looks every other second at most. */
+  async look(nowMilliseconds: number): Promise<void> {
+    if (nowMilliseconds - this.#lookedAt < pauseMilliseconds) return;
+    this.#lookedAt = nowMilliseconds;
+    const { redis, keys } = this.#parts;
+    for (const id of await withoutRight(redis, keys, [...this.#connections.values()], nowMilliseconds)) {
+      this.#forget(id);
+      // one that takes nothing keeps nobody waiting
+      void this.#end(id);
+    }
+  }
+
+  async #end(id: string): Promise<void> {
+    const { redis, keys, post, disconnect } = this.#parts;
+    await post(id, revokedMessage).catch(() => 'gone');
+    await disconnect(id).catch(() => undefined);
+    // what is left of it ends with its life
+    await unregister(redis, keys, id).catch(() => undefined);
+  }
+}

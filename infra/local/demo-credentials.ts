@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { algorithm, signAccessToken } from '../../lib/auth/access-token.ts';
 import { hashToken, mintApiToken } from '../../lib/auth/api-token.ts';
 import type { Role } from '../../lib/auth/permissions.ts';
+import { loadTokens } from '../../lib/auth/token-store.ts';
+import { loadUsers } from '../../lib/auth/user-store.ts';
+import { connectPostgres } from '../../lib/postgres/connect.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
 import type { Redis } from '../../lib/redis/client.ts';
 
@@ -60,8 +63,13 @@ export async function demoAccessToken(secrets: Secrets, role: Role, nowSeconds: 
   );
 }
 
-/** Tells Redis of the service's API token, as the function that mints tokens would. */
-export async function loadServiceToken(redis: Redis, keys: Keys, { serviceToken }: Secrets): Promise<void> {
+/** Tells Redis who there is: the service's API token, and whom main knows, as the sweeper would within a minute. */
+export async function loadPeople(
+  redis: Redis,
+  keys: Keys,
+  { serviceToken }: Secrets,
+  mainUrl: string,
+): Promise<void> {
   await redis.hset(keys.token(hashToken(serviceToken)), {
     id: '1',
     principal: users.service,
@@ -71,5 +79,12 @@ export async function loadServiceToken(redis: Redis, keys: Keys, { serviceToken 
     expires_at: '',
     revoked: '0',
   });
+  const main = connectPostgres({ url: mainUrl, applicationName: 'people' });
+  try {
+    await loadUsers(redis, keys, main);
+    await loadTokens(redis, keys, main);
+  } finally {
+    await main.end();
+  }
   await redis.set(keys.peopleLoaded, '1');
 }

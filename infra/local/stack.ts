@@ -14,13 +14,7 @@ import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { bundleFunctions, bundlePath } from '../bundle.ts';
 import { environment, functions, queues, schedules, webSocketStage, type FunctionName } from '../topology.ts';
-import {
-  demoAccessToken,
-  demoSecrets,
-  loadServiceToken,
-  tokenIssuer,
-  type Secrets,
-} from './demo-credentials.ts';
+import { demoAccessToken, demoSecrets, loadPeople, tokenIssuer, type Secrets } from './demo-credentials.ts';
 import { environmentOf, type LocalValues } from './environment.ts';
 import { startEventSource } from './event-source.ts';
 import { answerHttp } from './gateway/http-api.ts';
@@ -199,7 +193,7 @@ async function start(
     invoke(schedules[name].function, { source: 'aws.scheduler' });
 
   const keys = keysOf(values.REDIS_PREFIX ?? environment.REDIS_PREFIX.value);
-  await loadServiceToken(connectRedis(upstash), keys, secrets);
+  await loadPeople(connectRedis(upstash), keys, secrets, main.url);
   const warm = [lambdas.accept, lambdas.accept, lambdas.query, lambdas.apply, lambdas.confirm];
   const alsoWarm = [lambdas.authenticate, lambdas.connect];
   await Promise.all([...warm, ...alsoWarm].map((each) => each.warmUp()));

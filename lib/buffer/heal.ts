@@ -19,8 +19,17 @@ redis.call('HSET', tx, 'reference', a.reference, 'state', 'buffered', 'revision'
   'records', a.records, 'principal', a.principal, 'history', '[' .. cjson.encode({at = a.now_ms, state = 'buffered'}) .. ']')
 redis.call('ZADD', pending, a.stamp, a.reference)
 redis.call('HSET', overlay, 'b:' .. a.id, body, 's:' .. a.id, cjson.encode({state = 'buffered', verified = true}))
-local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms', 'stamp')
+local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms', 'stamp', 'base')
 local unit, start_ms = r[1], r[2]
+-- what its client is told who repeats it
+if a.start then
+  redis.call('HSET', tx, 'patch', a.start.patch, 'status', 201)
+elseif a.finish then
+  redis.call('HSET', tx, 'patch', a.finish.patch, 'status', unit and 200 or 202)
+  if r[4] then redis.call('HSET', tx, 'base', r[4]) end
+else
+  redis.call('HSET', tx, 'patch', '{}', 'status', 200)
+end
 if a.start then
   unit, start_ms = a.start.obs_unit_id, a.start.start_ms
   redis.call('HSET', record, 'obs_unit_id', unit, 'start_ms', start_ms, 'base', a.start.base)
@@ -44,8 +53,7 @@ return 1
 `);
 
 /**
- * Makes the buffer's entry of a transaction unless it is there. The answer to its client is not remembered again: a
- * retry with its key is the same transaction by its id.
+ * Makes the buffer's entry of a transaction unless it is there, with what its client is told who repeats it.
  */
 export async function heal(
   redis: Redis,

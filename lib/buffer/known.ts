@@ -6,7 +6,13 @@ import type { Transaction } from '../transaction/transaction.ts';
 
 /** What a transaction tells about its executed unit, for the accept script to judge later writes by. */
 export interface Known {
-  readonly start?: { readonly obs_unit_id: number; readonly start_ms: number; readonly base: string };
+  readonly start?: {
+    readonly obs_unit_id: number;
+    readonly start_ms: number;
+    readonly base: string;
+    /** what an answer says of it */
+    readonly patch: string;
+  };
   readonly finish?: {
     readonly status: string;
     readonly end_time: string;
@@ -26,6 +32,7 @@ export function knownOf({ id, aggregate, steps }: Pick<Transaction, 'id' | 'aggr
           obs_unit_id: Number(obs_unit_id),
           start_ms: Date.parse(text(start_time)),
           base: JSON.stringify({ id: aggregate, ...step.values }),
+          patch: JSON.stringify({ id: aggregate, ...step.values, transaction_id: id }),
         },
       };
     }

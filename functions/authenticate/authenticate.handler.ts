@@ -72,8 +72,10 @@ const byAddress = (step: Step) => async (request: Request) => {
 
 /** Who has a session is counted by it: many people may come from one address. */
 const bySession = (step: Step) => async (request: Request) => {
-  const session = readRefreshToken(readCookie(request, 'refresh'));
-  await countRequest(loginLimiter, request, session?.sessionId ?? request.sourceIp);
+  const { redis, keys } = parts;
+  const id = readRefreshToken(readCookie(request, 'refresh'))?.sessionId;
+  const isOne = id !== undefined && (await inTime(redis.exists(keys.session(id)))) === 1;
+  await countRequest(loginLimiter, request, isOne ? id : request.sourceIp);
   return step(parts, request);
 };
 

@@ -108,6 +108,7 @@ export async function exchangeCode(parts: LoginParts, request: Request): Promise
   const { code, code_verifier: verifier } = parse(exchangeBody, request.body);
   const principal = await inTime(takeLoginCode(redis, keys, code, verifier));
   const user = principal === undefined ? undefined : await inTime(readUser(redis, keys, principal));
+  if (principal !== undefined && !user) await requirePeople(redis, keys);
   if (!user?.active)
     throw problem.unauthorized('This login code has been used, is too old, or is not yours.');
   const refresh = mintRefreshToken(randomBytes(48));
@@ -151,6 +152,7 @@ async function welcome(parts: LoginParts, request: Request, member: Member): Pro
     subject: member.id,
     detail: { login: member.login, role: user.role, role_from: user.role_from },
     aggregate: userRowId(member.id),
+    stamp: user.stamp,
     build: (builder) => putUserRow(builder, user),
   });
   return user;

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { JWK } from 'jose';
 import { signAccessToken, type AccessTokenSettings } from '../../lib/auth/access-token.ts';
 import { isInReach, type GitHubSettings } from '../../lib/auth/github.ts';
+import { requirePeople } from '../../lib/auth/look-up.ts';
 import { rolePermissions } from '../../lib/auth/permissions.ts';
 import { inTime, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
 import {
@@ -53,6 +54,7 @@ export async function refreshSession(parts: SessionParts, request: Request): Pro
     case 'rotated':
   }
   const user = await inTime(readUser(redis, keys, rotation.principal));
+  if (!user) await requirePeople(redis, keys);
   if (!user?.active) throw problem.unauthorized('The session has ended. Please log in.');
   const { ends_at: endsAt, extended } = rotation;
   if (rotation.is_first) {

@@ -119,8 +119,8 @@ export async function createToken(
 }
 
 /**
- * A new token of the same name, scopes and length of life in the place of an old one of one's own, which ends. The new one is
- * told whatever becomes of the old one, since nobody will see it again.
+ * A new token of the same name, scopes and length of life in the place of an old one of one's own, which ends; one that is asked
+ * for with a token lives no longer than that. The new one is told whatever becomes of the old one, since nobody will see it again.
  * @throws ProblemError 404; 403 if the asking credential does not have all its scopes
  */
 export async function rotateToken(

@@ -76,6 +76,7 @@ export async function changeUser(
       ...(reason !== undefined && { reason }),
     },
     aggregate: userRowId(principal),
+    stamp: after.stamp,
     build: (builder) => putUserRow(builder, after),
   });
   return after;

@@ -289,6 +289,7 @@ export class Broadcaster {
         for (const text of texts) this.#put(id, name, position, text, false);
       } catch (error) {
         this.#parts.log.warn('a subscription waits for its snapshot', { channel: name, error });
+        this.#subscriptions.postpone(beginner);
       }
     }
   }

@@ -34,10 +34,12 @@ export class Rights {
 
   /** Looks every other second at most. */
   async look(nowMilliseconds: number): Promise<void> {
-    if (nowMilliseconds - this.#lookedAt < pauseMilliseconds) return;
-    this.#lookedAt = nowMilliseconds;
+    const connections = [...this.#connections.values()];
+    if (connections.length === 0 || nowMilliseconds - this.#lookedAt < pauseMilliseconds) return;
     const { redis, keys } = this.#parts;
-    for (const id of await withoutRight(redis, keys, [...this.#connections.values()], nowMilliseconds)) {
+    const worthless = await withoutRight(redis, keys, connections, nowMilliseconds);
+    this.#lookedAt = nowMilliseconds;
+    for (const id of worthless) {
       this.#forget(id);
       // one that takes nothing keeps nobody waiting
       void this.#end(id);
@@ -46,9 +48,9 @@ export class Rights {
 
   async #end(id: string): Promise<void> {
     const { redis, keys, post, disconnect } = this.#parts;
+    // first, so that no other look finds it; what is left of it ends with its life
+    await unregister(redis, keys, id).catch(() => undefined);
     await post(id, revokedMessage).catch(() => 'gone');
     await disconnect(id).catch(() => undefined);
-    // what is left of it ends with its life
-    await unregister(redis, keys, id).catch(() => undefined);
   }
 }

@@ -82,6 +82,12 @@ export class Subscriptions {
     this.#noted.set(key, noteOf(beginner, since, hasGap));
   }
 
+  /** It could not begin: the others come first. */
+  postpone(beginner: Beginner): void {
+    const key = keyOf(beginner.id, beginner.channel.name);
+    if (this.#beginning.delete(key)) this.#beginning.set(key, beginner);
+  }
+
   forget(id: string): void {
     for (const watchers of this.#live.values()) watchers.delete(id);
     for (const [key, beginner] of this.#beginning) if (beginner.id === id) this.#beginning.delete(key);

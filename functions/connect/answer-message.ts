@@ -4,7 +4,6 @@ import {
   changeSubscription,
   readConnections,
   subscriptionsPerConnection,
-  unregister,
 } from '../../lib/change-feed/connections.ts';
 import {
   clientMessage,
@@ -25,7 +24,7 @@ interface Parts {
 interface Answer {
   /** sent back at once; what a subscription brings comes from the broadcaster */
   readonly reply?: string;
-  readonly hasSubscribed?: boolean;
+  readonly needsBroadcaster?: boolean;
 }
 
 const messagesPerSecond = 20;
@@ -91,8 +90,9 @@ async function perform(
       if (!connection) return unregistered;
       // who watches nothing yet is looked at by no broadcaster
       if ((await withoutRight(redis, keys, [connection], nowMilliseconds)).length > 0) {
-        await unregister(redis, keys, id);
-        return { reply: revokedMessage };
+        // a broadcaster learns of it, and ends the connection
+        await changeSubscription(redis, keys, id, { channel: name, remove: true });
+        return { reply: revokedMessage, needsBroadcaster: true };
       }
       const permission = permissionOf(channel);
       if (!connection.permissions.includes(permission)) {
@@ -103,7 +103,7 @@ async function perform(
         const detail = `A connection has at most ${subscriptionsPerConnection} subscriptions.`;
         return fail('too_many_subscriptions', detail, name);
       }
-      return outcome === 'gone' ? unregistered : { hasSubscribed: true };
+      return outcome === 'gone' ? unregistered : { needsBroadcaster: true };
     }
   }
 }

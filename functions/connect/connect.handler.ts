@@ -38,13 +38,13 @@ export const handler = middy<Event, APIGatewayProxyStructuredResultV2>()
         return { statusCode: 200 };
       default: {
         const { connectionId, requestTimeEpoch } = event.requestContext;
-        const { reply, hasSubscribed } = await answerMessage(
+        const { reply, needsBroadcaster } = await answerMessage(
           { redis, keys },
           connectionId,
           event.body ?? '',
           requestTimeEpoch,
         );
-        if (hasSubscribed) await needBroadcaster();
+        if (needsBroadcaster) await needBroadcaster();
         return { statusCode: 200, ...(reply !== undefined && { body: reply }) };
       }
     }

@@ -12,7 +12,7 @@ import { applyTransactions, type Applied } from '../../lib/postgres/apply.ts';
 import type { Pool } from '../../lib/postgres/connect.ts';
 import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
-import type { Transaction } from '../../lib/transaction/transaction.ts';
+import { isQuiet, type Transaction } from '../../lib/transaction/transaction.ts';
 
 export interface DrainParts {
   readonly redis: Redis;
@@ -62,6 +62,8 @@ export async function drain(
     mine = [];
     if (batch.mainIsAway) {
       await giveBack(parts, batch.transactions);
+      // also what Redis has again: what it means may have been lost apart from it
+      await restore(parts, copies);
       return result(copies, outcomes, {
         mainAnswered: false,
         applied,
@@ -159,13 +161,13 @@ async function execute(parts: DrainParts, batch: readonly Transaction[]): Promis
   try {
     if (done.rows.length === 0) await redis.del(keys.mainDown);
     await mark(redis, keys, done.rows, done.lsn, now());
-    for (const transaction of batch) await restoreAccess(redis, keys, transaction);
     const recorded = new Set(done.rows.map(({ id }) => id));
     await release(
       redis,
       keys,
       batch.filter(({ id }) => !recorded.has(id)),
     );
+    await restore(parts, batch);
     return { ...done, isTold: true };
   } catch (error) {
     // Main has it. What Redis holds as pending the sweeper sees to; of what it never had only the copy can tell it.
@@ -176,12 +178,22 @@ async function execute(parts: DrainParts, batch: readonly Transaction[]): Promis
 
 async function giveBack({ redis, keys, now, log }: DrainParts, batch: readonly Transaction[]): Promise<void> {
   try {
-    for (const transaction of batch) {
-      await heal(redis, keys, transaction, now());
-      await restoreAccess(redis, keys, transaction);
-    }
+    for (const transaction of batch) await heal(redis, keys, transaction, now());
     await release(redis, keys, batch);
   } catch (error) {
     log.warn('redis did not take transactions back', { error });
+  }
+}
+
+/** Rights that Redis may have forgotten. What cannot be read keeps nothing else from its turn. */
+async function restore(
+  { redis, keys, log }: DrainParts,
+  transactions: readonly Transaction[],
+): Promise<void> {
+  for (const transaction of transactions) {
+    if (!isQuiet(transaction)) continue;
+    await restoreAccess(redis, keys, transaction).catch((error: unknown) =>
+      log.warn('a change of rights was not restored', { transaction: transaction.id, error }),
+    );
   }
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { mergeEvents, readEvents, readRecentEvents } from '../../lib/auth/audit.ts';
-import { authenticate, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
+import { authenticate, authenticateAgain, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
 import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
 import { conditional } from '../../lib/http/conditional.ts';
 import { parse } from '../../lib/http/parse.ts';
@@ -178,7 +178,7 @@ export const handler = serve('query', {
 /** Who has waited for an answer may have lost the right to it. @throws ProblemError */
 async function stillMay(request: Request): Promise<void> {
   const now = Date.now();
-  if (now - request.receivedAt > longMilliseconds) await authenticate(parts, { ...request, receivedAt: now });
+  if (now - request.receivedAt > longMilliseconds) await authenticateAgain(parts, request, now);
 }
 
 function ok(body: unknown): Reply {

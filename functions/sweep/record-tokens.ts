@@ -1,4 +1,5 @@
 /** Brings to main what Redis alone knows of tokens: how often they were used, and an end of which main was never told. */
+import type { AuditAction } from '../../lib/auth/audit.ts';
 import type { KnownToken, StoredToken } from '../../lib/auth/token-store.ts';
 import { accept, withStamp } from '../../lib/buffer/accept.ts';
 import { transactionMessage } from '../../lib/queue/messages.ts';
@@ -58,6 +59,13 @@ export async function recordEnds(
       operation: 'revokeToken',
       id: derivedUuid('revocation', token.id),
       values: { revoked_at: isoTime(nowMilliseconds) },
+      event: {
+        at: isoTime(nowMilliseconds),
+        principal: token.principal,
+        action: 'token.revoked' satisfies AuditAction,
+        subject: token.id,
+        detail: { name: token.name, owner: token.principal, recorded_by: 'sweep' },
+      },
     })),
     nowMilliseconds,
   );
@@ -69,6 +77,8 @@ interface Told {
   /** of the transaction: the same for the same news */
   readonly id: string;
   readonly values: Readonly<Record<string, string | number | null>>;
+  /** of the audit */
+  readonly event?: Parameters<TransactionBuilder['create']>[1];
 }
 
 async function record(
@@ -77,12 +87,13 @@ async function record(
   nowMilliseconds: number,
 ): Promise<number> {
   const messages: string[] = [];
-  for (const { token, operation, id, values } of news) {
+  for (const { token, operation, id, values, event } of news) {
     const { principal } = token;
     const heading = { id, stamp: nowMilliseconds * 1000, aggregate: token.id, principal, operation };
-    const transaction = new TransactionBuilder(heading, () => token.id)
-      .update('api_token', token.id, values)
-      .build();
+    const builder = new TransactionBuilder(heading, () => derivedUuid('event', id));
+    builder.update('api_token', token.id, values);
+    if (event) builder.create('audit_event', event);
+    const transaction = builder.build();
     const verdict = await accept(redis, keys, {
       claimant: { kind: 'none', principalId: principal },
       permission: '',

@@ -1,5 +1,6 @@
 /** Every minute: whatever a lost message has left lying is taken up again. With every message lost all still completes. */
 import middy from '@middy/core';
+import { markLoaded } from '../../lib/auth/people.ts';
 import { loadTokens } from '../../lib/auth/token-store.ts';
 import { loadUsers } from '../../lib/auth/user-store.ts';
 import { listConnections, pruneConnections } from '../../lib/change-feed/connections.ts';
@@ -64,9 +65,10 @@ export const handler = middy<unknown, void>().handler(async () => {
       await loadUsers(redis, keys, replica);
       return loadTokens(redis, keys, replica);
     });
-    await redis.set(keys.peopleLoaded, '1');
+    const areLoaded = await markLoaded(redis, keys, now);
     const parts = { redis, keys, transactions, budgetBytes: settings.BUFFER_BUDGET_BYTES };
-    return { ended: await recordEnds(parts, tokens, now), used: await recordUsage(parts, tokens, now) };
+    const ended = await recordEnds(parts, tokens, now);
+    return { areLoaded, ended, used: await recordUsage(parts, tokens, now) };
   });
   await step('trim', () => trimFeed(redis, keys, now));
   await step('outbox', async () => {

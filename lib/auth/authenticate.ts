@@ -22,26 +22,42 @@ export interface AuthenticationParts {
  * @throws ProblemError 401, 403, 429, or 503 if it cannot be told
  */
 export async function authenticate(parts: AuthenticationParts, request: Request): Promise<Principal> {
-  const { redis, keys, limiter } = parts;
-  const credential = readCredential(request.headers.authorization);
-  if (credential.kind === 'api-token') {
-    const checked = checkToken(redis, keys, credential, request.receivedAt);
-    return admit(request, checked, countRequest(limiter, request, `token:${credential.hash}`));
-  }
-  const session = await parts.verifyAccessToken(credential.jwt);
-  const checked = checkSession(redis, keys, session);
-  return admit(request, checked, countRequest(limiter, request, `user:${session.id}`));
-}
-
-/** That a credential is good matters before how often it comes. */
-async function admit(
-  { route }: Request,
-  checked: Promise<Principal>,
-  counted: Promise<void>,
-): Promise<Principal> {
-  const [who, often] = await Promise.allSettled([checked, counted]);
+  const claimed = await readClaimed(parts, request);
+  const counted = countRequest(parts.limiter, request, claimed.countedAs);
+  // that a credential is good matters before how often it comes
+  const [who, often] = await Promise.allSettled([claimed.check(request.receivedAt), counted]);
   if (who.status === 'rejected') throw who.reason;
   if (often.status === 'rejected') throw often.reason;
-  requireAccess(who.value, route.access);
+  requireAccess(who.value, request.route.access);
   return who.value;
+}
+
+/** That who has been let in may still; it is not counted again. @throws ProblemError 401, 403, 503 */
+export async function authenticateAgain(
+  parts: AuthenticationParts,
+  request: Request,
+  nowMilliseconds: number,
+): Promise<void> {
+  const claimed = await readClaimed(parts, request);
+  requireAccess(await claimed.check(nowMilliseconds), request.route.access);
+}
+
+interface Claimed {
+  readonly countedAs: string;
+  readonly check: (nowMilliseconds: number) => Promise<Principal>;
+}
+
+async function readClaimed(
+  { redis, keys, verifyAccessToken }: AuthenticationParts,
+  { headers }: Request,
+): Promise<Claimed> {
+  const credential = readCredential(headers.authorization);
+  if (credential.kind === 'api-token') {
+    return {
+      countedAs: `token:${credential.hash}`,
+      check: (now) => checkToken(redis, keys, credential, now),
+    };
+  }
+  const session = await verifyAccessToken(credential.jwt);
+  return { countedAs: `user:${session.id}`, check: () => checkSession(redis, keys, session) };
 }

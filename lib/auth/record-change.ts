@@ -35,6 +35,8 @@ export interface Change {
   readonly detail?: Readonly<Record<string, string | number | boolean | null>>;
   /** the row that changes, if one does */
   readonly aggregate?: string;
+  /** µs: where the change stands among others of the row; default: when it was asked for */
+  readonly stamp?: number;
   readonly build?: (builder: TransactionBuilder) => unknown;
 }
 
@@ -57,7 +59,7 @@ export async function recordChange(
   const event = { id: newId(request), at, principal, action, subject, detail };
   const heading = {
     id,
-    stamp: request.receivedAt * 1000,
+    stamp: change.stamp ?? request.receivedAt * 1000,
     aggregate: change.aggregate ?? id,
     principal,
     operation,

@@ -101,12 +101,16 @@ export async function putToken(redis: Redis, keys: Keys, token: StoredToken): Pr
   await putTokens(redis, keys, [token]);
 }
 
+const revokeScript = script(`
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'revoked', '1')
+return 1
+`);
+
 /** Takes effect with the next request. @returns false if Redis does not know it */
 export async function revokeToken(redis: Redis, keys: Keys, id: string): Promise<boolean> {
   const hash = z.nullable(z.string()).parse(await redis.get(keys.tokenById(id)));
-  if (hash === null) return false;
-  await redis.hset(keys.token(hash), { revoked: '1' });
-  return true;
+  return hash !== null && (await revokeScript(redis, [keys.token(hash)], [])) === 1;
 }
 
 /** What makes an API token one, in its hash. */

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
+import { keyLocking } from '../redis/script.ts';
 import { feedSeconds, streams, type Change, type StreamName } from './append.ts';
 
 export interface FeedEntry {
@@ -47,9 +48,9 @@ if #found == 0 then
 end
 return found`;
 // the typed commands reorder entries by key
-const betweenLua = `return redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])`;
-const afterLua = `local found = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])${markLua}`;
-const lastLua = `local found = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)${markLua}`;
+const betweenLua = `${keyLocking}return redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])`;
+const afterLua = `${keyLocking}local found = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])${markLua}`;
+const lastLua = `${keyLocking}local found = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)${markLua}`;
 
 /**
  * What each stream holds after the position given for it, in one round trip. @param newEpoch used if there is none yet

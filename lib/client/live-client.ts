@@ -143,9 +143,11 @@ export class LiveClient {
   }
 
   #ask(subscription: Pick<LiveSubscription<ChannelName>, 'channel' | 'since' | 'askedAt'>): void {
+    // one that opens asks for all
+    if (this.#socket?.readyState !== 1) return;
     const { channel, since } = subscription;
     subscription.askedAt = Date.now();
-    this.#socket?.send(JSON.stringify({ type: 'subscribe', channel, ...(since && { since }) }));
+    this.#socket.send(JSON.stringify({ type: 'subscribe', channel, ...(since && { since }) }));
   }
 
   #lost(socket: WebSocket): void {

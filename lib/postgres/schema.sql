@@ -666,6 +666,7 @@ declare
   item jsonb;
   stamp bigint := (tx ->> 'stamp')::bigint;
   present jsonb;
+  put_stamp bigint;
 begin
   for step in select value from jsonb_array_elements(tx -> 'steps') loop
     case step ->> 'kind'
@@ -674,10 +675,12 @@ begin
     when 'put' then
       -- nobody needs to know whether it is there: the site may have forgotten
       present := buffered_row(step ->> 'table', (step ->> 'id')::uuid);
+      -- a row that carries its own stamp was put in that order at the site, whatever order it is recorded in
+      put_stamp := coalesce((step -> 'values' ->> 'stamp')::bigint, stamp);
       if present is null then
         perform insert_row(step ->> 'table', (step ->> 'id')::uuid, step -> 'values');
-      else
-        perform update_row(step ->> 'table', (step ->> 'id')::uuid, step -> 'values', stamp, present);
+      elsif coalesce((present ->> 'stamp')::bigint, 0) <= put_stamp then
+        perform update_row(step ->> 'table', (step ->> 'id')::uuid, step -> 'values', put_stamp, present);
       end if;
     when 'bulk_create' then
       for item in select value from jsonb_array_elements(step -> 'rows') loop

@@ -8,7 +8,7 @@ export type Script = (
 ) => Promise<unknown>;
 
 /** Without this first line a script would hold Upstash's lock on the whole database; with it, on its KEYS alone. */
-const keyLocking = '#!lua flags=allow-key-locking\n';
+export const keyLocking = '#!lua flags=allow-key-locking\n';
 
 /**
  * A server-side script: one atomic step, one round trip once Redis knows it.

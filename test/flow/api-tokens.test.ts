@@ -142,6 +142,16 @@ it('a token ends itself, or takes its own place, and main learns of it', async (
   expect(rows).toMatchObject([{ detail: { with_token: renewed.body.id, owner: '601' } }]);
 });
 
+it('a token that ends does not live longer by taking its own place', async () => {
+  const { body: old } = await make({ name: 'ends', expires_in_days: 2 });
+  const path = `/api/tokens/${String(old.id)}/rotate`;
+  const { body: own } = await stack.api(path, { method: 'POST', token: String(old.token) });
+  expect(own.expires_at).toBe(old.expires_at);
+  const again = `/api/tokens/${String(own.id)}/rotate`;
+  const { body } = await stack.api(again, { method: 'POST', token: observer });
+  expect(Date.parse(String(body.expires_at))).toBeGreaterThanOrEqual(Date.parse(String(old.expires_at)));
+});
+
 it('a token is not renewed by who has less than it, nor when it has ended', async () => {
   const { body: whole } = await make({ name: 'whole' });
   const { body: narrow } = await make({ name: 'narrow', scopes: ['manage:tokens'] });
@@ -222,6 +232,11 @@ it('an end of which main was never told is told again', async () => {
   await stack.redisClient.hset(stack.keys.token(hash), { revoked: '1' });
   await stack.runSchedule('sweep');
   await eventually(async () => expect((await rowOf(body.id))?.revoked_at).toBeInstanceOf(Date));
+  const { rows } = await stack.main.query<{ detail: object }>(
+    "select detail from audit_event where action = 'token.revoked' and subject = $1",
+    [body.id],
+  );
+  expect(rows).toMatchObject([{ detail: { owner: '601', recorded_by: 'sweep' } }]);
 });
 
 it('with the link cut tokens are made and revoked all the same, and main learns of both', async () => {
@@ -256,6 +271,7 @@ it('what Redis has forgotten is loaded again, and what was revoked stays so', as
   for (const { token } of [good, bad]) await redisClient.del(keys.token(hashToken(String(token))));
   await redisClient.del(keys.peopleLoaded, keys.tokensOf('601'));
   expect((await stack.api('/auth/me', { token: String(good.token) })).status).toBe(503);
+  await redisClient.set(keys.peopleLoadedFirst, '0'); // copies would have come back by now
   await stack.runSchedule('sweep');
   expect((await stack.api('/auth/me', { token: String(good.token) })).status).toBe(200);
   expect((await start(good.token)).status).toBe(201);

@@ -106,6 +106,9 @@ describe('API2 broken authentication', () => {
         body: { code: 'g'.repeat(43), code_verifier: 'h'.repeat(43) },
       });
     expect((await untilRefused(guess)).some(({ status }) => status === 429)).toBe(true);
+    const madeUp = () =>
+      withCookie(stack, '/auth/refresh', `__Host-ops_refresh=${randomUUID().slice(0, 22)}.${'z'.repeat(43)}`);
+    expect((await untilRefused(madeUp)).some(({ status }) => status === 429)).toBe(true);
     expect((await withCookie(stack, '/auth/refresh', mine.cookie)).status).toBe(200);
   });
 

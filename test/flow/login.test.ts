@@ -478,6 +478,9 @@ describe('an admin', () => {
       expect((await Promise.all(both)).map(({ status }) => status)).toEqual([200, 200]);
       const { body } = await stack.api('/api/users', { token });
       expect(body).toContainEqual(expect.objectContaining({ id: '3004', role: 'viewer', active: false }));
+      await settleByHand(stack);
+      const { rows } = await stack.main.query("select role, active from ops_user where principal = '3004'");
+      expect(rows).toEqual([{ role: 'viewer', active: false }]);
       await change(token, '3004', { active: true, role: null });
     }
   });
@@ -565,8 +568,12 @@ describe('when Redis has forgotten who there is', () => {
     expect((await startUnitAs(String(made.body.token))).status).toBe(503);
     expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
     await stack.runSchedule('sweep');
-    expect((await stack.api('/auth/me', asAdmin)).status).toBe(200);
     expect((await me(flo.accessToken)).status).toBe(401);
+    // what the replica does not know may still be on its way to Redis
+    expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
+    await redisClient.set(keys.peopleLoadedFirst, '0');
+    await stack.runSchedule('sweep');
+    expect((await stack.api('/auth/me', asAdmin)).status).toBe(200);
     expect((await visitGitHub(stack, 'flo')).landed?.searchParams.get('error')).toBe('access_denied');
     await drainMessages(stack);
   });
@@ -615,6 +622,35 @@ describe('when Redis has forgotten who there is', () => {
       await settleByHand(stack);
     },
   );
+});
+
+it('a revocation is not forgotten because its copy came before the token was loaded', async () => {
+  const { redisClient, keys } = stack;
+  addMember(stack, 'hal', 4004);
+  const hal = await logIn(stack, 'hal');
+  const made = await stack.api('/api/tokens', {
+    method: 'POST',
+    token: hal.accessToken,
+    body: { name: 't' },
+  });
+  const [id, token] = [String(made.body.id), String(made.body.token)];
+  await settleByHand(stack);
+  await eventually(async () => {
+    const { rowCount } = await stack.replica.query('select from api_token where id = $1', [id]);
+    expect(rowCount).toBe(1);
+  });
+  await drainMessages(stack);
+  await away.main();
+  await stack.api(`/api/tokens/${id}`, { method: 'DELETE', token: stack.description.tokens.admin });
+  const copies = await drainMessages(stack);
+  await redisClient.del(keys.token(hashToken(token)), keys.tokenById(id));
+  await applyByHand(stack, ...copies);
+  await stack.runSchedule('sweep');
+  expect((await me(token)).status).toBe(200);
+  await applyByHand(stack, ...copies);
+  expect((await me(token)).status).toBe(401);
+  await redisClient.del(keys.mainDown);
+  await settleByHand(stack);
 });
 
 describe('the audit', () => {

@@ -129,6 +129,39 @@ describe('the server-side function of main', () => {
     expect(outcomeOf(rows, well)).toBe('applied');
   });
 
+  it('puts a row that carries its own stamp in that order, whatever order it is recorded in', async () => {
+    const user = (id: string, own: number, active: boolean, recorded: number) => {
+      const made = builder(id, recorded);
+      const name = `put ${own}`;
+      return made
+        .put('ops_user', id, {
+          ...{ principal: String(clock).slice(-9), login: 'l', name, role: 'viewer', role_from: 'github' },
+          ...{ active, last_login_at: null, stamp: own, created_at: '2026-10-01T00:00:00.000Z' },
+        })
+        .build();
+    };
+    const seen = async (id: string) =>
+      (await main.pool.query('select name, active from ops_user where id = $1', [id])).rows[0] as unknown;
+    for (const order of [
+      [1, 2, 3],
+      [1, 3, 2],
+      [3, 1, 2],
+      [2, 3, 1],
+    ]) {
+      const id = randomUUID();
+      clock += 1000;
+      for (const [n, own] of order.entries()) await apply(user(id, own, own !== 3, clock + n));
+      expect(await seen(id), String(order)).toEqual({ name: 'put 3', active: false });
+    }
+    // what others change there by plain SQL stays until somebody changes it here
+    const id = randomUUID();
+    clock += 1000;
+    await apply(user(id, 1, true, clock));
+    await main.pool.query('update ops_user set active = false where id = $1', [id]);
+    await apply(user(id, 2, true, clock + 1));
+    expect(await seen(id)).toEqual({ name: 'put 2', active: false });
+  });
+
   it('takes texts that jsonb refuses, rather than nothing of the batch', async () => {
     const [odd, healthy] = [randomUUID(), randomUUID()];
     const made = builder(odd);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { drain, type DrainParts } from '../../functions/process/drain.ts';
 import { freePort } from '../../infra/local/ports.ts';
 import { streams } from '../../lib/change-feed/append.ts';
+import { connectPostgres } from '../../lib/postgres/connect.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
@@ -51,4 +52,41 @@ it('keeps the copy of what it could not tell Redis, and who watches is told when
   expect(second.copies).toEqual(['recorded']);
   expect(await rows()).toBe(1);
   expect(JSON.stringify(await told())).toContain(copy.id);
+});
+
+it('heals what it can read of a batch, also when one change of rights means nothing to it', async () => {
+  const [odd, plain] = [randomUUID(), randomUUID()];
+  const heading = (aggregate: string, operation: string) => ({
+    id: randomUUID(),
+    stamp: Date.now() * 1000,
+    aggregate,
+    principal: '1',
+    operation,
+  });
+  const values = { obs_unit_id: 7, status: 'running', start_time: '2026-10-01T00:00:00.000Z' };
+  const copies = [
+    new TransactionBuilder(heading(odd, 'changeUser'), randomUUID)
+      .put('ops_user', odd, { principal: '7', role: 'of a later release' })
+      .build(),
+    (() => {
+      const builder = new TransactionBuilder(heading(plain, 'start'), randomUUID);
+      builder.create('executed_obs_unit', values, plain);
+      return builder.build();
+    })(),
+  ];
+  const nowhere = connectPostgres({
+    url: `postgres://127.0.0.1:${await freePort()}/none`,
+    applicationName: 'test',
+  });
+  const parts = { redis: redis.client, keys, main: nowhere, startWaitSeconds: 900, now: Date.now };
+  const lines: string[] = [];
+  const log = createLog('warn', {}, (line) => lines.push(line));
+  const options = { deadline: Date.now() + 60_000, always: false };
+  expect((await drain({ ...parts, log }, copies, options)).mainAnswered).toBe(false);
+  for (const { id } of copies) expect(await redis.client.exists(keys.transaction(id))).toBe(1);
+  // now main counts as away, and the copies come again
+  await redis.client.set(keys.mainDown, '1');
+  await drain({ ...parts, log }, copies, options);
+  expect(lines.join()).toContain('a change of rights was not restored');
+  await nowhere.end();
 });

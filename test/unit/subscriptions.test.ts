@@ -13,6 +13,28 @@ const connection = (...subscriptions: Subscription[]): Connection => ({
 const live = { channel: units, asked: 1, live: true };
 const since = { epoch: 'e', position: '1-0' };
 
+it('one that cannot begin lets the others come first', () => {
+  const subscriptions = new Subscriptions();
+  const asked = ['executed_obs_units', 'buffer', 'transfer.overview'].map((channel) => ({
+    channel,
+    live: false,
+    asked: 1,
+  }));
+  const connection = { id: 'a', principal: '1', permissions: [], connectedAt: 0, subscriptions: asked };
+  subscriptions.open(connection, undefined);
+  const [first] = subscriptions.beginning;
+  if (!first) throw new Error('nothing begins');
+  subscriptions.postpone(first);
+  expect(subscriptions.beginning.map(({ channel }) => channel.name)).toEqual([
+    'buffer',
+    'transfer.overview',
+    'executed_obs_units',
+  ]);
+  subscriptions.begun(first);
+  subscriptions.postpone(first);
+  expect(subscriptions.beginning).toHaveLength(2);
+});
+
 it('goes on where the last broadcaster was, if that left word; otherwise it begins, and says that it has a gap', () => {
   const after = new Subscriptions();
   after.open(connection(live), { states: true, events: true });

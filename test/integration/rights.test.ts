@@ -1,0 +1,72 @@
+/** Which connections a broadcaster ends, and that it misses no chance to. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Rights } from '../../functions/broadcast/rights.ts';
+import type { Connection } from '../../lib/change-feed/connections.ts';
+import { connectRedis } from '../../lib/redis/client.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { freePort } from '../../infra/local/ports.ts';
+import { eventually } from '../support/eventually.ts';
+import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+
+let redis: TestRedis;
+const keys = keysOf('rights');
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.stop());
+
+function broadcaster(client = redis.client) {
+  const connections = new Map<string, Connection>();
+  const [forgotten, disconnected]: [string[], string[]] = [[], []];
+  const parts = {
+    redis: client,
+    keys,
+    post: async () => 'sent' as const,
+    disconnect: async (id: string) => void disconnected.push(id),
+  };
+  const rights = new Rights(parts, connections, (id) => {
+    connections.delete(id);
+    forgotten.push(id);
+  });
+  return { connections, rights, forgotten, disconnected };
+}
+
+const revoked: Connection = {
+  id: 'one',
+  principal: '7',
+  permissions: ['read:observations'],
+  sessionId: 'ended',
+  connectedAt: 0,
+  subscriptions: [],
+};
+
+it('looks at once when the first connections come, however lately it looked at none', async () => {
+  await redis.client.set(keys.revokedSession('ended'), '1');
+  const { connections, rights, forgotten, disconnected } = broadcaster();
+  await rights.look(10_000);
+  connections.set('one', revoked);
+  await rights.look(10_100);
+  expect(forgotten).toEqual(['one']);
+  await eventually(() => expect(disconnected).toEqual(['one']));
+});
+
+it('looks again at once when it could not look', async () => {
+  const { connections, rights } = broadcaster(
+    connectRedis({ url: `http://127.0.0.1:${await freePort()}`, token: randomUUID() }),
+  );
+  connections.set('one', revoked);
+  await expect(rights.look(10_000)).rejects.toThrow();
+  await expect(rights.look(10_100)).rejects.toThrow();
+});
+
+it('looks no more often than every other second', async () => {
+  const { connections, rights, forgotten } = broadcaster();
+  connections.set('good', { ...revoked, id: 'good', sessionId: 'going on' });
+  await rights.look(10_000);
+  await redis.client.set(keys.revokedSession('going on'), '1');
+  await rights.look(11_900);
+  expect(forgotten).toEqual([]);
+  await rights.look(12_000);
+  expect(forgotten).toEqual(['good']);
+});

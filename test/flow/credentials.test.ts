@@ -88,14 +88,26 @@ describe('what was revoked before it is used', () => {
     await expect(connectPlainSocket(stack.description.websocket, early)).rejects.toThrow('401');
   });
 
-  it('brings not even a snapshot to a socket that watched nothing so far', async () => {
-    const token = await scriptToken('508', 'idle');
-    const socket = await open(token);
-    await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
-    socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
-    await eventually(() => expect(socket.messages.join()).toContain('"code":"revoked"'));
-    await eventually(() => expect(socket.isOpen()).toBe(false), { timeoutMs: 5000 });
-    expect(socket.messages.join()).not.toContain('snapshot');
+  it('brings not even a snapshot to a socket that watched nothing so far, and ends it', async () => {
+    // a broadcaster runs, which looks at what it knows every other second
+    const watcher = await open(await scriptToken('508', 'watcher'));
+    watcher.send({ type: 'subscribe', channel: 'executed_obs_units' });
+    await eventually(() => expect(watcher.messages.join()).toContain('"type":"snapshot"'));
+    const tokens = await Promise.all([1, 2, 3].map((n) => scriptToken(`508${n}`, `idle ${n}`)));
+    const idle = await Promise.all(tokens.map(open));
+    for (const token of tokens) {
+      await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
+    }
+    // one after the other within that time: at most one of them is looked at by chance
+    for (const socket of idle) {
+      socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
+      await eventually(() => expect(socket.messages.length).toBeGreaterThan(0));
+    }
+    for (const socket of idle) {
+      await eventually(() => expect(socket.isOpen()).toBe(false), { timeoutMs: 5000 });
+      expect(socket.messages.join()).toContain('"code":"revoked"');
+      expect(socket.messages.join()).not.toContain('snapshot');
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { mergeEvents, readEvents, readRecentEvents } from '../../lib/auth/audit.ts';
+import { auditActions, mergeEvents, readEvents, readRecentEvents } from '../../lib/auth/audit.ts';
 import { authenticate, authenticateAgain, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
 import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
 import { conditional } from '../../lib/http/conditional.ts';
@@ -62,6 +62,9 @@ const transactionsQuery = z.strictObject({
   cursor: z.optional(z.string()),
 });
 const auditQuery = z.strictObject({
+  principal: z.optional(z.string()),
+  action: z.optional(z.enum(auditActions)),
+  subject: z.optional(z.string()),
   limit: z._default(boundedInteger(1, 1000), 100),
   cursor: z.optional(z.string()),
 });
@@ -159,16 +162,16 @@ export const handler = serve('query', {
 
   readAudit: async (request) => {
     await authenticate(parts, request);
-    const { limit, cursor } = parse(auditQuery, request.query);
-    const after = cursor === undefined ? undefined : readCursor(auditCursor, cursor);
-    const from = after && { at: after[0], id: after[1] };
+    const { limit, cursor, ...filter } = parse(auditQuery, request.query);
+    const at = cursor === undefined ? undefined : readCursor(auditCursor, cursor);
+    const page = { limit: limit + 1, after: at && { at: at[0], id: at[1] }, filter };
     const [recent, replicated] = await answered(
       Promise.all([
-        readRecentEvents(parts.redis, parts.keys, limit + 1, from),
-        readFromReplica(parts.replicas, noFloor, (replica) => readEvents(replica, limit + 1, from)),
+        readRecentEvents(parts.redis, parts.keys, page),
+        readFromReplica(parts.replicas, noFloor, (replica) => readEvents(replica, page)),
       ]),
     );
-    const { events, next } = mergeEvents(recent, replicated, limit, from);
+    const { events, next } = mergeEvents(recent, replicated, limit);
     return { ...ok(events), ...(next && { headers: nextLink(request, writeCursor(next.at, next.id)) }) };
   },
 

@@ -39,9 +39,11 @@ export interface AfterEvent {
   readonly id: string;
 }
 
+/** Only those of which all that is given is true. */
+export type EventFilter = Partial<Pick<AuditEvent, 'principal' | 'action' | 'subject'>>;
+
 const keptInRedis = 10_000;
-/** More in one millisecond than a page's cursor could stand among: rates allow far fewer. */
-const mostAtOnce = 200;
+const readAtOnce = 500;
 const keptSeconds = 14 * 24 * 3600;
 
 /** Shows it at once, whatever main and the replicas have. */
@@ -53,30 +55,34 @@ export async function noteAuditEvent(redis: Redis, keys: Keys, noted: AuditEvent
   await pipeline.exec();
 }
 
-/** Events that Redis has, the newest first: all of a page after `after`, and perhaps some of before it. */
+/** Events that Redis has, the newest first: those of a page after `after`. */
 export async function readRecentEvents(
   redis: Redis,
   keys: Keys,
-  limit: number,
-  after: AfterEvent | undefined,
+  { limit, after, filter }: { limit: number; after: AfterEvent | undefined; filter: EventFilter },
 ): Promise<AuditEvent[]> {
   const from = after === undefined ? '+inf' : Date.parse(after.at);
-  const members = z.array(z.string()).parse(
-    await redis.zrange(keys.recentAudit, from, '-inf', {
-      byScore: true,
-      rev: true,
-      offset: 0,
-      count: limit + mostAtOnce,
-    }),
+  const found: AuditEvent[] = [];
+  for (let offset = 0; found.length < limit; offset += readAtOnce) {
+    const range = { byScore: true, rev: true, offset, count: readAtOnce } as const;
+    const members = z.array(z.string()).parse(await redis.zrange(keys.recentAudit, from, '-inf', range));
+    const events = members.map((member) => event.parse(JSON.parse(member)));
+    found.push(...events.filter((each) => isAsked(each, filter) && (!after || newestFirst(each, after) > 0)));
+    if (members.length < readAtOnce) break;
+  }
+  return found;
+}
+
+function isAsked(each: AuditEvent, filter: EventFilter): boolean {
+  return (['principal', 'action', 'subject'] as const).every(
+    (field) => filter[field] === undefined || filter[field] === each[field],
   );
-  return members.map((member) => event.parse(JSON.parse(member)));
 }
 
 /** Events that a replica has, the newest first. */
 export async function readEvents(
   replica: Database,
-  limit: number,
-  after: AfterEvent | undefined,
+  { limit, after, filter }: { limit: number; after: AfterEvent | undefined; filter: EventFilter },
 ): Promise<AuditEvent[]> {
   const { rows } = await replica.query({
     name: 'audit-events',
@@ -90,9 +96,13 @@ export async function readEvents(
           jsonb_strip_nulls(jsonb_build_object('reason', reason)) from transaction_audit
         where $1::timestamptz is null or at <= $1::timestamptz + interval '1 ms'
       ) event
-      where $1::timestamptz is null or (at, id) < ($1, $2::uuid)
+      where ($1::timestamptz is null or (at, id) < ($1, $2::uuid)) and principal = coalesce($4, principal)
+        and action = coalesce($5, action) and subject = coalesce($6, subject)
       order by event.at desc, id desc limit $3`,
-    values: [after?.at ?? null, after?.id ?? null, limit],
+    values: [
+      ...[after?.at ?? null, after?.id ?? null, limit],
+      ...[filter.principal ?? null, filter.action ?? null, filter.subject ?? null],
+    ],
   });
   return z.array(event).parse(rows);
 }
@@ -102,10 +112,8 @@ export function mergeEvents(
   recent: readonly AuditEvent[],
   replicated: readonly AuditEvent[],
   limit: number,
-  after: AfterEvent | undefined,
 ): { readonly events: readonly AuditEvent[]; readonly next?: AfterEvent } {
-  const later = recent.filter((each) => !after || newestFirst(each, after) > 0);
-  const byId = new Map([...later, ...replicated].map((each) => [each.id, each]));
+  const byId = new Map([...recent, ...replicated].map((each) => [each.id, each]));
   const sorted = [...byId.values()].sort(newestFirst);
   const events = sorted.slice(0, limit);
   const last = events.at(-1);

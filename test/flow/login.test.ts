@@ -678,6 +678,43 @@ describe('the audit', () => {
     expect(after).toContainEqual(expect.objectContaining({ action: 'session.opened', principal: '1001' }));
   });
 
+  it('is asked for by who, what and about what', async () => {
+    const token = stack.description.tokens.admin;
+    const ask = async (query: string) =>
+      (await stack.api(`/api/audit?limit=1000${query}`, { token })).body as unknown as {
+        id: string;
+        principal: string;
+        action: string;
+        subject: string;
+      }[];
+    const compare = async () => {
+      const all = await ask('');
+      const [some] = all.filter(({ action }) => action === 'token.created');
+      const queries = {
+        [`&principal=${some?.principal}`]: all.filter(({ principal }) => principal === some?.principal),
+        '&action=user.changed': all.filter(({ action }) => action === 'user.changed'),
+        [`&subject=${some?.subject}`]: all.filter(({ subject }) => subject === some?.subject),
+        '&subject=nothing': [],
+      };
+      for (const [query, expected] of Object.entries(queries)) {
+        expect(await ask(query), query).toEqual(expected);
+      }
+      expect(queries['&action=user.changed']?.length).toBeGreaterThan(2);
+    };
+    await compare();
+    await settleByHand(stack);
+    await stack.redisClient.del(stack.keys.recentAudit);
+    await compare();
+    const pages: unknown[] = [];
+    for (let path: string | undefined = '/api/audit?action=user.changed&limit=2'; path !== undefined;) {
+      const { body, headers } = await stack.api(path, { token });
+      pages.push(...(body as unknown as unknown[]));
+      path = /<([^>]+)>/.exec(headers.get('link') ?? '')?.[1];
+    }
+    expect(pages).toEqual(await ask('&action=user.changed'));
+    expect((await stack.api('/api/audit?action=flown', { token })).status).toBe(400);
+  });
+
   it('is not changed, at main neither', async () => {
     for (const table of ['audit_event', 'transaction_audit']) {
       await expect(stack.main.query(`delete from ${table}`)).rejects.toThrow('append-only');

@@ -9,7 +9,7 @@ import { startTestStack, type TestStack } from '../../support/test-stack.ts';
 import { Baseline, type BaselineResult } from './baselines.ts';
 import { Faults } from './faults.ts';
 import { faultSchedule, seeded } from './schedule.ts';
-import { runClient, type Acknowledged, type Written } from './workload.ts';
+import { runClient, type Acknowledged, type Violation, type Written } from './workload.ts';
 
 export interface StormReport {
   readonly seed: number;
@@ -22,6 +22,8 @@ export interface StormReport {
   readonly refusedReads: number;
   /** of records that a roll-back of Redis had just forgotten */
   readonly forgottenReads: number;
+  /** of records whose answer had said that they are stored in the queue alone */
+  readonly toldReads: number;
   /** what became wrong, with the history of each such unit */
   readonly wrong: readonly string[];
   /** reads that lied otherwise */
@@ -30,7 +32,7 @@ export interface StormReport {
 }
 
 const clients = 6;
-/** A copy heals what Redis has forgotten within this. */
+/** A copy heals what Redis has forgotten, or never had, within this. */
 const healedMilliseconds = 90_000;
 
 export async function storm(seed: number, seconds: number): Promise<StormReport> {
@@ -210,11 +212,15 @@ async function check(
 }
 
 function judgeReads({ violations }: Written, rollBacks: readonly number[]) {
-  const isForgiven = (at: number) =>
-    rollBacks.some((rolledBack) => at >= rolledBack && at < rolledBack + healedMilliseconds);
+  const isSoonAfter = (at: number, then: number) => at >= then && at < then + healedMilliseconds;
+  const wasForgotten = ({ at }: Violation) => rollBacks.some((rolledBack) => isSoonAfter(at, rolledBack));
+  const wasTold = ({ at, toldAt }: Violation) => isSoonAfter(at, toldAt);
+  const told = violations.filter(wasTold);
+  const others = violations.filter((each) => !wasTold(each));
   return {
-    forgottenReads: violations.filter(({ at }) => isForgiven(at)).length,
-    violations: violations.filter(({ at }) => !isForgiven(at)).map(({ what }) => what),
+    toldReads: told.length,
+    forgottenReads: others.filter(wasForgotten).length,
+    violations: others.filter((each) => !wasForgotten(each)).map(({ what }) => what),
   };
 }
 
@@ -228,6 +234,7 @@ export function describeStorm(report: StormReport): string {
       .map(([kind, n]) => `${kind} ${n}`)
       .join(', ')}`,
     `reads: ${report.reads}, refused ${report.refusedReads}, just forgotten by Redis ${report.forgottenReads}, ` +
+      `told to be in the queue alone ${report.toldReads}, ` +
       `untrue ${report.violations.length}`,
     '',
     '| | acknowledged | lost | duplicated | out of order |',

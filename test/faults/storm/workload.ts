@@ -20,12 +20,16 @@ export interface Acknowledged {
   finished: boolean;
   /** of each acknowledged write: when, what, and the only store that answered, if it was one alone */
   readonly history: string[];
+  /** when a write of it was last answered as stored in the queue alone, epoch ms */
+  inQueueAloneAt: number;
   /** files that came in one transaction with it */
   readonly files: readonly string[];
 }
 
 export interface Violation {
   readonly at: number;
+  /** when the client was told that the record may be missing for a while, epoch ms */
+  readonly toldAt: number;
   readonly what: string;
 }
 
@@ -62,7 +66,7 @@ export async function runClient(
     for (let seq = 1; seq <= 2 && next() < 0.5; seq += 1) {
       const updated = await direct.update(unit.id, seq);
       if (!updated) break;
-      unit.history.push(noteOf(`update ${seq}`, updated));
+      note(unit, `update ${seq}`, updated);
       unit.seq = seq;
       written.acknowledged += 1;
       await readBack(stack, unit, written);
@@ -73,7 +77,7 @@ export async function runClient(
         .catch(() => undefined);
       if (answer) {
         unit.finished = true;
-        unit.history.push(noteOf('finish', answer.body));
+        note(unit, 'finish', answer.body);
         written.acknowledged += 1;
       }
     }
@@ -85,15 +89,13 @@ export async function runClient(
 async function start(client: ObservatoryClient, next: () => number): Promise<Acknowledged | undefined> {
   const body = { obs_unit_id: 1 + Math.floor(next() * 300), metadata: { seq: 0 } };
   const answer = await client.start(body, randomUUID()).catch(() => undefined);
-  return (
-    answer && {
-      id: String(answer.body.id),
-      seq: 0,
-      finished: false,
-      history: [noteOf('start', answer.body)],
-      files: [],
-    }
-  );
+  return answer && started(String(answer.body.id), answer.body, []);
+}
+
+function started(id: string, body: unknown, files: readonly string[]): Acknowledged {
+  const unit: Acknowledged = { id, seq: 0, finished: false, history: [], inQueueAloneAt: -Infinity, files };
+  note(unit, 'start', body);
+  return unit;
 }
 
 /** Reads must show what was acknowledged, and never go backwards. */
@@ -109,7 +111,11 @@ async function readBack({ api }: TestStack, unit: Acknowledged, written: Written
   const isBehind = isThere && ((metadata?.seq ?? -1) < unit.seq || (unit.finished && status !== 'completed'));
   if (isThere && !isBehind) return;
   const what = isThere ? 'a read went backwards' : 'an acknowledged record was missing';
-  written.violations.push({ at: Date.now(), what: `${what}: ${unit.id}` });
+  written.violations.push({
+    at: Date.now(),
+    toldAt: unit.inQueueAloneAt,
+    what: `${what}: ${unit.id}; acknowledged: ${unit.history.join(', ')}`,
+  });
 }
 
 /** Transactions that no route makes yet, through the same steps as the accept function. */
@@ -185,14 +191,14 @@ function directWriter(stack: TestStack) {
           start: { obs_unit_id: values.obs_unit_id, start_ms: now },
         };
       });
-      return done
-        ? { id: unit, seq: 0, finished: false, history: [noteOf('start', done)], files }
-        : undefined;
+      return done ? started(unit, done, files) : undefined;
     },
   };
 }
 
-function noteOf(what: string, body: unknown): string {
+function note(unit: Acknowledged, what: string, body: unknown): void {
   const { sync, transaction_id: id } = body as { sync?: { stored_in?: string }; transaction_id?: string };
-  return `${new Date().toISOString().slice(14, 23)} ${what} ${sync?.stored_in ?? 'both'} ${id ?? ''}`;
+  const store = sync?.stored_in ?? 'both';
+  if (store === 'sqs') unit.inQueueAloneAt = Date.now();
+  unit.history.push(`${new Date().toISOString().slice(14, 23)} ${what} ${store} ${id ?? ''}`);
 }

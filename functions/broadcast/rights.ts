@@ -20,6 +20,7 @@ export class Rights {
   readonly #connections: ReadonlyMap<string, Connection>;
   readonly #forget: (id: string) => void;
   #lookedAt = 0;
+  #looking: Promise<void> | undefined;
 
   /** @param forget nothing more is sent to it */
   constructor(
@@ -32,8 +33,15 @@ export class Rights {
     this.#forget = forget;
   }
 
-  /** Looks every other second at most. */
-  async look(nowMilliseconds: number): Promise<void> {
+  /** Looks every other second at most; who asks while it looks waits for the same look. */
+  look(nowMilliseconds: number): Promise<void> {
+    this.#looking ??= this.#look(nowMilliseconds).finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #look(nowMilliseconds: number): Promise<void> {
     const connections = [...this.#connections.values()];
     if (connections.length === 0 || nowMilliseconds - this.#lookedAt < pauseMilliseconds) return;
     const { redis, keys } = this.#parts;

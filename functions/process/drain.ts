@@ -74,13 +74,15 @@ export async function drain(
     if (batch.transactions.length > 0 || !isAsked) {
       isAsked = true;
       const done = await execute(parts, batch.transactions);
-      if (done === undefined)
+      if (done === undefined) {
+        await restore(parts, copies);
         return result(copies, outcomes, {
           mainAnswered: false,
           applied,
           waitsForStart,
           backlog: batch.backlog,
         });
+      }
       if (done.isTold) for (const { id } of done.rows) outcomes.set(id, 'recorded');
       applied += done.rows.length;
       waitsForStart ||= done.rows.some((row) => row.parkedFor === 'start' && !row.overdue);
@@ -190,7 +192,8 @@ async function restore(
   { redis, keys, log }: DrainParts,
   transactions: readonly Transaction[],
 ): Promise<void> {
-  for (const transaction of transactions) {
+  // a token is made before it is revoked
+  for (const transaction of [...transactions].sort((a, b) => a.stamp - b.stamp)) {
     if (!isQuiet(transaction)) continue;
     await restoreAccess(redis, keys, transaction).catch((error: unknown) =>
       log.warn('a change of rights was not restored', { transaction: transaction.id, error }),

@@ -1,5 +1,5 @@
 /** Brings to main what Redis alone knows of tokens: how often they were used, and an end of which main was never told. */
-import type { AuditAction } from '../../lib/auth/audit.ts';
+import { noteAuditEvent, type AuditEvent } from '../../lib/auth/audit.ts';
 import type { KnownToken, StoredToken } from '../../lib/auth/token-store.ts';
 import { accept, withStamp } from '../../lib/buffer/accept.ts';
 import { transactionMessage } from '../../lib/queue/messages.ts';
@@ -47,22 +47,21 @@ export async function recordEnds(
   nowMilliseconds: number,
 ): Promise<number> {
   const ended = tokens.filter(({ now, revoked }) => now.revoked && !revoked);
-  const untold = await Promise.all(
-    ended.map(async (token) =>
-      (await parts.redis.exists(parts.keys.overlay(token.id))) === 0 ? [token] : [],
-    ),
-  );
+  const untold: KnownToken[] = [];
+  for (const token of ended) if (await isUntold(parts, token, nowMilliseconds)) untold.push(token);
+  const at = new Date(nowMilliseconds).toISOString();
   return record(
     parts,
-    untold.flat().map((token) => ({
+    untold.map((token) => ({
       token,
       operation: 'revokeToken',
       id: derivedUuid('revocation', token.id),
-      values: { revoked_at: isoTime(nowMilliseconds) },
+      values: { revoked_at: at },
       event: {
-        at: isoTime(nowMilliseconds),
+        id: derivedUuid('event', 'revocation', token.id),
+        at,
         principal: token.principal,
-        action: 'token.revoked' satisfies AuditAction,
+        action: 'token.revoked',
         subject: token.id,
         detail: { name: token.name, owner: token.principal, recorded_by: 'sweep' },
       },
@@ -71,14 +70,30 @@ export async function recordEnds(
   );
 }
 
+/** A copy that is in the queue alone is back by then, once main is. */
+const copiesMilliseconds = 120_000;
+
+async function isUntold({ redis, keys }: Parts, { id }: KnownToken, now: number): Promise<boolean> {
+  const since = keys.untoldSince(id);
+  const [isOnItsWay, isMainAway] = await Promise.all([
+    redis.exists(keys.overlay(id)),
+    redis.exists(keys.mainDown),
+  ]);
+  if (isOnItsWay + isMainAway > 0) {
+    await redis.del(since);
+    return false;
+  }
+  await redis.set(since, String(now), { nx: true, ex: 3600 });
+  return now - Number((await redis.get<string>(since)) ?? now) >= copiesMilliseconds;
+}
+
 interface Told {
   readonly token: StoredToken;
   readonly operation: string;
   /** of the transaction: the same for the same news */
   readonly id: string;
   readonly values: Readonly<Record<string, string | number | null>>;
-  /** of the audit */
-  readonly event?: Parameters<TransactionBuilder['create']>[1];
+  readonly event?: AuditEvent;
 }
 
 async function record(
@@ -90,9 +105,12 @@ async function record(
   for (const { token, operation, id, values, event } of news) {
     const { principal } = token;
     const heading = { id, stamp: nowMilliseconds * 1000, aggregate: token.id, principal, operation };
-    const builder = new TransactionBuilder(heading, () => derivedUuid('event', id));
+    const builder = new TransactionBuilder(heading, () => id);
     builder.update('api_token', token.id, values);
-    if (event) builder.create('audit_event', event);
+    if (event) {
+      const { id: eventId, ...rest } = event;
+      builder.create('audit_event', rest, eventId);
+    }
     const transaction = builder.build();
     const verdict = await accept(redis, keys, {
       claimant: { kind: 'none', principalId: principal },
@@ -106,6 +124,7 @@ async function record(
     });
     if ('accepted' in verdict && verdict.stamp !== undefined) {
       messages.push(transactionMessage(withStamp(transaction, verdict.stamp)));
+      if (event) await noteAuditEvent(redis, keys, event);
     }
   }
   await transactions.sendAll(messages);

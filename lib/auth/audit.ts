@@ -62,15 +62,18 @@ export async function readRecentEvents(
   { limit, after, filter }: { limit: number; after: AfterEvent | undefined; filter: EventFilter },
 ): Promise<AuditEvent[]> {
   const from = after === undefined ? '+inf' : Date.parse(after.at);
-  const found: AuditEvent[] = [];
-  for (let offset = 0; found.length < limit; offset += readAtOnce) {
+  // by id: what is noted meanwhile shifts the range
+  const found = new Map<string, AuditEvent>();
+  for (let offset = 0; found.size < limit; offset += readAtOnce) {
     const range = { byScore: true, rev: true, offset, count: readAtOnce } as const;
     const members = z.array(z.string()).parse(await redis.zrange(keys.recentAudit, from, '-inf', range));
     const events = members.map((member) => event.parse(JSON.parse(member)));
-    found.push(...events.filter((each) => isAsked(each, filter) && (!after || newestFirst(each, after) > 0)));
+    for (const each of events) {
+      if (isAsked(each, filter) && (!after || newestFirst(each, after) > 0)) found.set(each.id, each);
+    }
     if (members.length < readAtOnce) break;
   }
-  return found;
+  return [...found.values()];
 }
 
 function isAsked(each: AuditEvent, filter: EventFilter): boolean {

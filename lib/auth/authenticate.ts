@@ -32,7 +32,7 @@ export async function authenticate(parts: AuthenticationParts, request: Request)
   return who.value;
 }
 
-/** That who has been let in may still; it is not counted again. @throws ProblemError 401, 403, 503 */
+/** That who has been let in may still; against its rate it is not counted again. @throws ProblemError 401, 403, 503 */
 export async function authenticateAgain(
   parts: AuthenticationParts,
   request: Request,

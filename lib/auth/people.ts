@@ -3,8 +3,8 @@ import * as z from 'zod/mini';
 import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
 
-/** A replica may be behind; by then the copies in the queue have come back, and with them what it does not know. */
-const copiesMilliseconds = 90_000;
+/** A replica may be behind; by then the copies in the queue have come back, as a rule, and with them what it does not know. */
+const copiesMilliseconds = 180_000;
 
 /** To be called after everybody that a replica knows was loaded. @returns whether Redis counts as told */
 export async function markLoaded(redis: Redis, keys: Keys, nowMilliseconds: number): Promise<boolean> {
@@ -13,5 +13,6 @@ export async function markLoaded(redis: Redis, keys: Keys, nowMilliseconds: numb
   const first = z.nullable(z.string()).parse(await redis.get(keys.peopleLoadedFirst));
   if (nowMilliseconds - Number(first ?? nowMilliseconds) < copiesMilliseconds) return false;
   await redis.set(keys.peopleLoaded, '1');
+  await redis.del(keys.peopleLoadedFirst);
   return true;
 }

@@ -19,15 +19,12 @@ redis.call('HSET', tx, 'reference', a.reference, 'state', 'buffered', 'revision'
   'records', a.records, 'principal', a.principal, 'history', '[' .. cjson.encode({at = a.now_ms, state = 'buffered'}) .. ']')
 redis.call('ZADD', pending, a.stamp, a.reference)
 redis.call('HSET', overlay, 'b:' .. a.id, body, 's:' .. a.id, cjson.encode({state = 'buffered', verified = true}))
-local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms', 'stamp', 'base')
+local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms', 'stamp')
 local unit, start_ms = r[1], r[2]
--- what its client is told who repeats it
+-- what its client is told who repeats it; of a finish that stands with the record, whose start may come later
 if a.start then
   redis.call('HSET', tx, 'patch', a.start.patch, 'status', 201)
-elseif a.finish then
-  redis.call('HSET', tx, 'patch', a.finish.patch, 'status', unit and 200 or 202)
-  if r[4] then redis.call('HSET', tx, 'base', r[4]) end
-else
+elseif not a.finish then
   redis.call('HSET', tx, 'patch', '{}', 'status', 200)
 end
 if a.start then

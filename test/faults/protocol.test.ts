@@ -96,28 +96,34 @@ describe('W0: the answer was lost, and nobody remembers the first try', () => {
     expect(rows).toEqual([{ attempts: 1 }]);
   });
 
-  it('a retry is answered alike after a copy has healed what Redis had forgotten', async () => {
-    const { redisClient, keys } = stack;
-    const start = { obs_unit_id: 23, metadata: { try: 'healed' } };
-    const started = await startUnit(stack.api, start, 'W0 healed');
-    const finished = await finishUnit(stack.api, started.body.id, { metadata: { seeing: 1 } }, 'W0 finish');
-    const copies = (await pendingTransactions()).map(transactionMessage);
-    await redisClient.del(
-      ...(await redisClient.keys('ops:idem:*')),
-      ...[started, finished].map(({ body }) => keys.transaction(String(body.transaction_id))),
-      keys.record(String(started.body.id)),
-      keys.overlay(String(started.body.id)),
-      keys.pending,
-    );
-    stack.link.set({ up: false });
-    expect(await applyByHand(stack, ...copies)).toEqual([0, 1]);
-    const [again, ended] = [
-      await startUnit(stack.api, start, 'W0 healed'),
-      await finishUnit(stack.api, started.body.id, { metadata: { seeing: 1 } }, 'W0 finish'),
-    ];
-    expect(again).toMatchObject({ status: 201, body: started.body });
-    expect(ended).toMatchObject({ status: 200, body: finished.body });
-  });
+  it.each([
+    ['in their order', false],
+    ['the finish first', true],
+  ])(
+    'a retry is answered alike after copies have healed what Redis had forgotten, %s',
+    async (name, isReversed) => {
+      const { redisClient, keys } = stack;
+      const start = { obs_unit_id: 23, metadata: { try: name } };
+      const finish = { metadata: { seeing: 1 } };
+      const started = await startUnit(stack.api, start, `start ${name}`);
+      const finished = await finishUnit(stack.api, started.body.id, finish, `finish ${name}`);
+      const copies = (await pendingTransactions()).map(transactionMessage);
+      await redisClient.del(
+        ...(await redisClient.keys('ops:idem:*')),
+        ...[started, finished].map(({ body }) => keys.transaction(String(body.transaction_id))),
+        keys.record(String(started.body.id)),
+        keys.overlay(String(started.body.id)),
+        keys.pending,
+      );
+      stack.link.set({ up: false });
+      if (isReversed) copies.reverse();
+      for (const copy of copies) expect(await applyByHand(stack, copy)).toEqual([0]);
+      const again = await startUnit(stack.api, start, `start ${name}`);
+      const ended = await finishUnit(stack.api, started.body.id, finish, `finish ${name}`);
+      expect(again).toMatchObject({ status: 201, body: started.body });
+      expect(ended).toMatchObject({ status: 200, body: finished.body });
+    },
+  );
 
   it('a repeat of the remembered try is answered alike, and says so', async () => {
     const first = await startUnit(stack.api, { obs_unit_id: 22 }, 'W0 again');

@@ -241,6 +241,12 @@ it('an end of which main was never told is told again', async () => {
   const hash = hashToken(String(body.token));
   await stack.redisClient.hset(stack.keys.token(hash), { revoked: '1' });
   await stack.runSchedule('sweep');
+  // somebody may still be about to
+  const since = stack.keys.untoldSince(String(body.id));
+  expect(await stack.redisClient.exists(since)).toBe(1);
+  expect(await stack.redisClient.exists(stack.keys.overlay(String(body.id)))).toBe(0);
+  await stack.redisClient.set(since, String(Date.now() - 121_000));
+  await stack.runSchedule('sweep');
   await eventually(async () => expect((await rowOf(body.id))?.revoked_at).toBeInstanceOf(Date));
   const { rows } = await stack.main.query<{ detail: object }>(
     "select detail from audit_event where action = 'token.revoked' and subject = $1",

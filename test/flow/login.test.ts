@@ -574,6 +574,11 @@ describe('when Redis has forgotten who there is', () => {
     await redisClient.set(keys.peopleLoadedFirst, '0');
     await stack.runSchedule('sweep');
     expect((await stack.api('/auth/me', asAdmin)).status).toBe(200);
+    // and the same again when the mark is lost once more
+    await redisClient.del(keys.peopleLoaded);
+    await stack.runSchedule('sweep');
+    expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
+    await redisClient.set(keys.peopleLoaded, '1');
     expect((await visitGitHub(stack, 'flo')).landed?.searchParams.get('error')).toBe('access_denied');
     await drainMessages(stack);
   });
@@ -690,6 +695,7 @@ describe('the audit', () => {
     const compare = async () => {
       const all = await ask('');
       const [some] = all.filter(({ action }) => action === 'token.created');
+      expect(some).toBeDefined();
       const queries = {
         [`&principal=${some?.principal}`]: all.filter(({ principal }) => principal === some?.principal),
         '&action=user.changed': all.filter(({ action }) => action === 'user.changed'),

@@ -51,6 +51,14 @@ it('looks at once when the first connections come, however lately it looked at n
   await eventually(() => expect(disconnected).toEqual(['one']));
 });
 
+it('ends each once, however many ask at once', async () => {
+  const { connections, rights, forgotten, disconnected } = broadcaster();
+  connections.set('one', revoked);
+  await Promise.all([rights.look(10_000), rights.look(10_001), rights.look(10_002)]);
+  expect(forgotten).toEqual(['one']);
+  await eventually(() => expect(disconnected).toEqual(['one']));
+});
+
 it('looks again at once when it could not look', async () => {
   const { connections, rights } = broadcaster(
     connectRedis({ url: `http://127.0.0.1:${await freePort()}`, token: randomUUID() }),

@@ -1,0 +1,412 @@
+/** What people may do: given and taken by admins, whatever Redis forgets, and on record. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { hashToken } from '../../lib/auth/api-token.ts';
+import { rolePermissions } from '../../lib/auth/permissions.ts';
+import { readTransactionsMessage } from '../../lib/queue/messages.ts';
+import { applyByHand, settleByHand } from '../support/by-hand.ts';
+import { eventually } from '../support/eventually.ts';
+import { addMember, logIn, visitGitHub, withCookie } from '../support/log-in.ts';
+import { connectPlainSocket } from '../support/test-socket.ts';
+import { startTestStack, type TestStack } from '../support/test-stack.ts';
+import { drainMessages } from '../support/traces.ts';
+
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await startTestStack();
+  await stack.quiesce();
+});
+afterEach(async () => {
+  await stack.redisClient.del(stack.keys.mainDown);
+});
+afterAll(() => stack.stop());
+
+const me = (token: string) => stack.api('/auth/me', { token });
+const startUnitAs = (token: string) =>
+  stack.api('/executed_obs_units/start', { method: 'POST', token, body: { obs_unit_id: 1 } });
+
+const countAsAway = () => stack.redisClient.set(stack.keys.mainDown, '1');
+
+describe('an admin', () => {
+  const change = (token: string, id: string, body: object) =>
+    stack.api(`/api/users/${id}`, { method: 'PUT', token, body });
+
+  it('lists who has come in', async () => {
+    await logIn(stack, 'vera-viewer');
+    const { accessToken } = await logIn(stack, 'ada-admin');
+    const { body } = await stack.api('/api/users', { token: accessToken });
+    expect(body).toContainEqual(
+      expect.objectContaining({ id: '1003', login: 'vera-viewer', role: 'viewer', active: true }),
+    );
+    expect(JSON.stringify(body)).not.toContain('stamp');
+  });
+
+  it('takes a role away: from sessions and tokens with the next request, from sockets within 5 s, and for good', async () => {
+    const admin = await logIn(stack, 'ada-admin');
+    addMember(stack, 'ole', 3001);
+    const ole = await logIn(stack, 'ole');
+    const made = await stack.api('/api/tokens', {
+      method: 'POST',
+      token: ole.accessToken,
+      body: { name: 't' },
+    });
+    const token = String(made.body.token);
+    const ticket = await stack.api('/api/ws/ticket', { method: 'POST', token });
+    const socket = await connectPlainSocket(stack.description.websocket, String(ticket.body.ticket));
+    socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
+    await eventually(() => expect(socket.messages.join()).toContain('"type":"snapshot"'));
+
+    const changed = await change(admin.accessToken, '3001', { role: 'viewer', reason: 'left the shift' });
+    expect(changed.body).toMatchObject({ role: 'viewer', role_from: 'admin' });
+    for (const credential of [ole.accessToken, token]) {
+      expect((await startUnitAs(credential)).status).toBe(403);
+      expect((await stack.api('/executed_obs_units', { token: credential })).status).toBe(200);
+      expect((await stack.api('/api/tokens', { token: credential })).status).toBe(403);
+      expect((await me(credential)).body).toMatchObject({
+        role: 'viewer',
+        permissions: rolePermissions.viewer,
+      });
+      const more = { method: 'POST', token: credential, body: { name: 'more' } };
+      expect((await stack.api('/api/tokens', more)).status).toBe(403);
+    }
+    await eventually(() => expect(socket.isOpen()).toBe(false), { timeoutMs: 5000 });
+    // the team at GitHub says otherwise still
+    expect((await logIn(stack, 'ole')).body).toMatchObject({ user: { role: 'viewer' } });
+    await settleByHand(stack);
+    const { rows } = await stack.main.query(
+      "select role, role_from, active from ops_user where principal = '3001'",
+    );
+    expect(rows).toEqual([{ role: 'viewer', role_from: 'admin', active: true }]);
+    await change(admin.accessToken, '3001', { role: null });
+    expect((await logIn(stack, 'ole')).body).toMatchObject({ user: { role: 'observer' } });
+  });
+
+  it('bars somebody, whole', async () => {
+    const admin = await logIn(stack, 'ada-admin');
+    addMember(stack, 'bo', 3002);
+    const bo = await logIn(stack, 'bo');
+    const made = await stack.api('/api/tokens', {
+      method: 'POST',
+      token: bo.accessToken,
+      body: { name: 't' },
+    });
+    expect((await change(admin.accessToken, '3002', { active: false })).status).toBe(200);
+    for (const token of [bo.accessToken, String(made.body.token)]) {
+      expect((await startUnitAs(token)).status).toBe(401);
+      expect((await me(token)).status).toBe(401);
+    }
+    expect((await withCookie(stack, '/auth/refresh', bo.cookie)).status).toBe(401);
+    expect((await visitGitHub(stack, 'bo')).landed?.searchParams.get('error')).toBe('access_denied');
+  });
+
+  it('cannot lock themselves out, nor change who never came, nor say nothing', async () => {
+    const { accessToken } = await logIn(stack, 'ada-admin');
+    expect((await change(accessToken, '1001', { role: 'viewer' })).status).toBe(409);
+    expect((await change(accessToken, '1001', { active: false })).status).toBe(409);
+    expect((await change(accessToken, '99999', { role: 'viewer' })).status).toBe(404);
+    expect((await change(accessToken, '1003', {})).status).toBe(400);
+    expect((await change(accessToken, '1003', { role: 'root' })).status).toBe(400);
+  });
+
+  it('and another do not undo what each other changes at the same time', async () => {
+    const token = stack.description.tokens.admin;
+    addMember(stack, 'di', 3004);
+    for (let round = 0; round < 5; round += 1) {
+      await logIn(stack, 'di');
+      const both = [{ active: false }, { role: 'viewer' }].map((body) => change(token, '3004', body));
+      expect((await Promise.all(both)).map(({ status }) => status)).toEqual([200, 200]);
+      const { body } = await stack.api('/api/users', { token });
+      expect(body).toContainEqual(expect.objectContaining({ id: '3004', role: 'viewer', active: false }));
+      await settleByHand(stack);
+      const { rows } = await stack.main.query("select role, active from ops_user where principal = '3004'");
+      expect(rows).toEqual([{ role: 'viewer', active: false }]);
+      await change(token, '3004', { active: true, role: null });
+    }
+  });
+
+  it('lists everybody in pages', async () => {
+    const token = stack.description.tokens.admin;
+    const { body: all } = await stack.api('/api/users?limit=1000', { token });
+    const found: unknown[] = [];
+    for (let path: string | undefined = '/api/users?limit=2'; path !== undefined;) {
+      const { body, headers } = await stack.api(path, { token });
+      const users = body as unknown as unknown[];
+      expect(users.length).toBeLessThanOrEqual(2);
+      found.push(...users);
+      path = /<([^>]+)>/.exec(headers.get('link') ?? '')?.[1];
+    }
+    expect(found).toEqual(all);
+    expect((await stack.api('/api/users?cursor=x', { token })).status).toBe(400);
+  });
+
+  it('is obeyed when the buffer is full', async () => {
+    const { redisClient, keys } = stack;
+    const token = stack.description.tokens.admin;
+    addMember(stack, 'ed', 3005);
+    const ed = await logIn(stack, 'ed');
+    await settleByHand(stack);
+    const bytes = await redisClient.hget<string>(keys.stats, 'bytes');
+    await redisClient.hset(keys.stats, { bytes: 1e12 });
+    expect((await change(token, '3005', { active: false })).status).toBe(200);
+    expect((await startUnitAs(ed.accessToken)).status).toBe(401);
+    await redisClient.hset(keys.stats, { bytes: bytes ?? 0 });
+    await applyByHand(stack, ...(await drainMessages(stack)));
+    const { rows } = await stack.main.query("select active from ops_user where principal = '3005'");
+    expect(rows).toEqual([{ active: false }]);
+  });
+
+  it('is not undone by an older row when Redis loads what main has', async () => {
+    const admin = await logIn(stack, 'ada-admin');
+    addMember(stack, 'cy', 3003);
+    const cy = await logIn(stack, 'cy');
+    await settleByHand(stack);
+    await change(admin.accessToken, '3003', { role: 'viewer' });
+    await stack.runSchedule('sweep');
+    expect((await startUnitAs(cy.accessToken)).status).toBe(403);
+    await settleByHand(stack);
+    await stack.redisClient.del(stack.keys.user('3003'));
+    await stack.runSchedule('sweep');
+    expect((await startUnitAs(cy.accessToken)).status).toBe(403);
+  });
+});
+
+describe('when Redis has forgotten who there is', () => {
+  it('nobody is taken for unknown: it is said that it cannot be told, until the sweeper has loaded everybody', async () => {
+    const { redisClient, keys } = stack;
+    addMember(stack, 'flo', 4001);
+    const flo = await logIn(stack, 'flo');
+    const { tokens } = stack.description;
+    const made = await stack.api('/api/tokens', {
+      method: 'POST',
+      token: flo.accessToken,
+      body: { name: 't' },
+    });
+    await stack.api('/api/users/4001', { method: 'PUT', token: tokens.admin, body: { active: false } });
+    await settleByHand(stack);
+    await redisClient.del(
+      keys.peopleLoaded,
+      keys.user('4001'),
+      keys.token(hashToken(String(made.body.token))),
+      keys.tokenById(String(made.body.id)),
+    );
+    expect((await visitGitHub(stack, 'flo')).landed?.searchParams.get('error')).toBe(
+      'temporarily_unavailable',
+    );
+    const asAdmin = { token: tokens.service };
+    const statuses = [
+      await me(flo.accessToken),
+      await me(String(made.body.token)),
+      await stack.api('/executed_obs_units', { token: flo.accessToken }),
+    ].map(({ status, headers }) => [status, headers.get('retry-after')]);
+    expect(statuses).toEqual([503, 503, 503].map((status) => [status, '2']));
+    // writes go to the queue alone: nothing is lost
+    expect(await startUnitAs(flo.accessToken)).toMatchObject({
+      status: 201,
+      body: { sync: { stored_in: 'sqs' } },
+    });
+    expect((await startUnitAs(String(made.body.token))).status).toBe(503);
+    expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
+    await stack.runSchedule('sweep');
+    expect((await me(flo.accessToken)).status).toBe(401);
+    // what the replica does not know may still be on its way to Redis
+    expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
+    await redisClient.set(keys.peopleLoadedFirst, '0');
+    await stack.runSchedule('sweep');
+    expect((await stack.api('/auth/me', asAdmin)).status).toBe(200);
+    // and the same again when the mark is lost once more
+    await redisClient.del(keys.peopleLoaded);
+    await stack.runSchedule('sweep');
+    expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
+    await redisClient.set(keys.peopleLoaded, '1');
+    expect((await visitGitHub(stack, 'flo')).landed?.searchParams.get('error')).toBe('access_denied');
+    await drainMessages(stack);
+  });
+
+  it.each(['away', 'in reach'])(
+    'a right that was taken is taken again, out of the copy, main %s',
+    async (where) => {
+      const { redisClient, keys } = stack;
+      const { tokens } = stack.description;
+      const id = where === 'away' ? 4002 : 4003;
+      addMember(stack, `gus-${id}`, id);
+      const gus = await logIn(stack, `gus-${id}`);
+      const made = await stack.api('/api/tokens', {
+        method: 'POST',
+        token: gus.accessToken,
+        body: { name: 't' },
+      });
+      const token = String(made.body.token);
+      await settleByHand(stack);
+      await drainMessages(stack);
+      if (where === 'away') await countAsAway();
+      await stack.api(`/api/tokens/${String(made.body.id)}`, { method: 'DELETE', token: tokens.admin });
+      await stack.api(`/api/users/${id}`, { method: 'PUT', token: tokens.admin, body: { role: 'viewer' } });
+      const copies = await drainMessages(stack);
+      // a failover to a moment ago
+      for (const copy of copies) {
+        const message = readTransactionsMessage(copy);
+        if (message.kind === 'transaction') await redisClient.del(keys.transaction(message.transaction.id));
+      }
+      await redisClient.del(keys.pending);
+      await redisClient.hset(keys.token(hashToken(token)), { revoked: '0' });
+      await redisClient.hset(keys.user(String(id)), {
+        role: 'observer',
+        permissions: rolePermissions.observer.join(' '),
+        stamp: '1',
+      });
+      const statuses = async () => [
+        (await startUnitAs(token)).status,
+        (await startUnitAs(gus.accessToken)).status,
+      ];
+      expect(await statuses()).toEqual([201, 201]);
+      const left = await applyByHand(stack, ...copies);
+      expect(left).toHaveLength(where === 'away' ? copies.length : 0);
+      expect(await statuses()).toEqual([401, 403]);
+      await redisClient.del(keys.mainDown);
+      await settleByHand(stack);
+    },
+  );
+});
+
+it('a revocation is not forgotten because its copy came before the token was loaded', async () => {
+  const { redisClient, keys } = stack;
+  addMember(stack, 'hal', 4004);
+  const hal = await logIn(stack, 'hal');
+  const made = await stack.api('/api/tokens', {
+    method: 'POST',
+    token: hal.accessToken,
+    body: { name: 't' },
+  });
+  const [id, token] = [String(made.body.id), String(made.body.token)];
+  await settleByHand(stack);
+  await eventually(async () => {
+    const { rowCount } = await stack.replica.query('select from api_token where id = $1', [id]);
+    expect(rowCount).toBe(1);
+  });
+  await drainMessages(stack);
+  await countAsAway();
+  await stack.api(`/api/tokens/${id}`, { method: 'DELETE', token: stack.description.tokens.admin });
+  const copies = await drainMessages(stack);
+  await redisClient.del(keys.token(hashToken(token)), keys.tokenById(id));
+  await applyByHand(stack, ...copies);
+  await stack.runSchedule('sweep');
+  expect((await me(token)).status).toBe(200);
+  await applyByHand(stack, ...copies);
+  expect((await me(token)).status).toBe(401);
+  await redisClient.del(keys.mainDown);
+  await settleByHand(stack);
+});
+
+describe('the audit', () => {
+  it('shows every event once, in pages, with main and replica behind and at rest', async () => {
+    const { accessToken } = await logIn(stack, 'ada-admin');
+    const walk = async () => {
+      const found: Record<string, unknown>[] = [];
+      let path: string | undefined = '/api/audit?limit=3';
+      while (path !== undefined) {
+        const { body, headers } = await stack.api(path, { token: accessToken });
+        found.push(...(body as unknown as Record<string, unknown>[]));
+        path = /<([^>]+)>/.exec(headers.get('link') ?? '')?.[1];
+      }
+      return found;
+    };
+    const before = await walk();
+    await settleByHand(stack);
+    const after = await walk();
+    expect(after).toEqual(before);
+    expect(new Set(after.map(({ id }) => id)).size).toBe(after.length);
+    const times = after.map(({ at }) => String(at));
+    expect(times).toEqual(times.toSorted().reverse());
+    await stack.redisClient.del(stack.keys.recentAudit);
+    expect(await walk()).toEqual(after);
+    expect(after).toContainEqual(expect.objectContaining({ action: 'session.opened', principal: '1001' }));
+  });
+
+  it('is asked for by who, what and about what', async () => {
+    const token = stack.description.tokens.admin;
+    const ask = async (query: string) =>
+      (await stack.api(`/api/audit?limit=1000${query}`, { token })).body as unknown as {
+        id: string;
+        principal: string;
+        action: string;
+        subject: string;
+      }[];
+    const compare = async () => {
+      const all = await ask('');
+      const [some] = all.filter(({ action }) => action === 'token.created');
+      expect(some).toBeDefined();
+      const queries = {
+        [`&principal=${some?.principal}`]: all.filter(({ principal }) => principal === some?.principal),
+        '&action=user.changed': all.filter(({ action }) => action === 'user.changed'),
+        [`&subject=${some?.subject}`]: all.filter(({ subject }) => subject === some?.subject),
+        '&subject=nothing': [],
+      };
+      for (const [query, expected] of Object.entries(queries)) {
+        expect(await ask(query), query).toEqual(expected);
+      }
+      expect(queries['&action=user.changed']?.length).toBeGreaterThan(2);
+    };
+    await compare();
+    await settleByHand(stack);
+    await stack.redisClient.del(stack.keys.recentAudit);
+    await compare();
+    const pages: unknown[] = [];
+    for (let path: string | undefined = '/api/audit?action=user.changed&limit=2'; path !== undefined;) {
+      const { body, headers } = await stack.api(path, { token });
+      pages.push(...(body as unknown as unknown[]));
+      path = /<([^>]+)>/.exec(headers.get('link') ?? '')?.[1];
+    }
+    expect(pages).toEqual(await ask('&action=user.changed'));
+    expect((await stack.api('/api/audit?action=flown', { token })).status).toBe(400);
+  });
+
+  it('is not changed, at main neither', async () => {
+    for (const table of ['audit_event', 'transaction_audit']) {
+      await expect(stack.main.query(`delete from ${table}`)).rejects.toThrow('append-only');
+      await expect(stack.main.query(`update ${table} set principal = '0'`)).rejects.toThrow('append-only');
+      await expect(stack.main.query(`truncate ${table}`)).rejects.toThrow('append-only');
+    }
+  });
+
+  it('is for admins', async () => {
+    const { accessToken } = await logIn(stack, 'olu-observer');
+    expect((await stack.api('/api/audit', { token: accessToken })).status).toBe(403);
+  });
+});
+
+describe('how often a token is used', () => {
+  it('is counted without a write per request, and told to main', async () => {
+    const { accessToken } = await logIn(stack, 'olu-observer');
+    const made = await stack.api('/api/tokens', {
+      method: 'POST',
+      token: accessToken,
+      body: { name: 'used' },
+    });
+    const token = String(made.body.token);
+    await settleByHand(stack);
+    await startUnitAs(token);
+    for (let n = 0; n < 3; n += 1) await me(token);
+    // what is refused is no use of it
+    await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
+    await me(token);
+    await startUnitAs(token);
+    await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '0' });
+    const rows = async () => {
+      const text = 'select usage_count::int as n from api_token where id = $1';
+      const { rows: found } = await stack.main.query<{ n: number }>(text, [made.body.id]);
+      return found;
+    };
+    expect(await rows()).toEqual([{ n: 0 }]);
+    await stack.redisClient.del(stack.keys.usageRecorded); // told at most once an hour
+    await stack.runSchedule('sweep');
+    await settleByHand(stack);
+    expect(await rows()).toEqual([{ n: 4 }]);
+    const list = await stack.api('/api/tokens', { token: accessToken });
+    expect(list.body).toContainEqual(expect.objectContaining({ id: made.body.id, uses: 4 }));
+    // what Redis loses is not counted down
+    const hash = String(await stack.redisClient.get(stack.keys.tokenById(String(made.body.id))));
+    await stack.redisClient.del(stack.keys.token(hash));
+    await stack.runSchedule('sweep');
+    await me(token);
+    expect(await stack.redisClient.hget(stack.keys.token(hash), 'uses')).toBe('5');
+  });
+});

@@ -57,39 +57,27 @@ export async function drain(
   let waitsForStart = false;
   let limit = smallBatch;
   let isAsked = !always;
+  const end = async (mainAnswered: boolean, backlog: number) => {
+    await restore(parts, copies);
+    return result(copies, outcomes, { mainAnswered, applied, waitsForStart, backlog });
+  };
   for (;;) {
     const batch = await gather(parts, mine, limit, outcomes, always);
     mine = [];
     if (batch.mainIsAway) {
       await giveBack(parts, batch.transactions);
-      // also what Redis has again: what it means may have been lost apart from it
-      await restore(parts, copies);
-      return result(copies, outcomes, {
-        mainAnswered: false,
-        applied,
-        waitsForStart,
-        backlog: batch.backlog,
-      });
+      return end(false, batch.backlog);
     }
     if (batch.transactions.length > 0 || !isAsked) {
       isAsked = true;
       const done = await execute(parts, batch.transactions);
-      if (done === undefined) {
-        await restore(parts, copies);
-        return result(copies, outcomes, {
-          mainAnswered: false,
-          applied,
-          waitsForStart,
-          backlog: batch.backlog,
-        });
-      }
+      if (done === undefined) return end(false, batch.backlog);
       if (done.isTold) for (const { id } of done.rows) outcomes.set(id, 'recorded');
       applied += done.rows.length;
       waitsForStart ||= done.rows.some((row) => row.parkedFor === 'start' && !row.overdue);
     }
     const isDone = batch.transactions.length === 0 || batch.backlog === 0 || parts.now() >= deadline;
-    if (isDone)
-      return result(copies, outcomes, { mainAnswered: true, applied, waitsForStart, backlog: batch.backlog });
+    if (isDone) return end(true, batch.backlog);
     // A backlog is drained in batches that grow: over a slow link the number of round trips is what counts.
     limit = Math.min(largestBatch, limit * 4);
   }
@@ -169,7 +157,6 @@ async function execute(parts: DrainParts, batch: readonly Transaction[]): Promis
       keys,
       batch.filter(({ id }) => !recorded.has(id)),
     );
-    await restore(parts, batch);
     return { ...done, isTold: true };
   } catch (error) {
     // Main has it. What Redis holds as pending the sweeper sees to; of what it never had only the copy can tell it.
@@ -187,16 +174,16 @@ async function giveBack({ redis, keys, now, log }: DrainParts, batch: readonly T
   }
 }
 
-/** Rights that Redis may have forgotten. What cannot be read keeps nothing else from its turn. */
-async function restore(
-  { redis, keys, log }: DrainParts,
-  transactions: readonly Transaction[],
-): Promise<void> {
+/** Rights that Redis may have forgotten, apart from the transactions that changed them. */
+async function restore({ redis, keys, log }: DrainParts, copies: readonly Transaction[]): Promise<void> {
   // a token is made before it is revoked
-  for (const transaction of [...transactions].sort((a, b) => a.stamp - b.stamp)) {
-    if (!isQuiet(transaction)) continue;
-    await restoreAccess(redis, keys, transaction).catch((error: unknown) =>
-      log.warn('a change of rights was not restored', { transaction: transaction.id, error }),
-    );
+  const changes = copies.filter(isQuiet).sort((a, b) => a.stamp - b.stamp);
+  try {
+    for (const change of changes) {
+      const isUnderstood = await restoreAccess(redis, keys, change);
+      if (!isUnderstood) log.warn('a change of rights was not restored', { transaction: change.id });
+    }
+  } catch (error) {
+    log.warn('redis did not take rights back', { error });
   }
 }

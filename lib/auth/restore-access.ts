@@ -31,18 +31,22 @@ const userValues = z.object({
   stamp: z.number(),
 });
 
-/** Changes nothing that Redis has from later on. */
+/** Changes nothing that Redis has from later on. @returns false if a step of it could not be read */
 export async function restoreAccess(
   redis: Redis,
   keys: Keys,
   { steps }: Pick<Transaction, 'steps'>,
-): Promise<void> {
-  for (const step of steps) await restore(redis, keys, step);
+): Promise<boolean> {
+  let isUnderstood = true;
+  for (const step of steps) isUnderstood = (await restore(redis, keys, step)) && isUnderstood;
+  return isUnderstood;
 }
 
-async function restore(redis: Redis, keys: Keys, step: Step): Promise<void> {
+async function restore(redis: Redis, keys: Keys, step: Step): Promise<boolean> {
   if (step.kind === 'create' && step.table === 'api_token') {
-    const { token_hash, permissions, created_at, expires_at, ...rest } = tokenValues.parse(step.values);
+    const { data } = tokenValues.safeParse(step.values);
+    if (!data) return false;
+    const { token_hash, permissions, created_at, expires_at, ...rest } = data;
     await putToken(redis, keys, {
       ...rest,
       id: step.id,
@@ -59,7 +63,9 @@ async function restore(redis: Redis, keys: Keys, step: Step): Promise<void> {
     await revokeToken(redis, keys, step.id);
   }
   if (step.kind === 'put' && step.table === 'ops_user') {
-    const { last_login_at, ...user } = userValues.parse(step.values);
-    await putUsers(redis, keys, [{ ...user, last_login_at: last_login_at ?? '' }]);
+    const { data } = userValues.safeParse(step.values);
+    if (!data) return false;
+    await putUsers(redis, keys, [{ ...data, last_login_at: data.last_login_at ?? '' }]);
   }
+  return true;
 }

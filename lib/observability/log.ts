@@ -39,25 +39,3 @@ function describe(_key: string, value: unknown): unknown {
   if (typeof value === 'string') return redact(value);
   return typeof value === 'bigint' ? String(value) : value;
 }
-
-/** A CloudWatch metric in the embedded format: a log line that becomes a metric without a call. */
-export function countMetric(
-  name: string,
-  dimensions: Readonly<Record<string, string>> = {},
-  value = 1,
-): string {
-  return JSON.stringify({
-    _aws: {
-      Timestamp: Date.now(),
-      CloudWatchMetrics: [
-        {
-          Namespace: 'ops-db',
-          Dimensions: [Object.keys(dimensions)],
-          Metrics: [{ Name: name, Unit: 'Count' }],
-        },
-      ],
-    },
-    ...dimensions,
-    [name]: value,
-  });
-}

@@ -9,6 +9,7 @@ import { createLog } from '../../lib/observability/log.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
+import { instantOfMilliseconds, type Instant } from '../../lib/values/instant.ts';
 import { identifyClaimant, identifyWrite } from './identify.ts';
 import { record, type RecordParts } from './record.ts';
 import { settings } from './settings.ts';
@@ -41,7 +42,12 @@ async function startExecutedObsUnit(request: Request): Promise<Reply> {
   const body = parse(startBody, request.body);
   const identity = identifyWrite(request, claimant.principalId, body.id, randomBytes(20));
   const id = body.id ?? identity.newRecordId;
-  const draft = draftStart(body, id, heading(request, claimant.principalId, identity.id), isoTime(request));
+  const draft = draftStart(
+    body,
+    id,
+    heading(request, claimant.principalId, identity.id),
+    receivedInstant(request),
+  );
   return record(parts, request, claimant, identity, draft);
 }
 
@@ -50,7 +56,12 @@ async function finishExecutedObsUnit(request: Request): Promise<Reply> {
   const id = parse(recordId, request.params.id);
   const body = parse(finishBody, request.body ?? {});
   const identity = identifyWrite(request, claimant.principalId, undefined, randomBytes(20));
-  const draft = draftFinish(body, id, heading(request, claimant.principalId, identity.id), isoTime(request));
+  const draft = draftFinish(
+    body,
+    id,
+    heading(request, claimant.principalId, identity.id),
+    receivedInstant(request),
+  );
   return record(parts, request, claimant, identity, draft);
 }
 
@@ -58,8 +69,8 @@ function heading(request: Request, principal: string, id: string) {
   return { id, stamp: request.receivedAt * 1000, principal, operation: request.route.operation };
 }
 
-function isoTime(request: Request): string {
-  return new Date(request.receivedAt).toISOString();
+function receivedInstant(request: Request): Instant {
+  return instantOfMilliseconds(request.receivedAt);
 }
 
 export const handler = serve('accept', { startExecutedObsUnit, finishExecutedObsUnit });

@@ -17,6 +17,8 @@ import { transactionMessage } from '../../lib/queue/messages.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
 import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
+import { lifecycle } from '../../lib/transaction/lifecycle.ts';
+import { parseJson } from '../../lib/values/json.ts';
 import type { Transaction } from '../../lib/transaction/transaction.ts';
 import type { Identity } from './identify.ts';
 import type { VerifiedTokens } from './verified-tokens.ts';
@@ -57,7 +59,10 @@ export async function record(
 
   if (claimant.kind === 'api-token') parts.verifiedTokens.remember(claimant.hash, request.receivedAt);
   const { status, base, patch, stamp, state } = verdict;
-  const sync: Sync = { state: state ?? 'buffered', ...(status === 202 && { verified: false }) };
+  const sync: Sync = {
+    state: lifecycle[state ?? 'buffered'].sync,
+    ...(status === 202 && { verified: false }),
+  };
   if (stamp === undefined) {
     const body = answerOf(base || undefined, patch, sync);
     return verdict.replayed
@@ -162,8 +167,8 @@ const record_ = z.looseObject({ metadata: z._default(z.record(z.string(), z.unkn
 
 /** What the answer says of the record: what the site knew of it, with this write laid over it. */
 function answerOf(base: string | undefined, patch: string, sync: Sync): Record<string, unknown> {
-  const before = record_.parse(JSON.parse(base ?? '{}'));
-  const after = record_.parse(JSON.parse(patch));
+  const before = record_.parse(parseJson(base ?? '{}'));
+  const after = record_.parse(parseJson(patch));
   const { transaction_id, ...fields } = { ...before, ...after };
   return {
     id: fields.id,

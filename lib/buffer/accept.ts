@@ -7,6 +7,7 @@ import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { script } from '../redis/script.ts';
 import { overlayIndexLua } from './overlay-index.ts';
+import { states } from '../transaction/lifecycle.ts';
 import { isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 
 const acceptScript = script(`
@@ -182,7 +183,7 @@ const verdict = z.union([
     patch: z.string(),
     base: z.union([z.string(), cjsonFalse]),
     /** of a repeated finish: where the first one is */
-    state: z.optional(z.enum(['buffered', 'committed', 'replicated', 'failed'])),
+    state: z.optional(z.enum(states)),
     status: z.int(),
     /** how many more requests of this second would be taken */
     left: z.optional(z.number()),

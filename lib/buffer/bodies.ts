@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
+import { parseJson } from '../values/json.ts';
 import { readTransaction, type Transaction } from '../transaction/transaction.ts';
 import type { Reference } from './reference.ts';
 
@@ -14,5 +15,5 @@ export async function readBodies(
   const pipeline = redis.pipeline();
   for (const { aggregate, id } of references) pipeline.hget(keys.overlay(aggregate), `b:${id}`);
   const bodies = z.array(z.nullable(z.string())).parse(await pipeline.exec());
-  return bodies.flatMap((body) => (body === null ? [] : [readTransaction(JSON.parse(body))]));
+  return bodies.flatMap((body) => (body === null ? [] : [readTransaction(parseJson(body))]));
 }

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { canonicalJson } from '../transaction/canonical.ts';
+import { parseJson } from '../values/json.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 
 /** What a transaction tells about its executed unit, for the accept script to judge later writes by. */
@@ -66,5 +67,5 @@ export async function readKnownStarts(
   const pipeline = redis.pipeline();
   for (const aggregate of aggregates) pipeline.hget(keys.record(aggregate), 'base');
   const bases = z.array(z.nullable(z.string())).parse(await pipeline.exec());
-  return bases.flatMap((base) => (base === null ? [] : startRow.parse(JSON.parse(base))));
+  return bases.flatMap((base) => (base === null ? [] : startRow.parse(parseJson(base))));
 }

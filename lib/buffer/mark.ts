@@ -4,7 +4,8 @@ import { feedAppendLua, streams } from '../change-feed/append.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
 import { script } from '../redis/script.ts';
-import { stateOf, type InboxRow } from '../postgres/inbox.ts';
+import type { InboxRow } from '../postgres/inbox.ts';
+import { lifecycle, stateOfInbox } from '../transaction/lifecycle.ts';
 
 const markScript = script(`
 local pending, inflight, committed, main_down, feed, set_aside, drained = unpack(KEYS, 1, 7)
@@ -89,7 +90,7 @@ export async function mark(
 }
 
 function markOf(row: InboxRow) {
-  const state = stateOf(row);
+  const state = stateOfInbox(row);
   return {
     id: row.id,
     aggregate: row.aggregate,
@@ -98,7 +99,8 @@ function markOf(row: InboxRow) {
     attempts: row.attempts,
     outcome: row.outcome,
     state,
-    change: state === 'failed' || state === 'waiting' ? state : 'committed',
+    // a watcher of the transaction sees that it was given up
+    change: lifecycle[state].change ?? 'committed',
     reason: row.reason ?? '',
     records: JSON.stringify(row.recordIds),
     obs_unit_id: row.obsUnitId === null ? '' : String(row.obsUnitId),

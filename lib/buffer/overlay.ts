@@ -3,12 +3,14 @@ import * as z from 'zod/mini';
 import { redisHash } from '../redis/hash.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
+import { states, type State } from '../transaction/lifecycle.ts';
+import { parseJson } from '../values/json.ts';
 import { readTransaction, type Transaction } from '../transaction/transaction.ts';
 import { aggregateOfUnitMember, startOfUnitMember, unitBounds } from './overlay-index.ts';
 
 export interface OverlayEntry {
   readonly transaction: Transaction;
-  readonly state: 'buffered' | 'waiting' | 'committed' | 'failed' | 'discarded';
+  readonly state: State;
   readonly lsn?: string;
   readonly reason?: string;
   readonly verified: boolean;
@@ -25,7 +27,7 @@ export interface Overlay {
 }
 
 const flag = z.object({
-  state: z.enum(['buffered', 'waiting', 'committed', 'failed', 'discarded']),
+  state: z.enum(states),
   lsn: z.optional(z.string()),
   reason: z.optional(z.string()),
   verified: z.optional(z.boolean()),
@@ -53,7 +55,7 @@ function entriesOf(hash: Readonly<Record<string, string>>): OverlayEntry[] {
       JSON.parse(hash[`s:${field.slice(2)}`] ?? '{"state":"buffered"}'),
     );
     return {
-      transaction: readTransaction(JSON.parse(body)),
+      transaction: readTransaction(parseJson(body)),
       state,
       ...(lsn && { lsn }),
       ...(reason && { reason }),

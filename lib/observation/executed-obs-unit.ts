@@ -1,6 +1,8 @@
 /** The executed unit: what a client sends and what it gets. */
 import * as z from 'zod/mini';
-import { canonicalTimestamp } from '../transaction/timestamp.ts';
+import { parseInstant } from '../values/instant.ts';
+import { isJsonObject, type JsonObject } from '../values/json.ts';
+import { uuid } from '../values/uuid.ts';
 import type { RawDataFile, RawDataPackage } from './raw-data.ts';
 import type { Sync } from './sync.ts';
 
@@ -8,11 +10,12 @@ import type { Sync } from './sync.ts';
 export const timestamp = z.pipe(
   z.string(),
   z.transform((text, context) => {
-    const canonical = canonicalTimestamp(text);
-    if (canonical !== undefined) return canonical;
+    const parsed = parseInstant(text);
+    if (parsed) return parsed.instant;
     context.issues.push({
       code: 'custom',
-      message: 'must be an ISO 8601 instant with an offset, as 2026-10-01T11:10:00Z',
+      message:
+        'must be an ISO 8601 instant with an offset, in years 0001 to 9999 UTC and not finer than a microsecond, as 2026-10-01T11:10:00.000000Z',
       input: text,
     });
     return z.NEVER;
@@ -22,13 +25,16 @@ export const timestamp = z.pipe(
 /** ids are Postgres integers */
 export const integerId = z.int().check(z.minimum(1), z.maximum(2_147_483_647));
 
-const metadata = z.record(z.string().check(z.maxLength(200)), z.json());
+const metadata = z
+  .custom<JsonObject>(isJsonObject, 'must be an object')
+  .check(
+    z.refine(
+      (object) => Object.keys(object).every((key) => key.length <= 200),
+      'has a key longer than 200 characters',
+    ),
+  );
 
-/** the one spelling of a UUID is lower case */
-export const recordId = z.pipe(
-  z.uuid(),
-  z.transform((id) => id.toLowerCase()),
-);
+export const recordId = uuid;
 
 export const startBody = z.strictObject({
   obs_unit_id: integerId,

@@ -3,13 +3,14 @@ import type { AcceptRequest } from '../buffer/accept.ts';
 import { TransactionBuilder } from '../transaction/builder.ts';
 import { canonicalJson } from '../transaction/canonical.ts';
 import type { Transaction } from '../transaction/transaction.ts';
+import type { Instant } from '../values/instant.ts';
 import type { FinishBody, StartBody } from './executed-obs-unit.ts';
 
 export type Draft = Pick<AcceptRequest, 'transaction' | 'patch' | 'status' | 'start' | 'finish'>;
 type Heading = Omit<Transaction, 'version' | 'steps' | 'aggregate'>;
 
-/** @param id of the executed unit; @param now the accept clock as ISO 8601 */
-export function draftStart(body: StartBody, id: string, heading: Heading, now: string): Draft {
+/** @param id of the executed unit; @param now the accept clock */
+export function draftStart(body: StartBody, id: string, heading: Heading, now: Instant): Draft {
   const values = {
     obs_unit_id: body.obs_unit_id,
     status: 'running',
@@ -28,7 +29,7 @@ export function draftStart(body: StartBody, id: string, heading: Heading, now: s
   };
 }
 
-export function draftFinish(body: FinishBody, id: string, heading: Heading, now: string): Draft {
+export function draftFinish(body: FinishBody, id: string, heading: Heading, now: Instant): Draft {
   const { status, metadata } = body;
   const values = { status, end_time: body.end_time ?? now, ...(metadata && { metadata }) };
   const given = [

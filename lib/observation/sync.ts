@@ -1,6 +1,6 @@
-/** Where a record is on its way: `buffered` at the site, `committed` on main, `replicated` back at the site. */
-export type SyncState = 'buffered' | 'committed' | 'replicated' | 'failed';
+import type { SyncState } from '../transaction/lifecycle.ts';
 
+/** Where a record is on its way: `buffered` at the site, `committed` on main, `replicated` back at the site. */
 export interface Sync {
   readonly state: SyncState;
   /** commit position of the newest transaction, as Postgres writes it */

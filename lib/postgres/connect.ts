@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { parseJson } from '../values/json.ts';
 
 export interface PostgresSettings {
   readonly url: string;
@@ -25,6 +26,7 @@ export function connectPostgres(settings: PostgresSettings): pg.Pool {
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     allowExitOnIdle: true,
+    types: { getTypeParser },
   });
   // A connection that breaks is replaced when it is next needed. In use it tells its query; the event comes besides, and
   // would end the process if nobody listened.
@@ -32,6 +34,12 @@ export function connectPostgres(settings: PostgresSettings): pg.Pool {
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
+
+const jsonTypes: ReadonlySet<number> = new Set([pg.types.builtins.JSON, pg.types.builtins.JSONB]);
+
+/** JSON columns keep the digits of their numbers. */
+const getTypeParser: typeof pg.types.getTypeParser = (id: number, format?: 'text' | 'binary') =>
+  jsonTypes.has(id) && format !== 'binary' ? parseJson : (pg.types.getTypeParser(id, format) as never);
 
 /** What a single statement can be asked of: a pool or one of its clients. */
 export type Database = Pick<pg.Pool, 'query'>;

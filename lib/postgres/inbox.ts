@@ -1,5 +1,6 @@
 /** The inbox: every transaction that main has recorded, as it is read at main and at its replicas. */
 import * as z from 'zod/mini';
+import { outcomes, parkingReasons, type Outcome, type ParkedFor } from '../transaction/lifecycle.ts';
 import type { Database } from './connect.ts';
 
 const int8 = z.pipe(z.union([z.string(), z.number()]), z.transform(Number));
@@ -11,8 +12,8 @@ const row = z.object({
   aggregate_id: z.string(),
   principal: z.string(),
   record_ids: z.array(z.string()),
-  outcome: z.enum(['applied', 'refused', 'parked', 'discarded']),
-  parked_for: z.nullable(z.enum(['start', 'behind', 'failed'])),
+  outcome: z.enum(outcomes),
+  parked_for: z.nullable(z.enum(parkingReasons)),
   overdue: z.boolean(),
   reason: z.nullable(z.string()),
   steps: z.nullable(z.array(z.json())),
@@ -29,8 +30,8 @@ export interface InboxRow {
   readonly aggregate: string;
   readonly principal: string;
   readonly recordIds: readonly string[];
-  readonly outcome: 'applied' | 'refused' | 'parked' | 'discarded';
-  readonly parkedFor: 'start' | 'behind' | 'failed' | null;
+  readonly outcome: Outcome;
+  readonly parkedFor: ParkedFor | null;
   readonly overdue: boolean;
   readonly reason: string | null;
   /** while it is not applied */
@@ -62,26 +63,6 @@ export function readInboxRow(value: unknown): InboxRow {
     recordedAt: new Date(r.recorded_at).toISOString(),
     changedAt: new Date(r.changed_at).toISOString(),
   };
-}
-
-export type RecordedState = 'committed' | 'waiting' | 'failed' | 'discarded';
-
-/** What clients are told of a transaction that main has recorded, before its replication is known. */
-export function stateOf({
-  outcome,
-  parkedFor,
-  overdue,
-}: Pick<InboxRow, 'outcome' | 'parkedFor' | 'overdue'>): RecordedState {
-  switch (outcome) {
-    case 'applied':
-      return 'committed';
-    case 'discarded':
-      return 'discarded';
-    case 'refused':
-      return 'failed';
-    case 'parked':
-      return parkedFor === 'failed' || overdue ? 'failed' : 'waiting';
-  }
 }
 
 /** Which of `ids` are in the inbox of `database`, with their revision. */

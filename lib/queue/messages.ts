@@ -1,5 +1,6 @@
 /** What stands in the messages of queue `transactions`. */
 import * as z from 'zod/mini';
+import { parseJson } from '../values/json.ts';
 import { readTransaction, type Transaction } from '../transaction/transaction.ts';
 
 export type TransactionsMessage =
@@ -18,6 +19,6 @@ const envelope = z.object({ kind: z.enum(['transaction', 'wake']), transaction: 
 
 /** @throws Error if it is no message of ours */
 export function readTransactionsMessage(body: string): TransactionsMessage {
-  const { kind, transaction } = envelope.parse(JSON.parse(body));
+  const { kind, transaction } = envelope.parse(parseJson(body));
   return kind === 'wake' ? { kind } : { kind, transaction: readTransaction(transaction) };
 }

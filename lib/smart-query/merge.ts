@@ -6,9 +6,11 @@
  * What is parked there has none, and is laid over the rows like what is still buffered.
  */
 import type { OverlayEntry } from '../buffer/overlay.ts';
-import type { Sync, SyncState } from '../observation/sync.ts';
-import { stateOf, type InboxRow } from '../postgres/inbox.ts';
+import type { Sync } from '../observation/sync.ts';
+import { lifecycle, stateOfInbox, type State } from '../transaction/lifecycle.ts';
+import type { InboxRow } from '../postgres/inbox.ts';
 import { writeLsn, readLsn } from '../replication/lsn.ts';
+import { isJsonObject } from '../values/json.ts';
 import { bufferedTables, recordIdsOf, type BufferedTable, type Step } from '../transaction/transaction.ts';
 
 /** A row of a buffered table as JSON, with its columns. */
@@ -43,7 +45,7 @@ interface Voice {
   readonly recordIds: readonly string[];
   /** empty if the rows contain its effect */
   readonly steps: readonly Step[];
-  readonly state: SyncState;
+  readonly state: State;
   readonly lsn?: string;
   readonly reason?: string;
   readonly verified: boolean;
@@ -89,11 +91,11 @@ function voicesOf(overlay: readonly OverlayEntry[], inbox: readonly InboxRow[]):
     if (row) return { ...said, ...saidByMain(row), steps: parkedSteps(row) };
     return {
       ...said,
-      state: syncState(entry.state),
+      state: entry.state,
       ...(reason && { reason }),
       verified,
       // what main has refused or given up has no effect anywhere, also while the replica does not know it yet
-      steps: entry.state === 'discarded' || entry.refused ? [] : transaction.steps,
+      steps: !lifecycle[entry.state].hasEffect || entry.refused ? [] : transaction.steps,
     };
   });
   const known = new Set(buffered.map((voice) => voice.id));
@@ -110,9 +112,10 @@ function voicesOf(overlay: readonly OverlayEntry[], inbox: readonly InboxRow[]):
 }
 
 function saidByMain(row: InboxRow): Pick<Voice, 'state' | 'reason' | 'verified'> {
-  const state = stateOf(row);
+  const state = stateOfInbox(row);
   return {
-    state: state === 'committed' || state === 'discarded' ? 'replicated' : syncState(state),
+    // the replica that shows the row contains what it says
+    state: state === 'committed' ? 'replicated' : state,
     ...(state === 'failed' && row.reason !== null && { reason: row.reason }),
     verified: row.parkedFor !== 'start',
   };
@@ -120,11 +123,6 @@ function saidByMain(row: InboxRow): Pick<Voice, 'state' | 'reason' | 'verified'>
 
 function parkedSteps(row: InboxRow): readonly Step[] {
   return row.outcome === 'parked' ? ((row.steps ?? []) as readonly Step[]) : [];
-}
-
-function syncState(state: OverlayEntry['state']): SyncState {
-  if (state === 'waiting') return 'buffered';
-  return state === 'discarded' ? 'replicated' : state;
 }
 
 /** As main applies them: a start before what needs it, then by stamp. */
@@ -202,7 +200,7 @@ function layFields(
   const result: Record<string, unknown> = { ...present };
   const newer = (field: string) => stamp > Number(stamps[field] ?? 0);
   for (const [field, value] of Object.entries(values)) {
-    if (isObject(value)) {
+    if (isJsonObject(value)) {
       const merged = { ...asObject(present[field]) };
       for (const [key, part] of Object.entries(value)) {
         if (!newer(`${field}.${key}`)) continue;
@@ -218,30 +216,26 @@ function layFields(
   return { ...result, field_stamps: stamps };
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function asObject(value: unknown): Record<string, unknown> {
-  return isObject(value) ? value : {};
+  return isJsonObject(value) ? { ...value } : {};
 }
-
-const advance: Readonly<Record<SyncState, number>> = { failed: -1, buffered: 0, committed: 1, replicated: 2 };
 
 /** Where a record is: the least advanced of its transactions that are not cleaned; failed, if one of them is. */
 function syncOf(voices: readonly Voice[]): Sync {
   const least = voices.reduce<Voice | undefined>(
-    (worst, voice) => (worst === undefined || advance[voice.state] < advance[worst.state] ? voice : worst),
+    (worst, voice) =>
+      worst === undefined || lifecycle[voice.state].advance < lifecycle[worst.state].advance ? voice : worst,
     undefined,
   );
   if (least === undefined) return { state: 'replicated' };
   const positions = voices.flatMap(({ lsn }) => (lsn === undefined ? [] : [readLsn(lsn).value]));
   const newest = positions.reduce((highest, lsn) => (lsn > highest ? lsn : highest), 0n);
-  const showsLsn = (least.state === 'committed' || least.state === 'replicated') && newest > 0n;
+  const state = lifecycle[least.state].sync;
+  const showsLsn = (state === 'committed' || state === 'replicated') && newest > 0n;
   return {
-    state: least.state,
+    state,
     ...(showsLsn && { lsn: writeLsn(newest) }),
-    ...(least.state === 'failed' && { reason: least.reason ?? 'main could not apply it' }),
+    ...(state === 'failed' && { reason: least.reason ?? 'main could not apply it' }),
     ...(voices.some((voice) => !voice.verified) && { verified: false as const }),
   };
 }

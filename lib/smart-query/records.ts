@@ -1,7 +1,7 @@
 /** Merged records in the shapes that clients know. Pure. */
 import type { ExecutedObsUnit, Status } from '../observation/executed-obs-unit.ts';
 import type { RawDataFile, RawDataPackage } from '../observation/raw-data.ts';
-import { canonicalTimestamp } from '../transaction/timestamp.ts';
+import { parseInstant } from '../values/instant.ts';
 import type { Merged, MergedRecord } from './merge.ts';
 
 export const included = ['packages', 'files'] as const;
@@ -86,5 +86,5 @@ function object(value: unknown): Readonly<Record<string, unknown>> {
 }
 
 function instant(value: unknown): string | null {
-  return typeof value === 'string' ? (canonicalTimestamp(value) ?? value) : null;
+  return typeof value === 'string' ? (parseInstant(value)?.instant ?? value) : null;
 }

@@ -1,6 +1,7 @@
 /** Where an accepted transaction is: what the buffer knows and what main has said, whichever is further. */
 import * as z from 'zod/mini';
-import { readInboxRow, stateOf, type InboxRow } from '../postgres/inbox.ts';
+import { readInboxRow, type InboxRow } from '../postgres/inbox.ts';
+import { stateOfInbox, states, type State } from '../transaction/lifecycle.ts';
 import { redisHash } from '../redis/hash.ts';
 import { Unavailable } from '../errors.ts';
 import type { Redis } from '../redis/client.ts';
@@ -8,7 +9,7 @@ import type { Keys } from '../redis/keys.ts';
 import { readFromReplica } from '../replication/replicas.ts';
 import type { SmartQueryParts } from './snapshot.ts';
 
-export type TransactionState = 'buffered' | 'waiting' | 'committed' | 'replicated' | 'failed' | 'discarded';
+export type TransactionState = State;
 
 export interface TransactionStatus {
   readonly transaction_id: string;
@@ -22,7 +23,7 @@ export interface TransactionStatus {
   readonly unseen?: 'replica';
 }
 
-const state = z.enum(['buffered', 'waiting', 'committed', 'replicated', 'failed', 'discarded']);
+const state = z.enum(states);
 const integer = z.pipe(z.string(), z.transform(Number));
 
 const entry = z.object({
@@ -116,6 +117,6 @@ function statusOfRow(id: string, row: InboxRow): TransactionStatus {
 }
 
 function replicatedStateOf(row: InboxRow): TransactionState {
-  const said = stateOf(row);
+  const said = stateOfInbox(row);
   return said === 'committed' ? 'replicated' : said;
 }

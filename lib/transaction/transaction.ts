@@ -4,6 +4,8 @@
  * its meaning; what must change gets a new `version`, and `readTransaction` brings the old one forward.
  */
 import * as z from 'zod/mini';
+import type { Json } from '../values/json.ts';
+import { uuid } from '../values/uuid.ts';
 
 /**
  * Tables whose rows are recorded through the buffer. The rows of one aggregate belong to one executed unit; or they are of
@@ -23,9 +25,11 @@ const quietTables: readonly string[] = ['api_token', 'ops_user', 'audit_event'];
 export type BufferedTable = (typeof bufferedTables)[number];
 
 const table = z.enum(bufferedTables);
-const uuid = z.uuid();
-/** column → JSON value; timestamps as ISO 8601 text. An object merges into the column by its keys. */
-const values = z.record(z.string(), z.json());
+/**
+ * column → JSON value; instants as text. An object merges into the column by its keys. Values are taken as they were parsed:
+ * numbers keep their digits.
+ */
+const values = z.record(z.string(), z.custom<Json>());
 
 const step = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('create'), table, id: uuid, values }),
@@ -48,12 +52,20 @@ const step = z.discriminatedUnion('kind', [
   /** tries a parked transaction again */
   z.object({ kind: z.literal('retry'), transaction: uuid }),
   /** gives up a parked transaction, for a reason */
-  z.object({ kind: z.literal('discard'), transaction: uuid, reason: z.string() }),
+  z.object({
+    kind: z.literal('discard'),
+    transaction: uuid,
+    reason: z.string(),
+    /** of the transaction that is given up: main may not have seen it yet */
+    target: z.optional(z.object({ aggregate: uuid, stamp: z.int(), principal: z.string() })),
+  }),
 ]);
 
 const transactionV1 = z.object({
   version: z.literal(1),
   id: uuid,
+  /** the id that release 1 would have given the same request: either is the same transaction */
+  alias: z.optional(uuid),
   /** accept clock in µs since 1970; unique and rising within an aggregate: the order of its changes */
   stamp: z.int(),
   /** the executed unit, token or user that everything in it belongs to */

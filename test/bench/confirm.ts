@@ -11,6 +11,7 @@ import { replayedLsn } from '../../lib/replication/replicas.ts';
 import { uuidV7 } from '../../lib/transaction/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
+import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 
 const records = 100;
 
@@ -51,7 +52,7 @@ async function positionsAsked(
       principal: '1',
       operation: 'bench',
     };
-    return draftStart({ obs_unit_id: 1 }, uuidV7(now, randomBytes(10)), heading, new Date(now).toISOString());
+    return draftStart({ obs_unit_id: 1 }, uuidV7(now, randomBytes(10)), heading, instantOfMilliseconds(now));
   });
   const limits = { permission: '', requestsPerSecond: 1e9, budgetBytes: 1e12, nowMilliseconds: Date.now() };
   const claimant = { kind: 'none', principalId: '1' } as const;

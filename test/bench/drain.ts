@@ -6,6 +6,7 @@ import { applyTransactions } from '../../lib/postgres/apply.ts';
 import { connectPostgres } from '../../lib/postgres/connect.ts';
 import { uuidV7 } from '../../lib/transaction/ids.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
+import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 
 /** a day at one transaction a second */
 const backlog = 86_400;
@@ -37,7 +38,7 @@ function draft(now: number, obsUnitId: number) {
     { obs_unit_id: obsUnitId },
     uuidV7(now, randomBytes(10)),
     heading,
-    new Date(now).toISOString(),
+    instantOfMilliseconds(now),
   );
 }
 

@@ -16,6 +16,7 @@ import { uuidV7 } from '../../lib/transaction/ids.ts';
 import { send } from './load.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 import { eventually } from '../support/eventually.ts';
+import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 
 const rows = 20_000;
 const buffered = [0, 100, 10_000, 100_000];
@@ -137,7 +138,7 @@ function draft(now: number) {
   const id = uuidV7(now, randomBytes(10));
   const heading = { id, stamp: now * 1000, principal: '1', operation: 'bench' };
   const body = { obs_unit_id: 1 + (now % 300), metadata: { patch: 'South field' } };
-  return draftStart(body, uuidV7(now, randomBytes(10)), heading, new Date(now).toISOString());
+  return draftStart(body, uuidV7(now, randomBytes(10)), heading, instantOfMilliseconds(now));
 }
 
 const firstDay = Date.UTC(2026, 0, 1);

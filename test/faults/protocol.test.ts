@@ -16,6 +16,7 @@ import { applyByHand, confirmByHand, settleByHand } from '../support/by-hand.ts'
 import { drainMessages } from '../support/traces.ts';
 import { eventually } from '../support/eventually.ts';
 import { finishUnit, startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
+import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 
 let stack: TestStack;
 
@@ -63,7 +64,7 @@ async function bufferAlone(secondsAgo: number): Promise<Transaction> {
   const now = Date.now() - secondsAgo * 1000;
   const [id, record] = [uuidV7(now, randomBytes(10)), uuidV7(now, randomBytes(10))];
   const heading = { id, stamp: now * 1000, principal: '1', operation: 'startExecutedObsUnit' };
-  const draft = draftStart({ obs_unit_id: 9 }, record, heading, new Date(now).toISOString());
+  const draft = draftStart({ obs_unit_id: 9 }, record, heading, instantOfMilliseconds(now));
   const verdict = await accept(stack.redisClient, stack.keys, {
     claimant: { kind: 'none', principalId: '1' },
     permission: 'write:observations',

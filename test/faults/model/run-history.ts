@@ -15,6 +15,7 @@ import { keysOf, type Keys } from '../../../lib/redis/keys.ts';
 import { confirm } from '../../../lib/replication/confirm.ts';
 import { readExecutedObsUnits } from '../../../lib/smart-query/executed-obs-units.ts';
 import { listExecutedObsUnits, type PageKey } from '../../../lib/smart-query/list-executed-obs-units.ts';
+import { instantOfMilliseconds } from '../../../lib/values/instant.ts';
 import { TransactionBuilder } from '../../../lib/transaction/builder.ts';
 import { uuidV7 } from '../../../lib/transaction/ids.ts';
 import { Model, type Command, type Move } from './history.ts';
@@ -160,7 +161,7 @@ class Run {
     const heading = { id: newId(now), stamp: now * 1000, principal: '1', operation: command.kind };
     if (command.kind === 'start') {
       const id = newId(now);
-      const start_time = new Date(Date.UTC(2028, 0, 1, 0, command.minute)).toISOString();
+      const start_time = instantOfMilliseconds(Date.UTC(2028, 0, 1, 0, command.minute));
       const made = { obs_unit_id: command.obsUnitId, start_time };
       await this.#accept(draftStart(made, id, heading, start_time));
       this.#model.start(id, made);
@@ -172,7 +173,7 @@ class Run {
     const other = (): Draft => ({ transaction: builder.build(), patch: '{}', status: 200 });
     switch (command.kind) {
       case 'finish': {
-        const end_time = new Date(Date.UTC(2028, 0, 2, 0, command.end)).toISOString();
+        const end_time = instantOfMilliseconds(Date.UTC(2028, 0, 2, 0, command.end));
         const draft = draftFinish({ status: 'completed', end_time }, id, heading, end_time);
         if (!(await this.#accept(draft))) return;
         if (this.#walk?.filter.status) this.#walk.must.delete(id);

@@ -1,0 +1,100 @@
+/**
+ * The one definition of a storable instant: microseconds, years 0001 to 9999 in UTC. Every store behind the door can hold
+ * it and give it back. Its text has a fixed width, so that comparing texts compares instants.
+ */
+
+/** `YYYY-MM-DDTHH:MM:SS.ffffffZ` */
+export type Instant = string & { readonly __instant: unique symbol };
+
+export interface ParsedInstant {
+  readonly instant: Instant;
+  /** it was written as second 60, and is kept as the second after */
+  readonly isLeapSecond: boolean;
+}
+
+const pattern =
+  /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:[.,](\d{1,30}))?([Zz]|[+-]\d{2}(?::?\d{2})?)$/;
+const firstMilliseconds = Date.parse('0001-01-01T00:00:00Z');
+const lastMilliseconds = Date.parse('9999-12-31T23:59:59.999Z');
+
+/**
+ * @param text ISO 8601 with seconds and an offset
+ * @returns undefined if it is not an instant, is outside years 0001–9999 in UTC, or is finer than a microsecond
+ */
+export function parseInstant(text: string): ParsedInstant | undefined {
+  const [, date = '', hour = '', minute = '', second = '', fraction = '', offset = ''] =
+    pattern.exec(text) ?? [];
+  if (date === '' || !isCalendarDay(date) || hour > '23' || minute > '59' || second > '60') return undefined;
+  if (/[^0]/.test(fraction.slice(6))) return undefined;
+  const offsetMilliseconds = readOffset(offset);
+  if (offsetMilliseconds === undefined) return undefined;
+  const isLeapSecond = second === '60';
+  const beforeOffset = Date.parse(`${date}T${hour}:${minute}:${isLeapSecond ? '59' : second}Z`);
+  const milliseconds = beforeOffset + (isLeapSecond ? 1000 : 0) - offsetMilliseconds;
+  // a leap second ends a minute of UTC
+  if (isLeapSecond && milliseconds % 60_000 !== 0) return undefined;
+  if (milliseconds < firstMilliseconds || milliseconds > lastMilliseconds) return undefined;
+  return { instant: write(milliseconds, fraction.slice(0, 6).padEnd(6, '0')), isLeapSecond };
+}
+
+/** @param offset `Z`, `+HH`, `+HHMM` or `+HH:MM`: as far as Postgres takes one @returns undefined beyond that */
+function readOffset(offset: string): number | undefined {
+  if (/^z$/i.test(offset)) return 0;
+  const hours = Number(offset.slice(1, 3));
+  const minutes = Number(offset.slice(3).replace(':', '') || 0);
+  if (hours > 15 || minutes > 59) return undefined;
+  return (offset.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
+}
+
+/** Whether `YYYY-MM-DD` is a day of the calendar, years 0001–9999. */
+export function isCalendarDay(date: string): boolean {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(date) || date.startsWith('0000')) return false;
+  const day = new Date(`${date}T00:00:00Z`);
+  // Date takes 2026-02-30 for a day of March
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(date);
+}
+
+function write(milliseconds: number, microsecondDigits: string): Instant {
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}.${microsecondDigits}Z` as Instant;
+}
+
+/** @param milliseconds since 1970 @throws RangeError outside years 0001–9999 */
+export function instantOfMilliseconds(milliseconds: number): Instant {
+  return instantOfMicroseconds(BigInt(Math.floor(milliseconds)) * 1000n);
+}
+
+/** @param microseconds since 1970 @throws RangeError outside years 0001–9999 */
+export function instantOfMicroseconds(microseconds: bigint | number): Instant {
+  const value = BigInt(microseconds);
+  const fraction = ((value % 1_000_000n) + 1_000_000n) % 1_000_000n;
+  const milliseconds = Number((value - fraction) / 1000n);
+  if (milliseconds < firstMilliseconds || milliseconds > lastMilliseconds) {
+    throw new RangeError(`not a storable instant: ${value} µs`);
+  }
+  return write(milliseconds, String(fraction).padStart(6, '0'));
+}
+
+/** Since 1970. */
+export function microsecondsOf(instant: Instant): bigint {
+  return BigInt(Date.parse(`${instant.slice(0, 19)}Z`)) * 1000n + BigInt(instant.slice(20, 26));
+}
+
+/** Since 1970, rounded down: for indexes that need not be exact. */
+export function millisecondsOf(instant: Instant): number {
+  return Date.parse(`${instant.slice(0, 23)}Z`);
+}
+
+/** The night of an instant as `YYYYMMDD`: the day on whose noon, UTC, it began; undefined before the first one. */
+export function dayObsOf(instant: Instant): number | undefined {
+  const morning = millisecondsOf(instant) - 12 * 3600 * 1000;
+  if (morning < firstMilliseconds) return undefined;
+  return Number(new Date(morning).toISOString().slice(0, 10).replaceAll('-', ''));
+}
+
+/** @param date `YYYY-MM-DD` of the calendar @returns from inclusive, to exclusive; `to` is absent for the last night there is */
+export function nightOf(date: string): { readonly from: Instant; readonly to?: Instant } {
+  const noon = Date.parse(`${date}T12:00:00Z`);
+  const next = noon + 24 * 3600 * 1000;
+  const from = instantOfMilliseconds(noon);
+  return next > lastMilliseconds ? { from } : { from, to: instantOfMilliseconds(next) };
+}

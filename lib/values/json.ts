@@ -1,0 +1,94 @@
+/**
+ * JSON that keeps the digits of its numbers. A number that a double would change is kept as raw JSON, in the one spelling
+ * that `jsonb` gives it, so that `JSON.stringify` writes it back digit for digit; every other one is a plain number.
+ */
+
+export type Json = null | boolean | string | number | RawJson | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+/** Digits before or after the point; `numeric` of Postgres holds more, a double has at most 309 and 324. */
+const maxDigits = 400;
+
+/** Numbers whose text a double may not give back: long ones, trailing zeros of a fraction, exponents, a negative zero. */
+const mayLoseDigits = /[\d.]{16}|\.\d*0(?!\d)|\d[eE][+-]?\d|-0/;
+
+/**
+ * @throws SyntaxError if it is not JSON; RangeError that names the path for a number beyond 400 digits
+ */
+export function parseJson(text: string): Json {
+  if (!mayLoseDigits.test(text)) return JSON.parse(text) as Json;
+  return JSON.parse(text, (_key, value, { source }) =>
+    typeof value === 'number' && source !== undefined ? keepDigits(source) : value,
+  ) as Json;
+}
+
+function keepDigits(source: string): number | RawJson {
+  const digits = canonicalNumber(source);
+  if (digits === undefined) throw new RangeError(`a number has more than ${maxDigits} digits`);
+  return isExact(digits) ? Number(digits) : JSON.rawJSON(digits);
+}
+
+function isExact(digits: string): boolean {
+  return String(Number(digits)) === digits;
+}
+
+/**
+ * The spelling that `jsonb` gives a JSON number: no exponent, the trailing zeros of its fraction kept.
+ * @param source a number as JSON writes it @returns undefined if it needs more than 400 digits on either side of the point
+ */
+export function canonicalNumber(source: string): string | undefined {
+  const [, sign = '', whole = '', fraction = '', exponentText = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(source) ?? [];
+  const exponent = Number(exponentText);
+  const digits = whole + fraction;
+  if (Math.abs(exponent) > maxDigits + digits.length) {
+    return undefined;
+  }
+  const point = whole.length + exponent;
+  const before = (point > 0 ? digits.slice(0, point).padEnd(point, '0') : '').replace(/^0+(?=\d)/, '') || '0';
+  const scale = Math.max(0, fraction.length - exponent);
+  const after = scale === 0 ? '' : digits.slice(Math.max(0, point)).padStart(scale, '0').slice(-scale);
+  if (before.length > maxDigits || after.length > maxDigits) return undefined;
+  const unsigned = after === '' ? before : `${before}.${after}`;
+  return /[1-9]/.test(unsigned) ? sign + unsigned : unsigned;
+}
+
+/** A number whose digits a double would change. */
+export function isRawNumber(value: unknown): value is RawJson {
+  return JSON.isRawJSON(value);
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
+}
+
+/**
+ * JSON text that is equal for equal values: keys sorted at every depth, numbers compared as numbers (1.50 is 1.5). Numbers that
+ * a double holds are written as it writes them. Its form is frozen: identities of transactions are hashes of it.
+ */
+export function identityJson(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) => {
+    if (isRawNumber(each)) return normalized(each.rawJSON);
+    if (!isJsonObject(each)) return each;
+    return Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
+function normalized(digits: string): number | RawJson {
+  const shortest = withoutTrailingZeros(digits);
+  const asDouble = Number(digits);
+  const isHeld =
+    Number.isFinite(asDouble) && withoutTrailingZeros(canonicalNumber(String(asDouble)) ?? '') === shortest;
+  return isHeld ? asDouble : JSON.rawJSON(shortest);
+}
+
+function withoutTrailingZeros(digits: string): string {
+  return digits.includes('.') ? digits.replace(/\.?0+$/, '') : digits;
+}
+
+/** As a double, with raw numbers rounded: how JSON was read before digits were kept. */
+export function withDoubles(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value)) as unknown;
+}

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { canonicalNumber, identityJson, isJsonObject, parseJson } from '../../lib/values/json.ts';
+
+describe('canonicalNumber', () => {
+  it.each([
+    ['1', '1'],
+    ['-0', '0'],
+    ['-0.0', '0.0'],
+    ['1.50', '1.50'],
+    ['1.50e1', '15.0'],
+    ['1e-07', '0.0000001'],
+    ['1.5E+3', '1500'],
+    ['12345e-3', '12.345'],
+    ['0.001e2', '0.1'],
+    ['5853498713190525696', '5853498713190525696'],
+    ['0.1234567890123456789', '0.1234567890123456789'],
+    ['1e400', undefined],
+    ['1e-401', undefined],
+    ['1e999999999', undefined],
+  ])('writes %s as %s', (source, digits) => {
+    expect(canonicalNumber(source)).toBe(digits);
+  });
+});
+
+describe('parseJson', () => {
+  it.each([
+    ['{"id":5853498713190525696,"n":7}', '{"id":5853498713190525696,"n":7}'],
+    ['[0.1234567890123456789]', '[0.1234567890123456789]'],
+    ['[1.50,1e-07,1E5,-0,1e21]', '[1.50,0.0000001,100000,0,1000000000000000000000]'],
+    ['{"text":"1e5 and 1.50"}', '{"text":"1e5 and 1.50"}'],
+  ])('gives %s back as %s', (text, written) => {
+    expect(JSON.stringify(parseJson(text))).toBe(written);
+  });
+
+  it('keeps what a double holds as a number', () => {
+    expect(parseJson('{"a":7,"b":0.1,"c":123456789012345}')).toEqual({ a: 7, b: 0.1, c: 123456789012345 });
+  });
+
+  it('does not take a raw number for an object', () => {
+    expect(isJsonObject(parseJson('5853498713190525696'))).toBe(false);
+    expect(isJsonObject(parseJson('{}'))).toBe(true);
+  });
+
+  it('refuses a number beyond 400 digits', () => {
+    expect(() => parseJson('[1e500]')).toThrow(RangeError);
+    expect(() => parseJson('{')).toThrow(SyntaxError);
+  });
+});
+
+describe('identityJson', () => {
+  it('is equal for equal values, however keys are ordered and numbers are spelled', () => {
+    const text = identityJson(parseJson('{"b":1.50,"a":{"y":1e2,"x":[100.0]}}'));
+    expect(text).toBe('{"a":{"x":[100],"y":100},"b":1.5}');
+    expect(identityJson(parseJson('{"a":{"x":[1e2],"y":100},"b":15e-1}'))).toBe(text);
+  });
+
+  it('tells numbers apart that are one double', () => {
+    expect(identityJson(parseJson('9007199254740993'))).toBe('9007199254740993');
+    expect(identityJson(parseJson('9007199254740993.0'))).toBe('9007199254740993');
+    expect(identityJson(parseJson('9007199254740992'))).toBe('9007199254740992');
+  });
+
+  it('writes what a double holds as release 1 wrote it', () => {
+    expect(identityJson(parseJson('[1e21,1e-7,0.1]'))).toBe('[1e+21,1e-7,0.1]');
+  });
+});

@@ -60,6 +60,18 @@ export default tseslint.config(
     },
   },
   {
+    files: ['test/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'MemberExpression[property.name=/^(skip|only|todo)$/]',
+          message: 'A test that does not run shows nothing: mend it, or delete it.',
+        },
+      ],
+    },
+  },
+  {
     files: ['infra/**/*.ts'],
     rules: {
       'no-restricted-imports': forbid(

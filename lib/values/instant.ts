@@ -31,8 +31,6 @@ export function parseInstant(text: string): ParsedInstant | undefined {
   const isLeapSecond = second === '60';
   const beforeOffset = Date.parse(`${date}T${hour}:${minute}:${isLeapSecond ? '59' : second}Z`);
   const milliseconds = beforeOffset + (isLeapSecond ? 1000 : 0) - offsetMilliseconds;
-  // a leap second ends a minute of UTC
-  if (isLeapSecond && milliseconds % 60_000 !== 0) return undefined;
   if (milliseconds < firstMilliseconds || milliseconds > lastMilliseconds) return undefined;
   return { instant: write(milliseconds, fraction.slice(0, 6).padEnd(6, '0')), isLeapSecond };
 }

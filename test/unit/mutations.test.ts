@@ -1,0 +1,23 @@
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { catalogue } from '../mutations/catalogue.ts';
+import { mutate } from '../mutations/mutation.ts';
+
+const root = new URL('../../', import.meta.url);
+
+it('catalogue has each mutation once', () => {
+  const ids = catalogue.map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
+it.each(catalogue.map((mutation) => [mutation.id, mutation] as const))(
+  'mutation %s finds its place and its test',
+  async (_id, mutation) => {
+    const source = await readFile(new URL(mutation.file, root), 'utf8');
+    expect(mutate(source, mutation)).not.toBe(source);
+    const test = await readFile(new URL(`test/${mutation.test}`, root), 'utf8');
+    // a name may hold what `it.each` fills in: its first words are there
+    const [first = ''] = (mutation.named ?? '').split(/[%$]/);
+    expect(test).toContain(first);
+  },
+);

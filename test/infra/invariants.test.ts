@@ -41,7 +41,7 @@ it('INVARIANTS.md names tests that run, for every window', async () => {
   const missing = named.filter(({ file, name }) => {
     // a name of `it.each` stands with its placeholders
     const pattern = new RegExp(
-      `^${name
+      `${name
         .split(/%[sdij#o%]/)
         .map(escape)
         .join('.*')}`,

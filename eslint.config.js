@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 const forbid = (message, ...groups) => ['error', { patterns: [{ group: groups, message }] }];
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'cdk.out/**', '.local/**', 'node_modules/**'] },
+  { ignores: ['dist/**', 'cdk.out/**', '.local/**', 'node_modules/**', 'test/fixtures/**'] },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],

@@ -18,6 +18,8 @@ local base, patch = false, ARGV[3]
 ${feedAppendLua}
 ${overlayIndexLua}
 local left
+-- the first release wrote an instant in milliseconds if it has no more
+local function microseconds(text) return (string.gsub(text or '', '^(.*%.%d%d%d)Z$', '%1000Z')) end
 local function refuse(why, detail) return cjson.encode({refused = why, detail = detail, left = left}) end
 
 -- who
@@ -74,7 +76,7 @@ if a.start then
 elseif a.finish then
   base = r[3]
   if r[5] then
-    local same = r[5] == a.finish.status and (a.finish.given_end_time == '' or a.finish.given_end_time == r[6])
+    local same = r[5] == a.finish.status and (a.finish.given_end_time == '' or a.finish.given_end_time == microseconds(r[6]))
       and (a.finish.given_metadata == '' or a.finish.given_metadata == r[7])
     if not same then return refuse('finished', r[5]) end
     local flags = redis.call('HGET', overlay, 's:' .. cjson.decode(r[8]).transaction_id)

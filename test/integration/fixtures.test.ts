@@ -37,6 +37,7 @@ import { readTransactionsMessage } from '../../lib/queue/messages.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
 import { TransactionBuilder } from '../../lib/transaction/builder.ts';
 import { readTransaction, type Transaction } from '../../lib/transaction/transaction.ts';
+import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 import { dumpOf, dumps, keys, restore, storedTransactions, type Dump } from '../support/release-1.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
@@ -137,7 +138,7 @@ describe('the accept script judges by what the first release has noted', () => {
 
   function finish(aggregate: unknown, body: object, id = derivedUuid('test', JSON.stringify(body))) {
     const heading = { id, stamp: now * 1000, principal: '1', operation: 'finishExecutedObsUnit' };
-    const draft = draftFinish(finishBody.parse(body), text(aggregate), heading, new Date(now).toISOString());
+    const draft = draftFinish(finishBody.parse(body), text(aggregate), heading, instantOfMilliseconds(now));
     return accept(redis.client, keys, { ...asked, ...draft });
   }
 

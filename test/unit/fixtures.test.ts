@@ -16,9 +16,10 @@ import { readCursor } from '../../lib/http/page.ts';
 import { routes } from '../../lib/http/routes.ts';
 import type { Request } from '../../lib/http/serve.ts';
 import { recordId, timestamp } from '../../lib/observation/executed-obs-unit.ts';
-import { readInboxRow, stateOf } from '../../lib/postgres/inbox.ts';
+import { readInboxRow } from '../../lib/postgres/inbox.ts';
 import { readTransactionsMessage } from '../../lib/queue/messages.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
+import { stateOfInbox } from '../../lib/transaction/lifecycle.ts';
 import { readTransaction } from '../../lib/transaction/transaction.ts';
 import { cursors, dumps, identities, storedTransactions, type WriteCase } from '../support/release-1.ts';
 
@@ -128,7 +129,7 @@ describe('a row of the inbox', () => {
 
   it.each(Object.entries(states))('%s: means %s', (name, expected) => {
     const rows = dumps.find((each) => each.name === name)?.inbox ?? [];
-    const found = new Set(rows.map((row) => stateOf(readInboxRow(row)).replace('committed', 'applied')));
+    const found = new Set(rows.map((row) => stateOfInbox(readInboxRow(row)).replace('committed', 'applied')));
     for (const state of expected.split(', ')) expect(found).toContain(state);
   });
 });

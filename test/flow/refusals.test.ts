@@ -80,7 +80,7 @@ describe('400', () => {
     ['nesting without end', { body: { ...good, metadata: nested(40) } }],
     ['an empty key', { body: good, key: '' }],
     ['a key that is too long', { body: good, key: 'k'.repeat(256) }],
-  ])('%s', async (_what, request: Request) => {
+  ])('%s is refused, and nothing is recorded', async (_what, request: Request) => {
     await refused(start(request), 400);
   });
 

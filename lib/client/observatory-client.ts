@@ -1,5 +1,6 @@
 /** A client as observatory scripts need it: every write has a key, and is repeated under it until it is answered. */
 import { createHash } from 'node:crypto';
+import * as z from 'zod/mini';
 
 export interface ClientSettings {
   /** origin of the API */
@@ -19,6 +20,17 @@ export interface Answer {
   readonly milliseconds: number;
   readonly tries: number;
 }
+
+interface Try {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: object;
+  readonly key?: string;
+  readonly tries: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const transaction = z.object({ state: z.string(), record_ids: z.array(z.string()) });
 
 /** The server said no for good: repeating the request would not help. */
 export class Refused extends Error {
@@ -52,6 +64,20 @@ export class ObservatoryClient {
     return this.#write('PUT', `/executed_obs_units/${id}/finish`, body, key, signal);
   }
 
+  /**
+   * `GET /api/transactions/{id}`
+   * @returns undefined if it is not known, or if nobody can say so now: what is to be recorded does not wait for that
+   */
+  async findTransaction(id: string): Promise<{ state: string; record_ids: readonly string[] } | undefined> {
+    const givesUpAt = Date.now() + this.#settings.patienceMilliseconds;
+    for (let tries = 1; ; tries += 1) {
+      const answer = await this.#once({ method: 'GET', path: `/api/transactions/${id}`, tries });
+      if (answer?.status === 200) return transaction.parse(answer.body);
+      if (answer?.status !== 429 || Date.now() > givesUpAt) return undefined;
+      await pauseAfter(tries);
+    }
+  }
+
   async #write(
     method: string,
     path: string,
@@ -61,27 +87,19 @@ export class ObservatoryClient {
   ): Promise<Answer> {
     const givesUpAt = Date.now() + this.#settings.patienceMilliseconds;
     for (let tries = 1; ; tries += 1) {
-      const answer = await this.#once(method, path, body, key, tries, signal);
+      const answer = await this.#once({ method, path, body, key, tries, signal });
       if (answer !== undefined && answer.status < 300) return answer;
       const isFinal = answer !== undefined && answer.status < 500 && answer.status !== 429;
       if (isFinal) throw new Refused(answer);
       if (Date.now() > givesUpAt || signal?.aborted) {
         throw answer ? new Refused(answer) : new Error(`${this.#settings.url} does not answer`);
       }
-      const ceiling = Math.min(longestPauseMilliseconds, firstPauseMilliseconds * 2 ** tries);
-      await new Promise((resume) => setTimeout(resume, Math.random() * ceiling));
+      await pauseAfter(tries);
     }
   }
 
   /** @returns undefined without an answer: what was asked may have happened, and is asked again under its key */
-  async #once(
-    method: string,
-    path: string,
-    body: object,
-    key: string,
-    tries: number,
-    signal?: AbortSignal,
-  ): Promise<Answer | undefined> {
+  async #once({ method, path, body, key, tries, signal }: Try): Promise<Answer | undefined> {
     const { url, token, timeoutMilliseconds } = this.#settings;
     const timeout = AbortSignal.timeout(timeoutMilliseconds);
     const began = performance.now();
@@ -90,10 +108,10 @@ export class ObservatoryClient {
         method,
         headers: {
           Authorization: `Bearer ${token}`,
-          'Content-Type': 'application/json',
-          'Idempotency-Key': key,
+          ...(key !== undefined && { 'Idempotency-Key': key }),
+          ...(body !== undefined && { 'Content-Type': 'application/json' }),
         },
-        body: JSON.stringify(body),
+        ...(body !== undefined && { body: JSON.stringify(body) }),
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       });
       return {
@@ -107,6 +125,11 @@ export class ObservatoryClient {
       return undefined;
     }
   }
+}
+
+function pauseAfter(tries: number): Promise<void> {
+  const ceiling = Math.min(longestPauseMilliseconds, firstPauseMilliseconds * 2 ** tries);
+  return new Promise((resume) => setTimeout(resume, Math.random() * ceiling));
 }
 
 /** A key that is the same for the same parts: running a script again repeats its requests and adds nothing. */

@@ -1,28 +1,32 @@
-/** `npm run observe -- SCHEDULE.txt [--speed 600 | max] [--url …] [--token …] [--json]` */
+/** `npm run observe -- SCHEDULE [--speed 600 | max] [--url …] [--token …] [--json]` */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { decodeJwt } from 'jose';
+import { readApiToken } from '../../../lib/auth/api-token.ts';
 import { ObservatoryClient } from '../../../lib/client/observatory-client.ts';
 import { percentile } from '../percentile.ts';
 import { observe, type Observed, type Progress } from './observe.ts';
-import { readToastSchedule } from './toast-schedule.ts';
+import { readLandedRun } from './landed-run.ts';
+import { readSchedule } from './schedule/read-schedule.ts';
+import { ScheduleError, type Schedule } from './schedule/scan.ts';
 
-const usage =
-  'Usage: npm run observe -- SCHEDULE.txt [--speed 600 | max] [--url URL] [--token TOKEN] [--json]';
+const usage = 'Usage: npm run observe -- SCHEDULE [--speed 600 | max] [--url URL] [--token TOKEN] [--json]';
 const { positionals, values: options } = arguments_();
 const [file] = positionals;
 if (file === undefined || positionals.length > 1) fail(usage);
 const speed = options.speed === 'max' ? Infinity : Number(options.speed);
 if (!(speed > 0)) fail(`--speed is a number above zero, or max, not ${options.speed}`);
-const content = await readFile(file, 'utf8').catch(() => fail(`There is no schedule ${file}.`));
-const schedule = readSchedule();
+const content = await readFile(file).catch(() => fail(`There is no schedule ${file}.`));
+const schedule = readFrom(content);
 const { url, token } = await target();
+const principal = principalOf(token);
 
 const stopping = new AbortController();
 process.on('SIGINT', () => stopping.abort());
 const observed = await observe(schedule, {
   client: new ObservatoryClient({ url, token }),
-  content,
+  landed: principal === undefined ? new Map() : readLandedRun(content.toString('utf8'), principal),
   speed,
   signal: stopping.signal,
   sleep: (milliseconds) => delay(milliseconds, undefined, { signal: stopping.signal }).catch(() => undefined),
@@ -50,11 +54,23 @@ function arguments_() {
   }
 }
 
-function readSchedule() {
+function readFrom(bytes: Uint8Array): Schedule {
   try {
-    return readToastSchedule(content);
+    return readSchedule(bytes);
   } catch (error) {
-    return fail(`${file}, ${error instanceof Error ? error.message : ''}`);
+    if (!(error instanceof ScheduleError)) throw error;
+    return fail(`${file}, ${error.message}\nNothing was sent.`);
+  }
+}
+
+/** Whose token it is, as it says itself. */
+function principalOf(credential: string): string | undefined {
+  const claim = readApiToken(credential);
+  if (claim) return claim.principalId;
+  try {
+    return decodeJwt(credential).sub;
+  } catch {
+    return undefined;
   }
 }
 
@@ -78,13 +94,24 @@ function showProgress({ done, scans, failed }: Progress): void {
   }
 }
 
-function resultOf({ scans, accepted, finished, failed, replayed, ids, latenciesMilliseconds }: Observed) {
+function resultOf({
+  scans,
+  accepted,
+  finished,
+  failed,
+  replayed,
+  kept,
+  ids,
+  latenciesMilliseconds,
+}: Observed) {
   return {
     scans,
     accepted,
     finished,
     failed,
+    skipped: schedule.skipped.length,
     replayed,
+    kept,
     p50_ms: percentile(latenciesMilliseconds, 0.5),
     p99_ms: percentile(latenciesMilliseconds, 0.99),
     ids,
@@ -92,12 +119,21 @@ function resultOf({ scans, accepted, finished, failed, replayed, ids, latenciesM
 }
 
 function summary(result: Observed): string {
-  const { scans, accepted, finished, failed, replayed, p50_ms, p99_ms } = resultOf(result);
+  const { scans, accepted, finished, failed, replayed, kept, p50_ms, p99_ms } = resultOf(result);
+  const parts = [
+    `${scans} scans: ${accepted} started, ${finished} finished, ${failed} failed`,
+    ...(replayed > 0 ? [`${replayed} answers repeated`] : []),
+    ...(kept > 0 ? [`${kept} recorded before with other values, which are kept`] : []),
+  ];
   const again = failed > 0 ? '\nRun it again to go on: what is recorded is not recorded twice.' : '';
-  return (
-    `${scans} scans: ${accepted} started, ${finished} finished, ${failed} failed` +
-    `${replayed > 0 ? `, ${replayed} answers repeated` : ''}; answers p50 ${p50_ms} ms, p99 ${p99_ms} ms.${again}`
-  );
+  return `${parts.join(', ')}${skippedSummary()}; answers p50 ${p50_ms} ms, p99 ${p99_ms} ms.${again}`;
+}
+
+/** Entries of the schedule that are no scans: how many of each kind. */
+function skippedSummary(): string {
+  const kinds = Object.entries(Object.groupBy(schedule.skipped, ({ kind }) => kind));
+  if (kinds.length === 0) return '';
+  return `; not scans: ${kinds.map(([kind, entries = []]) => `${entries.length} ${kind}`).join(', ')}`;
 }
 
 function fail(message: string): never {

@@ -1,0 +1,213 @@
+import { readFileSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { readLandedRun } from '../../infra/local/observe/landed-run.ts';
+import { observe, type ObserveOptions } from '../../infra/local/observe/observe.ts';
+import { plannedUnitOf } from '../../infra/local/observe/scan-identity.ts';
+import { readSchedule } from '../../infra/local/observe/schedule/read-schedule.ts';
+import { Refused, type Answer } from '../../lib/client/observatory-client.ts';
+
+const textOf = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
+const example = textOf('../../infra/local/observe/example-schedule.txt');
+const scheduleOf = (text: string) => readSchedule(new TextEncoder().encode(text));
+const keyOf = (call: Call) => call.key;
+
+interface Call {
+  readonly write: 'start' | 'finish';
+  readonly id?: string;
+  readonly body: object;
+  readonly key: string;
+}
+
+/** A client that remembers keys as the API does, by the text of their body. */
+function rememberingClient(
+  transactions: ReadonlyMap<string, { state: string; record_ids: string[] }> = new Map(),
+) {
+  const calls: Call[] = [];
+  const bodies = new Map<string, string>();
+  const answer = (call: Call, id: string): Answer => {
+    calls.push(call);
+    const text = JSON.stringify(call.body);
+    const before = bodies.get(call.key) ?? text;
+    const status = before === text ? 201 : 422;
+    const replayed = bodies.has(call.key);
+    bodies.set(call.key, before);
+    const answered = { status, body: { id }, replayed, milliseconds: 1, tries: 1 };
+    if (status === 422) throw new Refused(answered);
+    return answered;
+  };
+  const client: ObserveOptions['client'] = {
+    start: async (body, key) => answer({ write: 'start', body, key }, `unit of ${key}`),
+    finish: async (id, body, key) => answer({ write: 'finish', id, body, key }, id),
+    findTransaction: async (id) => transactions.get(id),
+  };
+  return { client, calls };
+}
+
+function run(text: string, client: ObserveOptions['client'], options: Partial<ObserveOptions> = {}) {
+  return observe(scheduleOf(text), {
+    client,
+    landed: new Map(),
+    speed: Infinity,
+    signal: new AbortController().signal,
+    sleep: async () => undefined,
+    onProgress: () => undefined,
+    ...options,
+  });
+}
+
+it('starts and finishes each scan once, and goes on after one that failed', async () => {
+  const { client, calls } = rememberingClient();
+  const failing = {
+    ...client,
+    start: async (body: object, key: string) => {
+      if (calls.length === 2) {
+        calls.push({ write: 'start', body, key });
+        throw new Error('no');
+      }
+      return client.start(body, key);
+    },
+  };
+  const observed = await run(example, failing);
+  expect(observed).toMatchObject({ scans: 6, accepted: 5, finished: 5, failed: 1, kept: 0 });
+  expect(observed.errors).toEqual(['line 5: no']);
+  expect(new Set(calls.map(keyOf)).size).toBe(calls.length);
+  expect(calls[0]?.body).toEqual({
+    obs_unit_id: 1 + (crc32('Uranus') % 300),
+    start_time: '2026-11-01T00:10:00.000000Z',
+    metadata: { site: 'Cerro-Chajnantor', telescope: 'FYST', patch: 'Uranus', pass: 0, subscan: 0 },
+  });
+  expect(calls[1]?.body).toEqual({
+    status: 'completed',
+    end_time: '2026-11-01T00:22:00.000000Z',
+    metadata: { rotation_deg: 0, az_min_deg: 52.1, az_max_deg: 54.8, el_deg: 38.2 },
+  });
+  const again = await run(example, client);
+  expect(again).toMatchObject({ accepted: 6, finished: 6, failed: 0, replayed: 10 });
+});
+
+it('points each patch at one planned unit of 300, by CRC-32 of its name in UTF-8', () => {
+  // crc32('123456789') is the check value of the algorithm
+  expect(plannedUnitOf('123456789')).toBe(1 + (0xcbf43926 % 300));
+  expect(plannedUnitOf('Süd')).toBe(1 + (crc32(Buffer.from('Süd', 'utf8')) % 300));
+  expect(plannedUnitOf('')).toBe(1);
+});
+
+describe('a night that was observed is not observed again', () => {
+  const jupiter = textOf('../fixtures/schedules/fyst_jupiter_0_5deg.txt');
+  const lines = jupiter.split('\n');
+  it.each([
+    ['with other ends of lines', jupiter.replaceAll('\n', '\r\n'), 6],
+    ['with a byte order mark', `\ufeff${jupiter}`, 6],
+    ['with a comment more', jupiter.replace('\n', '\n# cloudy\n'), 6],
+    ['in another order', [...lines.slice(0, 3), ...lines.slice(3, 6).reverse()].join('\n'), 6],
+    ['as ECSV', textOf('../fixtures/schedules/toast-v5.ecsv'), 6],
+    [
+      'with another end and elevation of one scan',
+      jupiter.replace('11:17:00 ', '11:16:00 ').replace('40.57', '40.58'),
+      5,
+    ],
+  ])('%s', async (_name, text, replayed) => {
+    const { client } = rememberingClient();
+    const first = await run(jupiter, client);
+    const again = await run(text, client);
+    expect(again).toMatchObject({ accepted: 3, finished: 3, failed: 0, replayed, kept: 6 - replayed });
+    expect([...again.ids].sort()).toEqual([...first.ids].sort());
+  });
+
+  it('and only the scan that is new in it is', async () => {
+    const { client } = rememberingClient();
+    await run(jupiter, client);
+    const added = ' 2026-10-01 11:31:00  2026-10-01 11:38:00     0.00 Jupiter  35.41  37.71  43.69     3   0';
+    const moved = jupiter.replace('2026-10-01 11:10:00', '2026-10-01 11:11:00');
+    expect(await run(`${lines.slice(0, 4).join('\n')}\n${added}\n`, client)).toMatchObject({
+      finished: 2,
+      replayed: 2,
+    });
+    expect(await run(moved, client)).toMatchObject({ finished: 3, replayed: 4 });
+  });
+
+  it('while two scans that are equal are two', async () => {
+    const { client } = rememberingClient();
+    const twice = `${jupiter}${lines[3]}\n`;
+    const { ids } = await run(twice, client);
+    expect(new Set(ids).size).toBe(4);
+    expect(await run(twice, client)).toMatchObject({ ids, replayed: 8 });
+  });
+
+  it('and one whose start was recorded otherwise counts as recorded', async () => {
+    const { client } = rememberingClient();
+    const refusing: typeof client = {
+      ...client,
+      start: async (body, key) => {
+        await client.start({}, key);
+        return client.start(body, key);
+      },
+    };
+    expect(await run(jupiter, refusing)).toMatchObject({
+      accepted: 3,
+      finished: 3,
+      failed: 0,
+      kept: 3,
+      ids: [],
+    });
+  });
+});
+
+describe('a run that the landed release began', () => {
+  // ids as 15d4be3 computes them for user 8000000001
+  const landed = readLandedRun(example, '8000000001');
+  const scans = [...landed.values()];
+
+  it('is found by the ids of its transactions', () => {
+    expect(scans.map(({ transactionId }) => transactionId)).toEqual([
+      'e38d2cc6-32ce-8955-bf9c-cd0dd6c5ea35',
+      '325b25d4-e9ae-835f-a8d2-55c97cf13db5',
+      '7ef592af-d26f-8a55-b9cc-a1e823aa2bff',
+      'a6f3c7dd-f009-82a7-8d7b-0704ca816f46',
+      '46d41289-9884-8101-b4bc-4c41b9822c51',
+      'a0db2e46-176b-8ca6-92c4-cbb59dd6f3f4',
+    ]);
+    expect(scans[1]).toMatchObject({ finish: { status: 'completed', end_time: '2026-11-01T00:54:00Z' } });
+  });
+
+  it('goes on under its keys where it is known, and is not begun under them where it is not', async () => {
+    const known = new Map(
+      scans
+        .slice(0, 4)
+        .map(({ transactionId }, index) => [
+          transactionId,
+          { state: index < 3 ? 'replicated' : 'discarded', record_ids: [`landed ${index}`] },
+        ]),
+    );
+    const { client, calls } = rememberingClient(known);
+    const observed = await run(example, client, { landed });
+    expect(observed).toMatchObject({ scans: 6, accepted: 6, finished: 6, failed: 0 });
+    expect(observed.ids.slice(0, 3)).toEqual(['landed 0', 'landed 1', 'landed 2']);
+    expect(calls.slice(0, 3)).toEqual(
+      scans.slice(0, 3).map(({ finish, finishKey }, index) => ({
+        write: 'finish',
+        id: `landed ${index}`,
+        body: finish,
+        key: finishKey,
+      })),
+    );
+    expect(calls.slice(3).map(({ write }) => write)).toEqual(Array(3).fill(['start', 'finish']).flat());
+    const keysOfLanded = new Set(scans.map(({ finishKey }) => finishKey));
+    expect(calls.slice(3).filter(({ key }) => keysOfLanded.has(key))).toEqual([]);
+  });
+
+  it('is none of a file that it could not read', () => {
+    for (const file of [
+      'bom.txt',
+      'special-lines.txt',
+      'toast-v5.ecsv',
+      'toast-partial-scan-negative-pass.txt',
+    ])
+      expect(readLandedRun(textOf(`../fixtures/schedules/${file}`), '1').size, file).toBe(0);
+  });
+
+  it('is found where it misread the file', () => {
+    expect(readLandedRun(textOf('../fixtures/schedules/toast-verbose-23-fields.txt'), '1').size).toBe(4);
+  });
+});

@@ -6,7 +6,7 @@ import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { FunctionName, FunctionSpec } from '../topology.ts';
-import { end, forkBound } from './process.ts';
+import { end, forkBound, lastLines } from './process.ts';
 
 /** What the function threw, as the Lambda service tells it. */
 export class FunctionError extends Error {
@@ -131,9 +131,9 @@ class Instance {
         if ('ready' in read) resolve();
         else this.#answer?.(read);
       });
-      this.child.once('exit', (code, signal) => {
+      this.child.once('close', (code, signal) => {
         const error = `function ${name} ended (${signal ?? code})`;
-        reject(new FunctionError(error));
+        reject(new FunctionError([error, ...lastLines(this.child)].join('\n')));
         this.#answer?.({ error });
       });
     });

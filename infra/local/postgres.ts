@@ -6,11 +6,11 @@ import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chown, copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import pg from 'pg';
-import { freePort } from './ports.ts';
-import { asRoot, identity, nobody, program } from './postgres-programs.ts';
-import { end, kill, spawnBound } from './process.ts';
+import { onFreePort } from './ports.ts';
+import { asRoot, identity, isWithoutName, nobody, program, withUserName } from './postgres-programs.ts';
+import { end, failsWith, kill, lastLines, spawnBound } from './process.ts';
 
 export interface PostgresServer {
   readonly port: number;
@@ -27,6 +27,9 @@ export interface PostgresOptions {
   readonly durable: boolean;
   /** undefined: any free one */
   readonly port?: number;
+  readonly onLine?: (line: string) => void;
+  /** gives a port to try; for tests */
+  readonly pickPort?: () => Promise<number>;
 }
 
 export const databaseName = 'observatory';
@@ -46,7 +49,7 @@ export async function createClusters({ directory, durable }: PostgresOptions): P
   await mkdir(main, { recursive: true, mode: 0o700 });
   await own(main);
   const sync = durable ? [] : ['--no-sync'];
-  await run('initdb', ['-D', main, '-U', superuser, '--auth=trust', '-E', 'UTF8', '--locale=C', ...sync]);
+  await initialize(['-D', main, '-U', superuser, '--auth=trust', '-E', 'UTF8', '--locale=C', ...sync]);
   const replica = directoryOf(unfinished, firstReplica);
   await cp(main, replica, { recursive: true, preserveTimestamps: true });
   await writeFile(join(replica, 'standby.signal'), '');
@@ -149,64 +152,64 @@ export async function startReplica(
   ]);
 }
 
+/** @throws Error with its last lines if it ends before it answers */
 async function start(
   directory: string,
-  { durable, port: wantedPort }: PostgresOptions,
+  { durable, port: wantedPort, onLine, pickPort }: PostgresOptions,
   settings: readonly string[],
 ): Promise<PostgresServer> {
   await endPredecessor(directory);
-  const port = wantedPort ?? (await freePort());
-  const all = [
-    'listen_addresses=127.0.0.1',
-    `port=${port}`,
-    'unix_socket_directories=',
-    'max_connections=100',
-    'wal_sender_timeout=5s',
-    'log_min_messages=warning',
-    'timezone=UTC',
-    `fsync=${durable ? 'on' : 'off'}`,
-    ...settings,
-  ];
-  const url = `postgres://${superuser}@127.0.0.1:${port}/${databaseName}`;
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const lines: string[] = [];
-    const child = spawnBound(
-      await program('postgres'),
-      ['-D', directory, ...all.flatMap((each) => ['-c', each])],
-      {
-        ...identity,
-        deathSignal: 'INT',
-        onLine: (line) => lines.push(line) > 200 && lines.shift(),
-      },
-    );
+  const postgres = await program('postgres');
+  const startOn = async (port: number): Promise<PostgresServer> => {
+    const all = [
+      'listen_addresses=127.0.0.1',
+      `port=${port}`,
+      'unix_socket_directories=',
+      'max_connections=100',
+      'wal_sender_timeout=5s',
+      'log_min_messages=warning',
+      'timezone=UTC',
+      `fsync=${durable ? 'on' : 'off'}`,
+      ...settings,
+    ];
+    const url = `postgres://${superuser}@127.0.0.1:${port}/${databaseName}`;
+    const child = spawnBound(postgres, ['-D', directory, ...all.flatMap((each) => ['-c', each])], {
+      ...identity,
+      deathSignal: 'INT',
+      ...(onLine && { onLine }),
+    });
     try {
-      await ready(child, url.replace(/[^/]+$/, 'postgres'), lines);
-      return { port, url, pid: child.pid ?? 0, stop: () => end(child, 'SIGINT', 20_000) };
+      await Promise.race([answers(url.replace(/[^/]+$/, 'postgres'), directory, child), failsWith(child)]);
     } catch (error) {
       // backends of a server that was killed have not noticed yet: two at once would ruin the data
-      const isHeld = lines.some((line) => line.includes('pre-existing shared memory block'));
-      if (!isHeld || Date.now() > deadline) throw error;
+      const isHeld = lastLines(child).some((line) => line.includes('pre-existing shared memory block'));
+      if (!isHeld || Date.now() > patience) throw error;
       await new Promise((resume) => setTimeout(resume, 100));
+      return startOn(port);
     }
-  }
+    return { port, url, pid: child.pid ?? 0, stop: () => end(child, 'SIGINT', 20_000) };
+  };
+  const patience = Date.now() + 60_000;
+  return onFreePort(wantedPort, startOn, pickPort);
 }
 
-async function ready(child: ChildProcess, url: string, lines: readonly string[]): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
+/** Waits until the server answers: the one of this directory, and not whatever else has taken the port. */
+async function answers(url: string, directory: string, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null && child.signalCode === null) {
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
+    client.on('error', () => undefined);
     try {
       await client.connect();
-      await client.end();
-      return;
-    } catch (error) {
-      if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
-        throw new Error(`postgres does not start:\n${lines.join('\n')}`, { cause: error });
-      }
-      await new Promise((resume) => setTimeout(resume, 20));
+      const { rows } = await client.query<{ data_directory: string }>('show data_directory');
+      if (rows[0]?.data_directory === resolve(directory)) return;
+    } catch {
+      // it is not there yet
+    } finally {
+      await client.end().catch(() => undefined);
     }
+    await new Promise((resume) => setTimeout(resume, 20));
   }
+  await failsWith(child);
 }
 
 /**
@@ -228,11 +231,20 @@ async function endPredecessor(directory: string): Promise<void> {
   if (existsSync(lock)) await writeFile(lock, [process.pid, ...rest].join('\n'));
 }
 
-async function run(name: 'initdb', args: readonly string[]): Promise<void> {
-  const lines: string[] = [];
-  const child = spawnBound(await program(name), args, { ...identity, onLine: (line) => lines.push(line) });
+/** @throws Error with its last lines, or one that says what to do about a user without a name */
+async function initialize(args: readonly string[]): Promise<void> {
+  const [path, ...rest] = withUserName([await program('initdb'), ...args]);
+  const child = spawnBound(path, rest, identity);
   const code = await new Promise((ended) => child.once('close', ended));
-  if (code !== 0) throw new Error(`${name} failed:\n${lines.join('\n')}`);
+  if (code === 0) return;
+  const lines = lastLines(child).join('\n');
+  if (isWithoutName()) {
+    throw new Error(
+      `Postgres refuses to run as user id ${process.getuid?.()}, which has no name on this machine, and this machine ` +
+        `does not let it have another one. Run as a user that stands in /etc/passwd, e.g. docker run -u node.\n${lines}`,
+    );
+  }
+  throw new Error(`initdb failed:\n${lines}`);
 }
 
 async function own(directory: string): Promise<void> {

@@ -68,20 +68,52 @@ export function forkBound(
   return child;
 }
 
+/** The last lines of each child, for the error that says why it has ended. */
+const linesOf = new WeakMap<ChildProcess, string[]>();
+const keptLines = 20;
+
+export function lastLines(child: ChildProcess): readonly string[] {
+  return linesOf.get(child) ?? [];
+}
+
+/** @throws Error with the child's last lines as soon as it has ended; never resolves */
+export function failsWith(child: ChildProcess): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const fail = (why: unknown) => reject(new Error([why, ...lastLines(child)].join('\n')));
+    child.once('error', fail);
+    // `close` comes after the last line
+    child.once('close', (code, signal) => fail(`it ended by itself (${signal ?? code})`));
+    if (child.exitCode !== null) fail(`it ended by itself (${child.exitCode})`);
+  });
+}
+
+/** The first message of a child of `forkBound`. @throws Error with its last lines if it ends before */
+export async function firstMessage(child: ChildProcess): Promise<unknown> {
+  const [message] = (await Promise.race([once(child, 'message'), failsWith(child)])) as unknown[];
+  return message;
+}
+
 function watch(child: ChildProcess, onLine: ((line: string) => void) | undefined): void {
   const { pid } = child;
+  const lines: string[] = [];
+  linesOf.set(child, lines);
+  const hear = (line: string) => {
+    if (lines.push(line) > keptLines) lines.shift();
+    onLine?.(line);
+  };
   if (pid !== undefined) {
     bound.add(pid);
     child.once('exit', () => bound.delete(pid));
   }
-  child.on('error', (error) => onLine?.(String(error)));
+  child.on('error', (error) => hear(String(error)));
   for (const stream of [child.stdout, child.stderr]) {
     let rest = '';
     stream?.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) if (line !== '') onLine?.(line);
+      const whole = (rest + text).split('\n');
+      rest = whole.pop() ?? '';
+      for (const line of whole) if (line !== '') hear(line);
     });
+    stream?.on('end', () => rest !== '' && hear(rest));
   }
 }
 

@@ -1,10 +1,10 @@
 /** Redis: the real server with an append-only file, or a JavaScript one whose content does not survive. */
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { createClient } from 'redis';
-import { freePort } from './ports.ts';
-import { end, forkBound, spawnBound } from './process.ts';
+import { onFreePort } from './ports.ts';
+import { end, failsWith, firstMessage, forkBound, spawnBound } from './process.ts';
 
 export interface RedisServer {
   readonly port: number;
@@ -15,19 +15,54 @@ export interface RedisServer {
   readonly stop: () => Promise<void>;
 }
 
-/** @param directory where the append-only file lives */
-export async function startRedis(directory: string, wantedPort?: number): Promise<RedisServer> {
+interface RedisOptions {
+  readonly onLine?: (line: string) => void;
+  /** gives a port to try; for tests */
+  readonly pickPort?: () => Promise<number>;
+}
+
+/**
+ * @param directory where the append-only file lives
+ * @throws Error with its last lines if it does not start
+ */
+export async function startRedis(
+  directory: string,
+  wantedPort?: number,
+  { onLine, pickPort }: RedisOptions = {},
+): Promise<RedisServer> {
   await mkdir(directory, { recursive: true });
-  const port = wantedPort ?? (await freePort());
   const program = findProgram();
-  const child = program
-    ? spawnBound(program.path, [
-        ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory],
-        ...['--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction', '--loglevel', 'warning'],
-      ])
-    : forkBound(new URL('js-redis.process.ts', import.meta.url), [String(port)]);
-  if (!program) await once(child, 'message');
-  await answers(port);
+  const options = onLine ? { onLine } : {};
+  const start = async (port: number) => {
+    if (program) {
+      const child = spawnBound(
+        program.path,
+        [
+          ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory],
+          ...[
+            '--appendonly',
+            'yes',
+            '--save',
+            '',
+            '--maxmemory-policy',
+            'noeviction',
+            '--loglevel',
+            'warning',
+          ],
+        ],
+        options,
+      );
+      await Promise.race([answers(port, child), failsWith(child)]);
+      return { child, port };
+    }
+    const child = forkBound(
+      new URL('js-redis.process.ts', import.meta.url),
+      [String(wantedPort ?? 0)],
+      options,
+    );
+    return { child, port: Number(await firstMessage(child)) };
+  };
+  const { child, port } = await onFreePort(wantedPort, start, pickPort);
   return {
     port,
     engine: nameOf(program),
@@ -58,19 +93,22 @@ function findProgram(): { path: string; version: string } | undefined {
   return undefined;
 }
 
-/** Waits until the server has loaded its file and answers. */
-async function answers(port: number): Promise<void> {
+/** Waits until the server has loaded its file and answers: this one, and not whatever else has taken the port. */
+async function answers(port: number, child: ChildProcess): Promise<void> {
   const client = createClient({
     url: `redis://127.0.0.1:${port}`,
-    socket: { reconnectStrategy: (tries) => (tries < 400 ? 20 : new Error('redis does not start')) },
+    socket: { reconnectStrategy: () => (child.exitCode === null ? 20 : new Error('it has ended')) },
   });
   client.on('error', () => undefined);
   await client.connect();
-  for (let loading = true; loading;) {
-    loading = await client.ping().then(
-      () => false,
-      () => true,
-    );
+  try {
+    for (;;) {
+      const found = await client.info('server').catch(() => '');
+      if (found.includes(`process_id:${child.pid}`)) return;
+      if (child.exitCode !== null) throw new Error('it has ended');
+      await new Promise((resume) => setTimeout(resume, 20));
+    }
+  } finally {
+    client.destroy();
   }
-  await client.close();
 }

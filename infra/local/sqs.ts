@@ -2,9 +2,7 @@
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import { CreateQueueCommand, GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { queues, type QueueName, type QueueSpec } from '../topology.ts';
-import { freePort } from './ports.ts';
-import { end, forkBound } from './process.ts';
-import { once } from 'node:events';
+import { end, firstMessage, forkBound } from './process.ts';
 
 export interface LocalSqs {
   readonly endpoint: string;
@@ -12,10 +10,10 @@ export interface LocalSqs {
   readonly stop: () => Promise<void>;
 }
 
-export async function startSqs(): Promise<LocalSqs> {
-  const port = await freePort();
-  const child = forkBound(new URL('sqs.process.ts', import.meta.url), [String(port)]);
-  await once(child, 'message');
+/** @throws Error with its last lines if it does not start */
+export async function startSqs(onLine: (line: string) => void = () => undefined): Promise<LocalSqs> {
+  const child = forkBound(new URL('sqs.process.ts', import.meta.url), [], { onLine });
+  const port = Number(await firstMessage(child));
   return { endpoint: `http://127.0.0.1:${port}`, pid: child.pid ?? 0, stop: () => end(child, 'SIGTERM') };
 }
 

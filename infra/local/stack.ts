@@ -4,11 +4,13 @@
  */
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { problem } from '../../lib/http/problem.ts';
 import { migrate } from '../../lib/postgres/migrate.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
@@ -23,11 +25,11 @@ import { WebSocketApi } from './gateway/web-socket-api.ts';
 import { Lambda } from './lambda.ts';
 import { localOrganization, localTeamRoles, startGitHub, type LocalGitHub } from './github.ts';
 import { startLink, type Link } from './link.ts';
-import { freePort } from './ports.ts';
 import { createClusters, rebuildReplica, startMain, startReplica, type PostgresServer } from './postgres.ts';
-import { forkBound, end } from './process.ts';
+import { end, firstMessage, forkBound } from './process.ts';
 import { startRedis, type RedisServer } from './redis.ts';
 import { seed } from './seed.ts';
+import { Startup } from './startup.ts';
 import { createQueues, startSqs, type LocalSqs, type QueueUrls } from './sqs.ts';
 
 export interface StackOptions {
@@ -47,12 +49,16 @@ export interface StackOptions {
   /** another visibility time-out of the queues than the topology's; for tests */
   readonly visibilitySeconds?: number;
   readonly log: (line: string) => void;
+  /** hears of each part as it comes up */
+  readonly startup?: Startup;
 }
 
 /** What clients of the local stack need: the content of `stack.json`. */
 export interface StackDescription {
   readonly pid: number;
   readonly http: string;
+  /** what a browser opens */
+  readonly page: string;
   readonly websocket: string;
   readonly tokens: { readonly service: string; readonly viewer: string; readonly admin: string };
   readonly main: string;
@@ -89,8 +95,8 @@ export interface Stack {
   readonly stop: () => Promise<void>;
 }
 
-/** Where a frontend is usually developed. */
-export const localFrontends = ['http://localhost:3000', 'http://localhost:5173', 'http://127.0.0.1:3000'];
+/** A frontend is developed on any port of this machine. */
+export const localFrontends = ['http://localhost:*', 'http://127.0.0.1:*'];
 
 /** A developer's machine has no rate to defend, and nobody waits a quarter of an hour to see a finish without a start. */
 const localSettings: LocalValues = {
@@ -120,28 +126,36 @@ async function start(
   stop: () => Promise<void>,
 ): Promise<Stack> {
   const { directory, log } = options;
-  await mkdir(directory, { recursive: true });
+  const startup = options.startup ?? new Startup();
+  const part = <T>(name: string, begin: (onLine: (line: string) => void) => Promise<T>) =>
+    startup.part(name, (hear) => {
+      return begin((line) => {
+        hear(line);
+        log(`${name}: ${line}`);
+      });
+    });
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  // of an earlier release
+  await chmod(directory, 0o700);
   const bundles = join(directory, 'functions');
   // Claimed before anything else: a busy port is told at once.
   const gateway = await listening(options.httpPort);
   stops.push(() => close(gateway.server));
-  const [secrets, postgres, redis, sqs] = await Promise.all([
-    demoSecrets(directory),
-    startPostgres(options, stops),
-    startRedis(join(directory, 'redis')).then((server) => keep(stops, server)),
-    startSqs().then((server) => keep(stops, server)),
-    bundleFunctions(bundles),
-  ]);
+  const whileStarting = refuseWhileStarting(gateway.server);
+  const secrets = await demoSecrets(directory);
+  const starting = [
+    startPostgres(options, stops, part),
+    startRedisWithFront(options, stops, part, secrets.redisToken),
+    part('SQS', async (onLine) => keep(stops, await startSqs(onLine))),
+    part('bundles', () => bundleFunctions(bundles)),
+  ] as const;
+  const [postgres, { redis, upstash }, sqs] = await Promise.all(starting).catch(async (error: unknown) => {
+    // the others are stopped, and for that they must be there
+    await Promise.allSettled(starting);
+    throw error;
+  });
   const { main, replicas, link } = postgres;
   const [replica] = replicas;
-  const upstash = { url: `http://127.0.0.1:${await freePort()}`, token: secrets.redisToken };
-  const front = forkBound(new URL('upstash.process.ts', import.meta.url), [
-    String(redis.port),
-    new URL(upstash.url).port,
-    upstash.token,
-  ]);
-  stops.push(() => end(front, 'SIGTERM'));
-  await once(front, 'message');
 
   const sqsEndpoint = process.env.AWS_ENDPOINT_URL ?? sqs.endpoint;
   const sqsClient = new SQSClient({
@@ -152,7 +166,9 @@ async function start(
   stops.push(() => sqsClient.destroy());
   const queueUrls = await createQueues(sqsClient, options.visibilitySeconds);
   const services = await listening(0);
-  const github = keep(stops, await startGitHub({ clientId: 'local', clientSecret: secrets.githubSecret }));
+  const github = await part('GitHub', async () =>
+    keep(stops, await startGitHub({ clientId: 'local', clientSecret: secrets.githubSecret })),
+  );
   stops.push(() => close(services.server));
 
   const values: LocalValues = {
@@ -177,16 +193,8 @@ async function start(
     ...localSettings,
     ...options.settings,
   };
-  const lambdas = startLambdas(
-    bundles,
-    queueUrls,
-    values,
-    {
-      AWS_ENDPOINT_URL_SQS: sqsEndpoint,
-      AWS_ENDPOINT_URL_LAMBDA: services.url,
-    },
-    log,
-  );
+  const endpoints = { AWS_ENDPOINT_URL_SQS: sqsEndpoint, AWS_ENDPOINT_URL_LAMBDA: services.url };
+  const lambdas = startLambdas(bundles, queueUrls, values, endpoints, log);
   stops.push(() => Promise.all(Object.values(lambdas).map((each) => each.stop())));
   const invoke = (name: FunctionName, event: unknown) => lambdas[name].invoke(event);
   const runSchedule = (name: keyof typeof schedules) =>
@@ -196,10 +204,11 @@ async function start(
   await loadPeople(connectRedis(upstash), keys, secrets, main.url);
   const warm = [lambdas.accept, lambdas.accept, lambdas.query, lambdas.apply, lambdas.confirm];
   const alsoWarm = [lambdas.authenticate, lambdas.connect];
-  await Promise.all([...warm, ...alsoWarm].map((each) => each.warmUp()));
+  await part('functions', () => Promise.all([...warm, ...alsoWarm].map((each) => each.warmUp())));
 
   const webSockets = new WebSocketApi(invoke);
   stops.push(() => webSockets.stop());
+  whileStarting.end();
   gateway.server.on(
     'request',
     (request, response) => void answerOr500(answerHttp(invoke, request, response), response),
@@ -230,6 +239,7 @@ async function start(
     description: {
       pid: process.pid,
       http: gateway.url,
+      page: `${gateway.url}/`,
       websocket: gateway.url.replace('http', 'ws'),
       tokens: {
         service: secrets.serviceToken,
@@ -269,25 +279,55 @@ async function start(
 
 type Stops = (() => Promise<unknown> | void)[];
 
-async function startPostgres(options: StackOptions, stops: Stops) {
+type Part = <T>(name: string, start: (onLine: (line: string) => void) => Promise<T>) => Promise<T>;
+
+async function startPostgres(options: StackOptions, stops: Stops, part: Part) {
   const postgres = { directory: join(options.directory, 'postgres'), durable: options.durable };
-  await createClusters(postgres);
-  const main = keep(stops, await startMain(postgres));
+  const main = await part('Postgres main', async (onLine) => {
+    await createClusters(postgres);
+    return keep(stops, await startMain({ ...postgres, onLine }));
+  });
   const { roundTripMilliseconds } = options;
   const link = keep(stops, await startLink({ targetPort: main.port, roundTripMilliseconds }));
   const migrations = fileURLToPath(new URL('../../lib/postgres/migrations', import.meta.url));
-  await migrate(main.url, migrations, () => undefined);
-  await seed(main.url);
-  const startNamed = async (name: string) => {
-    const server = await startReplica({ ...postgres, mainPort: link.port, name });
-    return { name, ...keep(stops, server) };
-  };
+  await part('schema of main', async (onLine) => {
+    await migrate(main.url, migrations, onLine);
+    await seed(main.url);
+  });
+  const startNamed = (name: string) =>
+    part(`Postgres replica ${name}`, async (onLine) => {
+      const server = await startReplica({ ...postgres, mainPort: link.port, name, onLine });
+      return { name, ...keep(stops, server) };
+    });
   const replicas: Replicas = [await startNamed('site')];
   for (let n = 2; n <= (options.replicas ?? 1); n += 1) {
     await rebuildReplica(postgres, main.url, `site_${n}`);
     replicas.push(await startNamed(`site_${n}`));
   }
   return { main, replicas, link };
+}
+
+async function startRedisWithFront(
+  { directory }: StackOptions,
+  stops: Stops,
+  part: Part,
+  token: string,
+): Promise<{
+  readonly redis: RedisServer;
+  readonly upstash: { readonly url: string; readonly token: string };
+}> {
+  const redis = await part('Redis', async (onLine) =>
+    keep(stops, await startRedis(join(directory, 'redis'), undefined, { onLine })),
+  );
+  const port = await part('Redis over HTTP', async (onLine) => {
+    const front = forkBound(new URL('upstash.process.ts', import.meta.url), [String(redis.port)], {
+      environment: { ...process.env, UPSTASH_TOKEN: token },
+      onLine,
+    });
+    stops.push(() => end(front, 'SIGTERM'));
+    return Number(await firstMessage(front));
+  });
+  return { redis, upstash: { url: `http://127.0.0.1:${port}`, token } };
 }
 
 type NamedServer = PostgresServer & { readonly name: string };
@@ -344,6 +384,30 @@ async function listening(port: number): Promise<{ server: Server; url: string }>
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+const startingSeconds = 2;
+
+/** A request that comes before the parts are up is answered at once: nothing is recorded, and it may come again. */
+function refuseWhileStarting(server: Server): { readonly end: () => void } {
+  const { problem: body, headers } = problem.unavailable(
+    'The system is starting. Nothing was recorded: repeat the request in a moment.',
+    startingSeconds,
+    { recorded: false },
+  );
+  const text = JSON.stringify(body);
+  const all = { ...headers, 'Content-Type': 'application/problem+json' };
+  const refuse = (_request: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(body.status, { ...all, Connection: 'close' }).end(text);
+  };
+  const refuseSocket = (_request: IncomingMessage, socket: Duplex) => {
+    socket.on('error', () => undefined);
+    socket.end(
+      `HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${startingSeconds}\r\nConnection: close\r\n\r\n`,
+    );
+  };
+  server.on('request', refuse).on('upgrade', refuseSocket);
+  return { end: () => void server.off('request', refuse).off('upgrade', refuseSocket) };
 }
 
 async function close(server: Server): Promise<void> {

@@ -1,22 +1,31 @@
 /** `npm start`: the local stack, until Ctrl-C. */
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startStack, type Stack } from './stack.ts';
+import { Startup } from './startup.ts';
+
+// the buffer, hashes of tokens and the log are nobody else's, nor is what the parts write
+process.umask(0o077);
 
 const directory = join(process.cwd(), '.local');
 const description = join(directory, 'stack.json');
+const pidFile = join(directory, 'pid');
+const roundTripMilliseconds = 200;
 
 const { values: options } = parseArgs({ options: { fresh: { type: 'boolean', default: false } } });
 const port = Number(process.env.PORT ?? 8000);
 if (!Number.isInteger(port) || port < 0 || port > 65_535)
   fail(`PORT must be a port number, not ${process.env.PORT}`);
 
+/** A stack that is not up by then never will be; for tests shorter. */
+const patienceSeconds = Number(process.env.START_TIMEOUT_SECONDS ?? 180);
+
 await refuseSecond();
 if (options.fresh) await rm(directory, { recursive: true, force: true });
 await mkdir(directory, { recursive: true });
-await writeFile(join(directory, 'pid'), String(process.pid));
+await writeFile(pidFile, String(process.pid));
 
 let stack: Stack | undefined;
 let stopping = false;
@@ -26,7 +35,7 @@ const stop = async () => {
   console.log('\nStopping …');
   await rm(description, { force: true });
   await stack?.stop();
-  await rm(join(directory, 'pid'), { force: true });
+  await rm(pidFile, { force: true });
   process.exit(0);
 };
 process.on('SIGINT', () => void stop());
@@ -34,28 +43,35 @@ process.on('SIGTERM', () => void stop());
 
 const logFile = join(directory, 'stack.log');
 await writeFile(logFile, '');
+const startup = new Startup((line) => console.log(`  ${line}`));
+const tooLate = setTimeout(() => {
+  rmSync(pidFile, { force: true });
+  fail(`Not up after ${patienceSeconds} s.\n${startup.describe()}\nEverything that they wrote: ${logFile}`);
+}, patienceSeconds * 1000);
 try {
+  console.log('Starting …');
   stack = await startStack({
     directory,
     httpPort: port,
-    roundTripMilliseconds: 200,
+    roundTripMilliseconds,
     durable: true,
     log: (line) => appendFileSync(logFile, `${new Date().toISOString()} ${line}\n`),
+    startup,
   });
 } catch (error) {
-  await rm(join(directory, 'pid'), { force: true });
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    fail(`Port ${port} is busy. Stop what uses it, or choose another: PORT=8001 npm start`);
-  }
-  throw error;
+  await rm(pidFile, { force: true });
+  const isBusy = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+  if (isBusy) fail(`Port ${port} is busy. Stop what uses it, or choose another: PORT=8001 npm start`);
+  fail(`${error instanceof Error ? error.message : String(error)}\nEverything that was written: ${logFile}`);
 }
-await writeFile(`${description}.new`, `${JSON.stringify(stack.description, null, 2)}\n`, { mode: 0o600 });
+clearTimeout(tooLate);
+await writeFile(`${description}.new`, `${JSON.stringify(stack.description, null, 2)}\n`);
 await rename(`${description}.new`, description);
 console.log(welcome(stack));
 
 /** A stack that runs here already is left alone. */
 async function refuseSecond(): Promise<void> {
-  const pid = Number(await readFile(join(directory, 'pid'), 'utf8').catch(() => ''));
+  const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''));
   if (!pid || !(await isStack(pid))) {
     await rm(description, { force: true });
     return;
@@ -79,14 +95,15 @@ async function isStack(pid: number): Promise<boolean> {
 }
 
 function welcome({
-  description: { http, websocket, tokens, link },
+  description: { http, page, websocket, tokens, link },
   redisEngine,
   redisSurvivesRestart,
 }: Stack) {
   return `
-The observatory is up. Main is ${200} ms away.
+The observatory is up. Main is ${roundTripMilliseconds} ms away.
 
   HTTP        ${http}
+  in a browser ${page}
   WebSocket   ${websocket}/api/transfer/ws/overview?ticket=…   (ticket: POST /api/ws/ticket)
   link        ${link}   (npm run link -- down | up | delay 500)
   Redis       ${redisEngine}${redisSurvivesRestart ? '' : ' — the buffer will not survive a restart; install redis-server for that'}

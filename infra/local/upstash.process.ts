@@ -1,7 +1,12 @@
+import type { AddressInfo } from 'node:net';
 import { endWithParent } from './process.ts';
 import { startUpstash } from './upstash.ts';
 
 endWithParent();
-const [redisPort = '', port = '', token = ''] = process.argv.slice(2);
-await startUpstash({ redisPort: Number(redisPort), port: Number(port), token });
-process.send?.('listening');
+// the token stands in the environment: everybody on the machine may read the arguments
+const server = await startUpstash({
+  redisPort: Number(process.argv[2]),
+  port: 0,
+  token: process.env.UPSTASH_TOKEN ?? '',
+});
+process.send?.((server.address() as AddressInfo).port);

@@ -2,14 +2,18 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { StackDescription } from '../../infra/local/stack.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../../infra/local/ports.ts';
 import { apiOf, startUnit } from '../support/test-stack.ts';
+
+// several starts each, on a machine of any speed
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 120_000 });
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let directory: string;
@@ -26,11 +30,15 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function start(...args: string[]): ChildProcess & { output: () => string } {
-  const child = spawn(process.execPath, [join(root, 'infra/local/start.ts'), ...args], {
+type Started = ChildProcess & { output: () => string };
+
+/** @param as a command that runs the rest as somebody else */
+function start(environment: NodeJS.ProcessEnv = {}, as: readonly string[] = []): Started {
+  const command = [...as, process.execPath, join(root, 'infra/local/start.ts')];
+  const child = spawn(command[0] ?? '', command.slice(1), {
     cwd: directory,
     detached: true,
-    env: { ...process.env, PORT: '0' },
+    env: { ...process.env, PORT: '0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
@@ -43,17 +51,30 @@ function killGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   if (pid !== undefined) process.kill(-pid, signal);
 }
 
-/** What `child` has written: an older file may still be there. */
-async function described(child: ChildProcess): Promise<StackDescription> {
-  return eventually(
-    async () => {
-      const file = join(directory, '.local/stack.json');
-      const stack = JSON.parse(await readFile(file, 'utf8')) as StackDescription;
-      expect(stack.pid).toBe(child.pid);
-      return stack;
-    },
-    { timeoutMs: 40_000 },
-  );
+/** What `child` has written, however long it takes: an older file may still be there. */
+async function described(child: Started): Promise<StackDescription> {
+  const file = join(directory, '.local/stack.json');
+  while (child.exitCode === null && child.signalCode === null) {
+    const text = await readFile(file, 'utf8').catch(() => '{}');
+    const stack = JSON.parse(text) as StackDescription;
+    if (stack.pid === child.pid) return stack;
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+  throw new Error(`it has ended: ${child.output()}`);
+}
+
+async function exitCodeOf(child: ChildProcess): Promise<unknown> {
+  const [code] = (await once(child, 'exit')) as unknown[];
+  return code;
+}
+
+/** A program that stands in for the Redis server. */
+async function programThat(does: string): Promise<string> {
+  const path = join(directory, 'redis-stand-in');
+  await writeFile(path, `#!/bin/sh\n[ "$1" = --version ] && exec echo 'stand-in v=1'\n${does}\n`, {
+    mode: 0o755,
+  });
+  return path;
 }
 
 /** Command lines that name the directory or a port of the stack. */
@@ -75,6 +96,7 @@ it('says where everything is, refuses a second one, keeps its data, and stops wh
   expect(Object.keys(stack)).toEqual([
     'pid',
     'http',
+    'page',
     'websocket',
     'tokens',
     'main',
@@ -89,9 +111,12 @@ it('says where everything is, refuses a second one, keeps its data, and stops wh
   expect(started.status).toBe(201);
   await eventually(() => expect(first.output()).toContain('curl'));
 
+  for (const part of ['Postgres main', 'Postgres replica site', 'Redis', 'SQS', 'functions']) {
+    expect(first.output()).toMatch(new RegExp(`${part} is up after [0-9.]+ s`));
+  }
+
   const second = start();
-  const [code] = (await once(second, 'exit')) as [number];
-  expect(code).toBe(1);
+  expect(await exitCodeOf(second)).toBe(1);
   expect(second.output()).toContain(String(first.pid));
 
   process.kill(stack.pid, 'SIGINT');
@@ -141,8 +166,52 @@ it('says which port is busy', async () => {
   running.push(child);
   let errors = '';
   child.stderr.on('data', (chunk) => (errors += String(chunk)));
-  const [code] = (await once(child, 'exit')) as [number];
-  expect(code).toBe(1);
+  expect(await exitCodeOf(child)).toBe(1);
   expect(errors).toContain(`Port ${new URL(http).port} is busy`);
   await rm(other, { recursive: true, force: true });
+});
+
+it('answers 503 with Retry-After until it is ready, and shows its secrets to nobody else', async () => {
+  await chmod(directory, 0o755);
+  const port = await freePort();
+  const http = `http://127.0.0.1:${port}`;
+  const child = start({ PORT: String(port) });
+  const early = await eventually(() => fetch(`${http}/health`), { timeoutMs: 120_000 });
+  expect(early.status).toBe(503);
+  expect(Number(early.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(early.headers.get('content-type')).toBe('application/problem+json');
+  expect(await early.json()).toMatchObject({ status: 503, recorded: false });
+  const stack = await described(child);
+  expect((await fetch(`${http}/health`)).status).toBe(200);
+
+  expect((await stat(join(directory, '.local'))).mode & 0o777).toBe(0o700);
+  for (const file of ['stack.json', 'stack.log', 'secrets.json', 'redis']) {
+    expect((await stat(join(directory, '.local', file))).mode & 0o077, file).toBe(0);
+  }
+  expect(await processesOf(stack.redis.token)).toEqual([]);
+});
+
+it('names the part that ends while it starts, with its last lines, and ends with 1', async () => {
+  const REDIS_SERVER_BIN = await programThat('echo "the disk is made of cheese"; exit 3');
+  const child = start({ REDIS_SERVER_BIN });
+  expect(await exitCodeOf(child)).toBe(1);
+  expect(child.output()).toContain('Redis did not start: it ended by itself (3)');
+  expect(child.output()).toContain('the disk is made of cheese');
+});
+
+it('names the part that does not come up in time, with its last lines, and ends with 1', async () => {
+  const REDIS_SERVER_BIN = await programThat('echo "counting the stars"; exec sleep 600');
+  const child = start({ REDIS_SERVER_BIN, START_TIMEOUT_SECONDS: '3' });
+  expect(await exitCodeOf(child)).toBe(1);
+  expect(child.output()).toMatch(
+    /Not up after 3 s[^]*Redis is not up. Its last lines:\n {2}counting the stars/,
+  );
+});
+
+it('runs as a user id without a name, as docker run -u gives one', async () => {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) await chown(directory, 12_345, 12_345);
+  const somebody = ['setpriv', '--reuid=12345', '--regid=12345', '--clear-groups'];
+  const child = start({}, isRoot ? somebody : []);
+  expect((await described(child)).http).toContain('http://127.0.0.1:');
 });

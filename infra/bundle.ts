@@ -36,5 +36,7 @@ export async function bundleFunctions(directory: string): Promise<void> {
     }),
   );
   await mkdir(join(directory, 'migrate'), { recursive: true });
-  await cp(join(root, 'lib/postgres/migrations'), join(directory, 'migrate/migrations'), { recursive: true });
+  for (const each of ['migrations', 'functions']) {
+    await cp(join(root, 'lib/postgres', each), join(directory, 'migrate', each), { recursive: true });
+  }
 }

@@ -9,7 +9,7 @@ import { migrate } from '../../lib/postgres/migrate.ts';
 const settings = readEnvironment({ MAIN_OWNER_DATABASE_URL: text });
 const log = createLog(logLevel, { function: 'migrate' });
 
-/** The bundle has the migrations beside it. */
+/** The bundle has the migrations beside it, and the functions. */
 const directory = fileURLToPath(new URL('migrations', import.meta.url));
 
 export const handler = middy().handler(async () => ({

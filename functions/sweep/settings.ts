@@ -9,7 +9,6 @@ export const settings = readEnvironment({
   REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL: text,
   REPLICATION_CHECKS_QUEUE_URL: text,
   BUFFER_BUDGET_BYTES: positiveInteger,
-  START_WAIT_SECONDS: positiveInteger,
   REPLICAS: json(replicaList),
   BROADCAST_FUNCTION_NAME: text,
 });

@@ -10,7 +10,7 @@ import { relayOutbox } from '../../lib/change-feed/relay.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
-import { hasOverdue } from '../../lib/postgres/inbox.ts';
+import { hasWaiting } from '../../lib/postgres/inbox.ts';
 import { wakeMessage } from '../../lib/queue/messages.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
@@ -49,12 +49,11 @@ export const handler = middy<unknown, void>().handler(async () => {
     transactions: await redrive(deadTransactions, transactions),
     checks: await redrive(deadChecks, checks),
   }));
-  await step('overdue', async () => {
-    const isOverdue = await readFromReplica(replicas, noFloor, (replica) =>
-      hasOverdue(replica, settings.START_WAIT_SECONDS),
-    );
-    if (isOverdue) await transactions.send(wakeMessage);
-    return isOverdue;
+  await step('waiting', async () => {
+    const isWaiting = await readFromReplica(replicas, noFloor, hasWaiting);
+    // what it waits for may be there by now, or it has waited for too long
+    if (isWaiting) await transactions.send(wakeMessage);
+    return isWaiting;
   });
   await step('relay', () =>
     readFromReplica(replicas, noFloor, (replica) => relayOutbox(redis, keys, replica)),

@@ -1,6 +1,8 @@
 /** The inbox: every transaction that main has recorded, as it is read at main and at its replicas. */
 import * as z from 'zod/mini';
 import { outcomes, parkingReasons, type Outcome, type ParkedFor } from '../transaction/lifecycle.ts';
+import { readTransaction } from '../transaction/transaction.ts';
+import { parseJson } from '../values/json.ts';
 import type { Database } from './connect.ts';
 
 const int8 = z.pipe(z.union([z.string(), z.number()]), z.transform(Number));
@@ -16,10 +18,12 @@ const row = z.object({
   parked_for: z.nullable(z.enum(parkingReasons)),
   overdue: z.boolean(),
   reason: z.nullable(z.string()),
-  steps: z.nullable(z.array(z.json())),
+  steps: z.nullable(z.array(z.unknown())),
+  raw: z.nullish(z.string()),
   obs_unit_id: z.nullable(z.int()),
   attempts: z.int(),
   revision: z.int(),
+  waits_for: z.nullish(z.string()),
   recorded_at: z.union([z.string(), z.date()]),
   changed_at: z.union([z.string(), z.date()]),
 });
@@ -33,6 +37,8 @@ export interface InboxRow {
   readonly outcome: Outcome;
   readonly parkedFor: ParkedFor | null;
   readonly overdue: boolean;
+  /** `<table>:<id>` that is missing at main; `retry`: a person must take it up */
+  readonly waitsFor: string | null;
   readonly reason: string | null;
   /** while it is not applied */
   readonly steps: readonly unknown[] | null;
@@ -55,14 +61,25 @@ export function readInboxRow(value: unknown): InboxRow {
     outcome: r.outcome,
     parkedFor: r.parked_for,
     overdue: r.overdue,
+    waitsFor: r.waits_for ?? null,
     reason: r.reason,
-    steps: r.steps,
+    steps: r.steps ?? stepsOf(r.raw),
     obsUnitId: r.obs_unit_id,
     attempts: r.attempts,
     revision: r.revision,
     recordedAt: new Date(r.recorded_at).toISOString(),
     changedAt: new Date(r.changed_at).toISOString(),
   };
+}
+
+/** The steps of a transaction whose text main keeps because `jsonb` does not take them. */
+function stepsOf(raw: string | null | undefined): readonly unknown[] | null {
+  if (raw === null || raw === undefined) return null;
+  try {
+    return readTransaction(parseJson(raw)).steps;
+  } catch {
+    return null;
+  }
 }
 
 /** Which of `ids` are in the inbox of `database`, with their revision. */
@@ -75,24 +92,21 @@ export async function findInInbox(database: Database, ids: readonly string[]): P
   return new Map(rows.map((found) => [found.transaction_id, found.revision]));
 }
 
-/** Whether something has waited for its start for too long and is not shown as failed yet. */
-export async function hasOverdue(database: Database, startWaitSeconds: number): Promise<boolean> {
+/** Whether something waits for what main does not have: a look at main may find it there, or overdue. */
+export async function hasWaiting(database: Database): Promise<boolean> {
   const { rowCount } = await database.query({
-    name: 'has-overdue',
-    text: `select from inbox
-      where outcome = 'parked' and parked_for = 'start' and not overdue
-        and recorded_at < now() - make_interval(secs => $1) limit 1`,
-    values: [startWaitSeconds],
+    name: 'has-waiting',
+    text: "select from inbox where outcome = 'parked' and parked_for = 'start' limit 1",
   });
   return rowCount === 1;
 }
 
-/** How many transactions main has set aside as failed: parked for good, refused, or waiting for too long. */
+/** How many transactions are in state `failed`. */
 export async function countFailed(database: Database): Promise<number> {
   const { rows } = await database.query<{ n: number }>({
     name: 'count-failed',
     text: `select count(*)::integer as n from inbox
-      where outcome = 'parked' and (parked_for = 'failed' or overdue)`,
+      where outcome <> 'applied' and inbox_state(outcome, parked_for, overdue) = 'failed'`,
   });
   return rows[0]?.n ?? 0;
 }

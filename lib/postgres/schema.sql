@@ -76,6 +76,7 @@ create table executed_obs_unit (
 
 create table inbox (
   aggregate_id uuid not null,
+  alias uuid,
   attempts integer not null default 1,
   changed_at timestamp with time zone not null default clock_timestamp(),
   obs_unit_id integer,
@@ -84,6 +85,7 @@ create table inbox (
   overdue boolean not null default false,
   parked_for text,
   principal text not null,
+  raw text,
   reason text,
   record_ids uuid[] not null default '{}'::uuid[],
   recorded_at timestamp with time zone not null default clock_timestamp(),
@@ -91,7 +93,8 @@ create table inbox (
   stamp bigint not null,
   start_time timestamp with time zone,
   steps jsonb,
-  transaction_id uuid not null
+  transaction_id uuid not null,
+  waits_for text
 );
 
 create table instrument (
@@ -213,6 +216,18 @@ create table transaction_audit (
   transaction_id uuid not null
 );
 
+create table unreadable_message (
+  body text not null,
+  count integer not null default 1,
+  first_seen timestamp with time zone not null default clock_timestamp(),
+  id uuid not null,
+  last_seen timestamp with time zone not null default clock_timestamp(),
+  outcome text,
+  reason text not null,
+  transaction_id uuid,
+  tried_at timestamp with time zone default clock_timestamp()
+);
+
 alter table api_token add constraint api_token_pkey PRIMARY KEY (id);
 
 alter table api_token add constraint api_token_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'observer'::text, 'viewer'::text, 'service'::text])));
@@ -251,13 +266,13 @@ alter table executed_obs_unit add constraint executed_obs_unit_pkey PRIMARY KEY 
 
 alter table executed_obs_unit add constraint executed_obs_unit_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'aborted'::text, 'failed'::text])));
 
-alter table inbox add constraint inbox_check1 CHECK (((outcome <> 'parked'::text) OR (steps IS NOT NULL)));
-
 alter table inbox add constraint inbox_check CHECK (((outcome = 'parked'::text) = (parked_for IS NOT NULL)));
 
 alter table inbox add constraint inbox_outcome_check CHECK ((outcome = ANY (ARRAY['applied'::text, 'refused'::text, 'parked'::text, 'discarded'::text])));
 
 alter table inbox add constraint inbox_parked_for_check CHECK ((parked_for = ANY (ARRAY['start'::text, 'behind'::text, 'failed'::text])));
+
+alter table inbox add constraint inbox_parked_has_content CHECK (((outcome <> 'parked'::text) OR (steps IS NOT NULL) OR (raw IS NOT NULL))) NOT VALID;
 
 alter table inbox add constraint inbox_pkey PRIMARY KEY (transaction_id);
 
@@ -341,6 +356,10 @@ alter table transaction_audit add constraint transaction_audit_decided_by_transa
 
 alter table transaction_audit add constraint transaction_audit_pkey PRIMARY KEY (id);
 
+alter table unreadable_message add constraint unreadable_message_outcome_check CHECK ((outcome = ANY (ARRAY['read'::text, 'discarded'::text])));
+
+alter table unreadable_message add constraint unreadable_message_pkey PRIMARY KEY (id);
+
 CREATE INDEX audit_event_at ON public.audit_event USING btree (at DESC, id DESC);
 
 CREATE INDEX change_outbox_order ON public.change_outbox USING btree (xid, id);
@@ -354,6 +373,12 @@ CREATE INDEX executed_obs_unit_start ON public.executed_obs_unit USING btree (st
 CREATE INDEX executed_obs_unit_status ON public.executed_obs_unit USING btree (status, start_time DESC, id DESC);
 
 CREATE INDEX inbox_aggregate ON public.inbox USING btree (aggregate_id);
+
+CREATE INDEX inbox_alias ON public.inbox USING btree (alias) WHERE (alias IS NOT NULL);
+
+CREATE INDEX inbox_awaited ON public.inbox USING btree (hashtextextended(waits_for, (0)::bigint)) WHERE ((outcome = 'parked'::text) AND (parked_for = 'start'::text) AND (waits_for IS NOT NULL));
+
+CREATE INDEX inbox_by_state ON public.inbox USING btree (inbox_state(outcome, parked_for, overdue), stamp DESC, transaction_id DESC) WHERE (outcome <> 'applied'::text);
 
 CREATE INDEX inbox_parked ON public.inbox USING btree (aggregate_id, stamp) WHERE (outcome = 'parked'::text);
 
@@ -378,6 +403,8 @@ CREATE INDEX raw_data_package_state ON public.raw_data_package USING btree (stat
 CREATE INDEX raw_data_package_unit ON public.raw_data_package USING btree (executed_obs_unit_id);
 
 CREATE INDEX transaction_audit_at ON public.transaction_audit USING btree (at DESC, id DESC);
+
+CREATE INDEX unreadable_message_kept ON public.unreadable_message USING btree (tried_at) WHERE (outcome IS NULL);
 
 CREATE OR REPLACE FUNCTION public.apply_transactions(batch jsonb, transient text[], start_wait_seconds integer DEFAULT 900)
  RETURNS SETOF inbox
@@ -561,6 +588,13 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.inbox_state(outcome text, parked_for text, overdue boolean)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE outcome WHEN 'applied'::text THEN 'committed'::text WHEN 'discarded'::text THEN 'discarded'::text WHEN 'refused'::text THEN 'failed'::text ELSE CASE WHEN ((parked_for = 'failed'::text) OR overdue) THEN 'failed'::text ELSE 'waiting'::text END END
+;
+
 CREATE OR REPLACE FUNCTION public.insert_row(tbl text, row_id uuid, vals jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -733,7 +767,7 @@ CREATE OR REPLACE FUNCTION public.refuse_change()
  LANGUAGE plpgsql
 AS $function$
 begin
-  raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation';
+  raise exception '% is append-only', tg_table_name using errcode = 'OP001';
 end $function$
 ;
 
@@ -748,16 +782,30 @@ declare
 begin
   if current_setting('ops.processor', true) = 'on' then return new; end if;
   new.field_stamps := new.field_stamps || coalesce((
+    with changed as (
+      select key as field, value as now, before -> key as was,
+        'object' in (jsonb_typeof(value), jsonb_typeof(before -> key))
+          and jsonb_typeof(value) in ('object', 'null') and jsonb_typeof(before -> key) in ('object', 'null') as by_key
+      from jsonb_each(after)
+      where key not in ('field_stamps', 'updated_at') and value is distinct from before -> key
+    )
     select jsonb_object_agg(field, now_microseconds)
     from (
-      select key as field from jsonb_each(after)
-      where key not in ('field_stamps', 'updated_at', 'metadata') and value is distinct from before -> key
-      union all
-      select 'metadata.' || coalesce(a.key, b.key)
-      from jsonb_each(coalesce(after -> 'metadata', '{}')) a
-        full join jsonb_each(coalesce(before -> 'metadata', '{}')) b using (key)
-      where a.value is distinct from b.value
-    ) changed), '{}');
+      select field from changed where not by_key
+      union
+      select field || '.' || part
+      from changed, lateral (
+        select coalesce(a.key, b.key) as part
+        from jsonb_each(case jsonb_typeof(now) when 'object' then now else '{}' end) a
+          full join jsonb_each(case jsonb_typeof(was) when 'object' then was else '{}' end) b using (key)
+        where a.value is distinct from b.value
+      ) parts
+      where by_key
+      union
+      select member
+      from unnest(tg_argv) as together, unnest(string_to_array(together, ',')) as member
+      where exists (select from changed where field = any (string_to_array(together, ',')))
+    ) stamped), '{}');
   return new;
 end $function$
 ;
@@ -807,7 +855,7 @@ CREATE TRIGGER data_transfer_change AFTER INSERT OR DELETE OR UPDATE ON public.d
 
 CREATE TRIGGER executed_obs_unit_change AFTER INSERT OR DELETE OR UPDATE ON public.executed_obs_unit FOR EACH ROW EXECUTE FUNCTION note_change();
 
-CREATE TRIGGER executed_obs_unit_stamp BEFORE UPDATE ON public.executed_obs_unit FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
+CREATE TRIGGER executed_obs_unit_stamp BEFORE UPDATE ON public.executed_obs_unit FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields('status,end_time');
 
 CREATE TRIGGER ops_user_stamp BEFORE UPDATE ON public.ops_user FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
 

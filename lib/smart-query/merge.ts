@@ -11,7 +11,14 @@ import { lifecycle, stateOfInbox, type State } from '../transaction/lifecycle.ts
 import type { InboxRow } from '../postgres/inbox.ts';
 import { writeLsn, readLsn } from '../replication/lsn.ts';
 import { isJsonObject } from '../values/json.ts';
-import { bufferedTables, recordIdsOf, type BufferedTable, type Step } from '../transaction/transaction.ts';
+import { groupOf } from '../transaction/tables.ts';
+import {
+  bufferedTables,
+  isStart,
+  recordIdsOf,
+  type BufferedTable,
+  type Step,
+} from '../transaction/transaction.ts';
 
 /** A row of a buffered table as JSON, with its columns. */
 export type Row = Readonly<Record<string, unknown>> & { readonly id: string };
@@ -88,6 +95,10 @@ function voicesOf(overlay: readonly OverlayEntry[], inbox: readonly InboxRow[]):
       recordIds: recordIdsOf(transaction),
       ...(lsn !== undefined && { lsn }),
     };
+    const isRefused = row ? row.outcome === 'refused' : entry.refused;
+    // the record that was there before is not the one that was refused
+    if (isRefused && isStart(transaction))
+      return { ...said, recordIds: [], state: 'failed', steps: [], verified };
     if (row) return { ...said, ...saidByMain(row), steps: parkedSteps(row) };
     return {
       ...said,
@@ -130,10 +141,6 @@ function inOrder(a: Voice, b: Voice): number {
   return Number(isStart(b)) - Number(isStart(a)) || a.stamp - b.stamp || (a.id < b.id ? -1 : 1);
 }
 
-function isStart({ steps }: Voice): boolean {
-  return steps.some((step) => step.kind === 'create' && step.table === 'executed_obs_unit');
-}
-
 type Values = Record<string, unknown>;
 
 /** The rows of each table, and what is laid over them. */
@@ -160,7 +167,7 @@ class Layers {
       case 'put':
         this.of(step.table).set(
           step.id,
-          layFields(this.of(step.table).get(step.id) ?? { id: step.id }, step.values, stamp),
+          layFields(step.table, this.of(step.table).get(step.id) ?? { id: step.id }, step.values, stamp),
         );
         return;
       case 'bulk_create':
@@ -169,10 +176,12 @@ class Layers {
       case 'update': {
         if (this.#deleted.has(step.id)) return;
         const present = this.of(step.table).get(step.id) ?? { id: step.id };
-        const unmet = Object.entries(step.only_if ?? {}).some(
-          ([column, value]) => present[column] !== undefined && present[column] !== value,
+        const isUnmet = Object.entries(step.only_if ?? {}).some(
+          ([column, value]) =>
+            (present[column] !== undefined && present[column] !== value) ||
+            stamp <= groupStamp(step.table, column, asObject(present.field_stamps)),
         );
-        if (!unmet) this.of(step.table).set(step.id, layFields(present, step.values, stamp));
+        if (!isUnmet) this.of(step.table).set(step.id, layFields(step.table, present, step.values, stamp));
         return;
       }
       case 'delete':
@@ -190,30 +199,43 @@ class Layers {
   }
 }
 
-/** Last writer per field, by stamp; an object merges by its keys. The same rule as `update_row` at main. */
+/**
+ * Last writer per field, by stamp. An object merges by its keys; fields that belong together win or lose together. The same rule
+ * as `update_row` at main.
+ */
 function layFields(
+  table: BufferedTable,
   present: Readonly<Record<string, unknown>>,
   values: Readonly<Record<string, unknown>>,
   stamp: number,
 ): Record<string, unknown> {
-  const stamps = { ...asObject(present.field_stamps) };
+  const before = asObject(present.field_stamps);
+  const stamps = { ...before };
   const result: Record<string, unknown> = { ...present };
-  const newer = (field: string) => stamp > Number(stamps[field] ?? 0);
   for (const [field, value] of Object.entries(values)) {
     if (isJsonObject(value)) {
-      const merged = { ...asObject(present[field]) };
-      for (const [key, part] of Object.entries(value)) {
-        if (!newer(`${field}.${key}`)) continue;
-        merged[key] = part;
-        stamps[`${field}.${key}`] = stamp;
-      }
-      result[field] = merged;
-    } else if (newer(field)) {
+      const newer = Object.entries(value).filter(
+        ([key]) => stamp > Math.max(stampOf(before, `${field}.${key}`), stampOf(before, field)),
+      );
+      if (newer.length > 0) result[field] = { ...asObject(present[field]), ...Object.fromEntries(newer) };
+      for (const [key] of newer) stamps[`${field}.${key}`] = stamp;
+    } else if (stamp > groupStamp(table, field, before)) {
       result[field] = value;
-      stamps[field] = stamp;
+      for (const member of groupOf(table, field)) stamps[member] = stamp;
     }
   }
   return { ...result, field_stamps: stamps };
+}
+
+type Stamps = Readonly<Record<string, unknown>>;
+
+function stampOf(stamps: Stamps, field: string): number {
+  return Number(stamps[field] ?? 0);
+}
+
+/** When a field, or one that belongs to it, was last written. */
+function groupStamp(table: BufferedTable, field: string, stamps: Stamps): number {
+  return Math.max(...groupOf(table, field).map((member) => stampOf(stamps, member)));
 }
 
 function asObject(value: unknown): Record<string, unknown> {

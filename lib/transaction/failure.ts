@@ -1,44 +1,47 @@
 /**
- * What a failure at main says, by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+ * What an error at main is about, by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html): the one table
+ * that the functions of main and the processor both read.
  *
- * - transient: nothing about the transaction. It comes again; no attempt is counted.
- * - dependency: what it builds on is not there yet. It is parked until its aggregate moves.
- * - permanent: it cannot be applied as it is. It is parked as failed, for people to look at.
+ * - transaction: the data of one transaction. Raised while it is applied it sets the transaction aside at once; raised
+ *   elsewhere it fails the call, and counts against a transaction that fails alone.
+ * - work: it takes too long or too much. It counts against a transaction that fails alone, again and again.
+ * - lock: another holds what it needs. It never counts.
+ * - connection: main is away, or about to go. Nothing is known of the call.
+ * - deployment: main is not as this release needs it. It judges no transaction, and somebody must look.
  */
-export type FailureClass = 'transient' | 'dependency' | 'permanent';
+export type FailureSubject = 'transaction' | 'work' | 'lock' | 'connection' | 'deployment';
 
 interface FailureRule {
   /** first characters of the SQLSTATE */
   readonly sqlState: string;
-  readonly class: FailureClass;
+  readonly subject: FailureSubject;
   readonly because: string;
 }
 
 /** The first rule that matches counts. */
 export const failureRules: readonly FailureRule[] = [
-  { sqlState: '08', class: 'transient', because: 'connection exception' },
-  { sqlState: '25006', class: 'transient', because: 'read-only: main is failing over' },
-  { sqlState: '40', class: 'transient', because: 'deadlock or serialization failure' },
-  { sqlState: '53', class: 'transient', because: 'out of connections, memory or disk' },
-  { sqlState: '55', class: 'transient', because: 'object in use or lock not available' },
-  { sqlState: '57', class: 'transient', because: 'cancelled, or the server is stopping or starting' },
-  { sqlState: '58', class: 'transient', because: 'system error' },
-  { sqlState: 'XX', class: 'transient', because: 'internal error' },
-  { sqlState: '28', class: 'transient', because: 'main does not let us in: a fault of the deployment' },
-  { sqlState: '3D', class: 'transient', because: 'the database is not there: a fault of the deployment' },
-  { sqlState: '42501', class: 'transient', because: 'a privilege is missing: a fault of the deployment' },
-  { sqlState: '42883', class: 'transient', because: 'the function is missing: main is not migrated yet' },
-  { sqlState: '23503', class: 'dependency', because: 'foreign key' },
-  { sqlState: '', class: 'permanent', because: 'everything else' },
+  { sqlState: '22', subject: 'transaction', because: 'data exception' },
+  { sqlState: '23', subject: 'transaction', because: 'constraint; only of a table that is recorded through the buffer' },
+  { sqlState: 'OP', subject: 'transaction', because: 'a trigger of ours refuses it' },
+  { sqlState: '57014', subject: 'work', because: 'cancelled: it ran into its time-out' },
+  { sqlState: '54', subject: 'work', because: 'too complex or too large' },
+  { sqlState: '55P03', subject: 'lock', because: 'lock not available in time' },
+  { sqlState: '40P01', subject: 'lock', because: 'deadlock' },
+  { sqlState: '40001', subject: 'lock', because: 'serialization failure' },
+  { sqlState: '08', subject: 'connection', because: 'connection exception' },
+  { sqlState: '25006', subject: 'connection', because: 'read-only: main is failing over' },
+  { sqlState: '53300', subject: 'connection', because: 'too many connections' },
+  { sqlState: '57', subject: 'connection', because: 'the server is stopping or starting' },
+  { sqlState: '', subject: 'deployment', because: 'everything else' },
 ];
 
-/** What the server-side function must not take for a fault of a transaction. */
-export const transientSqlStates: readonly string[] = failureRules
-  .filter((rule) => rule.class === 'transient')
-  .map((rule) => rule.sqlState);
+/** SQLSTATEs by which the functions of main may judge a transaction. */
+export const judgingSqlStates: readonly string[] = failureRules
+  .filter(({ subject }) => subject === 'transaction')
+  .map(({ sqlState }) => sqlState);
 
 /** @param sqlState undefined: no answer from the server (connection lost, time-out) */
-export function classifyFailure(sqlState: string | undefined): FailureClass {
-  if (sqlState === undefined) return 'transient';
-  return failureRules.find((rule) => sqlState.startsWith(rule.sqlState))?.class ?? 'permanent';
+export function subjectOfFailure(sqlState: string | undefined): FailureSubject {
+  if (sqlState === undefined) return 'connection';
+  return failureRules.find((rule) => sqlState.startsWith(rule.sqlState))?.subject ?? 'deployment';
 }

@@ -6,23 +6,9 @@
 import * as z from 'zod/mini';
 import type { Json } from '../values/json.ts';
 import { uuid } from '../values/uuid.ts';
+import { bufferedTables, tables } from './tables.ts';
 
-/**
- * Tables whose rows are recorded through the buffer. The rows of one aggregate belong to one executed unit; or they are of
- * the site's own (`quietTables`), which no listing of observations and no channel shows.
- */
-export const bufferedTables = [
-  'executed_obs_unit',
-  'raw_data_package',
-  'raw_data_file',
-  'api_token',
-  'ops_user',
-  'audit_event',
-] as const;
-
-const quietTables: readonly string[] = ['api_token', 'ops_user', 'audit_event'];
-
-export type BufferedTable = (typeof bufferedTables)[number];
+export { bufferedTables, type BufferedTable } from './tables.ts';
 
 const table = z.enum(bufferedTables);
 /**
@@ -89,7 +75,17 @@ export function readTransaction(stored: unknown): Transaction {
 
 /** Whether it is of no executed unit. */
 export function isQuiet({ steps }: Pick<Transaction, 'steps'>): boolean {
-  return steps.every((step) => 'table' in step && quietTables.includes(step.table));
+  return steps.every((step) => 'table' in step && tables[step.table].isQuiet === true);
+}
+
+/** Whether it creates the record that everything else of its aggregate belongs to. */
+export function isStart({ steps }: { readonly steps: readonly Step[] }): boolean {
+  return steps.some((step) => step.kind === 'create' && tables[step.table].isStart === true);
+}
+
+/** Whether it decides about others: it retries or discards them. */
+export function isDecision({ steps }: Pick<Transaction, 'steps'>): boolean {
+  return steps.some(({ kind }) => kind === 'retry' || kind === 'discard');
 }
 
 /** Ids of the rows that a transaction changes, each once. */

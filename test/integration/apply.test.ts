@@ -2,43 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyTransactions } from '../../lib/postgres/apply.ts';
 import type { InboxRow } from '../../lib/postgres/inbox.ts';
-import { TransactionBuilder } from '../../lib/transaction/builder.ts';
 import { readTransaction, type Transaction } from '../../lib/transaction/transaction.ts';
+import { builder, finish, nextStamp, start } from '../support/made-transactions.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 
 let main: TestMain;
-let clock = 1_900_000_000_000_000;
 
 beforeAll(async () => {
   main = await startTestMain();
 });
 afterAll(() => main.stop());
-
-function builder(aggregate: string, stamp = (clock += 1000)): TransactionBuilder {
-  const heading = { id: randomUUID(), stamp, aggregate, principal: '1', operation: 'test' };
-  return new TransactionBuilder(heading, randomUUID);
-}
-
-function start(aggregate: string, { obsUnitId = 7, stamp }: { obsUnitId?: number; stamp?: number } = {}) {
-  const made = builder(aggregate, stamp);
-  made.create(
-    'executed_obs_unit',
-    { obs_unit_id: obsUnitId, status: 'running', start_time: '2026-10-01T00:00:00.000Z', metadata: { a: 1 } },
-    aggregate,
-  );
-  return made.build();
-}
-
-function finish(aggregate: string, status = 'completed', stamp?: number) {
-  return builder(aggregate, stamp)
-    .update(
-      'executed_obs_unit',
-      aggregate,
-      { status, end_time: '2026-10-01T00:10:00.000Z', metadata: { b: 2 } },
-      { onlyIf: { status: 'running' }, given: ['status'] },
-    )
-    .build();
-}
 
 const apply = async (...batch: Transaction[]) => (await applyTransactions(main.pool, batch, 900)).rows;
 const outcomeOf = (rows: readonly InboxRow[], { id }: Transaction) => {
@@ -117,14 +90,17 @@ describe('the server-side function of main', () => {
     expect(await unit(id)).toMatchObject({ status: 'completed' });
   });
 
-  it('parks a start of a planned unit that main does not know, and everything of that record behind it', async () => {
+  it('lets a start of a planned unit that main does not know wait, and everything of that record behind it', async () => {
     const [poisoned, healthy] = [randomUUID(), randomUUID()];
     const poison = start(poisoned, { obsUnitId: 999_999 });
     const behind = finish(poisoned);
     const well = start(healthy);
     const rows = await apply(poison, behind, well);
-    expect(outcomeOf(rows, poison)).toBe('parked failed');
-    expect(rows.find((row) => row.id === poison.id)?.reason).toContain('999999');
+    expect(outcomeOf(rows, poison)).toBe('parked start');
+    expect(rows.find((row) => row.id === poison.id)).toMatchObject({
+      waitsFor: 'obs_unit:999999',
+      reason: 'planned unit 999999 is not known to main',
+    });
     expect(outcomeOf(rows, behind)).toBe('parked behind');
     expect(outcomeOf(rows, well)).toBe('applied');
   });
@@ -135,7 +111,7 @@ describe('the server-side function of main', () => {
       const name = `put ${own}`;
       return made
         .put('ops_user', id, {
-          ...{ principal: String(clock).slice(-9), login: 'l', name, role: 'viewer', role_from: 'github' },
+          ...{ principal: String(recorded).slice(-9), login: 'l', name, role: 'viewer', role_from: 'github' },
           ...{ active, last_login_at: null, stamp: own, created_at: '2026-10-01T00:00:00.000Z' },
         })
         .build();
@@ -149,16 +125,16 @@ describe('the server-side function of main', () => {
       [2, 3, 1],
     ]) {
       const id = randomUUID();
-      clock += 1000;
-      for (const [n, own] of order.entries()) await apply(user(id, own, own !== 3, clock + n));
+      const from = nextStamp();
+      for (const [n, own] of order.entries()) await apply(user(id, own, own !== 3, from + n));
       expect(await seen(id), String(order)).toEqual({ name: 'put 3', active: false });
     }
     // what others change there by plain SQL stays until somebody changes it here
     const id = randomUUID();
-    clock += 1000;
-    await apply(user(id, 1, true, clock));
+    const from = nextStamp();
+    await apply(user(id, 1, true, from));
     await main.pool.query('update ops_user set active = false where id = $1', [id]);
-    await apply(user(id, 2, true, clock + 1));
+    await apply(user(id, 2, true, from + 1));
     expect(await seen(id)).toEqual({ name: 'put 2', active: false });
   });
 
@@ -236,17 +212,21 @@ describe('the server-side function of main', () => {
 
   it('retries and discards what is parked, and remembers who did', async () => {
     const id = randomUUID();
-    const poison = start(id, { obsUnitId: 888_888 });
+    const poison = start(id, { status: 'no such status' });
     const behind = finish(id);
     await apply(poison, behind);
     const retry = builder(id).retry(poison.id).build();
     expect(outcomeOf(await apply(retry), poison)).toBe('parked failed');
-    await main.pool.query(
-      `insert into obs_unit (id, observing_program_id, source_id, instrument_id, name) values (888888, 1, 1, 1, 'late')`,
-    );
+    await main.pool.query('alter table executed_obs_unit drop constraint executed_obs_unit_status_check');
     const again = builder(id).retry(poison.id).build();
     const rows = await apply(again);
-    expect([poison, behind].map((each) => outcomeOf(rows, each))).toEqual(['applied', 'applied']);
+    expect(outcomeOf(rows, poison)).toBe('applied');
+    expect(outcomeOf(rows, behind)).toBe('refused');
+    await main.pool.query(
+      `delete from executed_obs_unit where id = '${id}';
+      alter table executed_obs_unit add constraint executed_obs_unit_status_check
+        check (status in ('running', 'completed', 'aborted', 'failed'))`,
+    );
 
     const lost = randomUUID();
     const alone = finish(lost);

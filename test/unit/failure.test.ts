@@ -1,21 +1,28 @@
 import { expect, it } from 'vitest';
 import { giveBackSeconds } from '../../functions/process/hand-back.ts';
 import { delayOfRound } from '../../lib/replication/schedule-check.ts';
-import { classifyFailure } from '../../lib/transaction/failure.ts';
+import { subjectOfFailure } from '../../lib/transaction/failure.ts';
 
 it.each([
-  [undefined, 'transient'],
-  ['08006', 'transient'],
-  ['25006', 'transient'],
-  ['40P01', 'transient'],
-  ['53300', 'transient'],
-  ['57P01', 'transient'],
-  ['42883', 'transient'],
-  ['23503', 'dependency'],
-  ['23514', 'permanent'],
-  ['22P02', 'permanent'],
-] as const)('SQLSTATE %s is %s', (sqlState, expected) => {
-  expect(classifyFailure(sqlState)).toBe(expected);
+  [undefined, 'connection'],
+  ['08006', 'connection'],
+  ['25006', 'connection'],
+  ['53300', 'connection'],
+  ['57P01', 'connection'],
+  ['40P01', 'lock'],
+  ['55P03', 'lock'],
+  ['57014', 'work'],
+  ['54001', 'work'],
+  ['23503', 'transaction'],
+  ['23514', 'transaction'],
+  ['22P02', 'transaction'],
+  ['OP001', 'transaction'],
+  ['42883', 'deployment'],
+  ['42501', 'deployment'],
+  ['P0001', 'deployment'],
+  ['53100', 'deployment'],
+] as const)('SQLSTATE %s is about the %s', (sqlState, expected) => {
+  expect(subjectOfFailure(sqlState)).toBe(expected);
 });
 
 it('gives messages back later each time, with full jitter, and never beyond 75 s', () => {

@@ -48,6 +48,7 @@ const recorded = (each: Transaction, more: Partial<InboxRow> = {}): InboxRow => 
   outcome: 'applied',
   parkedFor: null,
   overdue: false,
+  waitsFor: null,
   reason: null,
   steps: null,
   obsUnitId: 7,

@@ -1,0 +1,11 @@
+-- The row of a buffered table as JSON, locked; null if there is none.
+create function buffered_row(tbl text, row_id uuid) returns jsonb language plpgsql as $$
+declare
+  found_row jsonb;
+begin
+  -- a row that cannot change needs no lock, nor the right to take one
+  execute format('select to_jsonb(t) from %I t where id = $1%s', tbl,
+    case when tables() -> tbl -> 'isAppendOnly' = 'true' then '' else ' for update' end)
+  into found_row using row_id;
+  return found_row;
+end $$;

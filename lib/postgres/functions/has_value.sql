@@ -1,0 +1,10 @@
+-- Whether a column holds what a client gave: an object holds its keys, instants are equal whatever their spelling.
+create function has_value(present jsonb, given jsonb) returns boolean language sql stable
+return case
+  when present is not distinct from given then true
+  when jsonb_typeof(given) = 'object' then coalesce(present @> given, false)
+  when jsonb_typeof(present) <> 'string' or jsonb_typeof(given) <> 'string' then false
+  when present #>> '{}' !~ '^\d{4,}-\d{2}-\d{2}T' or given #>> '{}' !~ '^\d{4,}-\d{2}-\d{2}T' then false
+  when not pg_input_is_valid(present #>> '{}', 'timestamptz') or not pg_input_is_valid(given #>> '{}', 'timestamptz') then false
+  else (present #>> '{}')::timestamptz = (given #>> '{}')::timestamptz
+end;

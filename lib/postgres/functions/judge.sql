@@ -1,0 +1,91 @@
+-- What can be foreseen of a transaction without touching anything: null if it can be applied, else
+-- {outcome, parked_for?, waits_for?, reason?}.
+create function judge(tx jsonb) returns jsonb language plpgsql as $$
+declare
+  step jsonb;
+  item jsonb;
+  tbl text;
+  row_id uuid;
+  present jsonb;
+  missing text;
+  field text;
+  made uuid[] := '{}';
+  repeated text;
+begin
+  for step in select value from jsonb_array_elements(tx -> 'steps') loop
+    tbl := step ->> 'table';
+    case step ->> 'kind'
+    when 'create', 'bulk_create' then
+      for item in
+        select value from jsonb_array_elements(case when step ? 'rows' then step -> 'rows' else jsonb_build_array(step) end)
+      loop
+        row_id := (item ->> 'id')::uuid;
+        if exists (select from tombstone where table_name = tbl and id = row_id) then
+          return jsonb_build_object('outcome', 'refused', 'reason', format('%s %s was deleted', tbl, row_id));
+        end if;
+        present := buffered_row(tbl, row_id);
+        if present is not null then
+          repeated := format('%s %s exists already', tbl, row_id);
+          -- a field that was written since tells nothing about how the row was created
+          if exists (
+            select from jsonb_each(item -> 'values') given
+            where not present -> 'field_stamps' ? given.key and jsonb_typeof(given.value) <> 'null'
+              and not has_value(present -> given.key, case jsonb_typeof(given.value) when 'object' then (
+                select coalesce(jsonb_object_agg(part.key, part.value), '{}') from jsonb_each(given.value) part
+                where not present -> 'field_stamps' ? (given.key || '.' || part.key)) else given.value end)
+          ) then
+            return jsonb_build_object('outcome', 'refused', 'reason', repeated || ' with other values');
+          end if;
+          continue;
+        end if;
+        missing := missing_reference(tbl, item -> 'values', made);
+        if missing is not null then
+          return jsonb_build_object('outcome', 'parked', 'parked_for', 'start', 'waits_for', missing,
+            'reason', format('%s %s is not known to main',
+              coalesce(things() ->> split_part(missing, ':', 1), split_part(missing, ':', 1)), split_part(missing, ':', 2)));
+        end if;
+        made := made || row_id;
+      end loop;
+    when 'update' then
+      row_id := (step ->> 'id')::uuid;
+      if row_id = any (made) then continue; end if;
+      present := buffered_row(tbl, row_id);
+      if present is null then
+        if exists (select from tombstone where table_name = tbl and id = row_id) then
+          return jsonb_build_object('outcome', 'refused', 'reason', format('%s %s was deleted', tbl, row_id));
+        end if;
+        if exists (select from inbox i where i.aggregate_id = (tx ->> 'aggregate')::uuid and i.outcome = 'discarded'
+            and row_id = any (i.record_ids) and i.steps @> '[{"kind": "create"}]') then
+          return jsonb_build_object('outcome', 'parked', 'parked_for', 'failed',
+            'reason', format('the start of %s was discarded', row_id));
+        end if;
+        return jsonb_build_object('outcome', 'parked', 'parked_for', 'start', 'waits_for', format('%s:%s', tbl, row_id),
+          'reason', format('nothing was started under %s', row_id));
+      end if;
+      if step ? 'only_if' and not present @> (step -> 'only_if') then
+        if (select bool_and(has_value(present -> given.key, given.value))
+            from jsonb_each(step -> 'values') given
+            where step -> 'given' ? given.key) then
+          return '{"outcome": "applied"}';
+        end if;
+        return jsonb_build_object('outcome', 'refused', 'reason',
+          format('it had already ended as %s with other values', present ->> 'status'));
+      end if;
+      for field in select jsonb_object_keys(step -> 'only_if') loop
+        if (tx ->> 'stamp')::bigint <= group_stamp(tbl, field, present -> 'field_stamps') then
+          return jsonb_build_object('outcome', 'refused', 'reason',
+            format('its %s was changed at main after this had been accepted, at %s, and is %s', field,
+              stamp_time(group_stamp(tbl, field, present -> 'field_stamps')), present ->> field));
+        end if;
+      end loop;
+    else null;
+    end case;
+  end loop;
+
+  if repeated is null then return null; end if;
+  -- everything that it creates is there already, as it would create it
+  if made = '{}' and not tx @? '$.steps[*] ? (@.kind != "create" && @.kind != "bulk_create")' then
+    return '{"outcome": "applied"}';
+  end if;
+  return jsonb_build_object('outcome', 'refused', 'reason', repeated);
+end $$;

@@ -1,0 +1,40 @@
+create function perform_steps(tx jsonb) returns void language plpgsql as $$
+declare
+  step jsonb;
+  item jsonb;
+  tbl text;
+  row_id uuid;
+  stamp bigint := (tx ->> 'stamp')::bigint;
+  present jsonb;
+  put_stamp bigint;
+begin
+  for step in select value from jsonb_array_elements(tx -> 'steps') loop
+    tbl := step ->> 'table';
+    row_id := (step ->> 'id')::uuid;
+    case step ->> 'kind'
+    when 'create' then
+      perform insert_row(tbl, row_id, with_times(tx, step, null));
+    when 'put' then
+      -- nobody needs to know whether it is there: the site may have forgotten
+      present := buffered_row(tbl, row_id);
+      -- a row that carries its own stamp was put in that order at the site, whatever order it is recorded in
+      put_stamp := coalesce((step -> 'values' ->> 'stamp')::bigint, stamp);
+      if present is null then
+        perform insert_row(tbl, row_id, step -> 'values');
+      elsif coalesce((present ->> 'stamp')::bigint, 0) <= put_stamp then
+        perform update_row(tbl, row_id, step -> 'values', put_stamp, present);
+      end if;
+    when 'bulk_create' then
+      for item in select value from jsonb_array_elements(step -> 'rows') loop
+        perform insert_row(tbl, (item ->> 'id')::uuid, item -> 'values');
+      end loop;
+    when 'update' then
+      present := buffered_row(tbl, row_id);
+      perform update_row(tbl, row_id, with_times(tx, step, present), stamp, present);
+    when 'delete' then
+      execute format('delete from %I where id = $1', tbl) using row_id;
+      insert into tombstone values (tbl, row_id, stamp) on conflict do nothing;
+    else null; -- retry and discard act on the inbox, before anything else of their aggregate
+    end case;
+  end loop;
+end $$;

@@ -1,0 +1,18 @@
+-- Sets one transaction aside that fails every call in which it stands: a person takes it up again, or discards it. `raw` is its
+-- text if its steps cannot be jsonb. A decision that fails so is refused. Gives its inbox row.
+create function set_aside(heading jsonb, why text, steps jsonb, raw text) returns jsonb
+language plpgsql set search_path from current as $$
+declare
+  recorded jsonb;
+begin
+  perform set_config('ops.processor', 'on', true);
+  perform lock_aggregates(array[(heading ->> 'aggregate')::uuid]);
+  if not exists (select from inbox where transaction_id = (heading ->> 'id')::uuid) then
+    perform record_outcome(
+      heading || case when steps is null then '{}' else jsonb_build_object('steps', steps) end,
+      case when heading -> 'is_decision' = 'true' then jsonb_build_object('outcome', 'refused', 'reason', why)
+      else jsonb_build_object('outcome', 'parked', 'parked_for', 'failed', 'waits_for', 'retry', 'reason', why, 'raw', raw) end);
+  end if;
+  select to_jsonb(i) into recorded from inbox i where transaction_id = (heading ->> 'id')::uuid;
+  return recorded;
+end $$;

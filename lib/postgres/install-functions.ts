@@ -1,0 +1,71 @@
+/** Installs the functions of this release, one file each, into a schema of their own. */
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Client } from 'pg';
+import { judgingSqlStates } from '../transaction/failure.ts';
+import { referencedTables, tables } from '../transaction/tables.ts';
+import { keptReleases, release, releaseSchema, schemaOfRelease } from './release.ts';
+
+/** Serializes installations; waits no longer than `lock_timeout`. */
+const lockId = 7306;
+
+/**
+ * Nothing happens if the schema has these functions already; if it has others it is made anew. One transaction: callers see the
+ * old functions or the new ones.
+ * @param directory with one `create function` a file; their order is that of their names
+ * @returns whether they were installed
+ * @throws Error if a lock is not had within 5 s: the deployment is tried again
+ */
+export async function installFunctions(client: Client, directory: string): Promise<boolean> {
+  const sources = [generated(), ...(await readSources(directory))];
+  const hash = createHash('sha256').update(sources.join('\0')).digest('hex');
+  await client.query('begin');
+  try {
+    await client.query("set local lock_timeout = '5s'");
+    await client.query('select pg_advisory_xact_lock($1)', [lockId]);
+    const isNew = (await installedHash(client)) !== hash;
+    if (isNew) await install(client, sources, hash);
+    for (let old = release - keptReleases; old > 0; old -= 1) {
+      await client.query(`drop schema if exists ${schemaOfRelease(old)} cascade`);
+    }
+    await client.query('commit');
+    return isNew;
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    throw error;
+  }
+}
+
+async function readSources(directory: string): Promise<string[]> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
+  return Promise.all(names.map((name) => readFile(join(directory, name), 'utf8')));
+}
+
+async function installedHash(client: Client): Promise<string | null> {
+  const { rows } = await client.query<{ hash: string | null }>(
+    "select obj_description(oid, 'pg_namespace') as hash from pg_namespace where nspname = $1",
+    [releaseSchema],
+  );
+  return rows[0]?.hash ?? null;
+}
+
+async function install(client: Client, sources: readonly string[], hash: string): Promise<void> {
+  await client.query(`drop schema if exists ${releaseSchema} cascade`);
+  await client.query(`create schema ${releaseSchema}`);
+  await client.query(`grant usage on schema ${releaseSchema} to public`);
+  await client.query(`comment on schema ${releaseSchema} is '${hash}'`);
+  // the functions that are called from outside keep this path
+  await client.query(`set local search_path = ${releaseSchema}, public`);
+  for (const source of sources) await client.query(source);
+  await client.query('set local search_path = public');
+}
+
+/** What the functions read of lists that stand in TypeScript. */
+function generated(): string {
+  const json = (value: unknown) => `'${JSON.stringify(value)}'::jsonb`;
+  return `
+    create function tables() returns jsonb language sql immutable return ${json(tables)};
+    create function things() returns jsonb language sql immutable return ${json(referencedTables)};
+    create function judging_states() returns text[] language sql immutable return '{${judgingSqlStates.join()}}'::text[];`;
+}

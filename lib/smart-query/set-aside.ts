@@ -43,6 +43,7 @@ export async function listTransactions(
 }
 
 function newestFirst(a: After, b: After): number {
+  if (a.id === b.id) return 0;
   return b.stamp - a.stamp || (a.id < b.id ? 1 : -1);
 }
 

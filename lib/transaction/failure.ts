@@ -21,7 +21,11 @@ interface FailureRule {
 /** The first rule that matches counts. */
 export const failureRules: readonly FailureRule[] = [
   { sqlState: '22', subject: 'transaction', because: 'data exception' },
-  { sqlState: '23', subject: 'transaction', because: 'constraint; only of a table that is recorded through the buffer' },
+  {
+    sqlState: '23',
+    subject: 'transaction',
+    because: 'constraint; only of a table that is recorded through the buffer',
+  },
   { sqlState: 'OP', subject: 'transaction', because: 'a trigger of ours refuses it' },
   { sqlState: '57014', subject: 'work', because: 'cancelled: it ran into its time-out' },
   { sqlState: '54', subject: 'work', because: 'too complex or too large' },

@@ -1,6 +1,8 @@
 /** Errors as clients see them: RFC 9457 problems that say what happened, whether the observation is safe, what to do. */
 export interface Problem {
+  /** `/problems/{code}` */
   readonly type: string;
+  readonly code: ProblemCode;
   readonly title: string;
   readonly status: number;
   readonly detail: string;
@@ -8,6 +10,44 @@ export interface Problem {
   readonly recorded?: boolean | null;
   readonly [member: string]: unknown;
 }
+
+/**
+ * Every code that clients may meet, with status and title. Clients branch on codes: add one, rename none. A title may be
+ * reworded.
+ */
+export const problemCodes = {
+  'invalid-request': [400, 'Invalid request'],
+  'invalid-json': [400, 'The body is not valid JSON'],
+  'invalid-cursor': [400, 'Invalid cursor'],
+  'unknown-parameter': [400, 'Unknown query parameter'],
+  'repeated-parameter': [400, 'Repeated query parameter'],
+  'answer-too-large': [400, 'The answer would be too large'],
+  'not-authenticated': [401, 'Not authenticated'],
+  'not-permitted': [403, 'Not permitted'],
+  'not-found': [404, 'Not found'],
+  'no-such-route': [404, 'No such route'],
+  'method-not-allowed': [405, 'Method not allowed'],
+  conflict: [409, 'Conflict'],
+  'already-finished': [409, 'Already finished with different values'],
+  'id-taken': [409, 'The id belongs to another record'],
+  'discarded-before': [409, 'The same request was discarded before'],
+  'refused-before': [409, 'The same request was refused before'],
+  'not-decidable': [409, 'Nothing to decide'],
+  'body-too-large': [413, 'Body too large'],
+  'idempotency-key-reused': [422, 'Idempotency key reused'],
+  'too-many-requests': [429, 'Too many requests'],
+  'too-many-waits': [429, 'Too many waiting requests'],
+  'internal-error': [500, 'Internal error'],
+  'temporarily-unavailable': [503, 'Temporarily unavailable'],
+  'not-acknowledged': [503, 'No store has acknowledged the write'],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ProblemCode = keyof typeof problemCodes;
+
+/** The codes of one HTTP status. */
+type CodeOf<Status extends number> = {
+  [Code in ProblemCode]: (typeof problemCodes)[Code][0] extends Status ? Code : never;
+}[ProblemCode];
 
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
@@ -20,53 +60,41 @@ export class ProblemError extends Error {
     this.headers = headers;
   }
 
-  /** What lies behind it, for the log: a client is told nothing of it. */
+  /** The cause, for the log: it is not shown to the client. */
   because(cause: unknown): this {
     this.cause = cause;
     return this;
   }
 }
 
-type Members = Readonly<Record<string, unknown>>;
+/** Further members of a problem; `code` where the usual one of the status says too little. */
+interface Members<Status extends number> {
+  readonly code?: CodeOf<Status>;
+  readonly [member: string]: unknown;
+}
 
-const kinds = {
-  badRequest: [400, 'Invalid request'],
-  unauthorized: [401, 'Not authenticated'],
-  forbidden: [403, 'Not permitted'],
-  notFound: [404, 'Not found'],
-  conflict: [409, 'Conflict'],
-  tooLarge: [413, 'Body too large'],
-  unprocessable: [422, 'Idempotency key reused'],
-  tooManyRequests: [429, 'Too many requests'],
-  internal: [500, 'Internal error'],
-  unavailable: [503, 'Temporarily unavailable'],
-} as const satisfies Record<string, readonly [number, string]>;
+function problemOf<Status extends number>(usual: CodeOf<Status>, headers: Record<string, string> = {}) {
+  return (detail: string, { code = usual, ...members }: Members<Status> = {}) => {
+    const [status, title] = problemCodes[code];
+    return new ProblemError({ type: `/problems/${code}`, code, title, status, detail, ...members }, headers);
+  };
+}
 
-export type ProblemKind = keyof typeof kinds;
-
-function make(
-  kind: ProblemKind,
-  detail: string,
-  members: Members = {},
-  headers: Record<string, string> = {},
-) {
-  const [status, title] = kinds[kind];
-  const slug = title.toLowerCase().replaceAll(' ', '-');
-  return new ProblemError({ type: `/problems/${slug}`, title, status, detail, ...members }, headers);
+function retryAfter(seconds: number): Record<string, string> {
+  return { 'Retry-After': String(seconds) };
 }
 
 export const problem = {
-  badRequest: (detail: string, members?: Members) => make('badRequest', detail, members),
-  unauthorized: (detail: string, members?: Members) =>
-    make('unauthorized', detail, members, { 'WWW-Authenticate': 'Bearer' }),
-  forbidden: (detail: string, members?: Members) => make('forbidden', detail, members),
-  notFound: (detail: string, members?: Members) => make('notFound', detail, members),
-  conflict: (detail: string, members?: Members) => make('conflict', detail, members),
-  tooLarge: (detail: string, members?: Members) => make('tooLarge', detail, members),
-  unprocessable: (detail: string, members?: Members) => make('unprocessable', detail, members),
-  tooManyRequests: (detail: string, retryAfterSeconds: number, members?: Members) =>
-    make('tooManyRequests', detail, members, { 'Retry-After': String(retryAfterSeconds) }),
-  internal: (detail: string, members?: Members) => make('internal', detail, members),
-  unavailable: (detail: string, retryAfterSeconds: number, members?: Members) =>
-    make('unavailable', detail, members, { 'Retry-After': String(retryAfterSeconds) }),
+  badRequest: problemOf<400>('invalid-request'),
+  unauthorized: problemOf<401>('not-authenticated', { 'WWW-Authenticate': 'Bearer' }),
+  forbidden: problemOf<403>('not-permitted'),
+  notFound: problemOf<404>('not-found'),
+  conflict: problemOf<409>('conflict'),
+  tooLarge: problemOf<413>('body-too-large'),
+  unprocessable: problemOf<422>('idempotency-key-reused'),
+  tooManyRequests: (detail: string, retryAfterSeconds: number, members?: Members<429>) =>
+    problemOf<429>('too-many-requests', retryAfter(retryAfterSeconds))(detail, members),
+  internal: problemOf<500>('internal-error'),
+  unavailable: (detail: string, retryAfterSeconds: number, members?: Members<503>) =>
+    problemOf<503>('temporarily-unavailable', retryAfter(retryAfterSeconds))(detail, members),
 };

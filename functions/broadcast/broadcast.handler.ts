@@ -1,8 +1,8 @@
-/** Pushes the change feed to the open WebSockets, for as long as there are any. */
+/** Pushes the change feed to the open WebSockets, for as long as one is subscribed to something. */
 import middy from '@middy/core';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { listConnections } from '../../lib/change-feed/connections.ts';
+import { isAnyWatching } from '../../lib/change-feed/connections.ts';
 import { streams } from '../../lib/change-feed/append.ts';
 import { acquireLease } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
@@ -19,16 +19,14 @@ import { settings } from './settings.ts';
 const redisSettings = { url: settings.REDIS_URL, token: settings.REDIS_TOKEN };
 const redis = connectRedis(redisSettings);
 const keys = keysOf(settings.REDIS_PREFIX);
-const replicas = connectReplicas(settings.REPLICAS, {
-  applicationName: 'broadcast',
-  statementTimeoutMilliseconds: 5000,
-});
+const connect = (applicationName: string) =>
+  connectReplicas(settings.REPLICAS, { applicationName, statementTimeoutMilliseconds: 5000 });
+const replicas = connect('broadcast');
+const replicasForLongReads = connect('broadcast-long-reads');
 const poster = connectionPoster(settings.WEBSOCKET_ENDPOINT);
 const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
 const log = createLog(logLevel, { function: 'broadcast' });
 
-/** Changes of others reach the outbox without a publication: it is looked at this often. */
-const lookMilliseconds = 40;
 const failurePauseMilliseconds = 250;
 const renewMilliseconds = 4000;
 const rightsMilliseconds = 1000;
@@ -42,7 +40,7 @@ export const handler = middy<unknown, void>().handler(async () => {
     redisSettings,
     Object.values(streams).map((each) => each.wakes),
   );
-  const parts = { redis, keys, replicas, ...poster, log };
+  const parts = { redis, keys, replicas, replicasForLongReads, ...poster, log, wake: wakes.wake };
   const broadcaster = new Broadcaster(parts, lease.fence, randomUUID());
   const ends = Date.now() + settings.BROADCAST_LIFETIME_SECONDS * 1000;
   // a round can take long while a replica does not answer: a right ends all the same
@@ -64,14 +62,14 @@ export const handler = middy<unknown, void>().handler(async () => {
       try {
         if (!hasBegun) await broadcaster.begin();
         hasBegun = true;
-        const open = await broadcaster.round(Date.now(), wasWoken);
-        aloneSince = open > 0 ? undefined : (aloneSince ?? Date.now());
+        await broadcaster.round(Date.now(), wasWoken);
+        aloneSince = broadcaster.watchers > 0 ? undefined : (aloneSince ?? Date.now());
       } catch (error) {
         log.warn('a round failed; the next one does it again', { error });
         await delay(failurePauseMilliseconds);
       }
       if (aloneSince !== undefined && Date.now() - aloneSince > lingerMilliseconds) break;
-      wasWoken = broadcaster.hasMore || (await wakes.next(lookMilliseconds));
+      wasWoken = broadcaster.hasMore || (await wakes.next(broadcaster.pauseMilliseconds));
     }
     if (hasBegun) await broadcaster.handOver();
   } finally {
@@ -79,5 +77,5 @@ export const handler = middy<unknown, void>().handler(async () => {
     wakes.stop();
     await lease.release();
   }
-  if ((await listConnections(redis, keys, Date.now())).length > 0) await startBroadcaster();
+  if (await isAnyWatching(redis, keys, Date.now())) await startBroadcaster();
 });

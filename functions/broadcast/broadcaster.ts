@@ -1,6 +1,6 @@
-/** What one holder of the lease does: it follows the feed, and tells each subscription what is new. */
+/** What one holder of the lease does: it follows the feed, and sends each subscription what is new. */
 import type { StreamName } from '../../lib/change-feed/append.ts';
-import { isState, streamOf, type Channel } from '../../lib/change-feed/channels.ts';
+import { isEvent, streamOf, type Channel, type EventChannel } from '../../lib/change-feed/channels.ts';
 import { readCheckpoint, writeCheckpoint } from '../../lib/change-feed/checkpoint.ts';
 import {
   listConnections,
@@ -8,7 +8,6 @@ import {
   readConnections,
   unregister,
   type Connection,
-  type Since,
 } from '../../lib/change-feed/connections.ts';
 import { resumedMessage, stateMessage, type Heading } from '../../lib/change-feed/protocol.ts';
 import {
@@ -19,43 +18,40 @@ import {
   type Feed,
   type FeedEntry,
 } from '../../lib/change-feed/read.ts';
-import { outboxEnd, relayOutbox } from '../../lib/change-feed/relay.ts';
 import type { Log } from '../../lib/observability/log.ts';
-import { noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
+import type { Replica } from '../../lib/replication/replicas.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
+import { Beginnings, hasReset, type Beginning } from './beginnings.ts';
 import { Mailbox, type MailboxSettings } from './mailbox.ts';
-import type { Disconnect, Post } from './post.ts';
+import type { Poster } from './post.ts';
+import { readUnits } from './read-units.ts';
+import { Relaying } from './relaying.ts';
 import { Rights } from './rights.ts';
-import { Subscriptions, type GoesOn } from './subscriptions.ts';
-import { eventTexts, readState, snapshotTexts } from './texts.ts';
+import { States, stateKinds, type StateKind } from './states.ts';
+import { Subscriptions, type GoesOn, type Watcher } from './subscriptions.ts';
+import { eventTexts } from './texts.ts';
+import { keepUntold, tellUntold } from './untold.ts';
 
-export interface BroadcasterParts extends SmartQueryParts {
-  readonly post: Post;
-  readonly disconnect: Disconnect;
+export interface BroadcasterParts extends SmartQueryParts, Poster {
+  /** the same replicas by connections of their own, for reads that may take long */
+  readonly replicasForLongReads: readonly Replica[];
   readonly log: Log;
+  /** ends the wait between two rounds */
+  readonly wake: () => void;
 }
 
-/** At most five times a second. */
-const statePauseMilliseconds = 200;
-/** The buffer's ages change by time alone. */
-const bufferPauseMilliseconds = 1000;
 const settleMilliseconds = 300;
-const beginningsMilliseconds = 1000;
 /** A publication that was lost is made up for by then. */
 const readPauseMilliseconds = 1000;
-/** A registration that the feed did not tell of is found by then. */
+/** A registration that the feed did not mention is found by then. */
 const lookPauseMilliseconds = 60_000;
+/** A connection that has taken nothing for so long is asked for: its end may not have been reported. */
+const silenceMilliseconds = 60_000;
+const askedAtOnce = 20;
+const unseenPauseMilliseconds = 1000;
 
-type StateKind = 'transfer' | 'buffer';
 const stateChannels = { transfer: 'transfer.overview', buffer: 'buffer' } as const;
-
-interface State {
-  /** as it was told to everyone */
-  readonly json: string;
-  readonly position: string;
-  readonly readAt: number;
-  isStale: boolean;
-}
+const anyId = '00000000-0000-0000-0000-000000000000';
 
 export class Broadcaster {
   readonly #parts: BroadcasterParts;
@@ -64,9 +60,11 @@ export class Broadcaster {
   readonly #mailbox: Mailbox;
   /** ends what has lost its right; to be looked at between rounds too */
   readonly rights: Rights;
+  readonly #relaying: Relaying;
+  readonly #states: States;
+  readonly #beginnings: Beginnings;
   readonly #connections = new Map<string, Connection>();
   readonly #subscriptions = new Subscriptions();
-  readonly #states = new Map<StateKind, State>();
   #epoch = '';
   #at: Record<StreamName, string> = {
     observations: nowhere,
@@ -75,13 +73,14 @@ export class Broadcaster {
     connections: nowhere,
   };
   /** whether what was live at the last broadcaster may go on here */
-  #goesOn: GoesOn = { states: false, events: false };
+  #goesOn: GoesOn | undefined;
   #lookedAt: number | undefined;
   #readAt = 0;
-  /** what the relay has seen; undefined: no replica answers, or none was asked yet */
-  #outboxEnd: string | undefined;
   #written = '';
   #isCut = false;
+  /** some changes could not be told; so it may be after the last broadcaster too */
+  #hasUntold = true;
+  #triedAgainAt = 0;
 
   /** @param newEpoch names the feed if it has no epoch yet */
   constructor(parts: BroadcasterParts, fence: number, newEpoch: string, settings?: MailboxSettings) {
@@ -89,6 +88,10 @@ export class Broadcaster {
     this.#fence = fence;
     this.#newEpoch = newEpoch;
     this.rights = new Rights(parts, this.#connections, (id) => this.#forget(id));
+    this.#relaying = new Relaying(parts);
+    const slowly = { ...parts, replicas: parts.replicasForLongReads };
+    this.#states = new States(slowly);
+    this.#beginnings = new Beginnings(slowly);
     this.#mailbox = new Mailbox(
       parts.post,
       {
@@ -101,7 +104,17 @@ export class Broadcaster {
 
   /** More waits than one round has done. */
   get hasMore(): boolean {
-    return this.#isCut || this.#subscriptions.beginning.length > 0;
+    return this.#isCut || this.#relaying.hasMore;
+  }
+
+  /** How long nothing need be looked at unless something is published. */
+  get pauseMilliseconds(): number {
+    return this.#relaying.pauseMilliseconds(this.#isRelayWatched, Date.now());
+  }
+
+  /** Subscriptions of open connections. */
+  get watchers(): number {
+    return this.#subscriptions.count;
   }
 
   /** Takes up where the last broadcaster has left off. */
@@ -115,23 +128,25 @@ export class Broadcaster {
     // connections are all looked at in the first round: what is told of them counts from now
     this.#at = { ...left.positions, connections: positions.connections };
     // one that ended without a word may have told a state that it did not note: it is told anew
-    this.#goesOn = { events: true, states: left.isWhole };
+    const from = (channel: Channel) => ({ epoch, position: left.positions[streamOf(channel)] });
+    this.#goesOn = { events: true, states: left.isWhole, from };
     if (!left.isWhole) return;
-    for (const [kind, json] of Object.entries(left.states)) {
-      const position = this.#at[kind as StateKind];
-      this.#states.set(kind as StateKind, { json, position, readAt: 0, isStale: true });
+    for (const kind of stateKinds) {
+      const json = left.states[kind];
+      if (json !== undefined) this.#states.carry(kind, { json, position: this.#at[kind] });
     }
   }
 
   /**
-   * Relays, reads and sends what is new. Redis is asked only if something may be: the replica's outbox can be looked at often,
-   * and costs nothing.
-   * @param wasWoken something was published @returns how many connections are open
+   * Relays a slice, reads and sends what is new. Redis is asked only if something may be: the replica's outbox can be looked at
+   * often, and costs little.
+   * @param wasWoken something was published
    */
-  async round(nowMilliseconds: number, wasWoken: boolean): Promise<number> {
+  async round(nowMilliseconds: number, wasWoken: boolean): Promise<void> {
     const { redis, keys } = this.#parts;
-    const hasRelayed = await this.#relay();
-    if (!wasWoken && !hasRelayed && !this.#isDue(nowMilliseconds)) return this.#connections.size;
+    // what the site itself has accepted comes before the next slice
+    const hasRelayed = !this.#isCut && (await this.#relaying.step(this.#isRelayWatched, nowMilliseconds));
+    if (!wasWoken && !hasRelayed && !this.#isDue(nowMilliseconds)) return;
     this.#readAt = nowMilliseconds;
     const feed = await readFeed(redis, keys, this.#at, this.#newEpoch);
     await this.#look(feed, nowMilliseconds);
@@ -141,11 +156,12 @@ export class Broadcaster {
     // what throws before the positions move is done again in the next round
     await this.#sendEvents(feed.tails.observations.entries);
     this.#move(feed);
-    await this.#sendStates(feed, nowMilliseconds);
+    this.#sendStates(feed, nowMilliseconds);
+    await this.#tryUnseenAgain(nowMilliseconds);
     await this.#beginSubscriptions(nowMilliseconds);
     await this.#mailbox.settled(settleMilliseconds);
     await this.#checkpoint(false);
-    return this.#connections.size;
+    this.#askForSilent(nowMilliseconds);
   }
 
   /** Leaves word for the next holder, who goes on from here without a snapshot. */
@@ -154,27 +170,12 @@ export class Broadcaster {
     await this.#checkpoint(true);
   }
 
-  #isDue(now: number): boolean {
-    const isStale = [...this.#states.values()].some((state) => state.isStale);
-    return this.hasMore || isStale || now - this.#readAt >= readPauseMilliseconds;
+  get #isRelayWatched(): boolean {
+    return this.#subscriptions.has('units', 'transfer');
   }
 
-  /** @returns whether there was something */
-  async #relay(): Promise<boolean> {
-    const { redis, keys, replicas, log } = this.#parts;
-    try {
-      return await readFromReplica(replicas, noFloor, async (database) => {
-        const end = await outboxEnd(database);
-        if (end === this.#outboxEnd) return false;
-        while (await relayOutbox(redis, keys, database));
-        this.#outboxEnd = end;
-        return true;
-      });
-    } catch (error) {
-      if (this.#outboxEnd !== undefined) log.warn('changes of others wait for a replica', { error });
-      this.#outboxEnd = undefined;
-      return false;
-    }
+  #isDue(now: number): boolean {
+    return this.#isCut || now - this.#readAt >= readPauseMilliseconds;
   }
 
   /** Connections that came, went or changed what they watch. */
@@ -183,7 +184,8 @@ export class Broadcaster {
     const { entries, isBroken } = tails.connections;
     const changed = new Set(entries.flatMap(({ record }) => record ?? []));
     const isFirst = this.#lookedAt === undefined;
-    if (isFirst || isBroken || nowMilliseconds - (this.#lookedAt ?? 0) > lookPauseMilliseconds) {
+    const looksAtAll = isFirst || isBroken || nowMilliseconds - (this.#lookedAt ?? 0) > lookPauseMilliseconds;
+    if (looksAtAll) {
       for (const id of await listConnections(redis, keys, nowMilliseconds)) changed.add(id);
       for (const id of this.#connections.keys()) changed.add(id);
     }
@@ -193,7 +195,7 @@ export class Broadcaster {
       const present = new Set(found.map(({ id }) => id));
       for (const id of changed) if (!present.has(id)) this.#forget(id);
     }
-    if (isFirst || changed.size > entries.length) this.#lookedAt = nowMilliseconds;
+    if (looksAtAll) this.#lookedAt = nowMilliseconds;
   }
 
   #open(connection: Connection, isFirst: boolean): void {
@@ -216,10 +218,31 @@ export class Broadcaster {
     await unregister(this.#parts.redis, this.#parts.keys, id).catch(() => undefined);
   }
 
+  /** The gateway reports the end of a connection at best: one that has long taken nothing is asked for. */
+  #askForSilent(now: number): void {
+    const silent = this.#mailbox.silentSince(now - silenceMilliseconds).slice(0, askedAtOnce);
+    for (const id of silent) {
+      this.#mailbox.reached(id);
+      const connection = this.#connections.get(id);
+      if (!connection || now - connection.connectedAt < silenceMilliseconds) continue;
+      void this.#parts
+        .isOpen(id)
+        .then((isOpen) => (isOpen ? undefined : this.#drop(id)))
+        .catch(() => undefined);
+    }
+  }
+
   #restartBroken({ epoch, tails }: Feed): void {
     const isNew = epoch !== this.#epoch;
-    this.#subscriptions.restartWhere((channel) => isNew || tails[streamOf(channel)].isBroken);
-    if (isNew) this.#states.clear();
+    const { entries } = tails.observations;
+    const anew = this.#subscriptions.restartWhere(
+      (channel) => isNew || tails[streamOf(channel)].isBroken || hasReset(entries, channel),
+    );
+    for (const { id, name } of anew) this.#mailbox.forget(id, name);
+    if (isNew) {
+      this.#states.clear();
+      this.#beginnings.clear();
+    }
     this.#epoch = epoch;
   }
 
@@ -230,112 +253,154 @@ export class Broadcaster {
   }
 
   async #sendEvents(entries: readonly FeedEntry[]): Promise<void> {
-    if (entries.length === 0) return;
-    const channels = this.#subscriptions.eventChannels();
+    const channels = entries.length === 0 ? [] : this.#subscriptions.eventChannels();
+    for (const { channel, position, text } of await this.#eventTexts(entries, channels)) {
+      for (const watcher of this.#subscriptions.on(channel)) this.#put(watcher, position, text, false);
+    }
+  }
+
+  async #eventTexts(entries: readonly FeedEntry[], channels: readonly Channel[]) {
+    if (entries.length === 0 || channels.length === 0) return [];
     const heading = (channel: string, position: string) => this.#heading(channel, position);
-    for (const { channel, position, text } of await eventTexts(this.#parts, entries, channels, heading)) {
-      for (const id of this.#subscriptions.on(channel)) this.#put(id, channel, position, text, false);
-    }
+    const { texts, untold } = await eventTexts(this.#parts, entries, channels, heading);
+    await keepUntold(this.#parts.redis, this.#parts.keys, untold);
+    this.#hasUntold ||= untold.length > 0;
+    return texts;
   }
 
-  async #sendStates({ tails }: Feed, now: number): Promise<void> {
-    for (const kind of ['transfer', 'buffer'] as const) {
+  #sendStates({ tails }: Feed, now: number): void {
+    for (const kind of stateKinds) {
       const changes = kind === 'transfer' ? tails.transfer.entries : tails.observations.entries;
-      const known = this.#states.get(kind);
-      if (known && changes.length > 0) known.isStale = true;
-      if (!known || this.#subscriptions.on(stateChannels[kind]).length === 0) continue;
-      const age = now - known.readAt;
-      const isDue = known.isStale && age >= statePauseMilliseconds;
-      if (isDue || (kind === 'buffer' && age >= bufferPauseMilliseconds)) await this.#refresh(kind, now);
+      const isWatched = this.#subscriptions.has(kind);
+      // nobody looks at what nobody watches: it may be old when it is wanted next
+      if (changes.length > 0 || !isWatched) this.#states.touch(kind);
+      if (isWatched) this.#states.refresh(kind, this.#at[kind], now);
     }
+    for (const kind of this.#states.changed()) this.#sendState(kind);
   }
 
-  /** Reads a state anew, and tells it to everyone if it has changed. */
-  async #refresh(kind: StateKind, now: number): Promise<State> {
-    const before = this.#states.get(kind);
-    // its position is older than it is: no client is told of a position whose change it has not got
-    const { json, position = this.#at[kind] } = await readState(this.#parts, kind, before?.json, now);
-    const state = { json, position, readAt: now, isStale: false };
-    this.#states.set(kind, state);
-    this.#at = { ...this.#at, [kind]: position };
+  #sendState(kind: StateKind): void {
+    const state = this.#states.get(kind);
     const name = stateChannels[kind];
-    if (before && json !== before.json) {
-      const text = stateMessage('update', this.#heading(name, position), json);
-      for (const id of this.#subscriptions.on(name)) this.#put(id, name, position, text, true);
-    }
-    return state;
+    if (!state) return;
+    const text = stateMessage('update', this.#heading(name, state.position), state.json);
+    for (const watcher of this.#subscriptions.on(name)) this.#put(watcher, state.position, text, true);
+  }
+
+  /** What could not be seen is told as soon as a replica answers. */
+  async #tryUnseenAgain(now: number): Promise<void> {
+    if (!this.#hasUntold && !this.#subscriptions.hasUnseen) return;
+    if (now - this.#triedAgainAt < unseenPauseMilliseconds) return;
+    this.#triedAgainAt = now;
+    const { unknown } = await readUnits(this.#parts, [anyId]);
+    if (unknown.size > 0) return;
+    for (const { id, name } of this.#subscriptions.restartUnseen()) this.#mailbox.forget(id, name);
+    if (this.#hasUntold) this.#hasUntold = await tellUntold(this.#parts.redis, this.#parts.keys);
   }
 
   /** Subscriptions that begin: from where the client is, or with a snapshot at the position of this broadcaster. */
-  async #beginSubscriptions(now: number): Promise<void> {
-    const snapshots = new Map<string, readonly string[]>();
-    const begun = performance.now();
+  async #beginSubscriptions(nowMilliseconds: number): Promise<void> {
+    const place = {
+      epoch: this.#epoch,
+      position: this.#at.observations,
+      nowMilliseconds,
+      heading: (channel: string, position: string) => this.#heading(channel, position),
+    };
+    const missed = new Map<Beginning, readonly string[] | undefined>();
     for (const beginner of this.#subscriptions.beginning) {
-      // the others begin in the next round: who asks for much must not hold up what all are to be told
-      if (performance.now() - begun > beginningsMilliseconds) break;
-      const { id, channel, since, hasGap } = beginner;
-      const { name } = channel;
-      try {
-        const resumed = since && (await this.#resume(channel, since));
-        const isLost = hasGap || (since !== undefined && resumed === undefined);
-        const shared = `${name} ${isLost}`;
-        const texts =
-          resumed ??
-          snapshots.get(shared) ??
-          (await this.#snapshot(channel, now, isLost ? { gap: true } : {}));
-        if (!resumed) snapshots.set(shared, texts);
-        this.#subscriptions.begun(beginner);
-        const position = this.#at[streamOf(channel)];
-        for (const text of texts) this.#put(id, name, position, text, false);
-      } catch (error) {
-        this.#parts.log.warn('a subscription waits for its snapshot', { channel: name, error });
-        this.#subscriptions.postpone(beginner);
+      const { channel } = beginner;
+      if (!isEvent(channel)) {
+        this.#beginState(beginner, channel.kind);
+        continue;
       }
+      const beginning = this.#beginnings.get({ ...beginner, channel }, place);
+      if (!beginning) continue;
+      if (!missed.has(beginning))
+        missed.set(beginning, await this.#missedSince(beginning, channel, nowMilliseconds));
+      const rest = missed.get(beginning);
+      if (!rest) continue;
+      this.#subscriptions.begun(beginner, beginning.isUnseen);
+      const texts = [...beginning.texts, ...rest];
+      // with the last one it has all
+      texts.forEach((text, index) =>
+        this.#put(beginner, index === texts.length - 1 ? place.position : undefined, text, false),
+      );
     }
+    this.#beginnings.forgetResults();
   }
 
-  /** What a client has missed, or undefined if that cannot be told: it needs a snapshot. */
-  async #resume(channel: Channel, since: Since): Promise<readonly string[] | undefined> {
-    if (since.epoch !== this.#epoch) return undefined;
-    const to = this.#at[streamOf(channel)];
-    const { name } = channel;
-    if (isState(channel)) {
-      return since.position === to ? [resumedMessage(this.#heading(name, to))] : undefined;
-    }
+  /** What has come since a beginning was read; undefined if it is not there any more. */
+  async #missedSince(
+    { position: from }: Beginning,
+    channel: EventChannel,
+    nowMilliseconds: number,
+  ): Promise<readonly string[] | undefined> {
     const { redis, keys } = this.#parts;
-    const entries = await readBetween(redis, keys, 'observations', { from: since.position, to });
-    if (!entries) return undefined;
-    const heading = (channelName: string, position: string) => this.#heading(channelName, position);
-    const missed = await eventTexts(this.#parts, entries, [channel], heading);
-    return [resumedMessage(heading(name, since.position)), ...missed.map(({ text }) => text)];
+    const to = this.#at.observations;
+    if (from === to) return [];
+    const entries = await readBetween(redis, keys, streamOf(channel), { from, to, nowMilliseconds });
+    if (!entries || hasReset(entries, channel)) return undefined;
+    return (await this.#eventTexts(entries, [channel])).map(({ text }) => text);
   }
 
-  async #snapshot(channel: Channel, now: number, more: object): Promise<readonly string[]> {
-    if (channel.kind === 'units' || channel.kind === 'transaction') {
-      return snapshotTexts(this.#parts, channel, this.#heading(channel.name, this.#at.observations), more);
-    }
-    const known = this.#states.get(channel.kind);
-    const state = known && !known.isStale ? known : await this.#refresh(channel.kind, now);
-    return [stateMessage('snapshot', this.#heading(channel.name, state.position), state.json, more)];
+  #beginState(beginner: Watcher, kind: StateKind): void {
+    const state = this.#states.fresh(kind);
+    if (!state) return;
+    const { since, hasGap } = beginner;
+    const heading = this.#heading(stateChannels[kind], state.position);
+    const isCurrent = since?.epoch === this.#epoch && since.position === state.position && !hasGap;
+    const gap = hasGap || since !== undefined ? { gap: true } : {};
+    const text = isCurrent ? resumedMessage(heading) : stateMessage('snapshot', heading, state.json, gap);
+    this.#subscriptions.begun(beginner);
+    this.#put(beginner, state.position, text, false);
   }
 
   #heading(channel: string, position: string): Heading {
     return { channel, epoch: this.#epoch, position, fence: this.#fence };
   }
 
-  #put(id: string, channel: string, position: string, text: string, folds: boolean): void {
-    this.#mailbox.put(id, { text, channel, folds, since: { epoch: this.#epoch, position } });
+  /** @param position that the client has reached with it; undefined: more is to come before it has */
+  #put({ id, channel, request }: Watcher, position: string | undefined, text: string, folds: boolean): void {
+    this.#mailbox.put(id, {
+      text,
+      channel: channel.name,
+      folds,
+      ...(position !== undefined && { since: { epoch: this.#epoch, position } }),
+      ...(request !== undefined && { request }),
+    });
   }
 
   /** First who is behind, then how far all others are: whoever reads it misses nothing. */
   async #checkpoint(isWhole: boolean): Promise<void> {
     const { redis, keys } = this.#parts;
     await noteSubscriptions(redis, keys, this.#subscriptions.notes(this.#mailbox.behind()));
-    const states = Object.fromEntries([...this.#states].map(([kind, { json }]) => [kind, json]));
-    const at = { epoch: this.#epoch, positions: this.#at, isWhole, states: isWhole ? states : {} };
+    const at = {
+      epoch: this.#epoch,
+      positions: isWhole ? this.#statePositions() : this.#at,
+      isWhole,
+      states: isWhole ? this.#toldStates() : {},
+    };
     const text = JSON.stringify(at);
     if (text === this.#written) return;
     await writeCheckpoint(redis, keys, this.#fence, at);
     this.#written = text;
+  }
+
+  #toldStates(): Partial<Record<StateKind, string>> {
+    const { transfer, buffer } = {
+      transfer: this.#states.get('transfer'),
+      buffer: this.#states.get('buffer'),
+    };
+    return { ...(transfer && { transfer: transfer.json }), ...(buffer && { buffer: buffer.json }) };
+  }
+
+  /** Of states the position at which they were told: the next one reads them again in any case. */
+  #statePositions(): Record<StreamName, string> {
+    const { transfer, buffer } = this.#at;
+    return {
+      ...this.#at,
+      transfer: this.#states.get('transfer')?.position ?? transfer,
+      buffer: this.#states.get('buffer')?.position ?? buffer,
+    };
   }
 }

@@ -1,13 +1,17 @@
 /** Messages on their way to the connections: in order for each, and no connection waits for another. */
+import type { Since } from '../../lib/change-feed/connections.ts';
+import { addressed } from '../../lib/change-feed/protocol.ts';
 import type { Post } from './post.ts';
 
 export interface Message {
   readonly text: string;
   readonly channel: string;
+  /** the client's number of what the message answers */
+  readonly request?: number;
   /** a later one of the same channel replaces it while it waits */
   readonly folds: boolean;
-  /** what the client has once it has got it */
-  readonly since: { readonly epoch: string; readonly position: string };
+  /** what the client has once it has got it; absent: it has got only a part */
+  readonly since?: Since;
 }
 
 export interface MailboxSettings {
@@ -35,9 +39,13 @@ interface Box {
   readonly connectedAt: number;
   readonly waiting: Message[];
   /** of each channel, what was delivered last */
-  readonly delivered: Map<string, Message['since']>;
+  readonly delivered: Map<string, Since>;
   isSending: boolean;
+  /** on its way when its channel was asked for anew */
+  forgotten: Message | undefined;
   wasReached: boolean;
+  /** when it last took something, or was seen to be open, epoch ms */
+  reachedAt: number;
   /** since when it has taken nothing, epoch ms */
   failingSince: number | undefined;
 }
@@ -71,7 +79,9 @@ export class Mailbox {
       waiting: [],
       delivered: new Map(),
       isSending: false,
+      forgotten: undefined,
       wasReached: false,
+      reachedAt: Date.now(),
       failingSince: undefined,
     });
   }
@@ -102,17 +112,19 @@ export class Mailbox {
     }
   }
 
-  /** Ends what waits of one channel. */
+  /** Ends what waits of one channel: what was delivered before says nothing of what is asked for now. */
   forget(id: string, channel: string): void {
     const box = this.#boxes.get(id);
     if (!box) return;
     const first = box.isSending ? 1 : 0;
+    box.delivered.delete(channel);
+    if (box.isSending && box.waiting[0]?.channel === channel) box.forgotten = box.waiting[0];
     const kept = box.waiting.slice(first).filter((each) => each.channel !== channel);
     box.waiting.splice(first, box.waiting.length, ...kept);
   }
 
   /** Connections with messages that wait: of each channel that does, what they have got. */
-  behind(): Map<string, ReadonlyMap<string, Message['since'] | undefined>> {
+  behind(): Map<string, ReadonlyMap<string, Since | undefined>> {
     return new Map(
       [...this.#boxes].flatMap(([id, { waiting, delivered }]) => {
         const channels = new Set(waiting.map(({ channel }) => channel));
@@ -120,6 +132,20 @@ export class Mailbox {
         return [[id, new Map([...channels].map((each) => [each, delivered.get(each)]))]];
       }),
     );
+  }
+
+  /** Connections that have taken nothing since then (epoch ms), those of the longest silence first. */
+  silentSince(milliseconds: number): string[] {
+    return [...this.#boxes]
+      .filter(([, { reachedAt }]) => reachedAt <= milliseconds)
+      .sort(([, a], [, b]) => a.reachedAt - b.reachedAt)
+      .map(([id]) => id);
+  }
+
+  /** It was seen to be open. */
+  reached(id: string): void {
+    const box = this.#boxes.get(id);
+    if (box) box.reachedAt = Date.now();
   }
 
   /** Resolves when nothing waits but with connections that are slow, or after the time. */
@@ -169,7 +195,9 @@ export class Mailbox {
       this.#next();
     };
     const slow = setTimeout(giveUpPlace, this.#settings.slowMilliseconds);
-    const outcome = await this.#post(id, message.text).catch(() => 'failed' as const);
+    const outcome = await this.#post(id, addressed(message.text, message.request)).catch(
+      () => 'failed' as const,
+    );
     clearTimeout(slow);
     const isKept = this.#judge(id, box, message, outcome);
     if (!isKept || this.#boxes.get(id) !== box) {
@@ -202,8 +230,10 @@ export class Mailbox {
     const now = Date.now();
     if (outcome === 'sent') {
       if (box.waiting[0] === message) box.waiting.shift();
-      box.delivered.set(message.channel, message.since);
+      const { channel, since } = message;
+      if (since && box.forgotten !== message) box.delivered.set(channel, since);
       box.wasReached = true;
+      box.reachedAt = now;
       box.failingSince = undefined;
       return true;
     }

@@ -1,6 +1,7 @@
 import {
   ApiGatewayManagementApiClient,
   DeleteConnectionCommand,
+  GetConnectionCommand,
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import { Agent as HttpAgent } from 'node:http';
@@ -9,12 +10,20 @@ import { Agent as HttpsAgent } from 'node:https';
 /** @throws if it was not taken: throttled, or without an answer */
 export type Post = (connectionId: string, message: string) => Promise<'sent' | 'gone'>;
 export type Disconnect = (connectionId: string) => Promise<void>;
+/** @throws if it is not known */
+export type IsOpen = (connectionId: string) => Promise<boolean>;
 
 /** Slow posts keep their sockets, so that there must be more than posts at once. */
 const sockets = { keepAlive: true, maxSockets: 512 };
 
+export interface Poster {
+  readonly post: Post;
+  readonly disconnect: Disconnect;
+  readonly isOpen: IsOpen;
+}
+
 /** @param endpoint of the WebSocket API, with its stage */
-export function connectionPoster(endpoint: string): { readonly post: Post; readonly disconnect: Disconnect } {
+export function connectionPoster(endpoint: string): Poster {
   const client = new ApiGatewayManagementApiClient({
     endpoint,
     // the mailbox tries again, in its own time
@@ -41,6 +50,15 @@ export function connectionPoster(endpoint: string): { readonly post: Post; reado
         await client.send(new DeleteConnectionCommand({ ConnectionId: connectionId }));
       } catch (error) {
         if (!isGone(error)) throw error;
+      }
+    },
+    isOpen: async (connectionId) => {
+      try {
+        await client.send(new GetConnectionCommand({ ConnectionId: connectionId }));
+        return true;
+      } catch (error) {
+        if (isGone(error)) return false;
+        throw error;
       }
     },
   };

@@ -1,23 +1,30 @@
-/** What is said on a channel: read through the smart query when it is sent, so that a record never goes backwards. */
-import { randomUUID } from 'node:crypto';
-import * as z from 'zod/mini';
-import { streams, type StreamName } from '../../lib/change-feed/append.ts';
+/** The messages of event channels: read through the smart query when they are sent, so that a record never goes backwards. */
 import type { Channel } from '../../lib/change-feed/channels.ts';
 import { listMessages, recordJson, stateMessage, type Heading } from '../../lib/change-feed/protocol.ts';
 import type { FeedEntry } from '../../lib/change-feed/read.ts';
-import { readBufferReport } from '../../lib/smart-query/buffer-report.ts';
-import { noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
-import { readExecutedObsUnits } from '../../lib/smart-query/executed-obs-units.ts';
+import { Unavailable } from '../../lib/errors.ts';
+import type { ExecutedObsUnit } from '../../lib/observation/executed-obs-unit.ts';
 import { listExecutedObsUnits } from '../../lib/smart-query/list-executed-obs-units.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
-import { readTransferOverview } from '../../lib/transfer/overview.ts';
+import { readUnits, wholeInBuffer, type SeenUnits } from './read-units.ts';
+import { untoldRecord, untoldTransaction } from './untold.ts';
 
 export interface EventText {
   readonly channel: string;
   readonly position: string;
   readonly text: string;
 }
+
+export interface EventTexts {
+  readonly texts: readonly EventText[];
+  /** changes of which nothing can be told before a replica answers */
+  readonly untold: readonly string[];
+}
+
+type HeadingOf = (channel: string, position: string) => Heading;
+type UnitsChannel = Extract<Channel, { kind: 'units' }>;
+type TransactionChannel = Extract<Channel, { kind: 'transaction' }>;
 
 /** The newest of an event channel's snapshot. */
 const snapshotLimit = 100;
@@ -27,94 +34,108 @@ export async function eventTexts(
   parts: SmartQueryParts,
   entries: readonly FeedEntry[],
   channels: readonly Channel[],
-  heading: (channel: string, position: string) => Heading,
-): Promise<EventText[]> {
-  const pairs = entries.flatMap((entry) =>
-    channels.filter((channel) => concerns(entry, channel)).map((channel) => ({ entry, channel })),
+  heading: HeadingOf,
+): Promise<EventTexts> {
+  const ofUnits = channels.filter((each) => each.kind === 'units');
+  const ofTransactions = channels.filter((each) => each.kind === 'transaction');
+  const ids = ofUnits.length === 0 ? [] : [...new Set(entries.flatMap(({ record }) => record ?? []))];
+  const units =
+    ids.length > 0 ? await readUnits(parts, ids) : { records: new Map(), unknown: new Set<string>() };
+  const named = new Set(entries.map(({ transaction }) => transaction));
+  const statuses = await readStatuses(
+    parts,
+    ofTransactions.filter(({ id }) => named.has(id)),
   );
-  if (pairs.length === 0) return [];
-  const ofUnits = pairs.filter(({ channel }) => channel.kind === 'units');
-  const ids = new Set(ofUnits.flatMap(({ entry }) => entry.record ?? []));
-  const units = ids.size > 0 ? await readExecutedObsUnits(parts, [...ids]) : new Map<string, never>();
-  const transactions = new Map<string, string>();
-  for (const { channel } of pairs) {
-    if (channel.kind !== 'transaction' || transactions.has(channel.id)) continue;
-    transactions.set(channel.id, JSON.stringify((await readTransactionStatus(parts, channel.id)) ?? null));
+  const texts = entries.flatMap((entry) => [
+    ...ofUnits.flatMap((channel) => unitText(entry, channel, units, heading)),
+    ...ofTransactions.flatMap((channel) => statusText(entry, channel, statuses, heading)),
+  ]);
+  const untold = [
+    ...[...units.unknown].map(untoldRecord),
+    ...[...statuses].flatMap(([id, json]) => (json === undefined ? [untoldTransaction(id)] : [])),
+  ];
+  return { texts, untold };
+}
+
+function unitText(
+  { position, record, change, transaction, obsUnitId, left }: FeedEntry,
+  channel: UnitsChannel,
+  { records, unknown }: SeenUnits,
+  heading: HeadingOf,
+): EventText[] {
+  if (record === undefined || unknown.has(record)) return [];
+  const unit: ExecutedObsUnit | undefined = records.get(record);
+  const about = { record, ...(transaction !== undefined && { transaction_id: transaction }) };
+  const text = (told: string | undefined, data: ExecutedObsUnit | undefined) =>
+    stateMessage('update', heading(channel.name, position), recordJson(data), { change: told, ...about });
+  const isIn = channel.obsUnitId === undefined || unit?.obs_unit_id === channel.obsUnitId;
+  if (unit ? isIn : channel.obsUnitId === undefined) {
+    return [{ channel: channel.name, position, text: text(change, unit) }];
   }
-  return pairs.flatMap(({ entry, channel }) => {
-    const { position, record = '', change, transaction } = entry;
-    if (channel.kind === 'transaction') {
-      const json = transactions.get(channel.id) ?? 'null';
-      return [
-        {
-          channel: channel.name,
-          position,
-          text: stateMessage('update', heading(channel.name, position), json, { change }),
-        },
-      ];
+  // it belongs to another planned unit now, or is not there any more
+  if (channel.obsUnitId !== left && channel.obsUnitId !== obsUnitId) return [];
+  return [{ channel: channel.name, position, text: text('left', undefined) }];
+}
+
+function statusText(
+  { position, change, transaction }: FeedEntry,
+  { name, id }: TransactionChannel,
+  statuses: ReadonlyMap<string, string | undefined>,
+  heading: HeadingOf,
+): EventText[] {
+  const json = transaction === id ? statuses.get(id) : undefined;
+  if (json === undefined) return [];
+  return [
+    { channel: name, position, text: stateMessage('update', heading(name, position), json, { change }) },
+  ];
+}
+
+/** Of each transaction its status as JSON; undefined: it cannot be seen now. */
+async function readStatuses(
+  parts: SmartQueryParts,
+  channels: readonly TransactionChannel[],
+): Promise<Map<string, string | undefined>> {
+  const statuses = new Map<string, string | undefined>();
+  for (const { id } of channels) {
+    try {
+      statuses.set(id, JSON.stringify((await readTransactionStatus(parts, id)) ?? null));
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      statuses.set(id, undefined);
     }
-    const unit = units.get(record);
-    // of a change by others the feed knows the record alone
-    if (isOfOther(channel, unit?.obs_unit_id ?? entry.obsUnitId)) return [];
-    const more = { change, record, ...(transaction !== undefined && { transaction_id: transaction }) };
-    const text = stateMessage('update', heading(channel.name, position), recordJson(unit), more);
-    return [{ channel: channel.name, position, text }];
-  });
-}
-
-function isOfOther(channel: Channel, obsUnitId: number | undefined): boolean {
-  if (channel.kind !== 'units' || channel.obsUnitId === undefined || obsUnitId === undefined) return false;
-  return channel.obsUnitId !== obsUnitId;
-}
-
-function concerns(entry: FeedEntry, channel: Channel): boolean {
-  switch (channel.kind) {
-    case 'units':
-      return entry.record !== undefined && !isOfOther(channel, entry.obsUnitId);
-    case 'transaction':
-      return entry.transaction === channel.id;
-    default:
-      return false;
   }
+  return statuses;
 }
 
-/** The snapshot of an event channel. */
+export interface SnapshotTexts {
+  readonly texts: readonly string[];
+  /** something could not be looked at; the snapshot says so */
+  readonly isUnseen: boolean;
+}
+
+/** The snapshot of an event channel. @throws Unavailable if nothing of it is known */
 export async function snapshotTexts(
   parts: SmartQueryParts,
-  channel: Extract<Channel, { kind: 'units' | 'transaction' }>,
+  channel: UnitsChannel | TransactionChannel,
   heading: Heading,
   more: object,
-): Promise<readonly string[]> {
+): Promise<SnapshotTexts> {
+  const unseen = { ...more, unseen: 'replica' };
   if (channel.kind === 'transaction') {
     const status = await readTransactionStatus(parts, channel.id);
-    return [stateMessage('snapshot', heading, JSON.stringify(status ?? null), more)];
+    const isUnseen = status?.unseen !== undefined;
+    const json = JSON.stringify(status ?? null);
+    return { texts: [stateMessage('snapshot', heading, json, isUnseen ? unseen : more)], isUnseen };
   }
   const { obsUnitId } = channel;
   const filter = obsUnitId === undefined ? {} : { obsUnitId };
   const { records } = await listExecutedObsUnits(parts, { filter, limit: snapshotLimit });
-  return listMessages(heading, records, more);
-}
-
-/**
- * A state as a GET would give it. The buffer's changes stand in no stream until they are shown: the one who shows them gives
- * them their position.
- */
-export async function readState(
-  parts: SmartQueryParts,
-  kind: 'transfer' | 'buffer',
-  before: string | undefined,
-  nowMilliseconds: number,
-): Promise<{ readonly json: string; readonly position?: string }> {
-  if (kind === 'transfer') {
-    return { json: JSON.stringify(await readFromReplica(parts.replicas, noFloor, readTransferOverview)) };
-  }
-  const json = JSON.stringify(await readBufferReport(parts, nowMilliseconds));
-  return json === before ? { json } : { json, position: await append(parts, 'buffer') };
-}
-
-async function append({ redis, keys }: SmartQueryParts, name: StreamName): Promise<string> {
-  const trim = { type: 'MAXLEN', threshold: 1000, comparison: '~' } as const;
-  return z
-    .string()
-    .parse(await redis.xadd(keys.feed(streams[name].stream), '*', { id: randomUUID() }, { trim }));
+  const isUnseen = records.some(({ sync }) => sync.unseen !== undefined);
+  if (!isUnseen) return { texts: listMessages(heading, records, more), isUnseen };
+  const whole = await wholeInBuffer(
+    parts,
+    records.map(({ id }) => id),
+  );
+  const shown = records.filter(({ id }) => whole.has(id));
+  return { texts: listMessages(heading, shown, unseen), isUnseen };
 }

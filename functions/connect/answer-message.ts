@@ -10,6 +10,7 @@ import {
   errorMessage,
   maxRequestBytes,
   revokedMessage,
+  unsubscribedMessage,
 } from '../../lib/change-feed/protocol.ts';
 import { withoutRight } from '../../lib/change-feed/revocation.ts';
 import type { Redis } from '../../lib/redis/client.ts';
@@ -46,8 +47,7 @@ export async function answerMessage(
       'Send {"type": "subscribe" | "unsubscribe" | "ping", …} as asyncapi.json says.',
     );
   }
-  // whoever has asked for several must know which one to ask for again
-  const about = message.type === 'ping' ? undefined : message.channel;
+  const about = message.type === 'ping' ? undefined : message;
   try {
     const rate = parts.keys.messageRate(id, Math.floor(nowMilliseconds / 1000));
     if (!(await isWithinRate(parts.redis, rate, messagesPerSecond))) {
@@ -80,28 +80,27 @@ async function perform(
       if ((await redis.exists(keys.connection(id))) === 0) return unregistered;
       return { reply: JSON.stringify({ ...message, type: 'pong' }) };
     case 'unsubscribe':
-      await changeSubscription(redis, keys, id, { channel: message.channel, remove: true });
-      return { reply: JSON.stringify({ type: 'unsubscribed', channel: message.channel }) };
+      await changeSubscription(redis, keys, id, { ...message, remove: true });
+      return { reply: unsubscribedMessage(message) };
     case 'subscribe': {
-      const { channel: name, since } = message;
-      const channel = readChannel(name);
-      if (!channel) return fail('unknown_channel', `There is no channel ${name}.`, name);
+      const channel = readChannel(message.channel);
+      if (!channel) return fail('unknown_channel', `There is no channel ${message.channel}.`, message);
       const [connection] = await readConnections(redis, keys, [id]);
       if (!connection) return unregistered;
       // who watches nothing yet is looked at by no broadcaster
       if ((await withoutRight(redis, keys, [connection], nowMilliseconds)).length > 0) {
         // a broadcaster learns of it, and ends the connection
-        await changeSubscription(redis, keys, id, { channel: name, remove: true });
+        await changeSubscription(redis, keys, id, { channel: message.channel, remove: true });
         return { reply: revokedMessage, needsBroadcaster: true };
       }
       const permission = permissionOf(channel);
       if (!connection.permissions.includes(permission)) {
-        return fail('forbidden', `This needs the permission ${permission}.`, name);
+        return fail('forbidden', `This needs the permission ${permission}.`, message);
       }
-      const outcome = await changeSubscription(redis, keys, id, { channel: name, ...(since && { since }) });
+      const outcome = await changeSubscription(redis, keys, id, message);
       if (outcome === 'full') {
         const detail = `A connection has at most ${subscriptionsPerConnection} subscriptions.`;
-        return fail('too_many_subscriptions', detail, name);
+        return fail('too_many_subscriptions', detail, message);
       }
       return outcome === 'gone' ? unregistered : { needsBroadcaster: true };
     }

@@ -1,6 +1,7 @@
 import { readBufferStats } from '../../lib/buffer/stats.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Reply } from '../../lib/http/serve.ts';
+import { readRelayLag } from '../../lib/change-feed/relay.ts';
 import { countFailed } from '../../lib/postgres/inbox.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
@@ -18,9 +19,10 @@ export async function health(
   queue: Pick<Queue, 'warmUp'>,
   nowMilliseconds: number,
 ): Promise<Reply> {
-  const [buffer, failed] = await Promise.all([
+  const [buffer, failed, changeFeed] = await Promise.all([
     inTime(readBufferStats(redis, keys, nowMilliseconds)),
     inTime(Promise.any(replicas.map(({ pool }) => countFailed(pool)))),
+    inTime(Promise.any(replicas.map(({ pool }) => readRelayLag(redis, keys, pool)))),
   ]);
   const database = failed === undefined ? 'unreachable' : 'connected';
   if (buffer === undefined && !(await isThere(queue))) {
@@ -38,6 +40,7 @@ export async function health(
       redis: buffer ? 'connected' : 'unreachable',
       main: buffer === undefined ? 'unknown' : buffer.mainInReach ? 'connected' : 'unreachable',
       transaction_buffer: { size: buffer?.size ?? null, failed: failed ?? null },
+      change_feed: changeFeed ?? null,
     },
   };
 }

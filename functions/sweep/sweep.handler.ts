@@ -3,10 +3,9 @@ import middy from '@middy/core';
 import { markLoaded } from '../../lib/auth/people.ts';
 import { loadTokens } from '../../lib/auth/token-store.ts';
 import { loadUsers } from '../../lib/auth/user-store.ts';
-import { listConnections, pruneConnections } from '../../lib/change-feed/connections.ts';
+import { isAnyWatching, pruneConnections } from '../../lib/change-feed/connections.ts';
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { trimFeed } from '../../lib/change-feed/read.ts';
-import { relayOutbox } from '../../lib/change-feed/relay.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
@@ -20,6 +19,7 @@ import { connectReplicas, noFloor, readFromReplica } from '../../lib/replication
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
 import { recordEnds, recordUsage } from './record-tokens.ts';
 import { redrive } from './redrive.ts';
+import { relayChanges } from './relay-changes.ts';
 import { resendOld } from './resend.ts';
 import { settings } from './settings.ts';
 
@@ -55,9 +55,7 @@ export const handler = middy<unknown, void>().handler(async () => {
     if (isWaiting) await transactions.send(wakeMessage);
     return isWaiting;
   });
-  await step('relay', () =>
-    readFromReplica(replicas, noFloor, (replica) => relayOutbox(redis, keys, replica)),
-  );
+  await step('relay', () => relayChanges({ redis, keys, replicas, log, now: Date.now }));
   await step('people', async () => {
     const tokens = await readFromReplica(replicas, noFloor, async (replica) => {
       // no token is good before it is known what its owner may do
@@ -76,9 +74,9 @@ export const handler = middy<unknown, void>().handler(async () => {
   });
   await step('connections', async () => {
     await pruneConnections(redis, keys, now);
-    const open = await listConnections(redis, keys, now);
-    if (open.length > 0 && !(await isLeased(redis, keys))) await startBroadcaster();
-    return open.length;
+    const isMissing = !(await isLeased(redis, keys)) && (await isAnyWatching(redis, keys, now));
+    if (isMissing) await startBroadcaster();
+    return { isMissing };
   });
 });
 

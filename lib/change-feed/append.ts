@@ -20,8 +20,11 @@ export type StreamName = keyof typeof streams;
 /** Entries older than this are trimmed by the sweeper, and the oldest ones beyond the length at each append. */
 export const feedSeconds = 24 * 3600;
 
-/** What happened to a record: where its transaction has got to, or `changed` by somebody else at main. */
-export type Change = 'buffered' | 'waiting' | 'committed' | 'replicated' | 'failed' | 'changed';
+/**
+ * What happened to a record: where its transaction has got to, or `changed` by somebody else at main. `reset` names no record:
+ * more has changed than entries name.
+ */
+export type Change = 'buffered' | 'waiting' | 'committed' | 'replicated' | 'failed' | 'changed' | 'reset';
 
 /** Lua: `feed_append(stream key, pub/sub channel, field, value, …)`; gives the position. */
 export const feedAppendLua = `

@@ -7,6 +7,9 @@ export type Channel =
   | { readonly kind: 'units'; readonly name: string; readonly obsUnitId?: number }
   | { readonly kind: 'transaction'; readonly name: string; readonly id: string };
 
+/** Sends every change of its records; the others send their whole state. */
+export type EventChannel = Extract<Channel, { kind: 'units' | 'transaction' }>;
+
 const unitsName = /^executed_obs_units(?:\?obs_unit_id=([1-9]\d{0,9}))?$/;
 const transactionName = /^transactions\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
@@ -24,9 +27,13 @@ export function permissionOf({ kind }: Channel): Permission {
   return kind === 'transfer' ? 'read:transfers' : 'read:observations';
 }
 
-/** A state channel sends its whole state, a burst folded into the last one; an event channel sends every change. */
-export function isState({ kind }: Channel): boolean {
-  return kind === 'transfer' || kind === 'buffer';
+/** A state channel sends its whole state, a burst folded into the last one. */
+export function isState(channel: Channel): boolean {
+  return !isEvent(channel);
+}
+
+export function isEvent(channel: Channel): channel is EventChannel {
+  return channel.kind === 'units' || channel.kind === 'transaction';
 }
 
 /** The stream whose positions the channel has. */

@@ -26,6 +26,8 @@ export interface Subscription {
   readonly live: boolean;
   /** rises with every time that the client has asked */
   readonly asked: number;
+  /** the client's own number of what it has asked, for every message that answers */
+  readonly request?: number;
   /** it cannot go on from what it has: its next snapshot says so */
   readonly gap?: true;
 }
@@ -124,8 +126,14 @@ local a = cjson.decode(ARGV[1])
 ${tellLua}
 if redis.call('EXISTS', connection) == 0 then return 'gone' end
 local field = 'sub:' .. a.channel
+-- messages of one socket may be handled in another order than they were sent
+local stored = redis.call('HGET', connection, field)
+local known = stored and cjson.decode(stored).request
 if a.remove then
+  if known and a.request and known ~= a.request then return 'done' end
   redis.call('HDEL', connection, field)
+elseif known and a.request and known > a.request then
+  return 'done'
 else
   local count = 0
   for _, each in ipairs(redis.call('HKEYS', connection)) do
@@ -133,18 +141,26 @@ else
   end
   if count >= ${subscriptionsPerConnection} then return 'full' end
   local asked = redis.call('HINCRBY', connection, 'asked', 1)
-  redis.call('HSET', connection, field, cjson.encode({since = a.since, asked = asked}))
+  redis.call('HSET', connection, field, cjson.encode({since = a.since, asked = asked, request = a.request}))
 end
 tell(feed, a.id)
 return 'done'
 `);
 
-/** Subscribes, anew if it was subscribed already; with `remove` it ends the subscription. */
+/**
+ * Subscribes, anew if it was subscribed already; with `remove` it ends the subscription. With a `request` nothing changes that
+ * a later request has asked for.
+ */
 export async function changeSubscription(
   redis: Redis,
   keys: Keys,
   id: string,
-  change: { readonly channel: string; readonly since?: Since; readonly remove?: true },
+  change: {
+    readonly channel: string;
+    readonly since?: Since;
+    readonly remove?: true;
+    readonly request?: number;
+  },
 ): Promise<'done' | 'full' | 'gone'> {
   const answer = await subscribeScript(
     redis,
@@ -193,6 +209,16 @@ export async function unregister(redis: Redis, keys: Keys, id: string): Promise<
   await pipeline.exec();
 }
 
+/** Whether a connection that may be open is subscribed to something. */
+export async function isAnyWatching(redis: Redis, keys: Keys, nowMilliseconds: number): Promise<boolean> {
+  const ids = await listConnections(redis, keys, nowMilliseconds);
+  for (let from = 0; from < ids.length; from += 500) {
+    const connections = await readConnections(redis, keys, ids.slice(from, from + 500));
+    if (connections.some(({ subscriptions }) => subscriptions.length > 0)) return true;
+  }
+  return false;
+}
+
 /** Ids of the connections that may be open. */
 export async function listConnections(redis: Redis, keys: Keys, nowMilliseconds: number): Promise<string[]> {
   return z
@@ -204,6 +230,7 @@ const subscription = z.object({
   since: z.optional(z.object({ epoch: z.string(), position: z.string() })),
   live: z.optional(z.boolean()),
   asked: z.int(),
+  request: z.optional(z.int()),
   gap: z.optional(z.literal(true)),
 });
 
@@ -232,10 +259,8 @@ function readConnection(id: string, hash: Readonly<Record<string, string>>): Con
     connectedAt: Number(hash.connected_at),
     subscriptions: Object.entries(hash).flatMap(([field, text]) => {
       if (!field.startsWith('sub:')) return [];
-      const { since, live = false, asked, gap } = subscription.parse(JSON.parse(text));
-      return [
-        { channel: field.slice('sub:'.length), live, asked, ...(since && { since }), ...(gap && { gap }) },
-      ];
+      const { live = false, ...rest } = subscription.parse(JSON.parse(text));
+      return [{ channel: field.slice('sub:'.length), live, ...rest }];
     }),
   };
 }

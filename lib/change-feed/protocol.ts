@@ -7,6 +7,8 @@ export const maxMessageBytes = 32 * 1024;
 export const maxRequestBytes = 4 * 1024;
 
 const channel = z.string().check(z.maxLength(100));
+/** Chosen by the client, rising with each subscription of a socket: every message that answers carries it. Lua keeps 14 digits. */
+const request = z.int().check(z.minimum(0), z.maximum(99_999_999_999_999));
 
 export const clientMessage = z.discriminatedUnion('type', [
   z.strictObject({
@@ -14,8 +16,14 @@ export const clientMessage = z.discriminatedUnion('type', [
     channel,
     /** where the client has got to: it goes on from there, if the feed still has it */
     since: z.optional(z.strictObject({ epoch: z.string(), position: z.string() })),
+    request: z.optional(request),
   }),
-  z.strictObject({ type: z.literal('unsubscribe'), channel }),
+  z.strictObject({
+    type: z.literal('unsubscribe'),
+    channel,
+    /** of the subscription to end; a later one stays */
+    request: z.optional(request),
+  }),
   z.strictObject({ type: z.literal('ping'), id: z.optional(z.union([z.string(), z.number()])) }),
 ]);
 
@@ -30,8 +38,26 @@ export type ErrorCode =
   | 'unregistered'
   | 'unavailable';
 
-export function errorMessage(code: ErrorCode, detail: string, about?: string): string {
-  return JSON.stringify({ type: 'error', code, detail, ...(about !== undefined && { channel: about }) });
+/** What an answer is about: the channel, and the request if the client has named it. */
+export interface About {
+  readonly channel: string;
+  readonly request?: number;
+}
+
+export function errorMessage(code: ErrorCode, detail: string, about?: About): string {
+  return addressed(
+    JSON.stringify({ type: 'error', code, detail, ...(about && { channel: about.channel }) }),
+    about?.request,
+  );
+}
+
+/** One text serves all who watch a channel; each gets it with the request that it answers. @param text begins with its type */
+export function addressed(text: string, asked: number | undefined): string {
+  return asked === undefined ? text : text.replace(',', `,"request":${asked},`);
+}
+
+export function unsubscribedMessage({ channel: name, request: asked }: About): string {
+  return addressed(JSON.stringify({ type: 'unsubscribed', channel: name }), asked);
 }
 
 /** The connection ends, or nothing comes on it any more. */

@@ -11,6 +11,8 @@ export interface FeedEntry {
   /** id of the executed unit, or of the connection */
   readonly record?: string;
   readonly obsUnitId?: number;
+  /** planned unit that the record does not belong to any more */
+  readonly left?: number;
   readonly transaction?: string;
 }
 
@@ -88,16 +90,21 @@ export async function readEnds(
 }
 
 /**
- * What one stream holds from one position to another. @returns undefined if the first is not there any more, or if it is
- * too long ago to be told
+ * What one stream holds from one position to another. @returns undefined if the first is not there any more, is older than
+ * entries are kept, or if too much came after it to be read at once
  */
 export async function readBetween(
   redis: Redis,
   keys: Keys,
   name: StreamName,
-  { from, to }: { readonly from: string; readonly to: string },
+  {
+    from,
+    to,
+    nowMilliseconds,
+  }: { readonly from: string; readonly to: string; readonly nowMilliseconds: number },
 ): Promise<readonly FeedEntry[] | undefined> {
-  if (!isPosition(from)) return undefined;
+  // trimming is approximate: an old entry may still be there
+  if (!isPosition(from) || Number(from.split('-')[0]) < oldestKept(nowMilliseconds)) return undefined;
   const key = keys.feed(streams[name].stream);
   const found = await redis.eval<string[], unknown>(betweenLua, [key], [from, to, String(pageSize)]);
   const { entries, isBroken, isCut } = tailOf(from, z.array(entry).parse(found));
@@ -127,6 +134,7 @@ function readEntry([position, fields]: z.infer<typeof entry>): FeedEntry {
     ...(hash.change && { change: hash.change as Change }),
     ...(hash.record && { record: hash.record }),
     ...(hash.obs_unit_id && { obsUnitId: Number(hash.obs_unit_id) }),
+    ...(hash.left && { left: Number(hash.left) }),
     ...(hash.transaction && { transaction: hash.transaction }),
   };
 }
@@ -137,10 +145,14 @@ function isPosition(text: string): boolean {
 
 /** Forgets entries that are too old for anybody to resume from. */
 export async function trimFeed(redis: Redis, keys: Keys, nowMilliseconds: number): Promise<void> {
-  const oldest = `${nowMilliseconds - feedSeconds * 1000}-0`;
+  const oldest = `${oldestKept(nowMilliseconds)}-0`;
   const pipeline = redis.pipeline();
   for (const name of names) {
     pipeline.xtrim(keys.feed(streams[name].stream), { strategy: 'MINID', exactness: '~', threshold: oldest });
   }
   await pipeline.exec();
+}
+
+function oldestKept(nowMilliseconds: number): number {
+  return nowMilliseconds - feedSeconds * 1000;
 }

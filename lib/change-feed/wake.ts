@@ -2,6 +2,8 @@
 export interface Wakes {
   /** resolves at the next publication since the last call, or after the time; @returns whether there was one */
   readonly next: (milliseconds: number) => Promise<boolean>;
+  /** as a publication does */
+  readonly wake: () => void;
   readonly stop: () => void;
 }
 
@@ -37,6 +39,7 @@ export function listen(
       resume = undefined;
       return was;
     },
+    wake,
     stop: () => stopping.abort(),
   };
 }

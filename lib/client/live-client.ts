@@ -37,6 +37,8 @@ export interface LiveSettings {
   readonly connectMilliseconds?: number;
   /** a subscription of which nothing has come by then is asked for again, with the next ping */
   readonly answerMilliseconds?: number;
+  /** opens a WebSocket; the platform's unless another one is given */
+  readonly connect?: (url: string) => WebSocket;
 }
 
 /** What can be asked again as soon as there is room or time. */
@@ -45,6 +47,10 @@ const passingErrors = new Set(['unavailable', 'too_many_messages']);
 export class LiveClient {
   readonly #settings: Required<Omit<LiveSettings, 'onConnected'>> & Pick<LiveSettings, 'onConnected'>;
   readonly #subscriptions = new Map<string, LiveSubscription<ChannelName>>();
+  /** numbers what is asked for: answers to what was asked before are told apart */
+  #requests = 0;
+  /** requests that were left, of this socket */
+  readonly #left = new Set<number>();
   #socket: WebSocket | undefined;
   #isClosed = false;
   #isConnecting = false;
@@ -60,6 +66,7 @@ export class LiveClient {
       pingMilliseconds: 30_000,
       connectMilliseconds: 10_000,
       answerMilliseconds: 10_000,
+      connect: (url) => new WebSocket(url),
       ...settings,
     };
   }
@@ -70,7 +77,7 @@ export class LiveClient {
     listener?: (event: LiveEvent<C>) => void,
   ): LiveSubscription<C> {
     const known = this.#subscriptions.get(channel) as LiveSubscription<C> | undefined;
-    const subscription = known ?? new LiveSubscription<C>(channel, () => this.#unsubscribe(channel));
+    const subscription = known ?? new LiveSubscription<C>(channel, () => this.#unsubscribe(subscription));
     if (listener) subscription.listen(listener);
     if (known) return known;
     this.#subscriptions.set(channel, subscription as unknown as LiveSubscription<ChannelName>);
@@ -89,9 +96,21 @@ export class LiveClient {
     this.#subscriptions.clear();
   }
 
-  #unsubscribe(channel: string): void {
-    if (!this.#subscriptions.delete(channel)) return;
-    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify({ type: 'unsubscribe', channel }));
+  #unsubscribe(subscription: Pick<LiveSubscription<ChannelName>, 'channel' | 'request'>): void {
+    const { channel, request } = subscription;
+    // another one may have taken its place
+    if (this.#subscriptions.get(channel) !== subscription) return;
+    this.#subscriptions.delete(channel);
+    if (request !== undefined) this.#leave(channel, request);
+  }
+
+  #leave(channel: string, request: number): void {
+    this.#left.add(request);
+    this.#send({ type: 'unsubscribe', channel, request });
+  }
+
+  #send(message: object): void {
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(message));
   }
 
   async #connect(): Promise<void> {
@@ -100,7 +119,8 @@ export class LiveClient {
     try {
       const ticket = await inTime(this.#settings.ticket(), this.#settings.connectMilliseconds);
       if (this.#isClosed) return;
-      const socket = new WebSocket(`${this.#settings.url}/api/ws?ticket=${encodeURIComponent(ticket)}`);
+      const { connect } = this.#settings;
+      const socket = connect(`${this.#settings.url}/api/ws?ticket=${encodeURIComponent(ticket)}`);
       this.#socket = socket;
       socket.addEventListener('open', () => this.#opened(socket));
       socket.addEventListener('message', ({ data }) => {
@@ -122,6 +142,7 @@ export class LiveClient {
   #opened(socket: WebSocket): void {
     if (this.#socket !== socket) return;
     this.#settings.onConnected?.(true);
+    this.#left.clear();
     this.#answeredAt = Date.now();
     for (const subscription of this.#subscriptions.values()) this.#ask(subscription);
     const { pingMilliseconds } = this.#settings;
@@ -142,12 +163,22 @@ export class LiveClient {
     }
   }
 
-  #ask(subscription: Pick<LiveSubscription<ChannelName>, 'channel' | 'since' | 'askedAt'>): void {
+  #ask(subscription: Pick<LiveSubscription<ChannelName>, 'channel' | 'since' | 'asked'>): void {
     // one that opens asks for all
     if (this.#socket?.readyState !== 1) return;
     const { channel, since } = subscription;
-    subscription.askedAt = Date.now();
-    this.#socket.send(JSON.stringify({ type: 'subscribe', channel, ...(since && { since }) }));
+    this.#requests += 1;
+    subscription.asked(this.#requests, Date.now());
+    this.#send({ type: 'subscribe', channel, request: this.#requests, ...(since && { since }) });
+  }
+
+  /** Not at once, so that a server that keeps losing parts is not flooded. */
+  #askSoon(subscription: LiveSubscription<ChannelName>, milliseconds: number): void {
+    const { request } = subscription;
+    setTimeout(() => {
+      const isCurrent = this.#subscriptions.get(subscription.channel) === subscription;
+      if (isCurrent && subscription.request === request) this.#ask(subscription);
+    }, milliseconds);
   }
 
   #lost(socket: WebSocket): void {
@@ -177,7 +208,7 @@ export class LiveClient {
       case 'snapshot':
       case 'update':
       case 'resumed':
-        subscription?.receive(message);
+        this.#deliver(message, text, subscription);
         return;
       case 'error':
         // the server knows of no such connection, nor of its subscriptions
@@ -188,14 +219,24 @@ export class LiveClient {
     }
   }
 
-  #refused({ code = '', detail = '' }: ServerMessage, subscription?: LiveSubscription<ChannelName>): void {
-    if (!subscription) return;
-    if (passingErrors.has(code)) {
-      setTimeout(() => {
-        if (this.#subscriptions.get(subscription.channel) === subscription) this.#ask(subscription);
-      }, 1000);
+  #deliver(message: ServerMessage, text: string, subscription?: LiveSubscription<ChannelName>): void {
+    const { channel = '', request } = message;
+    if (subscription && (request === undefined || subscription.request === request)) {
+      if (!subscription.receive(message, text, Date.now())) {
+        this.#askSoon(subscription, this.#settings.firstPauseMilliseconds);
+      }
       return;
     }
+    // that it was left has been lost, or was handled before it was asked for
+    if (request !== undefined && !this.#left.has(request)) this.#leave(channel, request);
+  }
+
+  #refused(
+    { code = '', detail = '', request }: ServerMessage,
+    subscription?: LiveSubscription<ChannelName>,
+  ): void {
+    if (!subscription || (request !== undefined && request !== subscription.request)) return;
+    if (passingErrors.has(code)) return this.#askSoon(subscription, 1000);
     this.#subscriptions.delete(subscription.channel);
     subscription.end(new LiveError(code, detail));
   }

@@ -1,14 +1,25 @@
+import * as z from 'zod/mini';
 import type { Database } from './connect.ts';
 
-/** Whoever has not relayed them by then never will. */
+/** A relay that has not read them by then reads in `change_outbox_pruned` that it has missed some. */
 const keptDays = 7;
+
+const counted = z.tuple([z.object({ count: z.int() })]);
 
 /** Forgets old rows of the change outbox, the oldest first, some thousands at a time. @returns how many */
 export async function pruneOutbox(main: Database): Promise<number> {
-  const { rowCount } = await main.query(
-    `delete from change_outbox where id in (
-      select id from change_outbox where changed_at < now() - make_interval(days => $1) order by id limit 10000)`,
+  const { rows } = await main.query(
+    `with gone as (
+      delete from change_outbox where id in (
+        select id from change_outbox where changed_at < now() - make_interval(days => $1) order by id limit 10000)
+      returning xid, id
+    ), noted as (
+      insert into change_outbox_pruned (xid, id) select xid, id from gone order by xid desc, id desc limit 1
+      on conflict (is_only) do update set xid = excluded.xid, id = excluded.id
+        where (excluded.xid, excluded.id) > (change_outbox_pruned.xid, change_outbox_pruned.id)
+    )
+    select count(*)::integer as count from gone`,
     [keptDays],
   );
-  return rowCount ?? 0;
+  return counted.parse(rows)[0].count;
 }

@@ -31,9 +31,17 @@ create table audit_event (
 create table change_outbox (
   changed_at timestamp with time zone not null default clock_timestamp(),
   id bigint not null generated as identity,
+  is_reset boolean not null default false,
+  left_obs_unit_id integer,
   row_id text not null,
   table_name text not null,
   xid xid8 not null default pg_current_xact_id()
+);
+
+create table change_outbox_pruned (
+  id bigint not null,
+  is_only boolean not null default true,
+  xid xid8 not null
 );
 
 create table data_transfer (
@@ -237,6 +245,10 @@ alter table api_token add constraint api_token_token_hash_key UNIQUE (token_hash
 alter table audit_event add constraint audit_event_pkey PRIMARY KEY (id);
 
 alter table change_outbox add constraint change_outbox_pkey PRIMARY KEY (id);
+
+alter table change_outbox_pruned add constraint change_outbox_pruned_is_only_check CHECK (is_only);
+
+alter table change_outbox_pruned add constraint change_outbox_pruned_pkey PRIMARY KEY (is_only);
 
 alter table data_transfer add constraint data_transfer_data_transfer_package_id_fkey FOREIGN KEY (data_transfer_package_id) REFERENCES data_transfer_package(id);
 
@@ -679,14 +691,58 @@ begin
 end $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.note_change()
+CREATE OR REPLACE FUNCTION public.note_changes()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
 begin
   if current_setting('ops.processor', true) = 'on' then return null; end if;
-  insert into change_outbox (table_name, row_id)
-  values (tg_table_name, case tg_op when 'DELETE' then old.id::text else new.id::text end);
+  case tg_op
+  when 'DELETE' then
+    insert into change_outbox (table_name, row_id) select tg_table_name, id from old_rows;
+  when 'INSERT', 'UPDATE' then
+    insert into change_outbox (table_name, row_id) select tg_table_name, id from new_rows;
+  end case;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.note_truncate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into change_outbox (table_name, row_id, is_reset)
+  values (tg_table_name, '00000000-0000-0000-0000-000000000000', true);
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.note_unit_changes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  is_processor boolean := coalesce(current_setting('ops.processor', true) = 'on', false);
+begin
+  case tg_op
+  when 'INSERT' then
+    if is_processor then return null; end if;
+    insert into change_outbox (table_name, row_id) select tg_table_name, id from new_rows;
+  when 'UPDATE' then
+    insert into change_outbox (table_name, row_id, left_obs_unit_id)
+    select tg_table_name, n.id, nullif(o.obs_unit_id, n.obs_unit_id)
+    from new_rows n left join old_rows o on o.id = n.id
+    where not is_processor or o.obs_unit_id <> n.obs_unit_id
+    union all
+    -- a new primary key is a new record
+    select tg_table_name, o.id, o.obs_unit_id from old_rows o
+    where not exists (select from new_rows n where n.id = o.id);
+  when 'DELETE' then
+    if is_processor then return null; end if;
+    insert into change_outbox (table_name, row_id, left_obs_unit_id)
+    select tg_table_name, id, obs_unit_id from old_rows;
+  end case;
   return null;
 end $function$
 ;
@@ -851,18 +907,36 @@ CREATE TRIGGER api_token_stamp BEFORE UPDATE ON public.api_token FOR EACH ROW EX
 
 CREATE TRIGGER audit_event_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
-CREATE TRIGGER data_transfer_change AFTER INSERT OR DELETE OR UPDATE ON public.data_transfer FOR EACH ROW EXECUTE FUNCTION note_change();
+CREATE TRIGGER data_transfer_deleted AFTER DELETE ON public.data_transfer REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
 
-CREATE TRIGGER executed_obs_unit_change AFTER INSERT OR DELETE OR UPDATE ON public.executed_obs_unit FOR EACH ROW EXECUTE FUNCTION note_change();
+CREATE TRIGGER data_transfer_inserted AFTER INSERT ON public.data_transfer REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER data_transfer_truncated AFTER TRUNCATE ON public.data_transfer FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER data_transfer_updated AFTER UPDATE ON public.data_transfer REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER executed_obs_unit_deleted AFTER DELETE ON public.executed_obs_unit REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_unit_changes();
+
+CREATE TRIGGER executed_obs_unit_inserted AFTER INSERT ON public.executed_obs_unit REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_unit_changes();
 
 CREATE TRIGGER executed_obs_unit_stamp BEFORE UPDATE ON public.executed_obs_unit FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields('status,end_time');
+
+CREATE TRIGGER executed_obs_unit_truncated AFTER TRUNCATE ON public.executed_obs_unit FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER executed_obs_unit_updated AFTER UPDATE ON public.executed_obs_unit REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_unit_changes();
 
 CREATE TRIGGER ops_user_stamp BEFORE UPDATE ON public.ops_user FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
 
 CREATE TRIGGER raw_data_file_stamp BEFORE UPDATE ON public.raw_data_file FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
 
-CREATE TRIGGER raw_data_package_change AFTER INSERT OR DELETE OR UPDATE ON public.raw_data_package FOR EACH ROW EXECUTE FUNCTION note_change();
+CREATE TRIGGER raw_data_package_deleted AFTER DELETE ON public.raw_data_package REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER raw_data_package_inserted AFTER INSERT ON public.raw_data_package REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
 
 CREATE TRIGGER raw_data_package_stamp BEFORE UPDATE ON public.raw_data_package FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
+
+CREATE TRIGGER raw_data_package_truncated AFTER TRUNCATE ON public.raw_data_package FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER raw_data_package_updated AFTER UPDATE ON public.raw_data_package REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
 
 CREATE TRIGGER transaction_audit_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transaction_audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -77,6 +77,10 @@ export function keysOf(prefix: string) {
     feedEpoch: key('feed', 'epoch'),
     /** where the relay of the change outbox has got to */
     relay: key('relay'),
+    /** hash of transactions at main that it has relayed before the oldest open one has ended */
+    relayAhead: key('relay', 'ahead'),
+    /** set of records and transactions whose changes nobody could be told of, since no replica answered */
+    untold: key('feed', 'untold'),
     /** lease of the broadcaster, with its fence */
     broadcaster: key('broadcaster'),
     broadcasterFence: key('broadcaster', 'fence'),

@@ -1,5 +1,6 @@
 /** What is buffered, how fast it drains, and what keeps it. */
 import { readBufferStats } from '../buffer/stats.ts';
+import { readRelayLag } from '../change-feed/relay.ts';
 import { countFailed } from '../postgres/inbox.ts';
 import { noFloor, readFromReplica, readReplicaStates } from '../replication/replicas.ts';
 import type { SmartQueryParts } from './snapshot.ts';
@@ -8,9 +9,10 @@ export async function readBufferReport(
   { redis, keys, replicas }: SmartQueryParts,
   nowMilliseconds: number,
 ): Promise<object> {
-  const [stats, failed, states] = await Promise.all([
+  const [stats, failed, changeFeed, states] = await Promise.all([
     readBufferStats(redis, keys, nowMilliseconds),
     readFromReplica(replicas, noFloor, countFailed).catch(() => null),
+    readFromReplica(replicas, noFloor, (replica) => readRelayLag(redis, keys, replica)).catch(() => null),
     readReplicaStates(replicas),
   ]);
   return {
@@ -21,6 +23,8 @@ export async function readBufferReport(
       stats.oldestStamp === undefined ? null : Math.max(0, nowMilliseconds / 1000 - stats.oldestStamp / 1e6),
     drained_per_second: stats.drainedPerSecond,
     failed,
+    /** how far changes by others are behind, `null` if no replica answers */
+    change_feed: changeFeed,
     main: { in_reach: stats.mainInReach },
     replicas: states.map(({ name, answers, standby, replayed, streaming }) => ({
       name,

@@ -54,7 +54,7 @@ it('asks again for what has not been answered', async () => {
 
 it('asks again for what could not be done for the moment', async () => {
   const asked = await subscribed((socket, n) => {
-    socket.send(n === 1 ? errorMessage('unavailable', 'Please send it again.', channel) : snapshot);
+    socket.send(n === 1 ? errorMessage('unavailable', 'Please send it again.', { channel }) : snapshot);
   }, 60_000);
   expect(asked).toBeGreaterThanOrEqual(2);
 });

@@ -1,8 +1,9 @@
-/** Changes by others: told in the order of their commits, once, and forgotten at main after a week. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+/** Changes by others: told once, whatever else is open at main, and forgotten at main after a week, never in silence. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { PoolClient } from 'pg';
 import { streams } from '../../lib/change-feed/append.ts';
-import { readEnds, readFeed } from '../../lib/change-feed/read.ts';
-import { relayOutbox } from '../../lib/change-feed/relay.ts';
+import { readBetween, readEnds, readFeed } from '../../lib/change-feed/read.ts';
+import { readRelayLag, Relay } from '../../lib/change-feed/relay.ts';
 import { pruneOutbox } from '../../lib/postgres/outbox.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
@@ -16,46 +17,176 @@ beforeAll(async () => {
   [main, redis] = await Promise.all([startTestMain(), startTestRedis()]);
 });
 afterAll(() => Promise.all([main.stop(), redis.stop()]));
+/** The feed as if nothing had been changed before. */
+beforeEach(async () => {
+  await drain();
+  await redis.client.del(keys.feed(streams.observations.stream), keys.feed(streams.transfer.stream));
+});
 
-const relay = () => relayOutbox(redis.client, keys, main.pool);
-const toldOf = async () => {
+const drain = async (relay = new Relay(redis.client, keys)) => {
+  while ((await relay.step(main.pool)).hasMore);
+};
+const read = async () => {
   const start = { observations: '0-0', transfer: '0-0', buffer: '0-0', connections: '0-0' };
   return (await readFeed(redis.client, keys, start, 'epoch')).tails;
 };
+const relayed = async () =>
+  (await read()).observations.entries.map(({ record, left }) => [record, ...(left ? [left] : [])]);
 
-it('what commits late is not skipped, though its number is lower', async () => {
-  await relay();
-  const insert =
-    'insert into executed_obs_unit (id, obs_unit_id, status, start_time) values ($1, 1, $2, now())';
-  const [slow, quick] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
+const idOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+const insert = (n: number, client: Pick<PoolClient, 'query'> = main.pool, obsUnitId = 1) =>
+  client.query(
+    "insert into executed_obs_unit (id, obs_unit_id, status, start_time) values ($1, $2, 'running', now())",
+    [idOf(n), obsUnitId],
+  );
+async function open(): Promise<PoolClient> {
   const client = await main.pool.connect();
   await client.query('begin');
-  await client.query(insert, [slow, 'running']);
-  await main.pool.query(insert, [quick, 'running']);
-  await relay();
-  expect((await toldOf()).observations.entries).toEqual([]);
+  await client.query('select pg_current_xact_id()');
+  return client;
+}
+async function commit(client: PoolClient): Promise<void> {
   await client.query('commit');
   client.release();
-  await relay();
-  await relay();
-  expect((await toldOf()).observations.entries.map(({ record }) => record)).toEqual([slow, quick]);
+}
+
+describe('an open transaction at main', () => {
+  it('holds back no change of others, and is relayed itself once it commits', async () => {
+    const slow = await open();
+    await insert(1, slow);
+    await insert(2);
+    await drain();
+    expect(await relayed()).toEqual([[idOf(2)]]);
+    await insert(3);
+    await drain();
+    await commit(slow);
+    await insert(4);
+    await drain();
+    expect(await relayed()).toEqual([[idOf(2)], [idOf(3)], [idOf(1)], [idOf(4)]]);
+    expect(await redis.client.hlen(keys.relayAhead)).toBe(0);
+  });
+
+  it('holds back no change of a transaction that is relayed in slices, also by another relay', async () => {
+    const slow = await open();
+    await insert(5, slow);
+    await main.pool.query(
+      `insert into executed_obs_unit (id, obs_unit_id, status, start_time)
+        select ('00000000-0000-4000-9000-' || lpad(n::text, 12, '0'))::uuid, 1, 'running', now()
+        from generate_series(1, 450) n`,
+    );
+    const [first, second] = [new Relay(redis.client, keys), new Relay(redis.client, keys)];
+    expect(await first.step(main.pool)).toEqual({ hasRelayed: true, hasMore: true });
+    expect((await relayed()).length).toBe(200);
+    await Promise.all([drain(first), drain(second)]);
+    expect((await relayed()).length).toBe(450);
+    await commit(slow);
+    await Promise.all([drain(first), drain(second)]);
+    const records = await relayed();
+    expect(new Set(records.flat()).size).toBe(451);
+    expect(records.length).toBe(451);
+  });
+
+  it('is seen in how far the relay is behind', async () => {
+    const none = { waiting_since: null, held_since: null };
+    expect(await readRelayLag(redis.client, keys, main.pool)).toEqual(none);
+    const slow = await open();
+    await insert(6);
+    const waiting = await readRelayLag(redis.client, keys, main.pool);
+    expect(waiting.held_since).toBeNull();
+    expect(waiting.waiting_since).toMatch(/^20.*\.\d{6}Z$/);
+    await drain();
+    expect(await readRelayLag(redis.client, keys, main.pool)).toEqual({
+      ...none,
+      held_since: waiting.waiting_since,
+    });
+    await commit(slow);
+    await drain();
+    expect(await readRelayLag(redis.client, keys, main.pool)).toEqual(none);
+  });
 });
 
-it('what was relayed by two at once is told once', async () => {
+it('what was relayed by several at once is told once', async () => {
   await main.pool.query("update data_transfer set status = 'failed' where id = 1");
-  await Promise.all([relay(), relay(), relay()]);
-  expect((await toldOf()).transfer.entries).toHaveLength(1);
+  await Promise.all([drain(), drain(), drain()]);
+  expect((await read()).transfer.entries).toHaveLength(1);
 });
 
-it('rows are kept for a week', async () => {
-  await main.pool.query(
-    "update change_outbox set changed_at = now() - interval '8 days' where id = (select min(id) from change_outbox)",
-  );
-  expect(await pruneOutbox(main.pool)).toBe(1);
-  expect(await pruneOutbox(main.pool)).toBe(0);
+describe('a record that leaves a planned unit', () => {
+  it.each([
+    ['moved', 'update executed_obs_unit set obs_unit_id = 2 where id = any ($1)'],
+    ['deleted', 'delete from executed_obs_unit where id = any ($1)'],
+    ['renamed', `update executed_obs_unit set id = md5(id::text)::uuid where id = any ($1)`],
+  ])('says which it has left when it is %s, of each row of a statement', async (how, sql) => {
+    const ids = [how.length * 10, how.length * 10 + 1].map(idOf);
+    for (const id of ids) await insert(Number(id.slice(-12)), main.pool, 1);
+    await drain();
+    await redis.client.del(keys.feed(streams.observations.stream));
+    await main.pool.query(sql, [ids]);
+    await drain();
+    expect((await relayed()).filter(([, left]) => left)).toEqual(ids.map((id) => [id, 1]));
+  });
+
+  it('says so too when the processor moves it, and otherwise stays silent of the processor', async () => {
+    await insert(90);
+    await drain();
+    await redis.client.del(keys.feed(streams.observations.stream));
+    const processor = await open();
+    await processor.query("select set_config('ops.processor', 'on', true)");
+    await insert(91, processor);
+    await processor.query("update executed_obs_unit set status = 'completed' where id = $1", [idOf(90)]);
+    await processor.query('update executed_obs_unit set obs_unit_id = 2 where id = $1', [idOf(90)]);
+    await processor.query('delete from executed_obs_unit where id = $1', [idOf(91)]);
+    await commit(processor);
+    await drain();
+    expect(await relayed()).toEqual([[idOf(90), 1]]);
+  });
+});
+
+it('a truncated table resets the feeds that showed it', async () => {
+  await main.pool.query('truncate data_transfer');
+  await drain();
+  const { observations, transfer } = await read();
+  expect([observations.entries, transfer.entries]).toMatchObject([[], [{ change: 'changed' }]]);
+  await main.pool.query('truncate executed_obs_unit cascade');
+  await drain();
+  expect((await read()).observations.entries).toMatchObject([{ change: 'reset' }]);
+});
+
+describe('old changes', () => {
+  const age = () => main.pool.query("update change_outbox set changed_at = now() - interval '8 days'");
+
+  it('are kept for a week; a relay that comes later resets its feeds', async () => {
+    await insert(100);
+    await drain();
+    await age();
+    expect(await pruneOutbox(main.pool)).toBeGreaterThan(0);
+    expect(await pruneOutbox(main.pool)).toBe(0);
+    await drain();
+    expect((await read()).observations.entries.map(({ change }) => change)).toEqual(['changed']);
+
+    await insert(101);
+    await age();
+    await pruneOutbox(main.pool);
+    await insert(102);
+    await drain();
+    const { observations, transfer } = await read();
+    expect(observations.entries.slice(1)).toMatchObject([{ change: 'reset' }, { record: idOf(102) }]);
+    expect(transfer.entries).toHaveLength(1);
+  });
+
+  it('cannot be resumed from, though their entry may still be there', async () => {
+    const { positions } = await readEnds(redis.client, keys, 'epoch');
+    const from = positions.observations;
+    const resume = (nowMilliseconds: number) =>
+      readBetween(redis.client, keys, 'observations', { from, to: from, nowMilliseconds });
+    const [written] = from.split('-').map(Number);
+    expect(await resume((written ?? 0) + 86_400_000)).toEqual([]);
+    expect(await resume((written ?? 0) + 86_400_001)).toBeUndefined();
+  });
 });
 
 it('an epoch is made once, and stays', async () => {
+  await readEnds(redis.client, keys, 'epoch');
   expect((await readEnds(redis.client, keys, 'another')).epoch).toBe('epoch');
 });
 

@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { clientMessage, errorMessage, resumedMessage, stateMessage } from '../../lib/change-feed/protocol.ts';
+import {
+  addressed,
+  clientMessage,
+  errorMessage,
+  resumedMessage,
+  stateMessage,
+  unsubscribedMessage,
+} from '../../lib/change-feed/protocol.ts';
 
 interface Message {
   readonly payload: {
@@ -18,10 +25,17 @@ it('the document and the protocol name the same messages and members', async () 
   expect(asyncapi).toBe('3.0.0');
   const heading = { channel: 'buffer', epoch: 'e', position: '1-0', fence: 1 };
   const told = [
-    stateMessage('snapshot', heading, '{}', { part: 1, parts: 1, gap: true }),
-    stateMessage('update', heading, '{}', { change: 'changed', record: 'r', transaction_id: 't' }),
-    resumedMessage(heading),
-    errorMessage('unavailable', 'later', 'buffer'),
+    addressed(
+      stateMessage('snapshot', heading, '{}', { part: 1, parts: 1, gap: true, unseen: 'replica' }),
+      1,
+    ),
+    addressed(
+      stateMessage('update', heading, '{}', { change: 'changed', record: 'r', transaction_id: 't' }),
+      1,
+    ),
+    addressed(resumedMessage(heading), 1),
+    errorMessage('unavailable', 'later', { channel: 'buffer', request: 1 }),
+    unsubscribedMessage({ channel: 'buffer', request: 1 }),
   ];
   for (const each of told) {
     const message = JSON.parse(each) as { type: string };
@@ -33,8 +47,8 @@ it('the document and the protocol name the same messages and members', async () 
     for (const name of required) expect(message).toHaveProperty(name);
   }
   for (const message of [
-    { type: 'subscribe', channel: 'buffer', since: { epoch: 'e', position: '1-0' } },
-    { type: 'unsubscribe', channel: 'buffer' },
+    { type: 'subscribe', channel: 'buffer', since: { epoch: 'e', position: '1-0' }, request: 1 },
+    { type: 'unsubscribe', channel: 'buffer', request: 1 },
     { type: 'ping', id: 1 },
   ]) {
     expect(clientMessage.safeParse(message).success).toBe(true);

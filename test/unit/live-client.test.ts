@@ -1,8 +1,10 @@
-import { expect, it } from 'vitest';
-import { LiveSubscription, type LiveEvent } from '../../lib/client/live-subscription.ts';
+import { describe, expect, it } from 'vitest';
+import { LiveSubscription, type LiveEvent, type ServerMessage } from '../../lib/client/live-subscription.ts';
 
 type Event = LiveEvent<'executed_obs_units'>;
-const base = { channel: 'executed_obs_units', epoch: 'e', fence: 1, data: null };
+const base = { channel: 'executed_obs_units', epoch: 'e', fence: 1, data: null, request: 1 };
+const snapshot = { ...base, type: 'snapshot' as const, position: '5-0', part: 1, parts: 1 };
+const update = { ...base, type: 'update' as const };
 
 function subscription() {
   const events: string[] = [];
@@ -10,49 +12,103 @@ function subscription() {
   made.listen((event: Event) =>
     events.push(`${event.type} ${event.position}${event.type === 'snapshot' && event.gap ? ' gap' : ''}`),
   );
-  return { made, events };
+  made.asked(1, 0);
+  /** the server writes `data` last */
+  const receive = ({ data, ...rest }: ServerMessage) =>
+    made.receive({ ...rest, data }, JSON.stringify({ ...rest, data }), 0);
+  return { made, events, receive };
 }
 
-it('gives each change once, and nothing that an older broadcaster says', () => {
-  const { made, events } = subscription();
-  made.receive({ ...base, type: 'snapshot', position: '5-0', data: [], part: 1, parts: 1 });
-  made.receive({ ...base, type: 'update', position: '6-0' });
-  made.receive({ ...base, type: 'update', position: '6-0' });
-  made.receive({ ...base, type: 'update', position: '10-0', fence: 2 });
-  made.receive({ ...base, type: 'update', position: '11-0', fence: 1 });
-  made.receive({ ...base, type: 'update', position: '9-1', fence: 2 });
+it('gives each change once, and nothing that an older broadcaster sends', () => {
+  const { made, events, receive } = subscription();
+  receive({ ...snapshot, data: [] });
+  receive({ ...update, position: '6-0' });
+  receive({ ...update, position: '6-0' });
+  receive({ ...update, position: '10-0', fence: 2 });
+  receive({ ...update, position: '11-0', fence: 1 });
+  receive({ ...update, position: '9-1', fence: 2 });
   expect(events).toEqual(['snapshot 5-0', 'update 6-0', 'update 10-0']);
   expect(made.since).toEqual({ epoch: 'e', position: '10-0' });
 });
 
 it('takes a snapshot in parts as one, and one that tells of a gap or of a new feed always', () => {
-  const { made, events } = subscription();
-  const part = { ...base, type: 'snapshot' as const, position: '5-0', parts: 2 };
-  made.receive({ ...part, part: 1, data: [{ id: 'a' }] });
+  const { events, receive } = subscription();
+  const part = { ...snapshot, parts: 2 };
+  receive({ ...part, part: 1, data: [{ id: 'a' }] });
   expect(events).toEqual([]);
-  made.receive({ ...part, part: 2, data: [{ id: 'b' }] });
-  made.receive({ ...part, part: 1, parts: 1, data: [] });
-  made.receive({ ...part, part: 1, parts: 1, data: [], position: '4-0', gap: true });
-  made.receive({
-    ...base,
-    type: 'snapshot',
-    epoch: 'f',
-    position: '1-0',
-    fence: 0,
-    data: [],
-    part: 1,
-    parts: 1,
-  });
+  receive({ ...part, part: 2, data: [{ id: 'b' }] });
+  receive({ ...snapshot, data: [] });
+  receive({ ...snapshot, data: [], position: '4-0', gap: true });
+  receive({ ...snapshot, data: [], epoch: 'f', position: '1-0', fence: 0 });
   expect(events).toEqual(['snapshot 5-0', 'snapshot 4-0 gap', 'snapshot 1-0']);
 });
 
+describe('takes only what answers its own request', () => {
+  it('and nothing before its own first part', () => {
+    const { made, events, receive } = subscription();
+    receive({ ...snapshot, part: 1, parts: 2, data: [] });
+    made.asked(2, 0);
+    expect(receive({ ...snapshot, part: 2, parts: 2, data: [] })).toBe(true);
+    expect(receive({ ...update, request: 2, position: '6-0' })).toBe(true);
+    expect(events).toEqual([]);
+    receive({ ...snapshot, request: 2, data: [] });
+    receive({ ...update, request: 1, position: '6-0' });
+    receive({ ...update, request: 2, position: '7-0' });
+    expect(events).toEqual(['snapshot 5-0', 'update 7-0']);
+  });
+
+  it.each<[string, Partial<ServerMessage>[]]>([
+    ['a part is missing', [{ part: 1 }, { part: 3 }]],
+    ['the first part is missing', [{ part: 2 }]],
+    ['an update comes in its midst', [{ part: 1 }, { type: 'update', position: '6-0' }]],
+    ['parts of two snapshots come', [{ part: 1 }, { part: 2, position: '6-0' }]],
+    ['it goes on from nowhere', [{ type: 'resumed' }]],
+  ])('and is to be asked for again when %s', (_when, messages) => {
+    const { events, receive } = subscription();
+    const outcomes = messages.map((each) => receive({ ...snapshot, parts: 3, data: [], ...each }));
+    expect(outcomes.at(-1)).toBe(false);
+    expect(events).toEqual([]);
+  });
+
+  it('but a part that is sent twice does no harm, and a snapshot may begin anew', () => {
+    const { events, receive } = subscription();
+    const outcomes = [1, 1, 2, 2, 1, 2, 3].map((part) => receive({ ...snapshot, part, parts: 3, data: [] }));
+    expect(outcomes).toEqual(outcomes.map(() => true));
+    expect(events).toEqual(['snapshot 5-0']);
+  });
+
+  it('or what a server of the first release sends, which does not know of requests', () => {
+    const { events, receive } = subscription();
+    const { request: _request, ...old } = snapshot;
+    receive({ ...old, data: [] });
+    expect(events).toEqual(['snapshot 5-0']);
+  });
+});
+
+it('gives the digits of a number that a double cannot hold', () => {
+  const made = new LiveSubscription<'executed_obs_units'>('executed_obs_units', () => undefined);
+  const texts: string[] = [];
+  made.listen(({ json }) => texts.push(json));
+  made.asked(1, 0);
+  const receive = (text: string) => made.receive(JSON.parse(text) as ServerMessage, text, 0);
+  const text = (more: string, data: string) =>
+    `{"type":"snapshot","channel":"x","epoch":"e","position":"1-0","fence":1,"request":1${more},"data":${data}}`;
+  receive(text(',"part":1,"parts":3', '[{"n":5853498713190525696}]'));
+  receive(text(',"part":2,"parts":3', '[]'));
+  receive(text(',"part":3,"parts":3', '[{"n":1.50}]'));
+  receive(text(',"gap":true', '{"data":0.1234567890123456789}'));
+  expect(texts).toEqual(['[{"n":5853498713190525696},{"n":1.50}]', '{"data":0.1234567890123456789}']);
+});
+
 it('is read as an iteration that ends with it', async () => {
-  const { made } = {
-    made: new LiveSubscription<'executed_obs_units'>('executed_obs_units', () => undefined),
-  };
-  made.receive({ ...base, type: 'update', position: '1-0' });
-  made.end();
+  const { made, receive } = subscription();
+  const bare = new LiveSubscription<'executed_obs_units'>('executed_obs_units', () => undefined);
+  bare.asked(1, 0);
+  bare.receive({ ...snapshot, data: [] }, '{"data":[]}', 0);
+  bare.end();
   const read: string[] = [];
-  for await (const { position } of made) read.push(position);
-  expect(read).toEqual(['1-0']);
+  for await (const { position } of bare) read.push(position);
+  expect(read).toEqual(['5-0']);
+  receive({ ...snapshot, data: [] });
+  expect(made.askedAt).toBeUndefined();
 });

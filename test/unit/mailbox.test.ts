@@ -100,6 +100,42 @@ describe('the mailbox', () => {
     await eventually(() => expect(sent).toEqual(['a:1', 'a:2']));
   });
 
+  it('knows nothing of what was delivered before a channel was asked for anew', async () => {
+    let release: (() => void) | undefined;
+    const onItsWay = new Promise<'sent'>((resolve) => (release = () => resolve('sent')));
+    const { make, sent } = gateway((_id, text) => (text === '2' ? onItsWay : text === '3' ? never : 'sent'));
+    const mailbox = make();
+    mailbox.open('a', 0);
+    mailbox.put('a', message('1'));
+    await mailbox.settled(5000);
+    mailbox.put('a', message('2'));
+    mailbox.forget('a', 'c');
+    mailbox.put('a', message('3'));
+    release?.();
+    await eventually(() => expect(sent).toEqual(['a:1', 'a:2']));
+    expect(mailbox.behind().get('a')).toEqual(new Map([['c', undefined]]));
+  });
+
+  it('has delivered a snapshot only with its last part', async () => {
+    const { make, sent } = gateway((_id, text) => (text === '2' ? never : 'sent'));
+    const mailbox = make();
+    mailbox.open('a', 0);
+    const { since: _since, ...part } = message('1');
+    mailbox.put('a', part);
+    mailbox.put('a', message('2'));
+    await eventually(() => expect(sent).toEqual(['a:1']));
+    expect(mailbox.behind().get('a')).toEqual(new Map([['c', undefined]]));
+  });
+
+  it('sends each message with the request that it answers', async () => {
+    const { make, sent } = gateway(() => 'sent');
+    const mailbox = make();
+    mailbox.open('a', 0);
+    mailbox.put('a', { ...message('{"type":"update","data":1}'), request: 7 });
+    await mailbox.settled(5000);
+    expect(sent).toEqual(['a:{"type":"update","request":7,"data":1}']);
+  });
+
   it('says when too much waits, instead of forgetting it in silence', () => {
     const { make, overflowed } = gateway(() => never);
     const mailbox = make({ waitingAtMost: 5 });

@@ -12,6 +12,7 @@ const connection = (...subscriptions: Subscription[]): Connection => ({
 });
 const live = { channel: units, asked: 1, live: true };
 const since = { epoch: 'e', position: '1-0' };
+const goesOn = { states: true, events: true, from: () => since };
 
 it('one that cannot begin lets the others come first', () => {
   const subscriptions = new Subscriptions();
@@ -37,8 +38,8 @@ it('one that cannot begin lets the others come first', () => {
 
 it('goes on where the last broadcaster was, if that left word; otherwise it begins, and says that it has a gap', () => {
   const after = new Subscriptions();
-  after.open(connection(live), { states: true, events: true });
-  expect(after.on(units)).toEqual(['c']);
+  after.open(connection(live), goesOn);
+  expect(after.on(units)).toMatchObject([{ id: 'c', since }]);
   const alone = new Subscriptions();
   alone.open(connection(live, { channel: 'buffer', asked: 2, live: true }), undefined);
   expect(alone.on(units)).toEqual([]);
@@ -63,9 +64,49 @@ it('is live for the next broadcaster only once it has got what it begins with', 
   expect(subscriptions.notes(behind)).toEqual([{ id: 'c', channel: units, asked: 1, live: false, since }]);
 });
 
+it('goes on at the next broadcaster from where it was taken over, if nothing was delivered since', () => {
+  const subscriptions = new Subscriptions();
+  subscriptions.open(connection(live), goesOn);
+  const waiting = new Map([['c', new Map([[units, undefined]])]]);
+  expect(subscriptions.notes(waiting)).toEqual([{ id: 'c', channel: units, asked: 1, live: false, since }]);
+});
+
+it('is noted as behind again when it begins anew in the round in which it was live', () => {
+  const subscriptions = new Subscriptions();
+  subscriptions.open(connection({ ...live, request: 7 }), goesOn);
+  subscriptions.restartWhere(() => true);
+  const [beginner] = subscriptions.beginning;
+  if (!beginner) throw new Error('it begins anew');
+  subscriptions.begun(beginner);
+  const waiting = new Map([['c', new Map([[units, undefined]])]]);
+  const note = { id: 'c', channel: units, asked: 1, request: 7 };
+  expect(subscriptions.notes(waiting)).toEqual([{ ...note, live: false, gap: true }]);
+  expect(subscriptions.notes(new Map())).toEqual([{ ...note, live: true }]);
+});
+
+it('gets another snapshot, here or from the next broadcaster, if its own could not show everything', () => {
+  const subscriptions = new Subscriptions();
+  subscriptions.open(connection({ channel: units, asked: 1, live: false }), undefined);
+  const [beginner] = subscriptions.beginning;
+  if (!beginner) throw new Error('it begins');
+  subscriptions.begun(beginner, true);
+  expect(subscriptions.notes(new Map())).toEqual([
+    { id: 'c', channel: units, asked: 1, live: false, gap: true },
+  ]);
+  expect(subscriptions.restartUnseen()).toEqual([{ id: 'c', name: units }]);
+  expect(subscriptions.beginning).toMatchObject([{ hasGap: true }]);
+  expect(subscriptions.hasUnseen).toBe(false);
+});
+
+it('does not begin for a channel that was left meanwhile', () => {
+  const subscriptions = new Subscriptions();
+  subscriptions.open(connection({ channel: units, asked: 1, live: false }), undefined);
+  subscriptions.open(connection(), undefined);
+  expect(subscriptions.count).toBe(0);
+});
+
 it('begins again when the client asks again, and leaves a channel that it has left', () => {
   const subscriptions = new Subscriptions();
-  const goesOn = { states: true, events: true };
   subscriptions.open(connection(live), goesOn);
   expect(subscriptions.open(connection(live), undefined)).toEqual([]);
   expect(subscriptions.open(connection({ channel: units, asked: 2, live: false }), undefined)).toEqual([

@@ -1,0 +1,52 @@
+/** Executed units as a live message may show them: nothing that could not be seen is taken for absent, or for still running. */
+import { readOverlay } from '../../lib/buffer/overlay.ts';
+import { Unavailable } from '../../lib/errors.ts';
+import type { ExecutedObsUnit } from '../../lib/observation/executed-obs-unit.ts';
+import { readExecutedObsUnits } from '../../lib/smart-query/executed-obs-units.ts';
+import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
+import type { Step } from '../../lib/transaction/transaction.ts';
+
+export interface SeenUnits {
+  readonly records: ReadonlyMap<string, ExecutedObsUnit>;
+  /** ids of which nothing can be shown now: no replica answers, and the buffer does not have all of it */
+  readonly unknown: ReadonlySet<string>;
+}
+
+export async function readUnits(parts: SmartQueryParts, ids: readonly string[]): Promise<SeenUnits> {
+  const { records: found, isUnseen } = await read(parts, ids);
+  if (!isUnseen) return { records: found, unknown: new Set() };
+  const whole = await wholeInBuffer(parts, ids);
+  const shown = [...found].filter(([id]) => whole.has(id));
+  const records = new Map(shown);
+  return { records, unknown: new Set(ids.filter((id) => !records.has(id))) };
+}
+
+async function read(
+  parts: SmartQueryParts,
+  ids: readonly string[],
+): Promise<{ readonly records: ReadonlyMap<string, ExecutedObsUnit>; readonly isUnseen: boolean }> {
+  try {
+    const records = await readExecutedObsUnits(parts, ids);
+    return { records, isUnseen: [...records.values()].some(({ sync }) => sync.unseen !== undefined) };
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    return { records: new Map(), isUnseen: true };
+  }
+}
+
+/**
+ * Units whose status the buffer alone tells: their start or their end is still in it. Of any other one a later step may have been
+ * recorded and cleaned already.
+ */
+export async function wholeInBuffer(
+  { redis, keys }: SmartQueryParts,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const { entries } = await readOverlay(redis, keys, ids);
+  return new Set(entries.flatMap(({ transaction: { steps } }) => steps.flatMap(tellsStatusOf)));
+}
+
+function tellsStatusOf(step: Step): string[] {
+  if (step.kind !== 'create' && step.kind !== 'update') return [];
+  return step.table === 'executed_obs_unit' && step.values.status !== undefined ? [step.id] : [];
+}

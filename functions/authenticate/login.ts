@@ -14,7 +14,8 @@ import type { Role } from '../../lib/auth/permissions.ts';
 import { inTime, recordChange } from '../../lib/auth/record-change.ts';
 import { requirePeople } from '../../lib/auth/look-up.ts';
 import { mintRefreshToken, openSession } from '../../lib/auth/session.ts';
-import { putUserRow, readUser, updateUser, userRowId, type User } from '../../lib/auth/user-store.ts';
+import { updateUser } from '../../lib/auth/update-user.ts';
+import { putUserRow, readUser, userRowId, type User } from '../../lib/auth/user-store.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { problem, ProblemError } from '../../lib/http/problem.ts';
 import type { Reply, Request } from '../../lib/http/serve.ts';
@@ -36,6 +37,10 @@ const startQuery = z.strictObject({
   return_to: z.string().check(z.maxLength(2000)),
   /** S256 of a verifier that the page keeps: who redeems the code must have it */
   code_challenge: base64url,
+  /** plain verifiers are not taken */
+  code_challenge_method: z.optional(z.literal('S256')),
+  /** of the page's own: it comes back as it was (RFC 6749 §4.1.2) */
+  state: z.optional(z.string().check(z.maxLength(500))),
   /** suggests an account */
   login: z.optional(z.string().check(z.maxLength(100))),
 });
@@ -45,16 +50,17 @@ export async function startLogin(
   { redis, keys, github, frontendOrigins }: LoginParts,
   request: Request,
 ): Promise<Reply> {
-  const { return_to: returnTo, code_challenge: challenge, login } = parse(startQuery, request.query);
+  const { return_to: returnTo, code_challenge: challenge, ...query } = parse(startQuery, request.query);
   if (!isAllowedReturn(returnTo, frontendOrigins)) {
     throw problem.badRequest('return_to: not a page that a login may return to.');
   }
   const [state, verifier] = [secret(), secret()];
+  const pending = { verifier, returnTo, challenge, pageState: query.state };
   // logins that are begun in several tabs share one mark
   const browser = base64url.safeParse(readCookie(request, 'login')).data ?? secret();
-  await inTime(keepLogin(redis, keys, { state, browser }, { verifier, returnTo, challenge }, loginSeconds));
+  await inTime(keepLogin(redis, keys, { state, browser }, pending, loginSeconds));
   return {
-    ...redirect(await authorizationUrl(github, { state, verifier, login })),
+    ...redirect(await authorizationUrl(github, { state, verifier, login: query.login })),
     cookies: [writeCookie('login', browser, loginSeconds)],
   };
 }
@@ -124,33 +130,48 @@ export async function exchangeCode(parts: LoginParts, request: Request): Promise
   return signedIn(parts, request, user, session, refresh.text);
 }
 
-/** Makes the user, or brings what is known of them up to date. @returns undefined for who is barred */
+/**
+ * Makes the user, or brings what is known of them up to date. The last active admin stays one, whatever their teams are now:
+ * somebody must be able to make another.
+ * @returns undefined for a user who is barred
+ */
 async function welcome(parts: LoginParts, request: Request, member: Member): Promise<User | undefined> {
   const { redis, keys } = parts;
   const at = new Date(request.receivedAt).toISOString();
-  const user = await inTime(
-    updateUser(redis, keys, member.id, (before) => {
-      if (before?.active === false) return undefined;
-      const isSetByHand = before?.role_from === 'admin';
-      return {
-        principal: member.id,
-        login: member.login,
-        name: member.name,
-        role: isSetByHand ? before.role : roleOf(member.teams, parts.teamRoles, parts.memberRole),
-        role_from: isSetByHand ? 'admin' : 'github',
-        active: true,
-        last_login_at: at,
-        created_at: before?.created_at ?? at,
-        stamp: Math.max(request.receivedAt * 1000, (before?.stamp ?? 0) + 1),
-      };
-    }),
-  );
+  const roleByTeams = roleOf(member.teams, parts.teamRoles, parts.memberRole);
+  const update = (keepsRole: boolean) =>
+    inTime(
+      updateUser(redis, keys, member.id, (before) => {
+        if (before?.active === false) return undefined;
+        const isSetByHand = before?.role_from === 'admin';
+        return {
+          principal: member.id,
+          login: member.login,
+          name: member.name,
+          role: before && (isSetByHand || keepsRole) ? before.role : roleByTeams,
+          role_from: isSetByHand ? 'admin' : 'github',
+          active: true,
+          last_login_at: at,
+          created_at: before?.created_at ?? at,
+          stamp: Math.max(request.receivedAt * 1000, (before?.stamp ?? 0) + 1),
+        };
+      }),
+    );
+  const updated = await update(false);
+  const isLastAdmin = 'refused' in updated;
+  const settled = isLastAdmin ? await update(true) : updated;
+  const user = 'user' in settled ? settled.user : undefined;
   if (!user?.active) return undefined;
   await recordChange(parts, request, {
     principal: member.id,
     action: 'user.changed',
     subject: member.id,
-    detail: { login: member.login, role: user.role, role_from: user.role_from },
+    detail: {
+      login: member.login,
+      role: user.role,
+      role_from: user.role_from,
+      ...(isLastAdmin && { kept: 'the last active admin' }),
+    },
     aggregate: userRowId(member.id),
     stamp: user.stamp,
     build: (builder) => putUserRow(builder, user),
@@ -158,8 +179,14 @@ async function welcome(parts: LoginParts, request: Request, member: Member): Pro
   return user;
 }
 
-function returnWith({ returnTo }: PendingLogin, answer: Readonly<Record<string, string>>): Reply {
+function returnWith(
+  { returnTo, pageState }: PendingLogin,
+  answer: { readonly code: string } | { readonly error: string },
+): Reply {
   const to = new URL(returnTo);
+  // the page may have begun at what an earlier login came back to
+  for (const name of ['code', 'error', 'error_description', 'error_uri']) to.searchParams.delete(name);
+  if (pageState !== undefined) to.searchParams.set('state', pageState);
   for (const [name, value] of Object.entries(answer)) to.searchParams.set(name, value);
   return redirect(to.href);
 }

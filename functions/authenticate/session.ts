@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { JWK } from 'jose';
 import { signAccessToken, type AccessTokenSettings } from '../../lib/auth/access-token.ts';
 import { isInReach, type GitHubSettings } from '../../lib/auth/github.ts';
+import { isFrontend } from '../../lib/auth/login.ts';
 import { requirePeople } from '../../lib/auth/look-up.ts';
 import { rolePermissions } from '../../lib/auth/permissions.ts';
 import { inTime, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
@@ -122,7 +123,7 @@ export function requireOwnFrontend(
   { frontendOrigins }: Pick<SessionParts, 'frontendOrigins'>,
   { headers }: Request,
 ): void {
-  if (headers.origin === undefined || frontendOrigins.includes(headers.origin)) return;
+  if (headers.origin === undefined || isFrontend(headers.origin, frontendOrigins)) return;
   throw problem.forbidden('This page may not use sessions of this site.');
 }
 

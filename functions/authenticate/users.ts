@@ -5,9 +5,10 @@ import { roles } from '../../lib/auth/permissions.ts';
 import type { Principal } from '../../lib/auth/principal.ts';
 import { doneBy, inTime, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
 import { requirePeople } from '../../lib/auth/look-up.ts';
-import { putUserRow, updateUser, userRowId, type User } from '../../lib/auth/user-store.ts';
+import { updateUser } from '../../lib/auth/update-user.ts';
+import { putUserRow, userRowId, type User } from '../../lib/auth/user-store.ts';
 import { boundedInteger } from '../../lib/http/page.ts';
-import { problem } from '../../lib/http/problem.ts';
+import { problem, type ProblemError } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
 
 export const userId = z.string().check(z.regex(/^\d{1,15}$/, 'must be a user id: a whole number'));
@@ -34,7 +35,7 @@ export function shownUser({ principal, stamp: _, last_login_at, ...user }: User)
   return { id: principal, ...user, last_login_at: last_login_at === '' ? null : last_login_at };
 }
 
-/** @throws ProblemError 404; 409 for what would lock oneself out */
+/** @throws ProblemError 404; 409 for a change after which no admin would remain; 401, 403 if the asker’s rights were taken meanwhile */
 export async function changeUser(
   parts: UserParts,
   request: Request,
@@ -46,7 +47,7 @@ export async function changeUser(
     throw problem.conflict('You cannot take your own rights: another admin can.');
   }
   const { redis, keys } = parts;
-  const after = await inTime(
+  const updated = await inTime(
     updateUser(
       redis,
       keys,
@@ -59,8 +60,11 @@ export async function changeUser(
           ...(active !== undefined && { active }),
           stamp: Math.max(request.receivedAt * 1000, before.stamp + 1),
         },
+      admin.id,
     ),
   );
+  if ('refused' in updated) throw await refusalOf(parts, updated.refused);
+  const after = updated.user;
   if (!after) {
     await requirePeople(redis, keys);
     throw problem.notFound(`Nobody with id ${principal} has logged in.`);
@@ -80,4 +84,22 @@ export async function changeUser(
     build: (builder) => putUserRow(builder, after),
   });
   return after;
+}
+
+async function refusalOf(
+  { redis, keys }: UserParts,
+  refused: 'last_admin' | 'asker_barred' | 'asker_forbidden',
+): Promise<ProblemError> {
+  switch (refused) {
+    case 'asker_barred':
+      return problem.unauthorized('You have been barred meanwhile: nothing was changed.');
+    case 'asker_forbidden':
+      return problem.forbidden('You may not manage users any more: nothing was changed.');
+    case 'last_admin':
+      // a Redis that has forgotten people may not know the others
+      await requirePeople(redis, keys);
+      return problem.conflict(
+        'This is the last active admin, who must remain: nothing was changed. Make somebody else an admin first.',
+      );
+  }
 }

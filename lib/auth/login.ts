@@ -16,6 +16,8 @@ const pending = z.object({
   returnTo: z.string(),
   /** of the frontend */
   challenge: z.string(),
+  /** `state` of the frontend */
+  pageState: z.optional(z.string()),
 });
 
 export type PendingLogin = z.infer<typeof pending>;
@@ -79,5 +81,10 @@ export function challengeOf(verifier: string): string {
 export function isAllowedReturn(url: string, origins: readonly string[]): boolean {
   if (!URL.canParse(url)) return false;
   const { origin, username, password, hash } = new URL(url);
-  return origins.includes(origin) && username === '' && password === '' && hash === '';
+  return isFrontend(origin, origins) && username === '' && password === '' && hash === '';
+}
+
+/** @param origins each as `https://page.example`, or with any port: `http://localhost:*` */
+export function isFrontend(origin: string, origins: readonly string[]): boolean {
+  return origins.includes(origin) || origins.includes(`${origin.replace(/:\d+$/, '')}:*`);
 }

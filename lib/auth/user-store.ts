@@ -46,73 +46,42 @@ export function putUserRow(builder: TransactionBuilder, user: User): void {
   });
 }
 
-const putScript = script(`
-local users = KEYS[#KEYS]
-local put = 0
-for i, a in ipairs(cjson.decode(ARGV[1])) do
-  local user = KEYS[i]
-  local stamp = tonumber(redis.call('HGET', user, 'stamp') or 0)
-  local may = stamp <= a.stamp
-  if a.replaces then may = stamp == a.replaces end
-  if may then
-    redis.call('HSET', user, 'principal', a.principal, 'login', a.login, 'name', a.name, 'role', a.role,
-      'role_from', a.role_from, 'active', a.active and '1' or '0', 'permissions', a.permissions,
-      'stamp', string.format('%.0f', a.stamp), 'last_login_at', a.last_login_at, 'created_at', a.created_at)
-    redis.call('SADD', users, a.principal)
-    put = put + 1
-  end
+/** `write_user(user, users, a)`, of the hash of a user and the set of all. */
+export const writeUserLua = `
+local function write_user(user, users, a)
+  redis.call('HSET', user, 'principal', a.principal, 'login', a.login, 'name', a.name, 'role', a.role,
+    'role_from', a.role_from, 'active', a.active and '1' or '0', 'permissions', a.permissions,
+    'stamp', string.format('%.0f', a.stamp), 'last_login_at', a.last_login_at, 'created_at', a.created_at)
+  redis.call('SADD', users, a.principal)
 end
-return put
+`;
+
+const putScript = script(`
+${writeUserLua}
+for i, a in ipairs(cjson.decode(ARGV[1])) do
+  local stamp = tonumber(redis.call('HGET', KEYS[i], 'stamp') or 0)
+  if stamp <= a.stamp then write_user(KEYS[i], KEYS[#KEYS], a) end
+end
+return 1
 `);
 
 const atOnce = 100;
 
-/** @param replaces the stamp that it must have now; otherwise only what is newer stays @returns how many were put */
-async function put(
-  redis: Redis,
-  keys: Keys,
-  users: readonly (User & { readonly replaces?: number })[],
-): Promise<number> {
-  let count = 0;
-  for (let from = 0; from < users.length; from += atOnce) {
-    const chunk = users.slice(from, from + atOnce);
-    const hashes = chunk.map((user) => ({ ...user, permissions: rolePermissions[user.role].join(' ') }));
-    const answer = await putScript(
-      redis,
-      [...chunk.map(({ principal }) => keys.user(principal)), keys.users],
-      [JSON.stringify(hashes)],
-    );
-    count += z.int().parse(answer);
-  }
-  return count;
-}
-
 /** As main has them, or a transaction on its way there: what is newer here stays. */
 export async function putUsers(redis: Redis, keys: Keys, users: readonly User[]): Promise<void> {
-  await put(redis, keys, users);
+  for (let from = 0; from < users.length; from += atOnce) {
+    const chunk = users.slice(from, from + atOnce);
+    await putScript(
+      redis,
+      [...chunk.map(({ principal }) => keys.user(principal)), keys.users],
+      [JSON.stringify(chunk.map(withPermissions))],
+    );
+  }
 }
 
-const mostTries = 5;
-
-/**
- * Changes one, with effect on the next request of every session and token of theirs; what somebody else changes meanwhile is
- * not overwritten.
- * @param change of what is there now; undefined leaves it as it is
- * @throws Error if others change it all the time
- */
-export async function updateUser(
-  redis: Redis,
-  keys: Keys,
-  principal: string,
-  change: (before: User | undefined) => User | undefined,
-): Promise<User | undefined> {
-  for (let tries = 0; tries < mostTries; tries += 1) {
-    const before = await readUser(redis, keys, principal);
-    const after = change(before);
-    if (after === undefined) return before;
-    if ((await put(redis, keys, [{ ...after, replaces: before?.stamp ?? 0 }])) === 1) return after;
-  }
-  throw new Error(`the user ${principal} changes all the time`);
+/** A user as a script writes it. */
+export function withPermissions(user: User) {
+  return { ...user, permissions: rolePermissions[user.role].join(' ') };
 }
 
 const stored = z.object({ ...userFields, active: z.enum(['0', '1']), stamp: z.string() });
@@ -134,6 +103,16 @@ export async function listUsers(
   const next = page.at(-1);
   const users = await readUsers(redis, keys, page);
   return { users, ...(later.length > limit && next !== undefined && { next }) };
+}
+
+/** Everybody who may manage users now. */
+export async function listActiveAdmins(redis: Redis, keys: Keys): Promise<readonly User[]> {
+  const { users } = await listUsers(redis, keys, Infinity);
+  return users.filter(isActiveAdmin);
+}
+
+export function isActiveAdmin(user: User | undefined): boolean {
+  return user?.active === true && user.role === 'admin';
 }
 
 async function readUsers(redis: Redis, keys: Keys, principals: readonly string[]): Promise<User[]> {

@@ -109,6 +109,31 @@ describe('a login', () => {
     }
   });
 
+  it('goes back to a page on any port of this machine', async () => {
+    for (const to of ['http://localhost:5173/', 'http://127.0.0.1:61234/x?y=z', 'http://localhost/']) {
+      const query = new URLSearchParams({ return_to: to, code_challenge: 'a'.repeat(43) });
+      expect((await stack.api(`/github/login?${query.toString()}`, { token: null })).status, to).toBe(302);
+    }
+  });
+
+  it('gives the page its own state back, and no error of an earlier login', async () => {
+    const query = new URLSearchParams({
+      return_to: `${page}?error=access_denied&error_description=x&code=old&tab=2`,
+      code_challenge: 'a'.repeat(43),
+      code_challenge_method: 'S256',
+      state: 'of the page',
+      login: 'vera-viewer',
+    });
+    const away = await stack.api(`/github/login?${query.toString()}`, { token: null });
+    const github = await fetch(String(away.headers.get('location')), { redirect: 'manual' });
+    const { landed } = await comeBack(stack, new URL(String(github.headers.get('location'))), cookieOf(away));
+    expect([...(landed?.searchParams.keys() ?? [])].sort()).toEqual(['code', 'state', 'tab']);
+    expect(landed?.searchParams.get('state')).toBe('of the page');
+    expect(landed?.searchParams.get('code')).toMatch(/^[\w-]{43}$/);
+    query.set('code_challenge_method', 'plain');
+    expect((await stack.api(`/github/login?${query.toString()}`, { token: null })).status).toBe(400);
+  });
+
   it('takes each state and each code once, and a code only with its verifier', async () => {
     const { back, browser, landed } = await visitGitHub(stack, 'vera-viewer');
     expect((await comeBack(stack, back, browser)).reply.status).toBe(400);

@@ -1,6 +1,8 @@
 /** What people may do: given and taken by admins, whatever Redis forgets, and on record. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hashToken } from '../../lib/auth/api-token.ts';
+import { breakGlass } from '../../lib/auth/break-glass.ts';
+import { listActiveAdmins } from '../../lib/auth/user-store.ts';
 import { rolePermissions } from '../../lib/auth/permissions.ts';
 import { readTransactionsMessage } from '../../lib/queue/messages.ts';
 import { applyByHand, settleByHand } from '../support/by-hand.ts';
@@ -166,6 +168,76 @@ describe('an admin', () => {
     await stack.redisClient.del(stack.keys.user('3003'));
     await stack.runSchedule('sweep');
     expect((await startUnitAs(cy.accessToken)).status).toBe(403);
+  });
+});
+
+describe('an active admin remains', () => {
+  const byHand = (id: string, body: object, token = stack.description.tokens.admin) =>
+    stack.api(`/api/users/${id}`, { method: 'PUT', token, body });
+  const activeAdmins = async () =>
+    (await listActiveAdmins(stack.redisClient, stack.keys)).map(({ principal }) => principal);
+
+  it('when two bar each other', async () => {
+    for (const [login, id] of [
+      ['ann', 5001],
+      ['abe', 5002],
+    ] as const)
+      addMember(stack, login, id, ['admins']);
+    const [ann, abe] = [await logIn(stack, 'ann'), await logIn(stack, 'abe')];
+    for (const id of await activeAdmins()) {
+      if (id !== '5001' && id !== '5002') await byHand(id, { active: false });
+    }
+    const both = await Promise.all([
+      byHand('5001', { active: false }, abe.accessToken),
+      byHand('5002', { active: false }, ann.accessToken),
+    ]);
+    const [refused] = both.filter(({ status }) => status !== 200);
+    expect([...both.map(({ status }) => status)].sort()[0]).toBe(200);
+    expect([401, 409]).toContain(refused?.status);
+    expect(await activeAdmins()).toHaveLength(1);
+    const [last = ''] = await activeAdmins();
+    for (const body of [{ active: false }, { role: 'observer' }]) {
+      expect(await byHand(last, body)).toMatchObject({
+        status: 409,
+        body: { detail: expect.stringContaining('last active admin') as string },
+      });
+    }
+    // a Redis that has forgotten people may not know the others
+    await stack.redisClient.del(stack.keys.peopleLoaded);
+    expect((await byHand(last, { active: false })).status).toBe(503);
+    await stack.redisClient.set(stack.keys.peopleLoaded, '1');
+  });
+
+  it('when their teams at GitHub are no admins any more', async () => {
+    const [last = ''] = await activeAdmins();
+    const login = last === '5001' ? 'ann' : 'abe';
+    addMember(stack, login, Number(last), ['observers']);
+    expect((await logIn(stack, login)).body).toMatchObject({ user: { role: 'admin' } });
+    const { body } = await stack.api(`/api/audit?subject=${last}`, { token: stack.description.tokens.admin });
+    expect(body).toMatchObject({ 0: { action: 'user.changed', detail: { kept: 'the last active admin' } } });
+  });
+
+  it('and the command that breaks the glass makes another, on record', async () => {
+    await settleByHand(stack);
+    expect(await breakGlass(stack.main, { login: 'nobody', reason: 'none', operator: 'x' })).toEqual({
+      candidates: [],
+    });
+    const made = await breakGlass(stack.main, {
+      login: 'Ada-Admin',
+      reason: 'locked out',
+      operator: 'ops@host',
+    });
+    expect(made).toMatchObject({ admin: { principal: '1001', role: 'admin', active: true } });
+    await eventually(async () => {
+      await stack.runSchedule('sweep');
+      expect(await activeAdmins()).toContain('1001');
+    });
+    const { accessToken } = await logIn(stack, 'ada-admin');
+    const [kept = ''] = (await activeAdmins()).filter((id) => id !== '1001');
+    expect((await byHand(kept, { active: false }, accessToken)).status).toBe(200);
+    const { body } = await stack.api('/api/audit?principal=break-glass', { token: accessToken });
+    expect(body).toMatchObject([{ subject: '1001', detail: { reason: 'locked out', operator: 'ops@host' } }]);
+    await byHand('1001', { role: null }, stack.description.tokens.admin);
   });
 });
 

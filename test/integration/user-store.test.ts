@@ -1,6 +1,7 @@
 /** Users in Redis, changed by several at once. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { readUser, updateUser, type User } from '../../lib/auth/user-store.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { updateUser } from '../../lib/auth/update-user.ts';
+import { listActiveAdmins, putUsers, readUser, type User } from '../../lib/auth/user-store.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
 
@@ -43,7 +44,70 @@ it('what two change at the same time is both changed', async () => {
 });
 
 it('who is to stay as they are is left alone, and nobody is made up', async () => {
-  expect(await updateUser(redis.client, keys, '7', () => undefined)).toMatchObject({ active: false });
-  expect(await updateUser(redis.client, keys, '8', (before) => before)).toBeUndefined();
+  expect(await updateUser(redis.client, keys, '7', () => undefined)).toMatchObject({
+    user: { active: false },
+  });
+  expect(await updateUser(redis.client, keys, '8', (before) => before)).toEqual({ user: undefined });
   expect(await readUser(redis.client, keys, '8')).toBeUndefined();
+});
+
+describe('an active admin remains', () => {
+  const admins = keysOf('admins');
+  const admin = (principal: string): User => ({ ...someone, principal, role: 'admin' });
+  const put = async (...users: User[]) => {
+    await redis.client.del(admins.users, ...['1', '2', '3'].map(admins.user));
+    await putUsers(redis.client, admins, users);
+  };
+  const change = (principal: string, values: Partial<User>, asker?: string) =>
+    updateUser(
+      redis.client,
+      admins,
+      principal,
+      (before) => before && { ...before, ...values, stamp: before.stamp + 1 },
+      asker,
+    );
+  const remaining = async () =>
+    (await listActiveAdmins(redis.client, admins)).map(({ principal }) => principal);
+
+  it('when two bar each other', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      await put(admin('1'), admin('2'));
+      const both = await Promise.all([
+        change('1', { active: false }, '2'),
+        change('2', { active: false }, '1'),
+      ]);
+      expect(both.filter((each) => 'refused' in each)).toEqual([{ refused: 'last_admin' }]);
+      expect(await remaining()).toHaveLength(1);
+    }
+  });
+
+  it('when all of three take each other’s role, and lose their own on the way', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      await put(admin('1'), admin('2'), admin('3'));
+      await Promise.all([
+        change('2', { role: 'viewer' }, '1'),
+        change('3', { active: false }, '2'),
+        change('1', { role: 'observer' }, '3'),
+        // at a login
+        change('1', { role: 'viewer' }),
+        change('2', { role: 'viewer' }),
+        change('3', { role: 'viewer' }),
+      ]);
+      expect((await remaining()).length).toBeGreaterThan(0);
+    }
+  });
+
+  it('while one who is barred already, or no admin, may be changed', async () => {
+    await put(admin('1'), { ...admin('2'), active: false }, { ...admin('3'), role: 'viewer' });
+    expect(await change('2', { role: 'viewer' }, '1')).toMatchObject({ user: { role: 'viewer' } });
+    expect(await change('3', { active: false }, '1')).toMatchObject({ user: { active: false } });
+    expect(await change('1', { name: 'Another' })).toMatchObject({ user: { name: 'Another' } });
+    expect(await change('1', { role: 'viewer' })).toEqual({ refused: 'last_admin' });
+  });
+
+  it('and nobody changes others whose own rights were taken meanwhile', async () => {
+    await put(admin('1'), { ...admin('2'), active: false }, { ...admin('3'), role: 'observer' });
+    expect(await change('3', { role: 'viewer' }, '2')).toEqual({ refused: 'asker_barred' });
+    expect(await change('2', { role: 'viewer' }, '3')).toEqual({ refused: 'asker_forbidden' });
+  });
 });

@@ -1,0 +1,54 @@
+/** `npm run break-glass -- LOGIN [--id N] [--reason TEXT] [--main URL]`: makes an admin at main, when there is none any more. */
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { parseArgs } from 'node:util';
+import { breakGlass } from '../lib/auth/break-glass.ts';
+import { connectPostgres } from '../lib/postgres/connect.ts';
+
+const usage =
+  'Usage: npm run break-glass -- LOGIN [--id N] [--reason TEXT] [--main URL]\n' +
+  'The database is --main, MAIN_DATABASE_URL, or that of the local stack.';
+const { positionals, values: options } = parseArgs({
+  allowPositionals: true,
+  options: { id: { type: 'string' }, reason: { type: 'string' }, main: { type: 'string' } },
+});
+const [login, ...rest] = positionals;
+if (login === undefined || rest.length > 0) fail(usage);
+
+const main = connectPostgres({ url: await mainUrl(), applicationName: 'break-glass' });
+try {
+  const result = await breakGlass(main, {
+    login,
+    id: options.id,
+    reason: options.reason ?? 'break-glass',
+    operator: `${process.env.USER ?? String(process.getuid?.())}@${hostname()}`,
+  });
+  if ('admin' in result) {
+    const { login: name, principal } = result.admin;
+    console.log(
+      `${name} (${principal}) is an active admin at main, and it is on record. It takes effect at the site within a minute of ` +
+        'its replication. Sessions that were ended stay ended: log in again.',
+    );
+  } else if (result.candidates.length === 0) {
+    fail(`Nobody with the login ${login} has ever logged in. Let them log in once, and run it again.`);
+  } else {
+    const list = result.candidates.map((each) => `--id ${each.principal} (${each.login}, ${each.role})`);
+    fail(`It is not clear who is meant: ${list.join(', ')}.`);
+  }
+} catch (error) {
+  fail(`Nothing was changed: ${error instanceof Error ? error.message : String(error)}`);
+} finally {
+  await main.end();
+}
+
+async function mainUrl(): Promise<string> {
+  const given = options.main ?? process.env.MAIN_DATABASE_URL;
+  if (given !== undefined) return given;
+  const stack = await readFile('.local/stack.json', 'utf8').catch(() => fail(usage));
+  return (JSON.parse(stack) as { main: string }).main;
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}

@@ -1,0 +1,94 @@
+/** Changes of one user in Redis. Whatever several do at once, an active admin remains: somebody must be able to give rights back. */
+import * as z from 'zod/mini';
+import type { Redis } from '../redis/client.ts';
+import type { Keys } from '../redis/keys.ts';
+import { script } from '../redis/script.ts';
+import {
+  isActiveAdmin,
+  listActiveAdmins,
+  readUser,
+  withPermissions,
+  writeUserLua,
+  type User,
+} from './user-store.ts';
+
+const updateScript = script(`
+local user, users, asker = KEYS[1], KEYS[2], KEYS[3]
+local a = cjson.decode(ARGV[1])
+${writeUserLua}
+if tonumber(redis.call('HGET', user, 'stamp') or 0) ~= a.replaces then return 'changed_meanwhile' end
+if a.takes_admin then
+  local remains = false
+  for i = 4, #KEYS do
+    local other = redis.call('HMGET', KEYS[i], 'active', 'role')
+    remains = remains or (other[1] == '1' and other[2] == 'admin')
+  end
+  if not remains then return 'last_admin' end
+end
+if a.is_asked then
+  local by = redis.call('HMGET', asker, 'active', 'permissions')
+  if by[1] == '0' then return 'asker_barred' end
+  if by[2] and not string.find(' ' .. by[2] .. ' ', ' manage:users ', 1, true) then return 'asker_forbidden' end
+end
+write_user(user, users, a.user)
+return 'updated'
+`);
+
+const verdict = z.enum(['updated', 'changed_meanwhile', 'last_admin', 'asker_barred', 'asker_forbidden']);
+
+export type UserUpdate =
+  | { readonly user: User | undefined }
+  | { readonly refused: 'last_admin' | 'asker_barred' | 'asker_forbidden' };
+
+const mostTries = 5;
+
+/**
+ * Changes one, with effect on the next request of every session and token of theirs. A change that somebody else makes
+ * meanwhile is not overwritten.
+ * @param change of what is there now; undefined leaves it as it is
+ * @param asker user id of the admin who asks for it, who must still be one
+ * @returns the user as they are now, or why nothing was changed
+ * @throws Error if others change it all the time
+ */
+export async function updateUser(
+  redis: Redis,
+  keys: Keys,
+  principal: string,
+  change: (before: User | undefined) => User | undefined,
+  asker?: string,
+): Promise<UserUpdate> {
+  for (let tries = 0; tries < mostTries; tries += 1) {
+    const before = await readUser(redis, keys, principal);
+    const after = change(before);
+    if (after === undefined) return { user: before };
+    const takesAdmin = isActiveAdmin(before) && !isActiveAdmin(after);
+    const admins = takesAdmin ? await listActiveAdmins(redis, keys) : [];
+    const others = admins.filter((admin) => admin.principal !== principal).slice(0, mostLookedAt);
+    const answer = await updateScript(
+      redis,
+      [
+        keys.user(principal),
+        keys.users,
+        keys.user(asker ?? principal),
+        ...others.map((admin) => keys.user(admin.principal)),
+      ],
+      [
+        JSON.stringify({
+          user: withPermissions(after),
+          replaces: before?.stamp ?? 0,
+          takes_admin: takesAdmin,
+          is_asked: asker !== undefined,
+        }),
+      ],
+    );
+    const judged = verdict.parse(answer);
+    if (judged === 'updated') return { user: after };
+    // who was an admin a moment ago may not be one any more, and somebody else may have become one
+    const isToRepeat = judged === 'changed_meanwhile' || (judged === 'last_admin' && others.length > 0);
+    if (!isToRepeat) return { refused: judged };
+  }
+  throw new Error(`the user ${principal} changes all the time`);
+}
+
+/** One that remains is enough. */
+const mostLookedAt = 20;

@@ -41,6 +41,9 @@ export interface LiveSettings {
   readonly connect?: (url: string) => WebSocket;
 }
 
+/** Pings without an answer, after which the server counts as gone. */
+const pingsAtMost = 2;
+
 /** What can be asked again as soon as there is room or time. */
 const passingErrors = new Set(['unavailable', 'too_many_messages']);
 
@@ -55,7 +58,8 @@ export class LiveClient {
   #isClosed = false;
   #isConnecting = false;
   #failures = 0;
-  #answeredAt = 0;
+  /** pings since anything has come */
+  #unanswered = 0;
   #pings: ReturnType<typeof setInterval> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -143,13 +147,14 @@ export class LiveClient {
     if (this.#socket !== socket) return;
     this.#settings.onConnected?.(true);
     this.#left.clear();
-    this.#answeredAt = Date.now();
+    this.#unanswered = 0;
     for (const subscription of this.#subscriptions.values()) this.#ask(subscription);
     const { pingMilliseconds } = this.#settings;
     clearInterval(this.#pings);
     this.#pings = setInterval(() => {
-      // a connection can die without a word
-      if (Date.now() - this.#answeredAt > 2.5 * pingMilliseconds) return this.#lost(socket);
+      // A connection can die without a word. Pings are counted, not time: after a suspension what has come meanwhile is read first.
+      if (this.#unanswered >= pingsAtMost) return this.#lost(socket);
+      this.#unanswered += 1;
       socket.send('{"type":"ping"}');
       this.#askAgain();
     }, pingMilliseconds);
@@ -200,7 +205,7 @@ export class LiveClient {
   }
 
   #received(text: string, socket: WebSocket): void {
-    this.#answeredAt = Date.now();
+    this.#unanswered = 0;
     this.#failures = 0;
     const message = JSON.parse(text) as ServerMessage;
     const subscription = this.#subscriptions.get(message.channel ?? '');

@@ -1,5 +1,6 @@
 /** Every mutation, by the part that it changes. */
 import type { Mutation } from './mutation.ts';
+import { liveMutations } from './catalogue/live.ts';
 import { valueMutations } from './catalogue/values.ts';
 
-export const catalogue: readonly Mutation[] = [...valueMutations];
+export const catalogue: readonly Mutation[] = [...liveMutations, ...valueMutations];

@@ -1,0 +1,288 @@
+/** What a broadcaster sends of changes that others make, of what it cannot see, and what may not hold it up. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { BroadcasterWorld, type Sent } from '../support/broadcaster-world.ts';
+import { startTestMain, type TestMain } from '../support/test-main.ts';
+import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+
+let main: TestMain;
+let redis: TestRedis;
+let world: BroadcasterWorld;
+const units = 'executed_obs_units';
+const ofUnit = (id: number) => `${units}?obs_unit_id=${id}`;
+
+beforeAll(async () => {
+  [main, redis] = await Promise.all([startTestMain(), startTestRedis()]);
+});
+afterAll(() => Promise.all([main.stop(), redis.stop()]));
+beforeEach(async () => {
+  world = new BroadcasterWorld(main, redis);
+  await world.begin();
+});
+
+/** Rows at main, by somebody else. @returns their ids */
+async function insert(obsUnitId: number, count = 1, status = 'running'): Promise<string[]> {
+  const ids = Array.from({ length: count }, () => randomUUID());
+  await main.pool.query(
+    `insert into executed_obs_unit (id, obs_unit_id, status, start_time)
+      select id, $2, $3, now() from unnest($1::uuid[]) id`,
+    [ids, obsUnitId, status],
+  );
+  return ids;
+}
+const updates = (id: string) => world.of(id).filter(({ type }) => type === 'update');
+const snapshots = (id: string) => world.of(id).filter(({ type }) => type === 'snapshot');
+const last = (id: string): Sent | undefined => world.of(id).at(-1);
+
+/** Connections, each with its channel and its snapshot. */
+async function watch(channels: Readonly<Record<string, string>>): Promise<void> {
+  for (const [id, channel] of Object.entries(channels)) await world.connect(id, [channel]);
+  await world.until(() => {
+    for (const id of Object.keys(channels)) expect(snapshots(id)).toHaveLength(1);
+  });
+}
+
+describe('a record that leaves', () => {
+  it('is taken out of the channel of its planned unit, and shown in that of the new one', async () => {
+    const [moved = ''] = await insert(50);
+    await watch({ all: units, old: ofUnit(50), new: ofUnit(51), other: ofUnit(52) });
+    await main.pool.query('update executed_obs_unit set obs_unit_id = 51 where id = $1', [moved]);
+    const shown = { change: 'changed', record: moved, data: { id: moved, obs_unit_id: 51 } };
+    await world.until(() => {
+      expect(updates('old')).toMatchObject([{ change: 'left', record: moved, data: null }]);
+      expect(updates('new')).toMatchObject([shown]);
+      expect(updates('all')).toMatchObject([shown]);
+    });
+    expect(updates('other')).toEqual([]);
+  });
+
+  it('is shown where it belongs now, also when its site still knows the old planned unit', async () => {
+    const [moved = ''] = await insert(53);
+    await main.pool.query('update executed_obs_unit set obs_unit_id = 54 where id = $1', [moved]);
+    await watch({ old: ofUnit(53), new: ofUnit(54) });
+    const feed = world.keys.feed(units);
+    await redis.client.xadd(feed, '*', { change: 'replicated', record: moved, obs_unit_id: '53' });
+    await world.until(() => {
+      expect(updates('new')).toMatchObject([{ change: 'replicated', data: { id: moved } }]);
+      expect(updates('old')).toMatchObject([{ change: 'left', record: moved, data: null }]);
+    });
+  });
+
+  it('is gone from its own channel alone when it is deleted', async () => {
+    const [deleted = ''] = await insert(55);
+    await watch({ all: units, its: ofUnit(55), other: ofUnit(56) });
+    await main.pool.query('delete from executed_obs_unit where id = $1', [deleted]);
+    await world.until(() => {
+      expect(updates('all')).toMatchObject([{ change: 'changed', record: deleted, data: null }]);
+      expect(updates('its')).toMatchObject([{ change: 'left', record: deleted, data: null }]);
+    });
+    expect(updates('other')).toEqual([]);
+  });
+
+  it('with all others brings a fresh snapshot that says that it has a gap', async () => {
+    await insert(57);
+    await watch({ all: units, its: ofUnit(57), transfer: 'transfer.overview' });
+    const [{ epoch = '', position = '' } = {}] = snapshots('its');
+    await main.pool.query('truncate executed_obs_unit cascade');
+    await world.until(() => {
+      for (const id of ['all', 'its'])
+        expect(last(id)).toMatchObject({ type: 'snapshot', gap: true, data: [] });
+    });
+    // and for a client that comes back from before
+    await world.connect('back', [ofUnit(57)], { epoch, position });
+    await world.until(() => expect(last('back')).toMatchObject({ type: 'snapshot', gap: true, data: [] }));
+    expect(updates('all')).toEqual([]);
+  });
+});
+
+describe('an open transaction at main', () => {
+  it('keeps back nothing that others change', async () => {
+    await watch({ all: units });
+    const slow = await main.pool.connect();
+    await slow.query('begin');
+    await slow.query("update data_transfer set status = 'failed' where id = 1");
+    try {
+      const [id] = await insert(58);
+      await world.until(() => expect(updates('all')).toMatchObject([{ record: id }]));
+    } finally {
+      await slow.query('rollback');
+      slow.release();
+    }
+  });
+});
+
+describe('long work', () => {
+  it('of a bulk change by others lets what the site accepts through, a slice later at most', async () => {
+    await watch({ all: units });
+    await insert(59, 3000);
+    await world.until(() => expect(updates('all').length).toBeGreaterThan(0));
+    const before = updates('all').length;
+    const id = await world.buffer(60);
+    await world.until(() => expect(updates('all').some(({ record }) => record === id)).toBe(true));
+    const index = updates('all').findIndex(({ record }) => record === id);
+    expect(index - before).toBeLessThanOrEqual(400);
+    await world.until(() => expect(updates('all')).toHaveLength(3001));
+    expect(new Set(updates('all').map(({ record }) => record)).size).toBe(3001);
+  });
+
+  it('of a state delays no message of another channel, and no snapshot', async () => {
+    await watch({ all: units, transfer: 'transfer.overview' });
+    world.standby.hanging.add('transfer-overview');
+    await main.pool.query("update data_transfer set status = 'completed' where id = 2");
+    await world.round();
+    const id = await world.buffer(61);
+    await world.connect('late', [ofUnit(61)]);
+    await world.until(() => {
+      expect(last('all')).toMatchObject({ record: id });
+      expect(snapshots('late')).toMatchObject([{ data: [{ id }] }]);
+    });
+    expect(updates('transfer')).toEqual([]);
+    world.standby.letGo();
+    await world.until(() => expect(updates('transfer')).toHaveLength(1));
+  });
+
+  it('of a snapshot delays no message, and the snapshot is followed by what came meanwhile', async () => {
+    await watch({ all: units });
+    world.standby.hanging.add('list-unit-limit');
+    await world.connect('late', [ofUnit(62)]);
+    await world.round();
+    const id = await world.buffer(62);
+    await world.until(() => expect(last('all')).toMatchObject({ record: id }));
+    expect(world.of('late')).toEqual([]);
+    world.standby.letGo();
+    await world.until(() => expect(world.of('late').map(({ type }) => type)).toContain('update'));
+    expect(world.of('late').map(({ type }) => type)).toEqual(['snapshot', 'update']);
+  });
+});
+
+describe('with no replica', () => {
+  const [known, finished, isNew] = [randomUUID(), randomUUID(), randomUUID()];
+
+  it('nothing is told as absent or as still running; it is told once a replica answers', async () => {
+    await watch({ all: units });
+    const [{ epoch = '', position = '' } = {}] = snapshots('all');
+    // the site remembers the start of a record long after all of it was cleaned
+    const base = JSON.stringify({
+      id: finished,
+      obs_unit_id: 63,
+      status: 'running',
+      start_time: '2026-11-25T05:00:00.000000Z',
+    });
+    await redis.client.hset(world.keys.record(finished), { base });
+    await main.pool.query(
+      `insert into executed_obs_unit (id, obs_unit_id, status, start_time, end_time)
+        values ($1, 63, 'running', now(), null), ($2, 63, 'completed', now(), now())`,
+      [known, finished],
+    );
+    await world.until(() => expect(updates('all')).toHaveLength(2));
+    world.of('all').splice(0);
+
+    world.standby.isAway = true;
+    await world.buffer(63, isNew);
+    const feed = world.keys.feed(units);
+    for (const record of [known, finished])
+      await redis.client.xadd(feed, '*', { change: 'replicated', record });
+    await world.connect('back', [units], { epoch, position });
+    await world.until(() => {
+      for (const id of ['all', 'back'])
+        expect(updates(id)).toMatchObject([{ record: isNew, change: 'buffered' }]);
+    });
+    // the next one knows of it too
+    await world.begin();
+    await world.round();
+    world.standby.isAway = false;
+    world.ahead += 2000;
+    await world.until(() => {
+      for (const id of ['all', 'back']) {
+        const told = updates(id).map(({ record, data }) => [
+          record,
+          (data as { status: string } | null)?.status,
+        ]);
+        expect(told).toContainEqual([known, 'running']);
+        expect(told).toContainEqual([finished, 'completed']);
+        expect(told).not.toContainEqual([finished, 'running']);
+        expect(told.map(([, status]) => status)).not.toContain(undefined);
+      }
+    });
+    const positions = updates('all').map((each) => each.position);
+    expect(new Set(positions).size).toBe(positions.length);
+  });
+
+  it('a snapshot says what it could not see, and comes again', async () => {
+    const [there = ''] = await insert(64);
+    const buffered = await world.buffer(64);
+    world.standby.isAway = true;
+    await world.connect('late', [ofUnit(64)]);
+    await world.until(() =>
+      expect(snapshots('late')).toMatchObject([{ unseen: 'replica', data: [{ id: buffered }] }]),
+    );
+    world.standby.isAway = false;
+    world.ahead += 2000;
+    await world.until(() => expect(snapshots('late')).toHaveLength(2));
+    const again = last('late');
+    expect(again).toMatchObject({ gap: true });
+    expect(again?.unseen).toBeUndefined();
+    expect((again?.data as { id: string }[]).map(({ id }) => id).sort()).toEqual([there, buffered].sort());
+  });
+
+  it('states wait, and nothing else waits for them', async () => {
+    world.standby.isAway = true;
+    await world.connect('transfer', ['transfer.overview']);
+    await world.round();
+    const id = await world.buffer(65);
+    await world.connect('units', [ofUnit(65)]);
+    await world.until(() => expect(snapshots('units')).toMatchObject([{ data: [{ id }] }]));
+    expect(world.of('transfer')).toEqual([]);
+  });
+});
+
+describe('a state channel', () => {
+  it('that goes on where a dead broadcaster was is sent what changes then', async () => {
+    await watch({ first: 'transfer.overview' });
+    const [{ epoch = '', position = '' } = {}] = snapshots('first');
+    await world.begin();
+    await world.connect('back', ['transfer.overview'], { epoch, position });
+    await world.until(() => expect(world.of('back')).toMatchObject([{ type: 'resumed' }]));
+    await main.pool.query("update data_transfer set status = 'failed' where id = 3");
+    await world.until(() => expect(updates('back')).toHaveLength(1));
+    expect(updates('back')[0]?.position).not.toBe(position);
+  });
+});
+
+describe('requests', () => {
+  it('are named by all that answers them, and an older one changes nothing', async () => {
+    await world.connect('c', []);
+    await world.subscribe('c', units, undefined, 7);
+    await world.until(() => expect(snapshots('c')).toMatchObject([{ request: 7 }]));
+    await world.subscribe('c', units, undefined, 9);
+    await world.subscribe('c', units, undefined, 8);
+    await world.unsubscribe('c', units, 7);
+    await world.until(() => expect(snapshots('c').map(({ request }) => request)).toEqual([7, 9]));
+    const id = await world.buffer(66);
+    await world.until(() => expect(updates('c')).toMatchObject([{ request: 9, record: id }]));
+    await world.unsubscribe('c', units, 9);
+    await world.until(() => expect(world.broadcaster.watchers).toBe(0));
+  });
+});
+
+describe('a broadcaster', () => {
+  it('has nobody to watch for when open connections are subscribed to nothing', async () => {
+    await world.connect('idle', []);
+    await world.round();
+    expect(world.broadcaster.watchers).toBe(0);
+  });
+
+  it('finds out that a connection has ended of which nobody has told it', async () => {
+    await watch({ lost: units });
+    world.closed.add('lost');
+    world.ahead += 120_000;
+    await world.until(() => expect(world.broadcaster.watchers).toBe(0));
+  });
+
+  it('looks at the changes of others often only while somebody watches them', async () => {
+    await watch({ buffer: 'buffer' });
+    expect(world.broadcaster.pauseMilliseconds).toBe(1000);
+    await watch({ units });
+    expect(world.broadcaster.pauseMilliseconds).toBeLessThanOrEqual(100);
+  });
+});

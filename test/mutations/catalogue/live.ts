@@ -1,0 +1,228 @@
+import type { Mutation } from '../mutation.ts';
+
+const subscription = { file: 'lib/client/live-subscription.ts', test: 'unit/live-client.test.ts' };
+const client = { file: 'lib/client/live-client.ts', test: 'unit/live-client.property.test.ts' };
+const relay = { file: 'lib/change-feed/relay.ts', test: 'integration/outbox.test.ts' };
+const triggers = {
+  file: 'lib/postgres/migrations/0009_leaving_changes.sql',
+  test: 'integration/outbox.test.ts',
+};
+const registry = { file: 'lib/change-feed/connections.ts', test: 'integration/broadcaster.test.ts' };
+const broadcaster = { file: 'functions/broadcast/broadcaster.ts', test: 'integration/broadcaster.test.ts' };
+const texts = { file: 'functions/broadcast/texts.ts', test: 'integration/broadcaster.test.ts' };
+const units = { file: 'functions/broadcast/read-units.ts', test: 'integration/broadcaster.test.ts' };
+const watchers = { file: 'functions/broadcast/subscriptions.ts', test: 'unit/subscriptions.test.ts' };
+const mailbox = { file: 'functions/broadcast/mailbox.ts', test: 'unit/mailbox.test.ts' };
+
+export const liveMutations: readonly Mutation[] = [
+  {
+    ...subscription,
+    id: 'live-answers-of-another-request-taken',
+    replace: 'if (request !== undefined && request !== this.request) return true;',
+    by: '',
+    named: 'first part',
+  },
+  {
+    ...subscription,
+    id: 'live-updates-taken-before-the-first-part',
+    replace: 'if (!this.#hasBegun) return true;',
+    by: '',
+    named: 'first part',
+  },
+  {
+    ...subscription,
+    id: 'live-parts-not-counted',
+    replace: 'part > this.#assembly.data.length + 1',
+    by: 'false',
+    named: 'asked for again',
+  },
+  {
+    ...client,
+    id: 'live-cut-snapshot-not-asked-for-again',
+    replace: 'this.#askSoon(subscription, this.#settings.firstPauseMilliseconds);',
+    by: '',
+    named: 'shows what the server has',
+    equivalent:
+      'what stays unanswered is asked for again with the next ping as well; only the wait differs, and no test measures it',
+  },
+  {
+    ...client,
+    id: 'live-all-answers-of-a-channel-taken',
+    replace: '(request === undefined || subscription.request === request)',
+    by: 'true',
+    equivalent: 'the subscription itself takes only its own; here what nobody wants is unsubscribed besides',
+  },
+  {
+    ...client,
+    id: 'live-suspended-process-gives-its-connection-up',
+    replace: 'if (this.#unanswered >= pingsAtMost) return this.#lost(socket);',
+    by: 'if (this.#unanswered >= 0) return this.#lost(socket);',
+    named: 'suspended',
+  },
+  {
+    ...relay,
+    id: 'relay-cursor-not-compared',
+    replace: "if (redis.call('GET', relay) or '') ~= a.expected then return 0 end",
+    by: '',
+    named: 'told once',
+  },
+  {
+    ...relay,
+    id: 'relay-rows-ahead-not-compared',
+    replace: "if (redis.call('HGET', ahead, each.xid) or '') ~= each.from then return 0 end",
+    by: '',
+    named: 'in slices',
+  },
+  {
+    ...relay,
+    id: 'relay-rows-ahead-not-remembered',
+    replace: "redis.call('HSET', ahead, each.xid, each.to)",
+    by: '',
+    named: 'open transaction',
+  },
+  {
+    ...relay,
+    id: 'relay-rows-ahead-not-forgotten',
+    replace: "redis.call('HDEL', ahead, xid)",
+    by: '',
+    named: 'holds back no change of others',
+  },
+  {
+    ...relay,
+    id: 'relay-holds-rows-behind-an-open-transaction',
+    replace: '(a.last is null and $5::boolean or o.id > a.last)',
+    by: 'false',
+    named: 'open transaction',
+  },
+  {
+    ...relay,
+    id: 'relay-misses-pruned-rows-in-silence',
+    replace: 'isAfter(pruned, state.cursor)',
+    by: 'false',
+    named: 'kept for a week',
+  },
+  {
+    ...triggers,
+    id: 'outbox-of-a-moved-record-without-what-it-left',
+    replace: 'nullif(o.obs_unit_id, n.obs_unit_id)',
+    by: 'null::integer',
+    named: 'moved',
+  },
+  {
+    ...triggers,
+    id: 'outbox-of-a-processor-that-moves-a-record',
+    replace: 'where not is_processor or o.obs_unit_id <> n.obs_unit_id',
+    by: 'where not is_processor',
+    named: 'processor',
+  },
+  {
+    ...triggers,
+    id: 'outbox-without-truncate',
+    replace: `create trigger executed_obs_unit_truncated after truncate on executed_obs_unit
+  for each statement execute function note_truncate();`,
+    by: '',
+    named: 'truncated',
+  },
+  {
+    file: 'lib/postgres/outbox.ts',
+    test: 'integration/outbox.test.ts',
+    id: 'outbox-pruned-without-a-trace',
+    replace: 'insert into change_outbox_pruned (xid, id) select xid, id from gone order by',
+    by: 'insert into change_outbox_pruned (xid, id) select xid, id from gone where false order by',
+    named: 'kept for a week',
+  },
+  {
+    file: 'lib/change-feed/read.ts',
+    test: 'integration/outbox.test.ts',
+    id: 'feed-resumes-from-a-position-that-is-too-old',
+    replace: "Number(from.split('-')[0]) < oldestKept(nowMilliseconds)",
+    by: 'false',
+    named: 'resumed from',
+  },
+  {
+    ...registry,
+    id: 'subscription-taken-back-by-an-older-one',
+    replace: 'elseif known and a.request and known > a.request then',
+    by: 'elseif false then',
+    named: 'older one',
+  },
+  {
+    ...registry,
+    id: 'subscription-ended-by-an-older-one',
+    replace: "if known and a.request and known ~= a.request then return 'done' end",
+    by: '',
+    named: 'older one',
+  },
+  {
+    ...broadcaster,
+    id: 'broadcaster-relays-before-its-own-entries',
+    replace: '!this.#isCut && (await this.#relaying.step',
+    by: '(await this.#relaying.step',
+    named: 'a slice later',
+    equivalent:
+      'a slice is smaller than a page of the feed, so that a test would need a backlog of own entries as well',
+  },
+  {
+    ...broadcaster,
+    id: 'broadcaster-forgets-what-it-could-not-tell',
+    replace: 'await keepUntold(this.#parts.redis, this.#parts.keys, untold);',
+    by: '',
+    named: 'absent',
+  },
+  {
+    ...broadcaster,
+    id: 'broadcaster-leaves-unseen-snapshots',
+    replace: 'this.#subscriptions.restartUnseen()',
+    by: '[]',
+    named: 'comes again',
+  },
+  {
+    ...broadcaster,
+    id: 'broadcaster-never-asks-for-the-silent',
+    replace: 'this.#askForSilent(nowMilliseconds);',
+    by: '',
+    named: 'has ended',
+  },
+  {
+    ...texts,
+    id: 'live-record-that-left-not-told',
+    replace: "text: text('left', undefined) }]",
+    by: "text: text('left', undefined) }].slice(1)",
+    named: 'leaves',
+  },
+  {
+    ...units,
+    id: 'live-unseen-told-as-absent',
+    replace: 'if (!isUnseen) return',
+    by: 'return',
+    named: 'absent',
+  },
+  {
+    ...units,
+    id: 'live-remembered-start-told-as-running',
+    replace: '([id]) => whole.has(id)',
+    by: '() => true',
+    named: 'absent',
+  },
+  {
+    ...watchers,
+    id: 'watcher-taken-over-without-its-position',
+    replace: 'since: goesOn.from(channel), ',
+    by: '',
+    named: 'taken over',
+  },
+  {
+    ...watchers,
+    id: 'watcher-begins-though-it-has-left',
+    replace: 'wanted.get(each.channel.name) !== each.asked) this.#beginning.delete(key);',
+    by: 'false) this.#beginning.delete(key);',
+    named: 'left meanwhile',
+  },
+  {
+    ...mailbox,
+    id: 'mailbox-remembers-what-another-request-got',
+    replace: 'box.delivered.delete(channel);',
+    by: '',
+    named: 'asked for anew',
+  },
+];

@@ -1,0 +1,158 @@
+/** A broadcaster over a main that it takes for its replica, and connections that note what they are sent. */
+import { randomUUID } from 'node:crypto';
+import { Broadcaster } from '../../functions/broadcast/broadcaster.ts';
+import { heal } from '../../lib/buffer/heal.ts';
+import { changeSubscription, register, type Since } from '../../lib/change-feed/connections.ts';
+import { createLog } from '../../lib/observability/log.ts';
+import type { Pool } from '../../lib/postgres/connect.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import type { Replica } from '../../lib/replication/replicas.ts';
+import { TransactionBuilder } from '../../lib/transaction/builder.ts';
+import { eventually } from './eventually.ts';
+import type { TestMain } from './test-main.ts';
+import type { TestRedis } from './test-redis.ts';
+
+export interface Sent {
+  readonly type: string;
+  readonly channel: string;
+  readonly epoch: string;
+  readonly position: string;
+  readonly request?: number;
+  readonly change?: string;
+  readonly record?: string;
+  readonly gap?: boolean;
+  readonly unseen?: string;
+  readonly data: unknown;
+}
+
+/** A standby that shows what main has, until it is away or a statement hangs. */
+export class MainAsStandby implements Replica {
+  readonly name = 'site';
+  readonly pool: Pool;
+  isAway = false;
+  /** names of statements that get no answer before they are let go */
+  readonly hanging = new Set<string>();
+  #resume: (() => void)[] = [];
+
+  constructor({ pool }: TestMain) {
+    const query = async (config: { name?: string; text: string }) => {
+      if (this.isAway) throw new Error('the replica is away');
+      if (config.name === 'replayed-lsn') return { rows: [{ lsn: 'FFFFFF/0' }] };
+      if (this.hanging.has(config.name ?? '')) await new Promise<void>((resume) => this.#resume.push(resume));
+      return pool.query(config);
+    };
+    const connect = async () => {
+      if (this.isAway) throw new Error('the replica is away');
+      return { query, release: () => undefined };
+    };
+    this.pool = { query, connect } as unknown as Pool;
+  }
+
+  letGo(): void {
+    this.hanging.clear();
+    for (const resume of this.#resume.splice(0)) resume();
+  }
+}
+
+export class BroadcasterWorld {
+  readonly keys = keysOf(randomUUID());
+  readonly standby: MainAsStandby;
+  readonly #redis: TestRedis['client'];
+  readonly #sent = new Map<string, Sent[]>();
+  /** connections that the gateway does not have any more */
+  readonly closed = new Set<string>();
+  #broadcaster: Broadcaster | undefined;
+  #fence = 0;
+  /** ms that the clock is ahead */
+  ahead = 0;
+
+  constructor(main: TestMain, redis: TestRedis) {
+    this.standby = new MainAsStandby(main);
+    this.#redis = redis.client;
+  }
+
+  get broadcaster(): Broadcaster {
+    if (!this.#broadcaster) throw new Error('none has begun');
+    return this.#broadcaster;
+  }
+
+  /** Another broadcaster takes over. */
+  async begin(): Promise<void> {
+    this.#fence += 1;
+    this.#broadcaster = new Broadcaster(
+      {
+        redis: this.#redis,
+        keys: this.keys,
+        replicas: [this.standby],
+        replicasForLongReads: [this.standby],
+        log: createLog('silent', {}, () => undefined),
+        wake: () => undefined,
+        post: async (id, text) => {
+          if (this.closed.has(id)) return 'gone';
+          this.of(id).push(JSON.parse(text) as Sent);
+          return 'sent';
+        },
+        disconnect: async (id) => void this.closed.add(id),
+        isOpen: async (id) => !this.closed.has(id),
+      },
+      this.#fence,
+      'epoch',
+    );
+    await this.#broadcaster.begin();
+  }
+
+  /** What a connection has been sent. */
+  of(id: string): Sent[] {
+    const known = this.#sent.get(id) ?? [];
+    this.#sent.set(id, known);
+    return known;
+  }
+
+  round(): Promise<void> {
+    return this.broadcaster.round(Date.now() + this.ahead, true);
+  }
+
+  /** Rounds until it holds. */
+  until(holds: () => unknown): Promise<void> {
+    return eventually(
+      async () => {
+        await this.round();
+        await holds();
+      },
+      { everyMs: 10 },
+    );
+  }
+
+  async connect(id: string, channels: readonly string[], since?: Since): Promise<void> {
+    const principal = {
+      id: '1',
+      name: 'Vera',
+      role: 'viewer',
+      permissions: ['read:observations', 'read:transfers'],
+      credential: 'session',
+    } as const;
+    await register(this.#redis, this.keys, { id, principal, connectedAt: Date.now() }, 1000);
+    for (const channel of channels) await this.subscribe(id, channel, since);
+  }
+
+  async subscribe(id: string, channel: string, since?: Since, request?: number): Promise<void> {
+    const change = { channel, ...(since && { since }), ...(request !== undefined && { request }) };
+    await changeSubscription(this.#redis, this.keys, id, change);
+  }
+
+  async unsubscribe(id: string, channel: string, request?: number): Promise<void> {
+    const change = { channel, remove: true as const, ...(request !== undefined && { request }) };
+    await changeSubscription(this.#redis, this.keys, id, change);
+  }
+
+  /** A start that the site has accepted, and main does not have. @returns its id */
+  async buffer(obsUnitId: number, id: string = randomUUID()): Promise<string> {
+    const stamp = Date.now() * 1000;
+    const heading = { id: randomUUID(), stamp, aggregate: id, principal: '1', operation: 'start' };
+    const builder = new TransactionBuilder(heading, randomUUID);
+    const start_time = '2026-11-25T05:00:00.000000Z';
+    builder.create('executed_obs_unit', { obs_unit_id: obsUnitId, status: 'running', start_time }, id);
+    await heal(this.#redis, this.keys, builder.build(), Date.now());
+    return id;
+  }
+}

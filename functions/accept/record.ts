@@ -200,6 +200,18 @@ function refusalOf(verdict: Extract<AcceptVerdict, { refused: string }>): Proble
       return problem.conflict('This id belongs to a record that was started by another request.');
     case 'finished':
       return problem.conflict(`It had already ended as ${detail}, with other values.`);
+    case 'before_start':
+      return problem.badRequest(`It cannot end before it started, at ${detail}.`, { recorded: false });
+    case 'refused_before':
+      return problem.conflict(
+        `The same request was refused before: ${detail}. Send what is right under another key, or with another body.`,
+        { code: 'refused-before' },
+      );
+    case 'discarded_before':
+      return problem.conflict(
+        `An admin has discarded the same request: ${detail}. Send what is right under another key, or with another body.`,
+        { code: 'discarded-before' },
+      );
     case 'people_missing':
     case 'full':
       throw new Error('what Redis cannot take goes to the queue');

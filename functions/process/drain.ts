@@ -4,7 +4,7 @@
  */
 import { restoreAccess } from '../../lib/auth/restore-access.ts';
 import { readBodies } from '../../lib/buffer/bodies.ts';
-import { claim, release } from '../../lib/buffer/claim.ts';
+import { claim, release, type CopyState } from '../../lib/buffer/claim.ts';
 import { heal } from '../../lib/buffer/heal.ts';
 import { mark } from '../../lib/buffer/mark.ts';
 import type { Log } from '../../lib/observability/log.ts';
@@ -108,21 +108,26 @@ async function gather(
 ): Promise<Batch> {
   try {
     const claims = await claim(redis, keys, {
-      copyIds: copies.map(({ id }) => id),
+      copies,
       limit,
       nowMilliseconds: now(),
       leaseMilliseconds,
       always,
     });
-    const wanted = copies.filter((copy, index) => {
-      const state = claims.copies[index];
-      if (state === 'busy') outcomes.set(copy.id, claims.mainIsAway ? 'left' : 'busy');
-      if (state === 'recorded') outcomes.set(copy.id, state);
-      return state === 'claimed' || state === 'unknown';
-    });
-    const oldest = await readBodies(redis, keys, claims.oldest);
+    const inState = (state: CopyState) => copies.filter((_, index) => claims.copies[index] === state);
+    for (const { id } of inState('busy')) outcomes.set(id, claims.mainIsAway ? 'left' : 'busy');
+    for (const copy of inState('incomplete')) await heal(redis, keys, copy, now());
+    for (const { id } of [...inState('recorded'), ...inState('incomplete')]) outcomes.set(id, 'recorded');
+    // as Redis has acknowledged it, which may differ from a copy that was made while Redis was silent
+    const claimed = inState('claimed');
+    const { transactions, unreadable } = await readBodies(redis, keys, [...claimed, ...claims.oldest]);
+    const read = new Set(transactions.map(({ id }) => id));
+    if (unreadable.length > 0) {
+      const ids = unreadable.map(({ reference }) => reference.id);
+      log.error('transactions in redis cannot be read', { metric: 'UnreadableBody', transactions: ids });
+    }
     return {
-      transactions: [...wanted, ...oldest],
+      transactions: [...inState('unknown'), ...claimed.filter(({ id }) => !read.has(id)), ...transactions],
       backlog: claims.backlog,
       mainIsAway: claims.mainIsAway,
     };
@@ -150,7 +155,9 @@ async function execute(parts: DrainParts, batch: readonly Transaction[]): Promis
   }
   try {
     if (done.rows.length === 0) await redis.del(keys.mainDown);
-    await mark(redis, keys, done.rows, done.lsn, now());
+    const { lacking } = await mark(redis, keys, done.rows, done.lsn, now());
+    // a copy goes once its body is where readers look for it, until every replica has it
+    for (const copy of batch.filter(({ id }) => lacking.includes(id))) await heal(redis, keys, copy, now());
     const recorded = new Set(done.rows.map(({ id }) => id));
     await release(
       redis,

@@ -38,10 +38,16 @@ const log = createLog(logLevel, { function: 'sweep' });
 
 export const handler = middy<unknown, void>().handler(async () => {
   const now = Date.now();
-  await step('resend', () => resendOld({ redis, keys, transactions }, now));
+  await step('resend', () => resendOld({ redis, keys, transactions, log }, now));
   await step('confirm', async () => {
     const confirmed = await confirm({ redis, keys, replicas }, now);
     if (confirmed.revived > 0) await transactions.send(wakeMessage);
+    if (confirmed.lost.length > 0) {
+      log.error('main lost acknowledged transactions that the site no longer has', {
+        metric: 'AcknowledgedLost',
+        transactions: confirmed.lost,
+      });
+    }
     if (confirmed.remaining > 0) await scheduleCheck({ redis, keys, checks }, 0);
     return confirmed;
   });

@@ -5,15 +5,38 @@ import { parseJson } from '../values/json.ts';
 import { readTransaction, type Transaction } from '../transaction/transaction.ts';
 import type { Reference } from './reference.ts';
 
+export interface Bodies {
+  readonly transactions: readonly Transaction[];
+  /** stored by another release, or damaged: they stop none of the others */
+  readonly unreadable: readonly { readonly reference: Reference; readonly text: string }[];
+}
+
 /** The stored transactions that `references` name, in one round trip; those that are cleaned meanwhile are left out. */
 export async function readBodies(
   redis: Redis,
   keys: Keys,
   references: readonly Reference[],
-): Promise<Transaction[]> {
-  if (references.length === 0) return [];
+): Promise<Bodies> {
+  const transactions: Transaction[] = [];
+  const unreadable: { reference: Reference; text: string }[] = [];
+  if (references.length === 0) return { transactions, unreadable };
   const pipeline = redis.pipeline();
   for (const { aggregate, id } of references) pipeline.hget(keys.overlay(aggregate), `b:${id}`);
-  const bodies = z.array(z.nullable(z.string())).parse(await pipeline.exec());
-  return bodies.flatMap((body) => (body === null ? [] : [readTransaction(parseJson(body))]));
+  const texts = z.array(z.nullable(z.string())).parse(await pipeline.exec());
+  for (const [index, reference] of references.entries()) {
+    const text = texts[index] ?? null;
+    if (text === null) continue;
+    const transaction = read(text);
+    if (transaction) transactions.push(transaction);
+    else unreadable.push({ reference, text });
+  }
+  return { transactions, unreadable };
+}
+
+function read(text: string): Transaction | undefined {
+  try {
+    return readTransaction(parseJson(text));
+  } catch {
+    return undefined;
+  }
 }

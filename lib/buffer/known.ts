@@ -1,8 +1,7 @@
 import * as z from 'zod/mini';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
-import { canonicalJson } from '../transaction/canonical.ts';
-import { parseJson } from '../values/json.ts';
+import { identityJson, parseJson } from '../values/json.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 
 /** What a transaction tells about its executed unit, for the accept script to judge later writes by. */
@@ -24,14 +23,22 @@ export interface Known {
   };
 }
 
-export function knownOf({ id, aggregate, steps }: Pick<Transaction, 'id' | 'aggregate' | 'steps'>): Known {
+export function knownOf({
+  id,
+  aggregate,
+  stamp,
+  steps,
+}: Pick<Transaction, 'id' | 'aggregate' | 'stamp' | 'steps'>): Known {
   for (const step of steps) {
     if (step.kind === 'create' && step.table === 'executed_obs_unit') {
       const { obs_unit_id, start_time } = step.values;
+      const startMilliseconds = Date.parse(text(start_time));
+      if (!Number.isSafeInteger(obs_unit_id)) return {};
       return {
         start: {
           obs_unit_id: Number(obs_unit_id),
-          start_ms: Date.parse(text(start_time)),
+          // main fills in the accept time of a copy that has none; the index needs no better for one that cannot be read
+          start_ms: Number.isNaN(startMilliseconds) ? Math.floor(stamp / 1000) : startMilliseconds,
           base: JSON.stringify({ id: aggregate, ...step.values }),
           patch: JSON.stringify({ id: aggregate, ...step.values, transaction_id: id }),
         },
@@ -43,7 +50,7 @@ export function knownOf({ id, aggregate, steps }: Pick<Transaction, 'id' | 'aggr
         finish: {
           status: text(status),
           end_time: text(end_time),
-          given_metadata: metadata === undefined ? '' : canonicalJson(metadata),
+          given_metadata: metadata === undefined ? '' : identityJson(metadata),
           patch: JSON.stringify({ id: aggregate, ...step.values, transaction_id: id }),
         },
       };

@@ -14,8 +14,6 @@ export interface Route {
   readonly function: FunctionWithRoutes;
   /** `public`: no credential is read; `any`: every authenticated principal */
   readonly access: 'public' | 'any' | Permission;
-  /** it takes query parameters, which its steps parse strictly; to all others any is a 400 */
-  readonly takesQuery?: true;
   /** status of success, as documented */
   readonly success: number;
   readonly summary: string;
@@ -46,7 +44,6 @@ export const routes = [
     path: '/executed_obs_units/{id}',
     function: 'query',
     access: 'read:observations',
-    takesQuery: true,
     success: 200,
     summary: 'One executed unit by UUID, or the executed units of a planned unit by integer',
   },
@@ -56,7 +53,6 @@ export const routes = [
     path: '/executed_obs_units',
     function: 'query',
     access: 'read:observations',
-    takesQuery: true,
     success: 200,
     summary:
       'Executed units by planned unit, program, source, instrument, status and time, newest first, in pages',
@@ -67,7 +63,6 @@ export const routes = [
     path: '/api/transactions/{id}',
     function: 'query',
     access: 'read:observations',
-    takesQuery: true,
     success: 200,
     summary: 'Where one accepted transaction is',
   },
@@ -77,7 +72,6 @@ export const routes = [
     path: '/api/transactions',
     function: 'query',
     access: 'read:observations',
-    takesQuery: true,
     success: 200,
     summary: 'Accepted transactions that are not applied: buffered, waiting or failed',
   },
@@ -141,7 +135,6 @@ export const routes = [
     path: '/github/login',
     function: 'authenticate',
     access: 'public',
-    takesQuery: true,
     success: 302,
     summary: 'Log in with GitHub, and come back to `return_to` with a code',
   },
@@ -151,7 +144,6 @@ export const routes = [
     path: '/github/callback',
     function: 'authenticate',
     access: 'public',
-    takesQuery: true,
     success: 302,
     summary: 'Where GitHub sends the browser back to',
   },
@@ -188,7 +180,6 @@ export const routes = [
     path: '/api/users',
     function: 'authenticate',
     access: 'manage:users',
-    takesQuery: true,
     success: 200,
     summary: 'Everybody who has logged in, with their roles',
   },
@@ -207,7 +198,6 @@ export const routes = [
     path: '/api/audit',
     function: 'query',
     access: 'manage:users',
-    takesQuery: true,
     success: 200,
     summary: 'Who did what to sessions, tokens, roles and set-aside transactions, newest first, in pages',
   },
@@ -244,7 +234,6 @@ export const routes = [
     path: '/api/tokens',
     function: 'authenticate',
     access: 'manage:tokens',
-    takesQuery: true,
     success: 200,
     summary: 'One’s own API tokens, without their secrets',
   },

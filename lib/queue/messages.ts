@@ -15,6 +15,11 @@ export function transactionMessage(transaction: Transaction): string {
   return JSON.stringify({ kind: 'transaction', transaction });
 }
 
+/** A copy out of the text that Redis holds, which this release may not understand. */
+export function storedMessage(text: string): string {
+  return `{"kind":"transaction","transaction":${text}}`;
+}
+
 const envelope = z.object({ kind: z.enum(['transaction', 'wake']), transaction: z.optional(z.unknown()) });
 
 /** @throws Error if it is no message of ours */

@@ -52,19 +52,45 @@ export class Queue {
     );
   }
 
-  /** @returns of each body whether it was taken: a call that succeeds can hold entries that failed */
+  /** @returns of each body whether it was taken */
   async sendAll(bodies: readonly string[]): Promise<boolean[]> {
-    const taken = bodies.map(() => false);
+    return (await this.sendEach(bodies)).map((outcome) => outcome === 'taken');
+  }
+
+  /** What becomes of each body. One that is refused is refused alone, though SQS refuses the call that it comes with. */
+  async sendEach(bodies: readonly string[]): Promise<SendOutcome[]> {
+    const outcomes = bodies.map((): SendOutcome => 'failed');
     for (const indexes of callsOf(bodies)) {
-      const answer = await this.#client.send(
-        new SendMessageBatchCommand({
-          QueueUrl: this.#url,
-          Entries: indexes.map((index) => ({ Id: String(index), MessageBody: bodies[index] ?? '' })),
-        }),
-      );
-      for (const { Id } of answer.Successful ?? []) taken[Number(Id)] = true;
+      try {
+        await this.#sendBatch(bodies, indexes, outcomes);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        for (const index of indexes) {
+          outcomes[index] = await this.send(bodies[index] ?? '').then(
+            () => 'taken',
+            (reason: unknown) => (isRefusal(reason) ? 'refused' : 'failed'),
+          );
+        }
+      }
     }
-    return taken;
+    return outcomes;
+  }
+
+  async #sendBatch(
+    bodies: readonly string[],
+    indexes: readonly number[],
+    outcomes: SendOutcome[],
+  ): Promise<void> {
+    const answer = await this.#client.send(
+      new SendMessageBatchCommand({
+        QueueUrl: this.#url,
+        Entries: indexes.map((index) => ({ Id: String(index), MessageBody: bodies[index] ?? '' })),
+      }),
+    );
+    for (const { Id } of answer.Successful ?? []) outcomes[Number(Id)] = 'taken';
+    for (const { Id, SenderFault } of answer.Failed ?? []) {
+      outcomes[Number(Id)] = SenderFault === true ? 'refused' : 'failed';
+    }
   }
 
   /** Hides received messages for so long; those that have gone meanwhile do not matter. */
@@ -100,6 +126,16 @@ export class Queue {
   async delete(receiptHandle: string): Promise<void> {
     await this.#client.send(new DeleteMessageCommand({ QueueUrl: this.#url, ReceiptHandle: receiptHandle }));
   }
+}
+
+/** `refused`: it will be refused again; `failed`: it may be taken the next time */
+export type SendOutcome = 'taken' | 'refused' | 'failed';
+
+const refusals = /InvalidMessageContents|InvalidParameterValue|BatchRequestTooLong/;
+
+/** Whether SQS has refused what was sent, whoever sends it and whenever. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && refusals.test(error.name);
 }
 
 /** Indexes of `bodies`, grouped so that each group fits one call. */

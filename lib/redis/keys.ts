@@ -9,7 +9,7 @@ export function keysOf(prefix: string) {
     transaction: (id: string) => key('tx', id),
     /** zset of transaction ids by stamp: accepted, not yet recorded by main */
     pending: key('pending'),
-    /** zset of transaction ids by the end of a processor's lease (ms): a subset of pending */
+    /** zset of transaction ids by the end of a processor's lease (ms): they are not in pending meanwhile */
     inflight: key('inflight'),
     /** zset of transaction ids by LSN: recorded by main, not yet seen at every replica */
     committed: key('committed'),
@@ -21,7 +21,7 @@ export function keysOf(prefix: string) {
     overlay: (aggregate: string) => key('overlay', aggregate),
     /** hash: what the site knows of an executed unit, for the accept script; kept 14 days after its last change */
     record: (aggregate: string) => key('record', aggregate),
-    /** transaction id and body digest that an idempotency key stands for; kept 14 days */
+    /** transaction id that an idempotency key stands for; kept 30 days */
     idempotency: (principal: string, digest: string) => key('idem', principal, digest),
     /** zset of aggregates with an overlay, by start time (ms) */
     overlaid: key('overlaid'),
@@ -90,8 +90,8 @@ export function keysOf(prefix: string) {
     outboxPruned: key('outbox-pruned'),
     /** messages of one connection in one second */
     messageRate: (id: string, second: number) => key('rate', 'messages', id, String(second)),
-    /** stamp up to which the sweeper has sent copies of pending transactions */
-    resentUpTo: key('resent-up-to'),
+    /** reference of the last pending transaction of which the sweeper has sent a copy */
+    resentAfter: key('resent-after'),
     /** zset of connection ids by the end of their life (ms) */
     connections: key('connections'),
     connection: (id: string) => key('connection', id),

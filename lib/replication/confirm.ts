@@ -19,6 +19,8 @@ export interface Confirmed {
   readonly cleaned: number;
   /** put back to pending: replayed past, but not there */
   readonly revived: number;
+  /** ids of acknowledged transactions that main lost, and of which the site has no copy left */
+  readonly lost: readonly string[];
   /** committed ones that are still to be seen at every replica */
   readonly remaining: number;
 }
@@ -32,6 +34,7 @@ export async function confirm(parts: ConfirmParts, nowMilliseconds: number): Pro
   const watermark = await slowestReplayed(parts.replicas);
   let cleaned = 0;
   let revived = 0;
+  const lost: string[] = [];
   while (watermark !== undefined) {
     const due = await committedUpTo(redis, keys, watermark);
     const proofs = await prove(parts.replicas, due);
@@ -42,12 +45,14 @@ export async function confirm(parts: ConfirmParts, nowMilliseconds: number): Pro
       redis,
       keys,
       due.filter(({ id }) => !proved.has(id)),
+      nowMilliseconds,
     );
     cleaned += gone;
-    revived += back;
-    if (due.length < pageSize || gone + back === 0) break;
+    revived += back.revived;
+    lost.push(...back.lost);
+    if (due.length < pageSize || gone + back.revived + back.lost.length === 0) break;
   }
-  return { cleaned, revived, remaining: await redis.zcard(keys.committed) };
+  return { cleaned, revived, lost, remaining: await redis.zcard(keys.committed) };
 }
 
 /** @returns undefined if one of them cannot tell: unknown counts as behind */

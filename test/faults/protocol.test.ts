@@ -40,7 +40,8 @@ afterEach(settle);
 async function pendingTransactions(): Promise<Transaction[]> {
   const { redisClient, keys } = stack;
   const references = await redisClient.zrange<string[]>(keys.pending, 0, -1);
-  return readBodies(redisClient, keys, references.map(readReference));
+  const { transactions } = await readBodies(redisClient, keys, references.map(readReference));
+  return [...transactions];
 }
 const read = async (id: unknown) => stack.api(`/executed_obs_units/${String(id)}`);
 const stateOf = async (transaction: unknown) =>
@@ -348,8 +349,8 @@ describe('W18: a mark comes late', () => {
       outcome: 'parked' as const,
       parkedFor: 'failed' as const,
     }));
-    expect(await mark(redis, keys, later, lsn, Date.now())).toBe(1);
-    expect(await mark(redis, keys, rows, lsn, Date.now())).toBe(0);
+    expect(await mark(redis, keys, later, lsn, Date.now())).toMatchObject({ marked: 1 });
+    expect(await mark(redis, keys, rows, lsn, Date.now())).toMatchObject({ marked: 0 });
     expect(await redis.hget(keys.transaction(String(started.body.transaction_id)), 'state')).toBe('failed');
     // what main has really said, so that it can be cleaned
     await redis.hset(keys.transaction(String(started.body.transaction_id)), {

@@ -252,7 +252,7 @@ describe('the processor goes on with what the first release has accepted', () =>
     await restore(redis.client, dump);
     const [transaction] = transactionsIn(dump);
     const request = {
-      copyIds: [transaction?.id ?? ''],
+      copies: transaction ? [transaction] : [],
       limit: 10,
       nowMilliseconds: now,
       leaseMilliseconds: 1000,
@@ -283,7 +283,7 @@ describe('the processor goes on with what the first release has accepted', () =>
     const dump = dumpOf('committed');
     await restore(redis.client, dump);
     const references = membersOf(dump, keys.committed).map(readReference);
-    expect(await revive(redis.client, keys, references)).toBe(2);
+    expect(await revive(redis.client, keys, references, now)).toEqual({ revived: 2, lost: [] });
     expect(await redis.client.zcard(keys.pending)).toBe(2);
   });
 
@@ -295,13 +295,13 @@ describe('the processor goes on with what the first release has accepted', () =>
       const rows = dump.inbox.map((row) => readInboxRow(row));
       const lsn = { text: '0/FFFFFF0', value: 0xffffff0n };
       // as it stands: nothing new
-      expect(await mark(redis.client, keys, rows, lsn, now)).toBe(0);
+      expect(await mark(redis.client, keys, rows, lsn, now)).toMatchObject({ marked: 0 });
       const later = rows.map((row) => ({
         ...row,
         ...{ outcome: 'applied' as const, parkedFor: null, overdue: false, reason: null, steps: null },
         revision: row.revision + 1,
       }));
-      expect(await mark(redis.client, keys, later, lsn, now)).toBe(rows.length);
+      expect(await mark(redis.client, keys, later, lsn, now)).toMatchObject({ marked: rows.length });
       expect(await redis.client.exists(keys.setAside)).toBe(0);
       const proofs = later.map(({ stamp, aggregate, id, revision }) => ({
         reference: { stamp, aggregate, id },

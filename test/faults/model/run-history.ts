@@ -113,13 +113,13 @@ class Run {
       }
       case 'execute': {
         const { oldest } = await claim(redis, this.#keys, {
-          copyIds: [],
+          copies: [],
           limit: move.count,
           nowMilliseconds: (this.#clock += 1),
           leaseMilliseconds: 0,
           always: true,
         });
-        const batch = await readBodies(redis, this.#keys, oldest);
+        const { transactions: batch } = await readBodies(redis, this.#keys, oldest);
         if (batch.length === 0 || move.dies === 'before commit') return;
         const { rows, lsn } = await applyTransactions(main, batch, 900);
         if (move.dies === 'no') await mark(redis, this.#keys, rows, lsn, this.#clock);

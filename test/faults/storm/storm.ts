@@ -128,9 +128,13 @@ async function repeatMessages(stack: TestStack, chance: number): Promise<void> {
   try {
     const references = await redisClient.zrange<string[]>(keys.pending, 0, 20);
     const committed = await redisClient.zrange<string[]>(keys.committed, 0, 20);
-    const bodies = await readBodies(redisClient, keys, [...references, ...committed].map(readReference));
+    const { transactions } = await readBodies(
+      redisClient,
+      keys,
+      [...references, ...committed].map(readReference),
+    );
     const queue = new Queue({ url: description.queues.transactions });
-    for (const [index, body] of bodies.reverse().entries()) {
+    for (const [index, body] of transactions.toReversed().entries()) {
       if ((index + Math.floor(chance * 3)) % 3 === 0) {
         await queue.send(transactionMessage(body), Math.floor(chance * 5));
       }

@@ -1,0 +1,254 @@
+/**
+ * Redis does not roll a script back. Each script of the buffer is cut after every single command and run again: the end is the
+ * same as without the cut. And what it cannot take leaves no trace.
+ */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { accept, type AcceptRequest } from '../../lib/buffer/accept.ts';
+import { claim, release } from '../../lib/buffer/claim.ts';
+import { clean, revive } from '../../lib/buffer/clean.ts';
+import { heal } from '../../lib/buffer/heal.ts';
+import { mark } from '../../lib/buffer/mark.ts';
+import { readOverlay } from '../../lib/buffer/overlay.ts';
+import { draftFinish, draftStart, type Draft } from '../../lib/observation/record-executed-obs-unit.ts';
+import type { InboxRow } from '../../lib/postgres/inbox.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { TransactionBuilder } from '../../lib/transaction/builder.ts';
+import { derivedUuid } from '../../lib/transaction/ids.ts';
+import type { Transaction } from '../../lib/transaction/transaction.ts';
+import { instantOfMilliseconds } from '../../lib/values/instant.ts';
+import { cutAfter, dumpRedis, type Dump } from '../support/cut-scripts.ts';
+import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+
+let redis: TestRedis;
+const keys = keysOf('ops');
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.stop());
+beforeEach(() => redis.client.flushall());
+
+const now = Date.UTC(2026, 9, 1);
+const unit = derivedUuid('unit');
+const hash = 'a'.repeat(64);
+const heading = (id: string, at = now) => ({
+  id: derivedUuid(id),
+  stamp: at * 1000,
+  principal: '7',
+  operation: 'test',
+});
+const start = draftStart({ obs_unit_id: 7 }, unit, heading('start'), instantOfMilliseconds(now));
+const finish = draftFinish(
+  { status: 'aborted', metadata: { seeing: 'é ✓ 𝄞 "quoted"' } },
+  unit,
+  heading('finish', now + 5),
+  instantOfMilliseconds(now + 5),
+);
+const discard: Draft = {
+  transaction: new TransactionBuilder({ ...heading('discard', now + 9), aggregate: unit }, () => unit)
+    .discard(start.transaction.id, 'clouds')
+    .build(),
+  patch: '{}',
+  status: 202,
+};
+
+const request = (draft: Draft, more: Partial<AcceptRequest> = {}): AcceptRequest => ({
+  claimant: { kind: 'api-token', principalId: '7', hash },
+  permission: 'write:observations',
+  ...draft,
+  nowMilliseconds: now,
+  requestsPerSecond: 1000,
+  budgetBytes: 1e9,
+  keyDigest: derivedUuid(draft.transaction.id, 'key'),
+  ...more,
+});
+const lsn = { text: '0/64', value: 100n };
+const row = ({ id, stamp, aggregate, principal }: Transaction, more: Partial<InboxRow> = {}) =>
+  ({
+    ...{ id, stamp, aggregate, principal },
+    ...{
+      recordIds: [aggregate],
+      outcome: 'applied',
+      parkedFor: null,
+      overdue: false,
+      reason: null,
+      steps: null,
+    },
+    ...{ obsUnitId: 7, attempts: 1, revision: 1, recordedAt: '', changedAt: '', waitsFor: null, raw: null },
+    ...more,
+  }) as unknown as InboxRow;
+const refused = row(finish.transaction, { outcome: 'refused', reason: 'Über – 望遠鏡 / "x"' });
+const proof = (transaction: Transaction) => ({ reference: transaction, revision: 1 });
+const claimed = { limit: 10, nowMilliseconds: now, leaseMilliseconds: 1000, always: false };
+
+type Act = (client: Redis) => Promise<unknown>;
+
+async function putToken(client: Redis): Promise<void> {
+  await client.hset(keys.token(hash), {
+    principal: '7',
+    permissions: 'write:observations',
+    expires_at: '',
+    revoked: '0',
+  });
+  await client.hset(keys.user('7'), { active: '1', permissions: 'write:observations' });
+}
+const acceptAll =
+  (...drafts: Draft[]): Act =>
+  async (client) => {
+    await putToken(client);
+    for (const draft of drafts)
+      expect(await accept(client, keys, request(draft))).toMatchObject({ accepted: true });
+  };
+const all =
+  (...acts: Act[]): Act =>
+  async (client) => {
+    for (const act of acts) await act(client);
+  };
+const both = [start.transaction, finish.transaction];
+const marked: Act = (client) =>
+  mark(
+    client,
+    keys,
+    both.map((each) => row(each)),
+    lsn,
+    now,
+  );
+
+/** name → what is there before, and what is cut */
+const scenarios: Readonly<Record<string, readonly [before: Act, act: Act]>> = {
+  'accept a start': [putToken, (client) => accept(client, keys, request(start))],
+  'accept a finish of a known unit': [acceptAll(start), (client) => accept(client, keys, request(finish))],
+  'accept a finish of an unknown unit': [putToken, (client) => accept(client, keys, request(finish))],
+  'accept a discard of what is buffered': [
+    acceptAll(start),
+    (client) => accept(client, keys, request(discard)),
+  ],
+  'accept the answer of what a copy has healed': [
+    all(putToken, (client) => heal(client, keys, finish.transaction, now)),
+    (client) => accept(client, keys, request(finish)),
+  ],
+  'heal a start': [putToken, (client) => heal(client, keys, start.transaction, now)],
+  'heal a finish': [acceptAll(start), (client) => heal(client, keys, finish.transaction, now)],
+  'heal what is recorded, without its body': [marked, (client) => heal(client, keys, start.transaction, now)],
+  'claim copies and the oldest, and end a lease': [
+    all(acceptAll(start, finish), async (client) => {
+      await claim(client, keys, { ...claimed, limit: 1, always: true, copies: [], leaseMilliseconds: -1 });
+    }),
+    (client) => claim(client, keys, { ...claimed, copies: [finish.transaction] }),
+  ],
+  release: [
+    all(acceptAll(start), (client) => claim(client, keys, { ...claimed, copies: [start.transaction] })),
+    (client) => release(client, keys, [start.transaction]),
+  ],
+  'mark as committed': [acceptAll(start, finish), marked],
+  'mark what Redis has forgotten': [putToken, marked],
+  'mark as refused, which releases what is known': [
+    acceptAll(start, finish),
+    (client) => mark(client, keys, [refused], lsn, now),
+  ],
+  'mark a start as discarded': [
+    acceptAll(start, finish),
+    (client) =>
+      mark(client, keys, [row(start.transaction, { outcome: 'discarded', reason: 'clouds' })], lsn, now),
+  ],
+  clean: [all(acceptAll(start, finish), marked), (client) => clean(client, keys, both.map(proof), now)],
+  'revive what main has lost': [all(acceptAll(start), marked), (client) => revive(client, keys, both, now)],
+};
+
+/** Counts of tries and of the last two minutes, which no decision rests on. */
+const isCount = (key: string) => key.startsWith('ops:rate:') || key.startsWith('ops:drained:');
+const dump = () => dumpRedis(redis.client, isCount);
+
+async function prepare(before: Act): Promise<Dump> {
+  await redis.client.flushall();
+  await before(redis.client);
+  return dump();
+}
+
+describe.each(Object.entries(scenarios))('%s', (_name, [before, act]) => {
+  it('ends alike after a cut at any command and a second run', async () => {
+    await prepare(before);
+    await act(redis.client);
+    const expected = await dump();
+    let commands = 0;
+    for (let isWhole = false; !isWhole; commands += 1) {
+      await prepare(before);
+      const cut = cutAfter(redis.client, commands);
+      await act(cut.client).catch((error: unknown) => {
+        if (cut.isWhole()) throw error;
+      });
+      isWhole = cut.isWhole();
+      await act(redis.client);
+      expect(await dump(), `cut after ${commands} commands`).toEqual(expected);
+    }
+    expect(commands).toBeGreaterThan(5);
+  });
+
+  it('leaves no trace if a key is not of its kind', async () => {
+    await prepare(before);
+    const spy = cutAfter(redis.client, Infinity);
+    await act(spy.client);
+    for (const key of new Set(spy.keys())) {
+      for (const kind of ['string', 'list'] as const) {
+        await prepare(before);
+        await redis.client.del(key);
+        if (kind === 'string') await redis.client.set(key, 'not a number');
+        else await redis.client.rpush(key, 'x');
+        const wrong = await dump();
+        const isRefused = await act(redis.client).then(
+          () => false,
+          () => true,
+        );
+        if (isRefused) expect(await dump(), `${key} is a ${kind}`).toEqual(wrong);
+      }
+    }
+  });
+});
+
+describe('an argument that cannot be taken leaves no trace', () => {
+  const rejects = async (act: Act) => {
+    const before = await prepare(acceptAll(start));
+    await expect(act(redis.client)).rejects.toThrow('argument');
+    expect(await dump()).toEqual(before);
+  };
+  const later = request(finish);
+  const other = { ...start.transaction, id: derivedUuid('other'), aggregate: derivedUuid('other unit') };
+
+  it.each([
+    [
+      'a start without a time',
+      { ...request(start), transaction: other, start: { obs_unit_id: 7, start_ms: NaN } },
+    ],
+    [
+      'a start of no unit',
+      { ...request(start), transaction: other, start: { obs_unit_id: Infinity, start_ms: 1 } },
+    ],
+    ['no clock', { ...later, nowMilliseconds: NaN }],
+    ['no stamp', { ...later, transaction: { ...later.transaction, stamp: NaN } }],
+    ['no limit', { ...later, requestsPerSecond: NaN }],
+    ['a body that is cut off', { ...later, patch: '{"id":' }],
+  ])('accept: %s', (_name, asked: AcceptRequest) => rejects((client) => accept(client, keys, asked)));
+
+  it('heal, mark, clean, revive, claim and release', async () => {
+    const odd = { ...start.transaction, stamp: NaN };
+    await rejects((client) => heal(client, keys, odd, now));
+    await rejects((client) => heal(client, keys, finish.transaction, NaN));
+    await rejects((client) => mark(client, keys, [row(start.transaction), row(odd)], lsn, now));
+    await rejects((client) => mark(client, keys, [row(start.transaction, { attempts: NaN })], lsn, now));
+    await rejects((client) => clean(client, keys, [proof(start.transaction), proof(odd)], now));
+    await rejects((client) => revive(client, keys, [start.transaction, odd], now));
+    await rejects((client) => claim(client, keys, { ...claimed, copies: [], limit: NaN }));
+    await rejects((client) => release(client, keys, [start.transaction, odd]));
+  });
+});
+
+it('keeps every character of a reason and of a body', async () => {
+  await acceptAll(start, finish)(redis.client);
+  await mark(redis.client, keys, [refused], lsn, now);
+  const { entries } = await readOverlay(redis.client, keys, [unit]);
+  const found = entries.find(({ transaction }) => transaction.id === finish.transaction.id);
+  expect(found?.reason).toBe(refused.reason);
+  expect(found?.transaction.steps).toEqual(finish.transaction.steps);
+  expect(await redis.client.hget(keys.transaction(finish.transaction.id), 'reason')).toBe(refused.reason);
+});

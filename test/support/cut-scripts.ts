@@ -1,0 +1,80 @@
+/** Runs the scripts of Redis as they are, but ends them after so many commands: Redis does not roll back what they did until then. */
+import type { Redis } from '../../lib/redis/client.ts';
+import { keyLocking } from '../../lib/redis/script.ts';
+
+export interface Cutting {
+  readonly client: Redis;
+  /** KEYS of the last script */
+  readonly keys: () => readonly string[];
+  /** whether the last script came to its end */
+  readonly isWhole: () => boolean;
+}
+
+/** @param commands that a script may execute before it is cut */
+export function cutAfter(redis: Redis, commands: number): Cutting {
+  let keys: readonly string[] = [];
+  let isWhole = true;
+  const client = {
+    evalsha: () => Promise.reject(new Error('NOSCRIPT')),
+    eval: async (source: string, names: string[], args: string[]) => {
+      keys = names;
+      try {
+        return await redis.eval(withLimit(source, commands), names, args);
+      } catch (error) {
+        if (!(error instanceof Error && error.message.includes(cutMessage))) throw error;
+        isWhole = false;
+        throw error;
+      }
+    },
+  };
+  return { client: client as unknown as Redis, keys: () => keys, isWhole: () => isWhole };
+}
+
+const cutMessage = 'cut here';
+
+/** `redis.call` cannot be replaced in Redis 7, but a local of the same name hides it. */
+function withLimit(source: string, commands: number): string {
+  const guard = `
+local real_redis, executed = redis, 0
+local redis = setmetatable({call = function(...)
+  executed = executed + 1
+  if executed > ${commands === Infinity ? 'math.huge' : commands} then error('${cutMessage}', 0) end
+  return real_redis.call(...)
+end}, {__index = real_redis})
+`;
+  return keyLocking + guard + source.slice(keyLocking.length);
+}
+
+const dumpLua = `
+local all = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local kind = redis.call('TYPE', key).ok
+  local read = {string = {'GET', key}, hash = {'HGETALL', key}, set = {'SMEMBERS', key}, zset = {'ZRANGE', key, 0, -1, 'WITHSCORES'},
+    list = {'LRANGE', key, 0, -1}, stream = {'XRANGE', key, '-', '+'}}
+  all[#all + 1] = {key, kind, redis.call('TTL', key) < 0 and 'stays' or 'expires', redis.call(unpack(read[kind]))}
+end
+return all
+`;
+
+export type Dump = Readonly<Record<string, unknown>>;
+
+/** Everything that Redis holds, comparable: what a feed says twice it says once, and counts of tries are left out. */
+export async function dumpRedis(redis: Redis, isLeftOut: (key: string) => boolean): Promise<Dump> {
+  const all = await redis.eval<[], [string, string, string, unknown][]>(dumpLua, [], []);
+  return Object.fromEntries(
+    all
+      .filter(([key]) => !isLeftOut(key))
+      .map(([key, kind, life, value]) => [key, { kind, life, value: comparable(kind, value) }]),
+  );
+}
+
+function comparable(kind: string, value: unknown): unknown {
+  if (kind === 'stream') {
+    const entries = value as [id: string, fields: string[]][];
+    return [...new Set(entries.map(([, fields]) => fields.join(' ')))];
+  }
+  if (kind === 'set') return (value as string[]).toSorted();
+  if (kind !== 'hash') return value;
+  const fields = value as string[];
+  return Object.fromEntries(fields.flatMap((f, i) => (i % 2 === 0 ? [[f, fields[i + 1]]] : [])));
+}

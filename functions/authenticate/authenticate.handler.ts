@@ -20,22 +20,15 @@ import { isWithinRate } from '../../lib/redis/rate.ts';
 import { readCookie } from './cookies.ts';
 import { exchangeCode, finishLogin, startLogin, type LoginParts } from './login.ts';
 import { describeMe } from './me.ts';
+import { rotateToken, type RotationParts } from './rotate-token.ts';
 import { logOut, refreshSession } from './session.ts';
 import { settings } from './settings.ts';
-import {
-  createBody,
-  createToken,
-  revoke,
-  rotateToken,
-  shown,
-  tokensQuery,
-  type TokenParts,
-} from './tokens.ts';
+import { createBody, createToken, revoke, shown, tokensQuery } from './tokens.ts';
 import { changeUser, shownUser, userBody, userId, usersCursor, usersQuery } from './users.ts';
 
 requirePublished(settings.JWT_SIGNING_JWK, settings.JWT_PUBLIC_JWKS);
 
-const parts: TokenParts & LoginParts = {
+const parts: RotationParts & LoginParts = {
   ...connectAuthentication(settings, 1000),
   queue: new Queue({ url: settings.TRANSACTIONS_QUEUE_URL }),
   limits: {
@@ -51,6 +44,7 @@ const parts: TokenParts & LoginParts = {
     organization: settings.GITHUB_ORGANIZATION,
   },
   signingKey: settings.JWT_SIGNING_JWK,
+  rotationKey: deriveKey(settings.JWT_SIGNING_JWK, 'rotated tokens'),
   refreshKey: deriveKey(settings.JWT_SIGNING_JWK, 'refresh tokens'),
   accessToken: { issuer: settings.JWT_ISSUER, audience: settings.JWT_AUDIENCE },
   frontendOrigins: settings.FRONTEND_ORIGINS,

@@ -5,7 +5,6 @@ import { mintApiToken } from '../../lib/auth/api-token.ts';
 import type { AuthenticationParts } from '../../lib/auth/authenticate.ts';
 import { claimantOf } from '../../lib/auth/claimant.ts';
 import { requirePeople } from '../../lib/auth/look-up.ts';
-import { rolePermissions } from '../../lib/auth/permissions.ts';
 import type { Principal } from '../../lib/auth/principal.ts';
 import { doneBy, inTime, newId, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
 import { expandScopes } from '../../lib/auth/scopes.ts';
@@ -18,6 +17,7 @@ import {
 } from '../../lib/auth/token-store.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
+import { derivedUuid } from '../../lib/transaction/ids.ts';
 import { userId } from './users.ts';
 
 export const createBody = z.strictObject({
@@ -41,7 +41,7 @@ export type TokenParts = AuthenticationParts & ChangeParts;
 const tokensPerUser = 100;
 /** Those that have ended are shown for a month: who makes and ends them without end has to wait. */
 const shownPerUser = 1000;
-const secondsPerDay = 24 * 3600;
+export const secondsPerDay = 24 * 3600;
 
 /** What anyone may see of a token: never more of its secret than the moment it is made. */
 export function shown(token: StoredToken) {
@@ -63,42 +63,69 @@ export async function createToken(
   parts: TokenParts,
   request: Request,
   owner: Principal,
+  asked: z.infer<typeof createBody>,
+): Promise<MadeToken> {
+  const minted = mintApiToken(owner.id, randomBytes(64));
+  return makeToken(parts, request, owner, asked, { ...minted, id: newId(request) });
+}
+
+export interface MadeToken {
+  readonly token: string;
+  readonly stored: StoredToken;
+}
+
+const remembered = z.object({
+  hash: z.string(),
+  created_at: z.int(),
+  expires_at: z.nullable(z.int()),
+  /** the credential that it was asked for with: no other one is shown the token */
+  asked_with: z.string(),
+});
+
+/**
+ * @param minted `replaces`: the token in whose place it comes, once, however often it is asked for
+ * @throws ProblemError
+ */
+export async function makeToken(
+  parts: TokenParts,
+  request: Request,
+  owner: Principal,
   { name, scopes, expires_in_days: days }: z.infer<typeof createBody>,
-  replaces?: StoredToken,
-): Promise<{ readonly token: string; readonly stored: StoredToken }> {
+  minted: {
+    readonly token: string;
+    readonly hash: string;
+    readonly id: string;
+    readonly replaces?: StoredToken;
+  },
+): Promise<MadeToken> {
+  const { token, hash, id, replaces } = minted;
   const scoped = expandScopes(scopes, owner.permissions);
   if ('unknown' in scoped) throw problem.badRequest(`scopes: there is no permission ${scoped.unknown}.`);
   if ('notHeld' in scoped) throw problem.forbidden(`You do not have ${scoped.notHeld} yourself.`);
-  const theirs = await inTime(listTokens(parts.redis, parts.keys, owner.id));
-  const staying = theirs.filter((each) => isLive(each, request.receivedAt) && each.id !== replaces?.id);
-  if (staying.length >= tokensPerUser) {
-    throw problem.conflict(`You have ${tokensPerUser} tokens already: revoke one first.`);
-  }
-  if (theirs.length >= shownPerUser) {
-    throw problem.conflict(`${shownPerUser} tokens of yours have been made within a month: no more for now.`);
-  }
-  const { token, hash } = mintApiToken(owner.id, randomBytes(64));
+  await requireRoom(parts, request, owner, [id, replaces?.id]);
   const createdAt = Math.floor(request.receivedAt / 1000);
-  const stored: StoredToken = {
-    id: newId(request),
-    principal: owner.id,
-    name,
-    role: owner.role,
-    permissions: scoped.permissions,
-    hash,
-    createdAt,
-    expiresAt: earliest(days === undefined ? undefined : createdAt + days * secondsPerDay, lifeOf(owner)),
-    revoked: false,
-    uses: 0,
-    usedAt: undefined,
-  };
-  await recordChange(parts, request, {
+  const expiresAt = earliest(
+    days === undefined ? undefined : createdAt + days * secondsPerDay,
+    lifeOf(owner),
+  );
+  const permissions = scoped.permissions;
+  const askedWith = owner.tokenId ?? owner.sessionId ?? '';
+  const first = await recordChange(parts, request, {
     ...doneBy(owner),
     claimant: claimantOf(request, owner),
     action: replaces === undefined ? 'token.created' : 'token.rotated',
-    subject: stored.id,
-    detail: { name, scopes: scoped.permissions.join(' '), ...(replaces && { replaces: replaces.id }) },
-    aggregate: stored.id,
+    subject: id,
+    detail: { name, scopes: permissions.join(' '), ...(replaces && { replaces: replaces.id }) },
+    aggregate: id,
+    once: {
+      id: derivedUuid('make token', id),
+      remembered: JSON.stringify({
+        hash,
+        created_at: createdAt,
+        expires_at: expiresAt ?? null,
+        asked_with: askedWith,
+      }),
+    },
     build: (builder) =>
       builder.create(
         'api_token',
@@ -106,57 +133,54 @@ export async function createToken(
           principal: owner.id,
           name,
           role: owner.role,
-          permissions: scoped.permissions.join(' '),
+          permissions: permissions.join(' '),
           token_hash: hash,
           created_at: new Date(createdAt * 1000).toISOString(),
-          expires_at: stored.expiresAt === undefined ? null : new Date(stored.expiresAt * 1000).toISOString(),
+          expires_at: expiresAt === undefined ? null : new Date(expiresAt * 1000).toISOString(),
         },
-        stored.id,
+        id,
       ),
   });
-  await inTime(putToken(parts.redis, parts.keys, stored));
+  const made = remembered.parse(JSON.parse(first));
+  const stored: StoredToken = {
+    id,
+    principal: owner.id,
+    name,
+    role: owner.role,
+    permissions,
+    hash: made.hash,
+    createdAt: made.created_at,
+    expiresAt: made.expires_at ?? undefined,
+    revoked: false,
+    uses: 0,
+    usedAt: undefined,
+  };
+  // another credential has asked for it first, or this site had another signing key then
+  const isSame = made.asked_with === askedWith && made.hash === hash;
+  // and it may have ended since
+  if (!isSame || !(await inTime(putToken(parts.redis, parts.keys, stored)))) throw replaced(replaces?.id, id);
   return { token, stored };
 }
 
-/**
- * A new token of the same name, scopes and length of life in the place of an old one of one's own, which ends; one that is asked
- * for with a token lives no longer than that. The new one is told whatever becomes of the old one, since nobody will see it again.
- * @throws ProblemError 404; 403 if the asking credential does not have all its scopes
- */
-export async function rotateToken(
-  parts: TokenParts,
-  request: Request,
-  owner: Principal,
-  id: string,
-): Promise<{ readonly token: string; readonly stored: StoredToken; readonly hasEnded: boolean }> {
-  const old = await findOwn(parts, request, owner, id);
-  const ofRole = old.permissions.filter((each) => rolePermissions[owner.role].some((own) => own === each));
-  const scopes = ofRole.filter((each) => owner.permissions.some((own) => own === each));
-  if (scopes.length < ofRole.length || scopes.length === 0) {
-    throw problem.forbidden(
-      'You do not have all of its scopes yourself, with the credential that you ask with.',
-    );
-  }
-  const { name, expiresAt, createdAt } = old;
-  const days = expiresAt && Math.max(1, Math.ceil((expiresAt - createdAt) / secondsPerDay));
-  const made = await createToken(parts, request, owner, { name, scopes, expires_in_days: days }, old);
-  const hasEnded = await end(parts, request, owner, old).then(
-    () => true,
-    () => false,
-  );
-  return { ...made, hasEnded };
+export function replaced(id: string | undefined, by: string) {
+  return problem.conflict(`Token ${id} has been replaced already, by token ${by}: nothing was changed.`);
 }
 
-async function findOwn(
+/** @param except ids of tokens that are not counted @throws ProblemError 409 */
+async function requireRoom(
   { redis, keys }: TokenParts,
   { receivedAt }: Request,
   owner: Principal,
-  id: string,
-): Promise<StoredToken> {
-  const found = await inTime(findToken(redis, keys, id));
-  if (found && found.principal === owner.id && isLive(found, receivedAt)) return found;
-  if (!found) await requirePeople(redis, keys);
-  throw problem.notFound(`There is no token ${id} of yours.`);
+  except: readonly (string | undefined)[],
+): Promise<void> {
+  const theirs = await inTime(listTokens(redis, keys, owner.id));
+  const staying = theirs.filter((each) => isLive(each, receivedAt) && !except.includes(each.id));
+  if (staying.length >= tokensPerUser) {
+    throw problem.conflict(`You have ${tokensPerUser} tokens already: revoke one first.`);
+  }
+  if (theirs.length >= shownPerUser) {
+    throw problem.conflict(`${shownPerUser} tokens of yours have been made within a month: no more for now.`);
+  }
 }
 
 /** Takes effect at once, whatever main does. @throws ProblemError 404 for a token of somebody else, but to an admin */
@@ -174,7 +198,7 @@ export async function revoke(
 }
 
 /** First here, then at main: a token may end itself. */
-async function end(
+export async function end(
   parts: TokenParts,
   request: Request,
   asker: Principal,
@@ -188,13 +212,14 @@ async function end(
     subject: id,
     detail: { name: stored.name, owner: stored.principal },
     aggregate: id,
+    once: { id: derivedUuid('revocation', id), remembered: '{}' },
     build: (builder) =>
       builder.update('api_token', id, { revoked_at: new Date(request.receivedAt).toISOString() }),
   });
   return { ...stored, revoked: true };
 }
 
-function isLive({ revoked, expiresAt }: StoredToken, nowMilliseconds: number): boolean {
+export function isLive({ revoked, expiresAt }: StoredToken, nowMilliseconds: number): boolean {
   return !revoked && (expiresAt ?? Infinity) * 1000 > nowMilliseconds;
 }
 

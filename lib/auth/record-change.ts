@@ -38,23 +38,28 @@ export interface Change {
   /** µs: where the change stands among others of the row; default: when it was asked for */
   readonly stamp?: number;
   readonly build?: (builder: TransactionBuilder) => unknown;
+  /** of a change that is made once, however often it is asked for: the id of its transaction, and what is remembered of it */
+  readonly once?: { readonly id: string; readonly remembered: string };
 }
 
 export function doneBy({ id, tokenId }: Principal): Pick<Change, 'principal' | 'withToken'> {
   return { principal: id, ...(tokenId !== undefined && { withToken: tokenId }) };
 }
 
-/** @throws ProblemError after which main may not learn of it; what Redis has been told stands */
+/**
+ * @returns what is remembered of it: of the first one, where the same change had been made before
+ * @throws ProblemError after which main may not learn of it; what Redis has been told stands
+ */
 export async function recordChange(
   { redis, keys, queue, limits }: ChangeParts,
   request: Pick<Request, 'receivedAt' | 'route'>,
   change: Change,
-): Promise<void> {
+): Promise<string> {
   const { principal, action, subject, withToken } = change;
   const detail = { ...change.detail, ...(withToken !== undefined && { with_token: withToken }) };
   const { access, operation } = request.route;
   const claimant = change.claimant ?? { kind: 'none', principalId: principal };
-  const id = newId(request);
+  const { id, remembered } = change.once ?? { id: newId(request), remembered: '{}' };
   const at = new Date(request.receivedAt).toISOString();
   const event = { id: newId(request), at, principal, action, subject, detail };
   const heading = {
@@ -73,7 +78,7 @@ export async function recordChange(
       claimant,
       permission: access === 'public' || access === 'any' ? '' : access,
       transaction,
-      patch: '{}',
+      patch: remembered,
       status: 200,
       nowMilliseconds: request.receivedAt,
       ...limits,
@@ -89,11 +94,13 @@ export async function recordChange(
       throw notForMain().because(error);
     });
   }
+  if ('replayed' in verdict && verdict.replayed) return verdict.patch;
   await inTime(noteAuditEvent(redis, keys, event));
   // without the message the sweeper sends it again
   if (!('refused' in verdict) && verdict.stamp !== undefined) {
     await queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
   }
+  return remembered;
 }
 
 /** What Redis has been told has its effect: what is missing is that main learns of it. */

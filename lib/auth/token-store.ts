@@ -96,9 +96,10 @@ function hashOf(token: StoredToken & Ended) {
   };
 }
 
-/** It is good from the next request on. */
-export async function putToken(redis: Redis, keys: Keys, token: StoredToken): Promise<void> {
-  await putTokens(redis, keys, [token]);
+/** It is good from the next request on. @returns false if it had been revoked before: it stays so */
+export async function putToken(redis: Redis, keys: Keys, token: StoredToken): Promise<boolean> {
+  const [had] = await putTokens(redis, keys, [token]);
+  return had?.[2] !== true;
 }
 
 const revokeScript = script(`

@@ -173,6 +173,80 @@ it('a token is not renewed by who has less than it, nor when it has ended', asyn
   expect((await rotate(whole.id, observer)).status).toBe(404);
 });
 
+describe('rotations of one token', () => {
+  const rotate = (id: unknown, token: unknown) =>
+    stack.api(`/api/tokens/${String(id)}/rotate`, { method: 'POST', token: String(token) });
+  const liveNamed = async (name: string) =>
+    (await list()).filter((each) => each.name === name && !each.revoked).map(({ id }) => id);
+
+  it('leave one token, however many ask at once', async () => {
+    const { body: old } = await make({ name: 'ten at once' });
+    const replies = await Promise.all(Array.from({ length: 10 }, () => rotate(old.id, observer)));
+    expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([201]));
+    expect(new Set(replies.map(({ body }) => body.token)).size).toBe(1);
+    const [first] = replies;
+    expect(await liveNamed('ten at once')).toEqual([first?.body.id]);
+    expect((await start(first?.body.token)).status).toBe(201);
+    expect((await start(old.token)).status).toBe(401);
+    // the answer was lost
+    expect((await rotate(old.id, observer)).body).toMatchObject({
+      token: first?.body.token,
+      replaces: { id: old.id, has_ended: true },
+    });
+    await eventually(async () => {
+      const { rows } = await stack.main.query(
+        "select count(*)::int, count(revoked_at)::int as ended from api_token where name = 'ten at once'",
+      );
+      expect(rows).toEqual([{ count: 2, ended: 1 }]);
+    });
+    const { rows } = await stack.main.query(
+      'select action from audit_event where subject = any ($1) order by action',
+      [[old.id, first?.body.id]],
+    );
+    expect(rows.map((row: { action: string }) => row.action)).toEqual([
+      'token.created',
+      'token.revoked',
+      'token.rotated',
+    ]);
+  });
+
+  it('leave one token when it asks itself, and another credential', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const { body: old } = await make({ name: `round ${round}` });
+      const asking = [old.token, observer, old.token, observer, old.token];
+      const replies = await Promise.all(asking.map((token) => rotate(old.id, token)));
+      const made = replies.filter(({ status }) => status === 201);
+      expect(new Set(made.map(({ body }) => body.token)).size).toBe(1);
+      // one who comes when it has ended is not let in
+      expect([201, 401, 409]).toEqual(expect.arrayContaining(replies.map(({ status }) => status)));
+      expect(await liveNamed(`round ${round}`)).toEqual([made[0]?.body.id]);
+    }
+  });
+
+  it('are shown to the credential that asked, within half a minute', async () => {
+    const { body: old } = await make({ name: 'once' });
+    const { body: another } = await make({ name: 'another credential' });
+    const { body: next } = await rotate(old.id, observer);
+    expect(await rotate(old.id, another.token)).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining(String(next.id)) as string },
+    });
+    const key = stack.keys.token(hashToken(String(next.token)));
+    const longAgo = Math.floor(Date.now() / 1000) - 31;
+    await stack.redisClient.hset(key, { created_at: String(longAgo) });
+    expect((await rotate(old.id, observer)).status).toBe(409);
+    expect((await start(next.token)).status).toBe(201);
+  });
+
+  it('do not bring back what has ended since', async () => {
+    const { body: old } = await make({ name: 'ended since' });
+    const { body: next } = await rotate(old.id, observer);
+    await revoke(next.id);
+    expect((await rotate(old.id, observer)).status).toBe(409);
+    expect((await start(next.token)).status).toBe(401);
+  });
+});
+
 it('what a token could be given is what the asking credential has', async () => {
   const { body } = await make({ name: 'narrow', scopes: ['read:*', 'manage:tokens'] });
   const { body: scopes } = await stack.api('/api/tokens/scopes', { token: String(body.token) });

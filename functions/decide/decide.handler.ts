@@ -29,8 +29,10 @@ const limits = {
 
 const discardBody = z.strictObject({ reason: z.string().check(z.minLength(1), z.maxLength(1000)) });
 
-async function take(request: Request, decision: Decision): Promise<Reply> {
+/** @param decisionOf reads it from the request, once it is known who asks */
+async function take(request: Request, decisionOf: () => Decision): Promise<Reply> {
   const principal = await authenticate(parts, request);
+  const decision = decisionOf();
   const id = parse(recordId, request.params.id);
   const target = await answered(findTransaction(parts, id));
   if (!target) throw problem.notFound(`There is no transaction ${id}.`);
@@ -56,7 +58,7 @@ function requireSetAside({ status }: FoundTransaction, { action }: Decision): vo
 }
 
 export const handler = serve('decide', {
-  retryTransaction: (request) => take(request, { action: 'retry' }),
+  retryTransaction: (request) => take(request, () => ({ action: 'retry' })),
   discardTransaction: (request) =>
-    take(request, { action: 'discard', reason: parse(discardBody, request.body).reason }),
+    take(request, () => ({ action: 'discard', reason: parse(discardBody, request.body).reason })),
 });

@@ -224,6 +224,22 @@ const unacceptable: Readonly<Record<string, () => Promise<string | null>>> = {
   },
 };
 
+it.each(['no credential', 'garbage', 'an expired JWT', 'a truncated API token'])(
+  '%s is 401 before anything else of the request is looked at',
+  async (name) => {
+    const token = (await unacceptable[name]?.()) ?? null;
+    for (const { operation, method, path, access } of all) {
+      if (access === 'public') continue;
+      const at = path.replace('{id}', 'no-uuid');
+      for (const text of ['{}', '[1]', '{"reason": 7, "name": {}, "obs_unit_id": "x", "role": 0}']) {
+        const request = method === 'GET' ? { method } : { method, text };
+        const reply = await stack.api(`${at}?no=parameter`, { ...request, token });
+        expect(reply.status, `${operation} ${text}`).toBe(401);
+      }
+    }
+  },
+);
+
 it('every route has its row, and every object its owner', () => {
   const operations = all.map(({ operation }) => operation).sort();
   expect(Object.keys(requests).sort()).toEqual(operations);

@@ -10,7 +10,7 @@ import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { instantOfMilliseconds, type Instant } from '../../lib/values/instant.ts';
-import { identifyClaimant, identifyWrite } from './identify.ts';
+import { identifyClaimant, identifyWrite, type Identity } from './identify.ts';
 import { record, type RecordParts } from './record.ts';
 import { settings } from './settings.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
@@ -45,7 +45,7 @@ async function startExecutedObsUnit(request: Request): Promise<Reply> {
   const draft = draftStart(
     body,
     id,
-    heading(request, claimant.principalId, identity.id),
+    heading(request, claimant.principalId, identity),
     receivedInstant(request),
   );
   return record(parts, request, claimant, identity, draft);
@@ -59,14 +59,20 @@ async function finishExecutedObsUnit(request: Request): Promise<Reply> {
   const draft = draftFinish(
     body,
     id,
-    heading(request, claimant.principalId, identity.id),
+    heading(request, claimant.principalId, identity),
     receivedInstant(request),
   );
   return record(parts, request, claimant, identity, draft);
 }
 
-function heading(request: Request, principal: string, id: string) {
-  return { id, stamp: request.receivedAt * 1000, principal, operation: request.route.operation };
+function heading(request: Request, principal: string, { id, alias }: Identity) {
+  return {
+    id,
+    ...(alias !== undefined && { alias }),
+    stamp: request.receivedAt * 1000,
+    principal,
+    operation: request.route.operation,
+  };
 }
 
 function receivedInstant(request: Request): Instant {

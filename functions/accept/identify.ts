@@ -5,7 +5,7 @@ import { readCredential } from '../../lib/auth/credential.ts';
 import type { Claimant } from '../../lib/buffer/accept.ts';
 import { idempotencyKeyOf } from '../../lib/http/idempotency-key.ts';
 import type { Request } from '../../lib/http/serve.ts';
-import { canonicalJson } from '../../lib/transaction/canonical.ts';
+import { identityOf, type TransactionIdentity } from '../../lib/transaction/identity.ts';
 import { derivedUuid, uuidV7 } from '../../lib/transaction/ids.ts';
 
 /**
@@ -20,9 +20,7 @@ export async function identifyClaimant(request: Request, verify: VerifyAccessTok
   return { kind: 'session', principalId: principal.id, sessionId: principal.sessionId ?? '' };
 }
 
-export interface Identity {
-  /** of the transaction */
-  readonly id: string;
+export interface Identity extends TransactionIdentity {
   /** names the idempotency key, if there is one */
   readonly keyDigest?: string;
   /** of a new record: the same for every try with the same key */
@@ -30,8 +28,9 @@ export interface Identity {
 }
 
 /**
- * The identity of a write. With a key it is derived from principal, route, key and body, so that a retry is the same
- * transaction even if nobody remembers the first try, and another body can never hide behind it.
+ * The identity of a write. With a key it is derived from the request, so that a retry is the same transaction even if nobody
+ * remembers the first try, and another body can never hide behind it.
+ * @param clientMadeId of the record: without a key it acts as one
  * @param random 20 random bytes, used without a key
  */
 export function identifyWrite(
@@ -47,11 +46,11 @@ export function identifyWrite(
       newRecordId: uuidV7(request.receivedAt, random.subarray(10)),
     };
   }
-  const content = canonicalJson({ params: request.params, body: request.body ?? null });
-  const id = derivedUuid('transaction', principalId, request.route.operation, key, content);
+  const { params, body, route } = request;
+  const identity = identityOf({ principalId, operation: route.operation, params, body }, key);
   return {
-    id,
+    ...identity,
     keyDigest: createHash('sha256').update(key).digest('hex'),
-    newRecordId: derivedUuid('record', id),
+    newRecordId: derivedUuid('record', identity.id),
   };
 }

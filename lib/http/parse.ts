@@ -1,18 +1,41 @@
 import * as z from 'zod/mini';
 // by itself: `z.locales` holds every language, a third of a bundle
 import en from 'zod/v4/locales/en.js';
+import { shortened } from './json-fault.ts';
 import { problem } from './problem.ts';
 
 z.config(en());
 
+const shownFaults = 10;
+const shownMessageLength = 300;
+
 /**
  * Parses what a client sent; inside, its type is trusted.
- * @throws ProblemError 400 that names each fault
+ * @throws ProblemError 400 that names the faults: the first ten, and how many there are
  */
 export function parse<S extends z.ZodMiniType>(schema: S, value: unknown): z.infer<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
-  const faults = errors.map(({ path, message }) => (path ? `${path}: ${message}` : message));
-  throw problem.badRequest(`${faults.join('; ')}.`, { errors });
+  const faults = parsed.error.issues.flatMap(faultsOf);
+  const errors = faults.slice(0, shownFaults);
+  const texts = errors.map(({ path, message }) => (path ? `${path}: ${message}` : message));
+  if (faults.length > errors.length) texts.push(`and ${faults.length - errors.length} more faults`);
+  throw problem.badRequest(`${texts.join('; ')}.`, { errors, error_count: faults.length });
+}
+
+interface Fault {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Each unknown field is a fault of its own. */
+function faultsOf(issue: z.core.$ZodIssue): Fault[] {
+  const path = issue.path.map((part) => shortened(String(part)));
+  if (issue.code !== 'unrecognized_keys') {
+    return [{ path: path.join('.'), message: issue.message.slice(0, shownMessageLength) }];
+  }
+  return issue.keys.map((key) => ({
+    path: [...path, shortened(key)].join('.'),
+    message: 'is not known here',
+  }));
 }

@@ -14,6 +14,8 @@ export interface Route {
   readonly function: FunctionWithRoutes;
   /** `public`: no credential is read; `any`: every authenticated principal */
   readonly access: 'public' | 'any' | Permission;
+  /** it takes query parameters, which its steps parse strictly; to all others any is a 400 */
+  readonly takesQuery?: true;
   /** status of success, as documented */
   readonly success: number;
   readonly summary: string;
@@ -44,6 +46,7 @@ export const routes = [
     path: '/executed_obs_units/{id}',
     function: 'query',
     access: 'read:observations',
+    takesQuery: true,
     success: 200,
     summary: 'One executed unit by UUID, or the executed units of a planned unit by integer',
   },
@@ -53,6 +56,7 @@ export const routes = [
     path: '/executed_obs_units',
     function: 'query',
     access: 'read:observations',
+    takesQuery: true,
     success: 200,
     summary:
       'Executed units by planned unit, program, source, instrument, status and time, newest first, in pages',
@@ -63,6 +67,7 @@ export const routes = [
     path: '/api/transactions/{id}',
     function: 'query',
     access: 'read:observations',
+    takesQuery: true,
     success: 200,
     summary: 'Where one accepted transaction is',
   },
@@ -72,6 +77,7 @@ export const routes = [
     path: '/api/transactions',
     function: 'query',
     access: 'read:observations',
+    takesQuery: true,
     success: 200,
     summary: 'Accepted transactions that are not applied: buffered, waiting or failed',
   },
@@ -135,6 +141,7 @@ export const routes = [
     path: '/github/login',
     function: 'authenticate',
     access: 'public',
+    takesQuery: true,
     success: 302,
     summary: 'Log in with GitHub, and come back to `return_to` with a code',
   },
@@ -144,6 +151,7 @@ export const routes = [
     path: '/github/callback',
     function: 'authenticate',
     access: 'public',
+    takesQuery: true,
     success: 302,
     summary: 'Where GitHub sends the browser back to',
   },
@@ -180,6 +188,7 @@ export const routes = [
     path: '/api/users',
     function: 'authenticate',
     access: 'manage:users',
+    takesQuery: true,
     success: 200,
     summary: 'Everybody who has logged in, with their roles',
   },
@@ -198,6 +207,7 @@ export const routes = [
     path: '/api/audit',
     function: 'query',
     access: 'manage:users',
+    takesQuery: true,
     success: 200,
     summary: 'Who did what to sessions, tokens, roles and set-aside transactions, newest first, in pages',
   },
@@ -234,6 +244,7 @@ export const routes = [
     path: '/api/tokens',
     function: 'authenticate',
     access: 'manage:tokens',
+    takesQuery: true,
     success: 200,
     summary: 'One’s own API tokens, without their secrets',
   },

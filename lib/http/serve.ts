@@ -3,8 +3,9 @@ import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { logLevel } from '../config/log-level.ts';
 import { createLog } from '../observability/log.ts';
-import { readJsonBody } from './json-body.ts';
+import { bodyText, readJsonBody } from './json-body.ts';
 import { problem, ProblemError } from './problem.ts';
+import { readQuery, requireStorable } from './query.ts';
 import { routes, type FunctionWithRoutes, type OperationOf, type Route } from './routes.ts';
 
 export interface Request {
@@ -16,7 +17,7 @@ export interface Request {
   /** names in lower case */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly cookies: readonly string[];
-  /** parsed JSON, undefined without a body */
+  /** parsed JSON, undefined without a body. Reading it throws ProblemError 400, 413 */
   readonly body: unknown;
   readonly requestId: string;
   readonly sourceIp: string;
@@ -69,11 +70,15 @@ export function serve<F extends FunctionWithRoutes>(name: F, operations: Operati
           error,
         });
       }
-      return problemResult(error, route);
+      return problemResult(error, route, event.requestContext.requestId);
     })
     .handler(async (event) => {
       const route = byKey.get(event.routeKey);
-      if (!route) throw problem.notFound(`There is nothing at ${event.rawPath}.`);
+      if (!route) {
+        throw problem.notFound(`No route matches ${event.requestContext.http.method} ${event.rawPath}.`, {
+          code: 'no-such-route',
+        });
+      }
       const operation = operations[route.operation as OperationOf<F>];
       const request = readRequest(event, route);
       try {
@@ -87,23 +92,35 @@ export function serve<F extends FunctionWithRoutes>(name: F, operations: Operati
             cause: error.cause,
           });
         }
-        return withHeaders(request, problemResult(error, route));
+        return withHeaders(request, problemResult(error, route, request.requestId));
       }
     });
 }
 
 function readRequest(event: APIGatewayProxyEventV2, route: Route): Request {
   const receivedAt = Date.now();
-  const text = event.isBase64Encoded ? Buffer.from(event.body ?? '', 'base64').toString('utf8') : event.body;
   const lowerCase = Object.entries(event.headers).map(([key, value]) => [key.toLowerCase(), value] as const);
+  const headers = Object.fromEntries(lowerCase);
+  // without a credential the operation says so first
+  const isJudged = route.access === 'public' || headers.authorization !== undefined;
+  const params = Object.fromEntries(
+    Object.entries(event.pathParameters ?? {}).flatMap(([key, value]) =>
+      value === undefined ? [] : [[key, value] as const],
+    ),
+  );
+  if (isJudged) for (const [key, value] of Object.entries(params)) requireStorable(key, value);
+  let body: { readonly value: unknown } | undefined;
   return {
     route,
     path: event.rawPath,
-    params: partsOfUrl(event.pathParameters ?? {}),
-    query: partsOfUrl(event.queryStringParameters ?? {}),
-    headers: Object.fromEntries(lowerCase),
+    params,
+    query: isJudged ? readQuery(event.rawQueryString, route) : {},
+    headers,
     cookies: event.cookies ?? [],
-    body: readJsonBody(text),
+    get body() {
+      body ??= { value: readJsonBody(bodyText(event.body, event.isBase64Encoded)) };
+      return body.value;
+    },
     requestId: event.requestContext.requestId,
     sourceIp: event.requestContext.http.sourceIp,
     receivedAt,
@@ -118,21 +135,12 @@ function withHeaders(
   return { ...result, headers: { ...result.headers, ...Object.fromEntries(replyHeaders) } };
 }
 
-/** Parts of the URL that are there. @throws ProblemError 400 for a NUL, which no text at main can hold */
-function partsOfUrl(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(values).flatMap(([key, value]) => {
-      if (value === undefined) return [];
-      if (value.includes('\0')) throw problem.badRequest(`${key}: holds a NUL character.`);
-      return [[key, value]];
-    }),
-  );
-}
-
 function replyResult(reply: Reply): APIGatewayProxyStructuredResultV2 {
   const body = reply.body === undefined ? undefined : JSON.stringify(reply.body);
   if (body !== undefined && Buffer.byteLength(body) > maxAnswerBytes) {
-    throw problem.badRequest('The answer would be too large: ask for less at a time.');
+    throw problem.badRequest('The answer would be too large: ask for less at a time.', {
+      code: 'answer-too-large',
+    });
   }
   return {
     statusCode: reply.status,
@@ -142,7 +150,11 @@ function replyResult(reply: Reply): APIGatewayProxyStructuredResultV2 {
   };
 }
 
-function problemResult(error: unknown, route: Route | undefined): APIGatewayProxyStructuredResultV2 {
+function problemResult(
+  error: unknown,
+  route: Route | undefined,
+  requestId: string,
+): APIGatewayProxyStructuredResultV2 {
   const isWrite = route?.function === 'accept' || route?.function === 'decide';
   const known = error instanceof ProblemError ? error : unexpected(isWrite);
   const { status } = known.problem;
@@ -150,7 +162,7 @@ function problemResult(error: unknown, route: Route | undefined): APIGatewayProx
   return {
     statusCode: status,
     headers: { ...headers, ...known.headers, 'Content-Type': 'application/problem+json' },
-    body: JSON.stringify({ ...recorded, ...known.problem }),
+    body: JSON.stringify({ ...known.problem, ...recorded, request_id: requestId }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The executed unit: what a client sends and what it gets. */
 import * as z from 'zod/mini';
 import { parseInstant } from '../values/instant.ts';
-import { isJsonObject, type JsonObject } from '../values/json.ts';
+import { asDouble, isJsonObject, type JsonObject } from '../values/json.ts';
 import { uuid } from '../values/uuid.ts';
 import type { RawDataFile, RawDataPackage } from './raw-data.ts';
 import type { Sync } from './sync.ts';
@@ -23,7 +23,7 @@ export const timestamp = z.pipe(
 );
 
 /** ids are Postgres integers */
-export const integerId = z.int().check(z.minimum(1), z.maximum(2_147_483_647));
+export const integerId = z.pipe(z.transform(asDouble), z.int().check(z.minimum(1), z.maximum(2_147_483_647)));
 
 const metadata = z
   .custom<JsonObject>(isJsonObject, 'must be an object')

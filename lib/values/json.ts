@@ -88,6 +88,11 @@ function withoutTrailingZeros(digits: string): string {
   return digits.includes('.') ? digits.replace(/\.?0+$/, '') : digits;
 }
 
+/** A number as a double if that changes nothing but its spelling (`7.0`); everything else as it is. */
+export function asDouble(value: unknown): unknown {
+  return isRawNumber(value) ? normalized(value.rawJSON) : value;
+}
+
 /** As a double, with raw numbers rounded: how JSON was read before digits were kept. */
 export function withDoubles(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value)) as unknown;

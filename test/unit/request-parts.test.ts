@@ -1,0 +1,60 @@
+import * as z from 'zod/mini';
+import { describe, expect, it } from 'vitest';
+import { parse } from '../../lib/http/parse.ts';
+import { ProblemError, type Problem } from '../../lib/http/problem.ts';
+import { readQuery } from '../../lib/http/query.ts';
+
+function problemOf(run: () => unknown): Problem {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof ProblemError) return error.problem;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('readQuery', () => {
+  it('reads each parameter', () => {
+    expect(readQuery('a=1&b=x%2Cy&c=%C3%A9+z', { takesQuery: true })).toEqual({ a: '1', b: 'x,y', c: 'é z' });
+    expect(readQuery('', {})).toEqual({});
+  });
+
+  it.each([
+    ['status=running&status=failed', 'repeated-parameter'],
+    ['day_obs=20261001&day%5Fobs=20261002', 'repeated-parameter'],
+    ['a=%00', 'invalid-request'],
+    ['a=%EF%BF%BF', 'invalid-request'],
+    ['a=Jos%E9', 'invalid-request'],
+  ])('refuses %s', (raw, code) => {
+    expect(problemOf(() => readQuery(raw, { takesQuery: true }))).toMatchObject({ status: 400, code });
+  });
+
+  it('refuses any where none is taken', () => {
+    expect(problemOf(() => readQuery('dry_run=true', {}))).toMatchObject({
+      status: 400,
+      code: 'unknown-parameter',
+    });
+  });
+});
+
+describe('parse', () => {
+  const schema = z.strictObject({ a: z.optional(z.int()) });
+
+  it('names each fault, unknown fields too', () => {
+    expect(problemOf(() => parse(schema, { a: 'x', b: 1 }))).toMatchObject({
+      status: 400,
+      code: 'invalid-request',
+      error_count: 2,
+      errors: [{ path: 'a' }, { path: 'b', message: 'is not known here' }],
+    });
+  });
+
+  it('lists few of many faults, and says how many there are', () => {
+    const many = Object.fromEntries(Array.from({ length: 9999 }, (_, n) => [`${n}${'k'.repeat(200)}`, n]));
+    const refusal = problemOf(() => parse(schema, many));
+    expect(refusal.error_count).toBe(9999);
+    expect(refusal.errors).toHaveLength(10);
+    expect(JSON.stringify(refusal).length).toBeLessThan(4000);
+  });
+});

@@ -8,3 +8,12 @@ export class Unavailable extends Error {
     this.what = what;
   }
 }
+
+/** A store answered, but gave the statement up because it ran into its time-out. */
+export class StatementTooSlow extends Error {
+  override readonly name = 'StatementTooSlow';
+
+  constructor(options?: ErrorOptions) {
+    super('a statement ran into its time-out', options);
+  }
+}

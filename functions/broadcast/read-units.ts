@@ -1,6 +1,5 @@
 /** Executed units as a live message may show them: nothing that could not be seen is taken for absent, or for still running. */
 import { readOverlay } from '../../lib/buffer/overlay.ts';
-import { Unavailable } from '../../lib/errors.ts';
 import type { ExecutedObsUnit } from '../../lib/observation/executed-obs-unit.ts';
 import { readExecutedObsUnits } from '../../lib/smart-query/executed-obs-units.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
@@ -13,25 +12,12 @@ export interface SeenUnits {
 }
 
 export async function readUnits(parts: SmartQueryParts, ids: readonly string[]): Promise<SeenUnits> {
-  const { records: found, isUnseen } = await read(parts, ids);
-  if (!isUnseen) return { records: found, unknown: new Set() };
+  const { records: found, unseen } = await readExecutedObsUnits(parts, ids);
+  if (unseen.length === 0) return { records: found, unknown: new Set() };
   const whole = await wholeInBuffer(parts, ids);
   const shown = [...found].filter(([id]) => whole.has(id));
   const records = new Map(shown);
   return { records, unknown: new Set(ids.filter((id) => !records.has(id))) };
-}
-
-async function read(
-  parts: SmartQueryParts,
-  ids: readonly string[],
-): Promise<{ readonly records: ReadonlyMap<string, ExecutedObsUnit>; readonly isUnseen: boolean }> {
-  try {
-    const records = await readExecutedObsUnits(parts, ids);
-    return { records, isUnseen: [...records.values()].some(({ sync }) => sync.unseen !== undefined) };
-  } catch (error) {
-    if (!(error instanceof Unavailable)) throw error;
-    return { records: new Map(), isUnseen: true };
-  }
 }
 
 /**

@@ -17,6 +17,7 @@ import { listExecutedObsUnits } from '../../lib/smart-query/list-executed-obs-un
 import { listTransactions, listedStates } from '../../lib/smart-query/set-aside.ts';
 import { included } from '../../lib/smart-query/records.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
+import { unseenHeader } from '../../lib/smart-query/unseen.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
 import { readWhen, waitQuery } from '../../lib/smart-query/wait.ts';
 import { readBufferReport } from '../../lib/smart-query/buffer-report.ts';
@@ -85,7 +86,7 @@ export const handler = serve('query', {
       const page = await answered(
         listExecutedObsUnits(parts, { filter: { obsUnitId }, limit, ...(include && { include }) }),
       );
-      return shown(request, page.records);
+      return shown(request, page.records, unseenHeader(page.unseen));
     }
     const uuid = parse(recordId, id);
     const { include, ...wait } = parse(unitQuery, request.query);
@@ -97,7 +98,8 @@ export const handler = serve('query', {
       ),
     );
     await stillMay(request);
-    return shown(request, found(record, `There is no executed unit ${uuid}.`));
+    const body = found(record, `There is no executed unit ${uuid}.`);
+    return shown(request, body, unseenHeader(body.sync.unseen ? [body.sync.unseen] : []));
   },
 
   listExecutedObsUnits: async (request) => {
@@ -108,7 +110,7 @@ export const handler = serve('query', {
       throw problem.badRequest(`limit: with include at most ${listLimitWithRelated}.`);
     }
     const after = query.cursor === undefined ? undefined : readCursor(unitsCursor, query.cursor);
-    const { records, next } = await answered(
+    const { records, next, unseen } = await answered(
       listExecutedObsUnits(parts, {
         filter: filterOf(query),
         limit,
@@ -116,8 +118,8 @@ export const handler = serve('query', {
         ...(after && { after: { start: after[0], id: after[1] } }),
       }),
     );
-    const headers = next && nextLink(request, writeCursor(next.start, next.id));
-    return shown(request, records, headers);
+    const link = next && nextLink(request, writeCursor(next.start, next.id));
+    return shown(request, records, { ...unseenHeader(unseen), ...link });
   },
 
   readTransaction: async (request) => {
@@ -132,7 +134,8 @@ export const handler = serve('query', {
       ),
     );
     await stillMay(request);
-    return shown(request, found(status, `There is no transaction ${id}.`));
+    const body = found(status, `There is no transaction ${id}.`);
+    return shown(request, body, unseenHeader(body.unseen ? [body.unseen] : []));
   },
 
   listTransactions: async (request) => {
@@ -188,24 +191,9 @@ function ok(body: unknown): Reply {
   return { status: 200, body };
 }
 
-/** With a tag to ask again by, and a word about what could not be looked at. */
-function shown(
-  request: Request,
-  body: readonly Seen[] | Seen,
-  headers: Readonly<Record<string, string>> = {},
-): Reply {
-  const records = 'length' in body ? body : [body];
-  const unseen = records.map((record) => record.unseen ?? record.sync?.unseen).find((each) => each);
-  return conditional(request, {
-    status: 200,
-    body,
-    headers: { ...headers, ...(unseen && { Unseen: unseen }) },
-  });
-}
-
-interface Seen {
-  readonly unseen?: string;
-  readonly sync?: { readonly unseen?: string };
+/** With a tag to ask again by. */
+function shown(request: Request, body: unknown, headers: Readonly<Record<string, string>> = {}): Reply {
+  return conditional(request, { status: 200, body, headers });
 }
 
 function found<T>(body: T | undefined, otherwise: string): T {

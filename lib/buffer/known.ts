@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
-import { identityJson, parseJson } from '../values/json.ts';
+import { identityJson, isJsonObject, parseJson, type Json, type JsonObject } from '../values/json.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 
 /** What a transaction tells about its executed unit, for the accept script to judge later writes by. */
@@ -63,16 +63,38 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-const startRow = z.looseObject({ id: z.string() });
+const knownRow = z.looseObject({ id: z.string(), metadata: z.optional(z.custom<Json>()) });
+const knownFinish = z.looseObject({
+  transaction_id: z.optional(z.string()),
+  metadata: z.optional(z.custom<Json>()),
+});
+const answers = z.array(z.tuple([z.nullable(z.string()), z.nullable(z.string())]));
 
-/** What the site knows of the starts of executed units, as rows; without those that it knows nothing of. */
-export async function readKnownStarts(
+/**
+ * What the site knows of executed units that are buffered in part, as rows; without those of which it knows nothing. What of
+ * them is in the overlay still is left out.
+ * @param buffered ids of the transactions in the overlay
+ */
+export async function readKnownRows(
   redis: Redis,
   keys: Keys,
   aggregates: readonly string[],
-): Promise<z.infer<typeof startRow>[]> {
+  buffered: ReadonlySet<string>,
+): Promise<z.infer<typeof knownRow>[]> {
+  if (aggregates.length === 0) return [];
   const pipeline = redis.pipeline();
-  for (const aggregate of aggregates) pipeline.hget(keys.record(aggregate), 'base');
-  const bases = z.array(z.nullable(z.string())).parse(await pipeline.exec());
-  return bases.flatMap((base) => (base === null ? [] : startRow.parse(parseJson(base))));
+  for (const aggregate of aggregates) pipeline.hmget(keys.record(aggregate), 'base', 'finish');
+  return answers.parse(await pipeline.exec()).flatMap(([base, finishText]) => {
+    if (base === null) return [];
+    const row = knownRow.parse(parseJson(base));
+    if (finishText === null) return [row];
+    const { transaction_id, ...finish } = knownFinish.parse(parseJson(finishText));
+    if (transaction_id !== undefined && buffered.has(transaction_id)) return [row];
+    const metadata = { ...objectOf(row.metadata), ...objectOf(finish.metadata) };
+    return [{ ...row, ...finish, metadata }];
+  });
+}
+
+function objectOf(value: Json | undefined): JsonObject {
+  return isJsonObject(value) ? value : {};
 }

@@ -39,6 +39,9 @@ export const problemCodes = {
   'too-many-waits': [429, 'Too many waiting requests'],
   'internal-error': [500, 'Internal error'],
   'temporarily-unavailable': [503, 'Temporarily unavailable'],
+  'replica-unavailable': [503, 'No replica answers'],
+  'buffer-unavailable': [503, 'The buffer does not answer'],
+  'statement-too-slow': [503, 'The query took too long'],
   'not-acknowledged': [503, 'No store has acknowledged the write'],
 } as const satisfies Record<string, readonly [number, string]>;
 

@@ -7,7 +7,10 @@ import { parseJson } from '../values/json.ts';
 import type { Pool, PoolClient } from './connect.ts';
 import { readInboxRow, type InboxRow } from './inbox.ts';
 import { releaseSchema } from './release.ts';
+import { sqlStateOf } from './sql-state.ts';
 import { storableJson } from './storable-json.ts';
+
+export { sqlStateOf };
 
 /** signature of an error → some of the aggregates that it was seen on, since the last success of the like */
 export type SeenFailures = Readonly<Record<string, readonly string[]>>;
@@ -107,12 +110,6 @@ export async function setAside(
 }
 
 const storableText = (text: string) => text.replaceAll('\0', '\ufffd').toWellFormed();
-
-/** @returns undefined if the error did not come from the server */
-export function sqlStateOf(error: unknown): string | undefined {
-  const { code, severity } = error as { readonly code?: unknown; readonly severity?: unknown };
-  return typeof code === 'string' && typeof severity === 'string' ? code : undefined;
-}
 
 const timeouts = new WeakMap<PoolClient, number>();
 

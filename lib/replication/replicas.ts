@@ -1,8 +1,13 @@
 /** The site's replicas: which one may answer a read, and how far each has replayed. */
 import * as z from 'zod/mini';
-import { Unavailable } from '../errors.ts';
+import { StatementTooSlow, Unavailable } from '../errors.ts';
 import { connectPostgres, type Database, type Pool, type PoolClient } from '../postgres/connect.ts';
+import { readFailureOf } from '../postgres/failure.ts';
 import { readLsn } from './lsn.ts';
+import { askPosition } from './position.ts';
+import { inOrder, noteAnswer, noteFailure } from './preference.ts';
+
+export { replayedLsn } from './position.ts';
 
 export const replicaList = z.array(z.object({ name: z.string(), url: z.string() })).check(z.minLength(1));
 
@@ -17,64 +22,68 @@ export function connectReplicas(
 ): Replica[] {
   return list.map(({ name, url }) => ({
     name,
-    pool: connectPostgres({ url, maxConnections: 2, connectTimeoutMilliseconds: 2000, ...options }),
+    pool: connectPostgres({ url, maxConnections: 2, connectTimeoutMilliseconds: 1000, ...options }),
   }));
 }
 
 /**
- * How far a replica has replayed, as a number to compare.
- * @returns undefined if it is no standby (promoted) or does not answer: unknown counts as behind
- */
-export async function replayedLsn(database: Database): Promise<bigint | undefined> {
-  try {
-    const { rows } = await database.query<{ lsn: string | null }>({
-      name: 'replayed-lsn',
-      text: 'select case when pg_is_in_recovery() then pg_last_wal_replay_lsn()::text end as lsn',
-    });
-    const lsn = rows[0]?.lsn;
-    return lsn ? readLsn(lsn).value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Reads from the first standby that has replayed at least the floor, on one connection. Its position is asked before the
- * read, in a statement of its own (inside one statement the snapshot would be older than the position), and while the floor
- * is still being asked for: a position only rises.
+ * Reads from a standby that has replayed at least the floor, on one connection: the nearest that is not behind the others, or
+ * else the next. Its position is asked before the read, in a statement of its own (inside one statement the snapshot would be
+ * older than the position), and while the floor is still being asked for: a position only rises.
  * @param asked what must be known before the read, with the floor
- * @throws Unavailable if there is none; whatever `asked` throws
+ * @param read is given a position that the snapshot of its statements has at least
+ * @throws Unavailable if there is none; StatementTooSlow; whatever `asked` throws; a defect of the read as it is
  */
 export async function readFromReplica<T>(
   replicas: readonly Replica[],
   asked: Promise<{ readonly floor: bigint }>,
-  read: (database: Database) => Promise<T>,
+  read: (database: Database, position: bigint) => Promise<T>,
 ): Promise<T> {
-  let cause: unknown = new Error('every replica is behind what it must have');
   asked.catch(() => undefined);
-  for (const { pool } of replicas) {
-    let client: PoolClient | undefined;
-    let isWhole = false;
+  let cause: unknown = new Error('every replica is behind what it must have, or hangs');
+  for (const replica of await inOrder(replicas)) {
     try {
-      client = await pool.connect();
-      const before = await replayedLsn(client);
-      const { floor } = await asked;
-      // undefined: it was promoted, and goes its own way
-      const hasReached = (position: bigint | undefined) => position !== undefined && position >= floor;
-      if (hasReached(before) || (before !== undefined && hasReached(await replayedLsn(client)))) {
-        const result = await read(client);
-        isWhole = true;
-        return result;
-      }
-      isWhole = before !== undefined;
+      const answer = await readFromOne(replica, asked, read);
+      if (answer !== undefined) return answer.result;
     } catch (error) {
+      // of `asked` itself: no replica can mend it
+      await asked;
+      const failure = readFailureOf(error);
+      if (failure === 'slow') throw new StatementTooSlow({ cause: error });
+      if (failure === 'defect') throw error;
+      noteFailure(replica, error);
       cause = error;
-    } finally {
-      client?.release(!isWhole);
     }
     await asked;
   }
   throw new Unavailable('replica', { cause });
+}
+
+/** @returns undefined if it has not replayed the floor, or was promoted */
+async function readFromOne<T>(
+  replica: Replica,
+  asked: Promise<{ readonly floor: bigint }>,
+  read: (database: Database, position: bigint) => Promise<T>,
+): Promise<{ readonly result: T } | undefined> {
+  let client: PoolClient | undefined;
+  let isWhole = false;
+  try {
+    client = await replica.pool.connect();
+    let position = await askPosition(client);
+    noteAnswer(replica, position);
+    const { floor } = await asked;
+    if (position !== undefined && position < floor) position = await askPosition(client);
+    if (position === undefined || position < floor) {
+      isWhole = true;
+      return undefined;
+    }
+    const result = await read(client, position);
+    isWhole = true;
+    return { result };
+  } finally {
+    // a connection that failed once may be half dead
+    client?.release(!isWhole);
+  }
 }
 
 /** For reads of what is never buffered: any standby may answer. */

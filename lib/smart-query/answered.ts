@@ -1,20 +1,47 @@
-import * as z from 'zod/mini';
-import { Unavailable } from '../errors.ts';
-import { problem, ProblemError } from '../http/problem.ts';
+import { StatementTooSlow, Unavailable } from '../errors.ts';
+import { problem } from '../http/problem.ts';
+import { isRedisAway } from '../redis/failure.ts';
 
 /**
- * A read that cannot be whole is refused: the replica alone cannot say that a record has not been finished.
- * @throws ProblemError 503
+ * A read that cannot be whole is refused: the replica alone cannot say that a record has not been finished. Only absence is
+ * called absence; a defect stays the error that it is, is logged with its cause and answered with 500.
+ * @throws ProblemError 503 if a store is away, or gave up a statement that took too long
  */
 export async function answered<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof z.core.$ZodError || error instanceof ProblemError) throw error;
-    const what =
-      error instanceof Unavailable
-        ? 'No replica that is recent enough answers'
-        : 'The buffer does not answer';
-    throw problem.unavailable(`${what}. What is recorded is safe: please ask again.`, 2).because(error);
+    throw refusalOf(error) ?? error;
   }
+}
+
+function refusalOf(error: unknown) {
+  if (error instanceof StatementTooSlow) {
+    return problem
+      .unavailable(
+        'The database gave up this query because it took too long. Ask for less: a shorter time, a smaller limit or another filter.',
+        10,
+        { code: 'statement-too-slow' },
+      )
+      .because(error);
+  }
+  if (error instanceof Unavailable && error.what === 'replica') {
+    return problem
+      .unavailable(
+        'No replica that is recent enough answers. What is recorded is safe: please ask again.',
+        2,
+        {
+          code: 'replica-unavailable',
+        },
+      )
+      .because(error);
+  }
+  if (error instanceof Unavailable || isRedisAway(error)) {
+    return problem
+      .unavailable('The buffer does not answer. What is recorded is safe: please ask again.', 2, {
+        code: 'buffer-unavailable',
+      })
+      .because(error);
+  }
+  return undefined;
 }

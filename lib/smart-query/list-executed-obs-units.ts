@@ -2,11 +2,13 @@
 import * as z from 'zod/mini';
 import { overlaidWithin, readOverlay, type Overlay, type OverlaidSlice } from '../buffer/overlay.ts';
 import type { ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
+import { Unavailable } from '../errors.ts';
 import type { UnitFilter } from '../observation/filter.ts';
 import { noFloor, readFromReplica } from '../replication/replicas.ts';
 import { merge } from './merge.ts';
 import { executedObsUnitsOf, type Included } from './records.ts';
 import { firstParameter, readSnapshot, type Selection, type SmartQueryParts } from './snapshot.ts';
+import type { Unseen } from './unseen.ts';
 
 /** Where a page ended: the next one holds what comes after it. */
 export interface PageKey {
@@ -19,6 +21,7 @@ export interface UnitsPage {
   readonly records: readonly ExecutedObsUnit[];
   /** absent on the last page */
   readonly next?: PageKey;
+  readonly unseen: readonly Unseen[];
 }
 
 export interface UnitsRequest {
@@ -33,24 +36,30 @@ const overlaidAtMost = 10_000;
 const overlaidAtOnce = 1000;
 const leastId = '00000000-0000-0000-0000-000000000000';
 
-/** @throws Unavailable */
+/**
+ * With every replica away the page holds what the buffer knows, and says so. An empty page would say that nothing is there.
+ * @throws Unavailable if Redis does not answer, or no replica does and the buffer knows nothing that matches
+ */
 export async function listExecutedObsUnits(
   parts: SmartQueryParts,
   { filter, limit, after, include = [] }: UnitsRequest,
 ): Promise<UnitsPage> {
   const units = await plannedUnitsOf(parts, filter);
   const records: ExecutedObsUnit[] = [];
+  const unseen = new Set<Unseen>();
   let end = after;
   let looked = 0;
   for (let count = limit + 1; looked < overlaidAtMost; count = Math.min(2 * count, overlaidAtOnce)) {
     const look = { filter, units, limit: limit - records.length, after: end, include, count };
     const slice = await readSlice(parts, look);
     records.push(...slice.records);
+    for (const each of slice.unseen) unseen.add(each);
     end = slice.next;
     looked += count;
     if (end === undefined || records.length === limit) break;
   }
-  return { records, ...(end && { next: end }) };
+  if (records.length === 0 && unseen.has('replica')) throw new Unavailable('replica');
+  return { records, ...(end && { next: end }), unseen: [...unseen] };
 }
 
 /** A part of a page: as far as one look into the overlay reaches. */
@@ -75,9 +84,10 @@ async function readSlice(parts: SmartQueryParts, look: Look): Promise<UnitsPage>
     .sort((a, b) => compareKeys(keyOf(b), keyOf(a)));
   const records = found.slice(0, limit);
   const last = records.at(-1);
-  if (found.length > limit && last) return { records, next: keyOf(last) };
-  if (completeFrom === undefined) return { records };
-  return { records, next: { start: new Date(completeFrom).toISOString(), id: leastId } };
+  const unseen = snapshot.unseen ? [snapshot.unseen] : [];
+  if (found.length > limit && last) return { records, next: keyOf(last), unseen };
+  if (completeFrom === undefined) return { records, unseen };
+  return { records, unseen, next: { start: new Date(completeFrom).toISOString(), id: leastId } };
 }
 
 type OverlaySlice = Overlay & Pick<OverlaidSlice, 'completeFrom'>;

@@ -3,7 +3,7 @@
  * alone knows.
  */
 import * as z from 'zod/mini';
-import { readKnownStarts } from '../buffer/known.ts';
+import { readKnownRows } from '../buffer/known.ts';
 import type { Overlay } from '../buffer/overlay.ts';
 import { Unavailable } from '../errors.ts';
 import type { Database } from '../postgres/connect.ts';
@@ -46,9 +46,10 @@ const answer = z.object({
 });
 
 /**
+ * With every replica away what the buffer alone knows, marked as such: what is not in it is unknown, not absent.
  * @param asked the overlay, which must have been read before the rows are; the replica's position is asked meanwhile
  * @param select given the overlay
- * @throws Unavailable if no replica answers and nothing is buffered
+ * @throws StatementTooSlow
  */
 export async function readSnapshot<O extends Overlay>(
   { redis, keys, replicas }: SmartQueryParts,
@@ -63,9 +64,12 @@ export async function readSnapshot<O extends Overlay>(
     });
   } catch (error) {
     const overlay = await asked;
-    if (!(error instanceof Unavailable) || overlay.entries.length === 0) throw error;
-    const starts = await readKnownStarts(redis, keys, overlay.aggregates);
-    return { rows: { executed_obs_unit: starts }, deleted: [], inbox: [], unseen: 'replica' };
+    if (!(error instanceof Unavailable)) throw error;
+    // a record with nothing in the buffer is unknown, whatever the site remembers of it: others may have changed it
+    const buffered = [...new Set(overlay.entries.map(({ transaction }) => transaction.aggregate))];
+    const ids = new Set(overlay.entries.map(({ transaction }) => transaction.id));
+    const known = await readKnownRows(redis, keys, buffered, ids);
+    return { rows: { executed_obs_unit: known }, deleted: [], inbox: [], unseen: 'replica' };
   }
 }
 

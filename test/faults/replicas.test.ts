@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { applyByHand, confirmByHand, settleByHand } from '../support/by-hand.ts';
 import { eventually } from '../support/eventually.ts';
+import { readExecutedObsUnits } from '../../lib/smart-query/executed-obs-units.ts';
 import { testPool } from '../support/test-pool.ts';
 import { finishUnit, startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
 
@@ -209,7 +210,20 @@ describe('every replica is away', () => {
       { id: body.id, sync: { unseen: 'replica' } },
       { id: continued.body.id, sync: { unseen: 'replica' } },
     ]);
-    expect((await stack.api('/executed_obs_units?obs_unit_id=299')).status).toBe(503);
+    // an empty page would say that nothing is there
+    for (const query of ['obs_unit_id=299', 'obs_unit_id=15&status=failed']) {
+      expect(await stack.api(`/executed_obs_units?${query}`)).toMatchObject({
+        status: 503,
+        body: { code: 'replica-unavailable' },
+      });
+    }
+    const completed = await stack.api('/executed_obs_units?obs_unit_id=15&status=completed');
+    expect(completed).toMatchObject({ status: 200, body: [{ id: continued.body.id }] });
+    expect(completed.headers.get('unseen')).toBe('replica');
+    const parts = { redis: stack.redisClient, keys: stack.keys, replicas: [] };
+    const ids = [body, continued.body, replicated.body].map(({ id }) => String(id));
+    const { records, unseen } = await readExecutedObsUnits(parts, ids);
+    expect([unseen, [...records.keys()]]).toEqual([['replica'], ids.slice(0, 2)]);
     const transaction = await stack.api(`/api/transactions/${String(body.transaction_id)}`);
     expect(transaction).toMatchObject({ status: 200, body: { state: 'buffered', unseen: 'replica' } });
 

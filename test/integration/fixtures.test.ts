@@ -20,7 +20,7 @@ import { accept, type AcceptRequest } from '../../lib/buffer/accept.ts';
 import { claim } from '../../lib/buffer/claim.ts';
 import { clean, revive } from '../../lib/buffer/clean.ts';
 import { heal } from '../../lib/buffer/heal.ts';
-import { readKnownStarts } from '../../lib/buffer/known.ts';
+import { readKnownRows } from '../../lib/buffer/known.ts';
 import { mark } from '../../lib/buffer/mark.ts';
 import { overlaidWithin, readOverlay } from '../../lib/buffer/overlay.ts';
 import { readReference } from '../../lib/buffer/reference.ts';
@@ -117,7 +117,7 @@ describe.each(dumps.filter((dump) => overlaidIn(dump).length > 0))('the overlay 
     const unknown = dump.redis[keys.overlaidUnknown];
     expect(aggregates).toEqual(expect.arrayContaining(unknown?.type === 'set' ? [...unknown.value] : []));
     if (indexed.length === 0) return;
-    const starts = await readKnownStarts(redis.client, keys, indexed);
+    const starts = await readKnownRows(redis.client, keys, indexed, new Set());
     expect(starts.map(({ id }) => id).sort()).toEqual([...indexed].sort());
   });
 

@@ -208,7 +208,7 @@ class Run {
     const { redis, replicas } = this.#world;
     const parts = { redis, keys: this.#keys, replicas };
     const found = await this.#answered(readExecutedObsUnits(parts, this.#model.ids));
-    if (found) expect(shapesOf([...found.values()])).toEqual(Object.fromEntries(this.#model.units));
+    if (found) expect(shapesOf([...found.records.values()])).toEqual(Object.fromEntries(this.#model.units));
   }
 
   /** The next page of the listing in progress, or the first one of a new listing. */

@@ -193,7 +193,7 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...units,
     id: 'live-unseen-told-as-absent',
-    replace: 'if (!isUnseen) return',
+    replace: 'if (unseen.length === 0) return',
     by: 'return',
     named: 'absent',
   },

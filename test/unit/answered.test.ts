@@ -1,0 +1,72 @@
+import { errors } from '@upstash/redis';
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
+import { StatementTooSlow, Unavailable } from '../../lib/errors.ts';
+import { ProblemError } from '../../lib/http/problem.ts';
+import { readFailureOf } from '../../lib/postgres/failure.ts';
+import { isRedisAway } from '../../lib/redis/failure.ts';
+import { answered } from '../../lib/smart-query/answered.ts';
+
+const serverError = (code: string) =>
+  Object.assign(new Error('from the server'), { code, severity: 'ERROR' });
+const refusal = async (error: unknown) => {
+  const thrown: unknown = await answered(Promise.reject(error as Error)).catch((each: unknown) => each);
+  return thrown instanceof ProblemError ? [thrown.problem.status, thrown.problem.code] : thrown;
+};
+const redisError = (text: string) => new errors.UpstashError(`${text}, command was: ["ERR"]`);
+
+describe('answered', () => {
+  it.each([
+    ['a replica that is away', new Unavailable('replica'), 'replica-unavailable'],
+    ['a silent Redis', new DOMException('timed out', 'TimeoutError'), 'buffer-unavailable'],
+    ['a Redis that refuses connections', new TypeError('fetch failed'), 'buffer-unavailable'],
+    ['a Redis that starts', redisError('LOADING Redis is loading'), 'buffer-unavailable'],
+    ['a proxy that answers in its place', new errors.UpstashJSONParseError('<html>'), 'buffer-unavailable'],
+    ['a slow statement', new StatementTooSlow(), 'statement-too-slow'],
+  ])('refuses %s by a code of its own', async (_, error, code) => {
+    expect(await refusal(error)).toEqual([503, code]);
+  });
+
+  it.each([
+    ['a TypeError', new TypeError('undefined is not a function')],
+    ['data that does not parse', z.string().safeParse(1).error],
+    ['a script that fails', redisError('ERR user_script:3: attempt to index nil')],
+    ['a value of another type', new errors.UpstashError('Command 1 [ hgetall ] failed: WRONGTYPE Operation')],
+    ['a wrong statement', serverError('42703')],
+  ])('leaves %s as it is', async (_, error) => {
+    expect(await refusal(error)).toBe(error);
+    expect(isRedisAway(error)).toBe(false);
+  });
+});
+
+describe('readFailureOf', () => {
+  it.each([
+    ['57014', 'slow'],
+    ['40001', 'slow'],
+    ['57P01', 'away'],
+    ['57P03', 'away'],
+    ['53300', 'away'],
+    ['42703', 'defect'],
+    ['22P02', 'defect'],
+    ['XX000', 'defect'],
+  ])('takes SQLSTATE %s for %s', (code, expected) => {
+    expect(readFailureOf(serverError(code))).toBe(expected);
+  });
+
+  it('takes what sockets and the driver throw for a server that is away', () => {
+    const refused = Object.assign(new Error('connect ECONNREFUSED'), {
+      code: 'ECONNREFUSED',
+      syscall: 'connect',
+    });
+    for (const error of [
+      refused,
+      new Error('Connection terminated unexpectedly'),
+      new Error('Query read timeout'),
+      new Error('timeout exceeded when trying to connect'),
+    ]) {
+      expect(readFailureOf(error)).toBe('away');
+    }
+    expect(readFailureOf(new TypeError('x is not iterable'))).toBe('defect');
+    expect(readFailureOf('text')).toBe('defect');
+  });
+});

@@ -14,6 +14,7 @@ import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
 import { drain, type DrainParts } from './drain.ts';
 import { giveBackSeconds, wakeAfterOutage, wakeForBacklog, wakeForStarts } from './hand-back.ts';
+import { maintainCounts } from './maintain-counts.ts';
 import { readApplySettings } from './settings.ts';
 
 const settings = readApplySettings();
@@ -61,7 +62,10 @@ export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event)
   });
   if (drained.applied > 0) await confirmOrCheckLater();
   await wakeAgain(drained);
-  if (drained.mainAnswered && hasWake) await pruneSometimes();
+  if (drained.mainAnswered && hasWake) {
+    await pruneSometimes();
+    await maintainCounts(parts);
+  }
   await transactions
     .hide(
       left.map(({ record, outcome }) => ({

@@ -17,6 +17,7 @@ import { keysOf } from '../../lib/redis/keys.ts';
 import { confirm } from '../../lib/replication/confirm.ts';
 import { connectReplicas, noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
+import { needMaintenance } from '../../lib/postgres/state-counts.ts';
 import { recordEnds, recordUsage } from './record-tokens.ts';
 import { redrive } from './redrive.ts';
 import { relayChanges } from './relay-changes.ts';
@@ -77,6 +78,11 @@ export const handler = middy<unknown, void>().handler(async () => {
   await step('outbox', async () => {
     // who applies is the one who can prune
     if ((await redis.exists(keys.outboxPruned, keys.mainDown)) === 0) await transactions.send(wakeMessage);
+  });
+  await step('counts', async () => {
+    const isWanted = await readFromReplica(replicas, noFloor, needMaintenance);
+    if (isWanted) await transactions.send(wakeMessage);
+    return isWanted;
   });
   await step('connections', async () => {
     await pruneConnections(redis, keys, now);

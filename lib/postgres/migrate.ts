@@ -4,9 +4,12 @@ import pg from 'pg';
 import { buildIndexes } from './indexes.ts';
 import { installFunctions } from './install-functions.ts';
 import { releaseSchema } from './release.ts';
+import { maintainStateCounts } from './state-counts.ts';
+
+const countMilliseconds = 60_000;
 
 /**
- * Brings the database at `url` up to date: tables, then indexes, then the functions of this release. Several at once wait for
+ * Brings the database at `url` up to date: tables, indexes, counters, then the functions of this release. Several at once wait for
  * each other.
  * @param directory of the migrations; that of the functions stands beside it
  * @returns what was done
@@ -29,6 +32,9 @@ export async function migrate(
   await client.connect();
   try {
     const built = await buildIndexes(client);
+    await maintainStateCounts(client, countMilliseconds).catch((error: unknown) =>
+      log(`Rows by state are counted by the processor later: ${String(error)}`),
+    );
     const isInstalled = await installFunctions(client, join(directory, '../functions'));
     return [...done.map(({ name }) => name), ...built, ...(isInstalled ? [releaseSchema] : [])];
   } finally {

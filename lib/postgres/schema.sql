@@ -198,6 +198,14 @@ create table source (
   type text not null
 );
 
+create table state_count (
+  id bigint not null generated as identity,
+  is_base boolean not null default false,
+  n bigint not null,
+  state text not null,
+  table_name text not null
+);
+
 create table telescope (
   elevation_m double precision not null,
   id integer not null generated as identity,
@@ -353,6 +361,8 @@ alter table source add constraint source_name_key UNIQUE (name);
 alter table source add constraint source_pkey PRIMARY KEY (id);
 
 alter table source add constraint source_type_check CHECK ((type = ANY (ARRAY['fixed'::text, 'solar_system_object'::text, 'constant_elevation'::text])));
+
+alter table state_count add constraint state_count_pkey PRIMARY KEY (table_name, state, id);
 
 alter table telescope add constraint telescope_name_key UNIQUE (name);
 
@@ -555,6 +565,71 @@ begin
   end case;
   return found_row;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.count_by_state_v1(tbl text, state_column text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $functionx$
+declare
+  count_function text := tbl || '_count';
+begin
+  execute format($function$
+    create function %1$I() returns trigger language plpgsql security definer set search_path = public, pg_temp as $body$
+    begin
+      case tg_op
+      when 'INSERT' then
+        insert into state_count (table_name, state, n)
+        select %2$L, %3$I, count(*) from new_rows group by %3$I;
+      when 'DELETE' then
+        insert into state_count (table_name, state, n)
+        select %2$L, %3$I, -count(*) from old_rows group by %3$I;
+      when 'UPDATE' then
+        insert into state_count (table_name, state, n)
+        select %2$L, state, sum(n)
+        from (select %3$I as state, 1 as n from new_rows union all select %3$I, -1 from old_rows) changed
+        group by state having sum(n) <> 0;
+      when 'TRUNCATE' then
+        insert into state_count (table_name, state, n, is_base) values (%2$L, '', 0, true);
+      end case;
+      return null;
+    end $body$
+  $function$, count_function, tbl, state_column);
+  execute format('create trigger %I after insert on %I referencing new table as new_rows
+    for each statement execute function %I()', tbl || '_count_insert', tbl, count_function);
+  execute format('create trigger %I after delete on %I referencing old table as old_rows
+    for each statement execute function %I()', tbl || '_count_delete', tbl, count_function);
+  execute format('create trigger %I after update on %I referencing old table as old_rows new table as new_rows
+    for each statement execute function %I()', tbl || '_count_update', tbl, count_function);
+  execute format('create trigger %I after truncate on %I
+    for each statement execute function %I()', tbl || '_count_truncate', tbl, count_function);
+end $functionx$
+;
+
+CREATE OR REPLACE FUNCTION public.data_transfer_count()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    begin
+      case tg_op
+      when 'INSERT' then
+        insert into state_count (table_name, state, n)
+        select 'data_transfer', status, count(*) from new_rows group by status;
+      when 'DELETE' then
+        insert into state_count (table_name, state, n)
+        select 'data_transfer', status, -count(*) from old_rows group by status;
+      when 'UPDATE' then
+        insert into state_count (table_name, state, n)
+        select 'data_transfer', state, sum(n)
+        from (select status as state, 1 as n from new_rows union all select status, -1 from old_rows) changed
+        group by state having sum(n) <> 0;
+      when 'TRUNCATE' then
+        insert into state_count (table_name, state, n, is_base) values ('data_transfer', '', 0, true);
+      end case;
+      return null;
+    end $function$
 ;
 
 CREATE OR REPLACE FUNCTION public.decide(tx jsonb)
@@ -788,6 +863,32 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.raw_data_package_count()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    begin
+      case tg_op
+      when 'INSERT' then
+        insert into state_count (table_name, state, n)
+        select 'raw_data_package', state, count(*) from new_rows group by state;
+      when 'DELETE' then
+        insert into state_count (table_name, state, n)
+        select 'raw_data_package', state, -count(*) from old_rows group by state;
+      when 'UPDATE' then
+        insert into state_count (table_name, state, n)
+        select 'raw_data_package', state, sum(n)
+        from (select state as state, 1 as n from new_rows union all select state, -1 from old_rows) changed
+        group by state having sum(n) <> 0;
+      when 'TRUNCATE' then
+        insert into state_count (table_name, state, n, is_base) values ('raw_data_package', '', 0, true);
+      end case;
+      return null;
+    end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.record_outcome(tx jsonb, verdict jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -907,6 +1008,14 @@ CREATE TRIGGER api_token_stamp BEFORE UPDATE ON public.api_token FOR EACH ROW EX
 
 CREATE TRIGGER audit_event_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER data_transfer_count_delete AFTER DELETE ON public.data_transfer REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION data_transfer_count();
+
+CREATE TRIGGER data_transfer_count_insert AFTER INSERT ON public.data_transfer REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION data_transfer_count();
+
+CREATE TRIGGER data_transfer_count_truncate AFTER TRUNCATE ON public.data_transfer FOR EACH STATEMENT EXECUTE FUNCTION data_transfer_count();
+
+CREATE TRIGGER data_transfer_count_update AFTER UPDATE ON public.data_transfer REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION data_transfer_count();
+
 CREATE TRIGGER data_transfer_deleted AFTER DELETE ON public.data_transfer REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
 
 CREATE TRIGGER data_transfer_inserted AFTER INSERT ON public.data_transfer REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
@@ -928,6 +1037,14 @@ CREATE TRIGGER executed_obs_unit_updated AFTER UPDATE ON public.executed_obs_uni
 CREATE TRIGGER ops_user_stamp BEFORE UPDATE ON public.ops_user FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
 
 CREATE TRIGGER raw_data_file_stamp BEFORE UPDATE ON public.raw_data_file FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
+
+CREATE TRIGGER raw_data_package_count_delete AFTER DELETE ON public.raw_data_package REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION raw_data_package_count();
+
+CREATE TRIGGER raw_data_package_count_insert AFTER INSERT ON public.raw_data_package REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION raw_data_package_count();
+
+CREATE TRIGGER raw_data_package_count_truncate AFTER TRUNCATE ON public.raw_data_package FOR EACH STATEMENT EXECUTE FUNCTION raw_data_package_count();
+
+CREATE TRIGGER raw_data_package_count_update AFTER UPDATE ON public.raw_data_package REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION raw_data_package_count();
 
 CREATE TRIGGER raw_data_package_deleted AFTER DELETE ON public.raw_data_package REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
 

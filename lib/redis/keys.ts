@@ -88,6 +88,8 @@ export function keysOf(prefix: string) {
     broadcasterCheckpoint: key('broadcaster', 'checkpoint'),
     /** present for an hour after the outbox at main has been pruned */
     outboxPruned: key('outbox-pruned'),
+    /** present for a minute after the counters at main were looked after, for ten after a failure */
+    countsMaintained: key('counts-maintained'),
     /** messages of one connection in one second */
     messageRate: (id: string, second: number) => key('rate', 'messages', id, String(second)),
     /** reference of the last pending transaction of which the sweeper has sent a copy */

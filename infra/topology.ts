@@ -244,7 +244,7 @@ export const functions = {
     memoryMegabytes: 512,
     concurrency: 10,
     database: false,
-    environment: [...redis, 'BROADCAST_FUNCTION_NAME', 'SOCKETS_PER_USER'],
+    environment: [...redis, 'BROADCAST_FUNCTION_NAME', 'SOCKETS_PER_USER', 'WEBSOCKET_ENDPOINT'],
   },
   broadcast: {
     entry: 'functions/broadcast/broadcast.handler.ts',

@@ -13,7 +13,7 @@ import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { Broadcaster } from './broadcaster.ts';
-import { connectionPoster } from './post.ts';
+import { connectionPoster } from '../../lib/change-feed/post.ts';
 import { settings } from './settings.ts';
 
 const redisSettings = { url: settings.REDIS_URL, token: settings.REDIS_TOKEN };

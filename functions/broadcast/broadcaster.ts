@@ -23,7 +23,7 @@ import type { Replica } from '../../lib/replication/replicas.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { Beginnings, hasReset, type Beginning } from './beginnings.ts';
 import { Mailbox, type MailboxSettings } from './mailbox.ts';
-import type { Poster } from './post.ts';
+import type { Poster } from '../../lib/change-feed/post.ts';
 import { readUnits } from './read-units.ts';
 import { Relaying } from './relaying.ts';
 import { Rights } from './rights.ts';

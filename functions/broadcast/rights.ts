@@ -4,7 +4,7 @@ import { revokedMessage } from '../../lib/change-feed/protocol.ts';
 import { withoutRight } from '../../lib/change-feed/revocation.ts';
 import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
-import type { Disconnect, Post } from './post.ts';
+import type { Disconnect, Post } from '../../lib/change-feed/post.ts';
 
 interface RightsParts {
   readonly redis: Redis;

@@ -79,7 +79,8 @@ export class Subscriptions {
     for (const [key, each] of this.#beginning) {
       if (each.id === id && wanted.get(each.channel.name) !== each.asked) this.#beginning.delete(key);
     }
-    for (const subscription of subscriptions) this.#take(id, subscription, goesOn);
+    const inOrder = [...subscriptions].sort((a, b) => a.asked - b.asked);
+    for (const subscription of inOrder) this.#take(id, subscription, goesOn);
     return left;
   }
 

@@ -22,7 +22,7 @@ interface Parts {
   readonly keys: Keys;
 }
 
-interface Answer {
+export interface Answer {
   /** sent back at once; what a subscription brings comes from the broadcaster */
   readonly reply?: string;
   readonly needsBroadcaster?: boolean;
@@ -34,14 +34,13 @@ const messagesPerSecond = 20;
 export async function answerMessage(
   parts: Parts,
   id: string,
-  text: string,
+  message: Message | Malformed,
   nowMilliseconds: number,
 ): Promise<Answer> {
-  if (Buffer.byteLength(text) > maxRequestBytes) {
+  if (message === 'too_large') {
     return fail('too_large', `A message has at most ${maxRequestBytes} bytes.`);
   }
-  const message = readMessage(text);
-  if (!message) {
+  if (message === 'bad_message') {
     return fail(
       'bad_message',
       'Send {"type": "subscribe" | "unsubscribe" | "ping", …} as asyncapi.json says.',
@@ -61,12 +60,20 @@ export async function answerMessage(
 
 type Message = z.infer<typeof clientMessage>;
 
-function readMessage(text: string): Message | undefined {
+type Malformed = 'too_large' | 'bad_message';
+
+export function readMessage(text: string): Message | Malformed {
+  if (Buffer.byteLength(text) > maxRequestBytes) return 'too_large';
   try {
-    return clientMessage.safeParse(JSON.parse(text)).data;
+    return clientMessage.safeParse(JSON.parse(text)).data ?? 'bad_message';
   } catch {
-    return undefined;
+    return 'bad_message';
   }
+}
+
+/** Whether the client has given it a number, which all that answers it carries. */
+export function isNumbered(message: Message | Malformed): boolean {
+  return typeof message === 'object' && 'request' in message && message.request !== undefined;
 }
 
 async function perform(

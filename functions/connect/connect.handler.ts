@@ -1,17 +1,17 @@
 /** The WebSocket API: a ticket opens a connection, subscribed to the channel of its path if that has one; then messages. */
 import middy from '@middy/core';
 import type { APIGatewayProxyWebsocketEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { redeemTicket } from '../../lib/auth/ticket.ts';
-import { holderOf, register, unregister } from '../../lib/change-feed/connections.ts';
-import { answerMessage } from './answer-message.ts';
-import { withoutRight } from '../../lib/change-feed/revocation.ts';
+import { unregister } from '../../lib/change-feed/connections.ts';
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
-import { permissionOf, readChannel } from '../../lib/change-feed/channels.ts';
+import { connectionPoster } from '../../lib/change-feed/post.ts';
+import { inTurn } from '../../lib/change-feed/turn.ts';
 import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
+import { answerMessage, isNumbered, readMessage, type Answer } from './answer-message.ts';
+import { connect } from './connect.ts';
 import { settings } from './settings.ts';
 
 type Event = APIGatewayProxyWebsocketEventV2 & {
@@ -21,6 +21,7 @@ type Event = APIGatewayProxyWebsocketEventV2 & {
 
 const redis = connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN });
 const keys = keysOf(settings.REDIS_PREFIX);
+const { post, isOpen } = connectionPoster(settings.WEBSOCKET_ENDPOINT);
 const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
 const log = createLog(logLevel, { function: 'connect' });
 
@@ -31,41 +32,37 @@ export const handler = middy<Event, APIGatewayProxyStructuredResultV2>()
   })
   .handler(async (event) => {
     switch (event.requestContext.routeKey) {
-      case '$connect':
-        return connect(event);
+      case '$connect': {
+        const { connectionId, connectedAt } = event.requestContext;
+        const { ticket = '', channel } = event.queryStringParameters ?? {};
+        const parts = { redis, keys, isOpen, needBroadcaster, socketsPerUser: settings.SOCKETS_PER_USER };
+        return { statusCode: await connect(parts, { connectionId, connectedAt, ticket, channel }) };
+      }
       case '$disconnect':
         await unregister(redis, keys, event.requestContext.connectionId);
         return { statusCode: 200 };
-      default: {
-        const { connectionId, requestTimeEpoch } = event.requestContext;
-        const { reply, needsBroadcaster } = await answerMessage(
-          { redis, keys },
-          connectionId,
-          event.body ?? '',
-          requestTimeEpoch,
-        );
-        if (needsBroadcaster) await needBroadcaster();
-        return { statusCode: 200, ...(reply !== undefined && { body: reply }) };
-      }
+      default:
+        return receive(event);
     }
   });
 
-async function connect(event: Event): Promise<APIGatewayProxyStructuredResultV2> {
-  const { ticket = '', channel: name } = event.queryStringParameters ?? {};
-  const principal = ticket === '' ? undefined : await redeemTicket(redis, keys, ticket);
-  if (!principal) return { statusCode: 401 };
-  const channel = name === undefined ? undefined : readChannel(name);
-  if (name !== undefined && !channel) return { statusCode: 404 };
-  if (channel && !principal.permissions.includes(permissionOf(channel))) return { statusCode: 403 };
-  const { connectionId: id, connectedAt } = event.requestContext;
-  // a ticket is no more than the credential that it was given for is now
-  const [worthless] = await withoutRight(redis, keys, [{ ...holderOf(principal), id }], connectedAt);
-  if (worthless !== undefined) return { statusCode: 401 };
-  const connection = { id, principal, connectedAt, ...(channel && { channel: channel.name }) };
-  const hasRoom = await register(redis, keys, connection, settings.SOCKETS_PER_USER);
-  if (!hasRoom) return { statusCode: 429 };
-  if (channel) await needBroadcaster();
-  return { statusCode: 200 };
+/** A reply is sent before the next message of the connection has its turn. */
+async function receive({ requestContext, body = '' }: Event): Promise<APIGatewayProxyStructuredResultV2> {
+  const { connectionId, messageId, requestTimeEpoch: receivedAt } = requestContext;
+  const message = readMessage(body);
+  const answer = () => answerMessage({ redis, keys }, connectionId, message, receivedAt);
+  // answers to a numbered one are told apart by its number
+  if (isNumbered(message)) return reply(await answer());
+  return inTurn(redis, keys, { connectionId, messageId, receivedAt }, async () => {
+    const { reply: text, ...rest } = await answer();
+    const outcome = text === undefined ? 'gone' : await post(connectionId, text).catch(() => 'failed');
+    return reply({ ...rest, ...(outcome === 'failed' && { reply: text }) });
+  });
+}
+
+async function reply({ reply: body, needsBroadcaster }: Answer): Promise<APIGatewayProxyStructuredResultV2> {
+  if (needsBroadcaster) await needBroadcaster();
+  return { statusCode: 200, ...(body !== undefined && { body }) };
 }
 
 /** A broadcaster looks for connections once more after it has given up its lease: one of the two sees the other. */

@@ -5,4 +5,5 @@ export const settings = readEnvironment({
   ...redisVariables,
   BROADCAST_FUNCTION_NAME: text,
   SOCKETS_PER_USER: positiveInteger,
+  WEBSOCKET_ENDPOINT: text,
 });

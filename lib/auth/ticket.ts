@@ -28,12 +28,26 @@ export async function issueTicket(
   random: Uint8Array,
 ): Promise<string> {
   const ticket = Buffer.from(random).toString('base64url');
-  await redis.set(keys.ticket(hashToken(ticket)), JSON.stringify(principal), { ex: ticketLifeSeconds });
+  await giveTicketBack(redis, keys, ticket, principal);
   return ticket;
 }
 
-/** Takes a ticket, once: whoever comes second gets undefined, as for an unknown or expired one. */
-export async function redeemTicket(redis: Redis, keys: Keys, ticket: string): Promise<Principal | undefined> {
-  const found = await redis.getdel<string>(keys.ticket(hashToken(ticket)));
+/** @returns undefined if it is unknown, spent or has expired. It is spent with the registration of its connection. */
+export async function readTicket(redis: Redis, keys: Keys, ticket: string): Promise<Principal | undefined> {
+  const found = await redis.get<string>(ticketKey(keys, ticket));
   return found === null ? undefined : holder.parse(JSON.parse(found));
+}
+
+export function ticketKey(keys: Keys, ticket: string): string {
+  return keys.ticket(hashToken(ticket));
+}
+
+/** Gives a ticket back that was spent for a connection which then was refused. */
+export async function giveTicketBack(
+  redis: Redis,
+  keys: Keys,
+  ticket: string,
+  principal: Principal,
+): Promise<void> {
+  await redis.set(ticketKey(keys, ticket), JSON.stringify(principal), { ex: ticketLifeSeconds });
 }

@@ -57,11 +57,14 @@ local function tell(feed, id) feed_append(feed, '${streams.connections.wakes}', 
 `;
 
 const registerScript = script(`
-local connections, of_user, connection, feed = unpack(KEYS)
+local connections, of_user, connection, feed, ticket = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
 ${tellLua}
+-- what is refused spends no ticket and takes no place
+if ticket and redis.call('EXISTS', ticket) == 0 then return 'spent' end
 redis.call('ZREMRANGEBYSCORE', of_user, '-inf', a.connected_at)
-if redis.call('ZCARD', of_user) >= a.limit then return 0 end
+if redis.call('ZCARD', of_user) >= a.limit then return 'full' end
+if ticket then redis.call('DEL', ticket) end
 local ends = a.connected_at + ${lifeSeconds} * 1000
 redis.call('ZADD', of_user, ends, a.id)
 redis.call('EXPIRE', of_user, ${lifeSeconds})
@@ -70,7 +73,7 @@ redis.call('HSET', connection, 'holder', ARGV[2], 'connected_at', a.connected_at
 if a.channel then redis.call('HSET', connection, 'sub:' .. a.channel, '{"asked":0}') end
 redis.call('EXPIRE', connection, ${lifeSeconds})
 if a.channel then tell(feed, a.id) end
-return 1
+return 'done'
 `);
 
 export interface NewConnection {
@@ -80,15 +83,17 @@ export interface NewConnection {
   readonly channel?: string;
   /** epoch ms */
   readonly connectedAt: number;
+  /** key of the ticket that is spent for it */
+  readonly ticketKey?: string;
 }
 
-/** @returns false if the user has as many as are allowed */
+/** @returns `full` if the user has as many as are allowed, `spent` if the ticket is not good any more */
 export async function register(
   redis: Redis,
   keys: Keys,
-  { id, principal, channel, connectedAt }: NewConnection,
+  { id, principal, channel, connectedAt, ticketKey }: NewConnection,
   limit: number,
-): Promise<boolean> {
+): Promise<'done' | 'full' | 'spent'> {
   const answer = await registerScript(
     redis,
     [
@@ -96,10 +101,21 @@ export async function register(
       keys.connectionsOf(principal.id),
       keys.connection(id),
       keys.feed(streams.connections.stream),
+      ...(ticketKey === undefined ? [] : [ticketKey]),
     ],
     [JSON.stringify({ id, channel, connected_at: connectedAt, limit }), JSON.stringify(holderOf(principal))],
   );
-  return answer === 1;
+  return z.enum(['done', 'full', 'spent']).parse(answer);
+}
+
+/** Of one user's connections the oldest ones. @param count at most */
+export async function oldestConnectionsOf(
+  redis: Redis,
+  keys: Keys,
+  principal: string,
+  count: number,
+): Promise<string[]> {
+  return z.array(z.string()).parse(await redis.zrange(keys.connectionsOf(principal), 0, count - 1));
 }
 
 const holder = z.object({

@@ -97,6 +97,8 @@ export function keysOf(prefix: string) {
     /** zset of connection ids by the end of their life (ms) */
     connections: key('connections'),
     connection: (id: string) => key('connection', id),
+    /** zset of a connection's messages that wait for their turn, by when they were received (ms); some seconds */
+    turns: (id: string) => key('connection', 'turns', id),
     /** zset of one user's connection ids by the end of their life (ms) */
     connectionsOf: (principal: string) => key('connections', 'of', principal),
   };

@@ -4,7 +4,7 @@ import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
-import { connectionPoster } from '../../functions/broadcast/post.ts';
+import { connectionPoster } from '../../lib/change-feed/post.ts';
 import { percentile } from '../../infra/local/percentile.ts';
 import { webSocketPath, webSocketStage } from '../../infra/topology.ts';
 import { listConnections } from '../../lib/change-feed/connections.ts';

@@ -232,6 +232,21 @@ describe('what is refused, with a code', () => {
     );
   });
 
+  it('replies come in the order in which they were asked for', async () => {
+    const socket = await open();
+    for (let n = 0; n < 15; n += 1) {
+      if (n % 5 === 4) socket.sendText(`not json ${n}`);
+      else socket.send({ type: 'ping', id: n });
+    }
+    const expected = Array.from({ length: 15 }, (_, n) => (n % 5 === 4 ? 'error' : n));
+    await eventually(() => {
+      const replies = read(socket).map((each) =>
+        each.type === 'pong' ? (each as { id?: number }).id : each.type,
+      );
+      expect(replies).toEqual(expected);
+    });
+  });
+
   it('a ping is answered with its id', async () => {
     const socket = await open();
     socket.send({ type: 'ping', id: 7 });

@@ -20,6 +20,8 @@ interface Connection {
   readonly sourceIp: string;
   readonly connectedAt: number;
   lastActiveAt: number;
+  /** when its last message was received: it rises with each one */
+  receivedAt: number;
 }
 
 export type Posted = 'sent' | 'gone' | 'too large';
@@ -28,7 +30,8 @@ const result = z.object({ statusCode: z.int(), body: z.optional(z.string()) });
 
 export class WebSocketApi {
   readonly #invoke: Invoke;
-  readonly #server = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes });
+  /** a burst of pings ends no connection, as ws would have it: it is answered as far as there is room */
+  readonly #server = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, autoPong: false });
   readonly #connections = new Map<string, Connection>();
   readonly #clock: NodeJS.Timeout;
 
@@ -44,6 +47,7 @@ export class WebSocketApi {
     const atEdge = path === webSocketPath.path;
     if (!atEdge && path !== plainWebSocketPath && path !== `/${webSocketStage}`)
       return refuse(raw, 403, '{"message":"Forbidden"}');
+    if (!isHandshake(request)) return refuse(raw, 400, '{"message":"Bad Request"}');
     const query = { ...queryOf(text), ...(atEdge && { channel: webSocketPath.channel }) };
     const connection = {
       id: randomBytes(11).toString('base64'),
@@ -61,7 +65,13 @@ export class WebSocketApi {
     );
     const status = answer.success ? answer.data.statusCode : 500;
     if (status < 200 || status > 299) return refuse(raw, status, answer.data?.body ?? '');
-    this.#server.handleUpgrade(request, raw, head, (socket) => this.#open({ ...connection, socket }));
+    let isOpen = false;
+    this.#server.handleUpgrade(request, raw, head, (socket) => {
+      isOpen = true;
+      this.#open({ ...connection, socket });
+    });
+    // the client has gone meanwhile
+    if (!isOpen) this.#ended(connection, 1006, '');
   }
 
   /** What `POST /@connections/{id}` does. */
@@ -97,29 +107,42 @@ export class WebSocketApi {
     this.#server.close();
   }
 
-  #open(opened: Omit<Connection, 'lastActiveAt'>): void {
-    const connection: Connection = { ...opened, lastActiveAt: Date.now() };
+  #open(opened: Omit<Connection, 'lastActiveAt' | 'receivedAt'>): void {
+    const connection: Connection = { ...opened, lastActiveAt: Date.now(), receivedAt: 0 };
     const { id, socket } = connection;
     this.#connections.set(id, connection);
     socket.on('error', () => socket.terminate());
-    socket.on('ping', () => {
+    socket.on('ping', (data: Buffer) => {
       connection.lastActiveAt = Date.now();
+      if (socket.readyState === socket.OPEN && socket.bufferedAmount < maxFrameBytes) socket.pong(data);
     });
     socket.on('message', (data: Buffer) => void this.#message(connection, data));
     socket.on('close', (code, reason) => {
       this.#connections.delete(id);
-      const event = this.#context(connection, '$disconnect', 'DISCONNECT', {
-        disconnectStatusCode: code,
-        disconnectReason: reason.toString(),
-      });
-      this.#invoke(webSocketRoutes.$disconnect, { ...event, isBase64Encoded: false }).catch(() => undefined);
+      this.#ended(connection, code, reason.toString());
     });
+  }
+
+  #ended(
+    connection: Pick<Connection, 'id' | 'sourceIp' | 'connectedAt'>,
+    code: number,
+    reason: string,
+  ): void {
+    const event = this.#context(connection, '$disconnect', 'DISCONNECT', {
+      disconnectStatusCode: code,
+      disconnectReason: reason,
+    });
+    this.#invoke(webSocketRoutes.$disconnect, { ...event, isBase64Encoded: false }).catch(() => undefined);
   }
 
   async #message(connection: Connection, data: Buffer): Promise<void> {
     connection.lastActiveAt = Date.now();
     if (data.length > maxFrameBytes) return connection.socket.close(1009);
-    const context = this.#context(connection, '$default', 'MESSAGE', { messageId: randomUUID() });
+    connection.receivedAt = Math.max(Date.now(), connection.receivedAt + 1);
+    const context = this.#context(connection, '$default', 'MESSAGE', {
+      messageId: randomUUID(),
+      requestTimeEpoch: connection.receivedAt,
+    });
     try {
       const answer = result.safeParse(
         await this.#invoke(webSocketRoutes.$default, {
@@ -167,6 +190,16 @@ export class WebSocketApi {
       }
     }
   }
+}
+
+/** What the protocol asks of a handshake (RFC 6455): anything else costs neither a ticket nor a place. */
+function isHandshake({ method, headers }: IncomingMessage): boolean {
+  return (
+    method === 'GET' &&
+    headers.upgrade?.toLowerCase() === 'websocket' &&
+    headers['sec-websocket-version'] === '13' &&
+    /^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')
+  );
 }
 
 function refuse(raw: Duplex, status: number, body: string): void {

@@ -1,0 +1,90 @@
+/** `$connect`: a ticket opens a connection, once. A handshake that is refused spends no ticket and takes no place. */
+import { giveTicketBack, readTicket, ticketKey } from '../../lib/auth/ticket.ts';
+import type { Principal } from '../../lib/auth/principal.ts';
+import { permissionOf, readChannel } from '../../lib/change-feed/channels.ts';
+import {
+  holderOf,
+  oldestConnectionsOf,
+  readConnections,
+  register,
+  unregister,
+  type NewConnection,
+} from '../../lib/change-feed/connections.ts';
+import type { IsOpen } from '../../lib/change-feed/post.ts';
+import { withoutRight } from '../../lib/change-feed/revocation.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import type { Keys } from '../../lib/redis/keys.ts';
+
+export interface ConnectParts {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly isOpen: IsOpen;
+  readonly needBroadcaster: () => Promise<void>;
+  readonly socketsPerUser: number;
+}
+
+export interface Handshake {
+  readonly connectionId: string;
+  /** epoch ms */
+  readonly connectedAt: number;
+  readonly ticket: string;
+  /** subscribed to from the start */
+  readonly channel: string | undefined;
+}
+
+/** Until `$connect` has returned, the gateway does not know of a connection. */
+const openingMilliseconds = 30_000;
+const lookedAtAtMost = 50;
+
+/** @returns an HTTP status @throws if it could not be decided: the ticket is still good */
+export async function connect(parts: ConnectParts, handshake: Handshake): Promise<number> {
+  const { redis, keys, needBroadcaster } = parts;
+  const { connectionId: id, connectedAt, ticket, channel: name } = handshake;
+  const principal = ticket === '' ? undefined : await readTicket(redis, keys, ticket);
+  if (!principal) return 401;
+  const channel = name === undefined ? undefined : readChannel(name);
+  if (name !== undefined && !channel) return 404;
+  if (channel && !principal.permissions.includes(permissionOf(channel))) return 403;
+  // a ticket is no more than the credential that it was given for is now
+  const [worthless] = await withoutRight(redis, keys, [{ ...holderOf(principal), id }], connectedAt);
+  if (worthless !== undefined) return 401;
+  const connection = { id, principal, connectedAt, ...(channel && { channel: channel.name }) };
+  let outcome: Awaited<ReturnType<typeof register>> | undefined;
+  try {
+    outcome = await registerWithRoom(parts, { ...connection, ticketKey: ticketKey(keys, ticket) });
+    if (outcome !== 'done') return outcome === 'full' ? 429 : 401;
+    if (channel) await needBroadcaster();
+    return 200;
+  } catch (error) {
+    await takeBack(parts, id, ticket, principal, outcome === 'done');
+    throw error;
+  }
+}
+
+/** Ends of connections are reported at best: those of a user without room are looked at. */
+async function registerWithRoom(parts: ConnectParts, connection: NewConnection) {
+  const { redis, keys, isOpen, socketsPerUser } = parts;
+  const { principal, connectedAt } = connection;
+  const outcome = await register(redis, keys, connection, socketsPerUser);
+  if (outcome !== 'full') return outcome;
+  const oldest = await oldestConnectionsOf(redis, keys, principal.id, lookedAtAtMost);
+  const connections = await readConnections(redis, keys, oldest);
+  const settled = connections.filter((each) => connectedAt - each.connectedAt > openingMilliseconds);
+  const lost = await Promise.all(
+    settled.map(async ({ id }) => ((await isOpen(id).catch(() => true)) ? [] : [id])),
+  );
+  for (const id of lost.flat()) await unregister(redis, keys, id);
+  return lost.flat().length === 0 ? outcome : register(redis, keys, connection, socketsPerUser);
+}
+
+/** The handshake fails: neither its place nor its ticket is kept from others. */
+async function takeBack(
+  { redis, keys }: ConnectParts,
+  id: string,
+  ticket: string,
+  principal: Principal,
+  isSpent: boolean,
+): Promise<void> {
+  await unregister(redis, keys, id).catch(() => undefined);
+  if (isSpent) await giveTicketBack(redis, keys, ticket, principal).catch(() => undefined);
+}

@@ -4,7 +4,7 @@ import { listMessages, recordJson, stateMessage, type Heading } from '../../lib/
 import type { FeedEntry } from '../../lib/change-feed/read.ts';
 import { Unavailable } from '../../lib/errors.ts';
 import type { ExecutedObsUnit } from '../../lib/observation/executed-obs-unit.ts';
-import { listExecutedObsUnits } from '../../lib/smart-query/list-executed-obs-units.ts';
+import { listExecutedObsUnits, type UnitsPage } from '../../lib/smart-query/list-executed-obs-units.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
 import { readUnits, wholeInBuffer, type SeenUnits } from './read-units.ts';
@@ -107,6 +107,12 @@ async function readStatuses(
   return statuses;
 }
 
+/** Nothing is buffered: the snapshot says that it could not see the rest, and what is buffered from now on follows. */
+function withoutReplica(error: unknown): UnitsPage {
+  if (error instanceof Unavailable && error.what === 'replica') return { records: [], unseen: ['replica'] };
+  throw error;
+}
+
 export interface SnapshotTexts {
   readonly texts: readonly string[];
   /** something could not be looked at; the snapshot says so */
@@ -129,8 +135,11 @@ export async function snapshotTexts(
   }
   const { obsUnitId } = channel;
   const filter = obsUnitId === undefined ? {} : { obsUnitId };
-  const { records } = await listExecutedObsUnits(parts, { filter, limit: snapshotLimit });
-  const isUnseen = records.some(({ sync }) => sync.unseen !== undefined);
+  const { records, unseen: notSeen } = await listExecutedObsUnits(parts, {
+    filter,
+    limit: snapshotLimit,
+  }).catch(withoutReplica);
+  const isUnseen = notSeen.length > 0;
   if (!isUnseen) return { texts: listMessages(heading, records, more), isUnseen };
   const whole = await wholeInBuffer(
     parts,

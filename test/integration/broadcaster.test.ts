@@ -225,6 +225,14 @@ describe('with no replica', () => {
     expect((again?.data as { id: string }[]).map(({ id }) => id).sort()).toEqual([there, buffered].sort());
   });
 
+  it('a snapshot of nothing says so too, and what is buffered follows', async () => {
+    world.standby.isAway = true;
+    await world.connect('late', [ofUnit(67)]);
+    await world.until(() => expect(snapshots('late')).toMatchObject([{ unseen: 'replica', data: [] }]));
+    const id = await world.buffer(67);
+    await world.until(() => expect(updates('late')).toMatchObject([{ record: id }]));
+  });
+
   it('states wait, and nothing else waits for them', async () => {
     world.standby.isAway = true;
     await world.connect('transfer', ['transfer.overview']);

@@ -25,6 +25,8 @@ export interface Sent {
   readonly data: unknown;
 }
 
+const away = () => Object.assign(new Error('the replica is away'), { code: 'ECONNREFUSED' });
+
 /** A standby that shows what main has, until it is away or a statement hangs. */
 export class MainAsStandby implements Replica {
   readonly name = 'site';
@@ -36,13 +38,13 @@ export class MainAsStandby implements Replica {
 
   constructor({ pool }: TestMain) {
     const query = async (config: { name?: string; text: string }) => {
-      if (this.isAway) throw new Error('the replica is away');
+      if (this.isAway) throw away();
       if (config.name === 'replayed-lsn') return { rows: [{ lsn: 'FFFFFF/0' }] };
       if (this.hanging.has(config.name ?? '')) await new Promise<void>((resume) => this.#resume.push(resume));
       return pool.query(config);
     };
     const connect = async () => {
-      if (this.isAway) throw new Error('the replica is away');
+      if (this.isAway) throw away();
       return { query, release: () => undefined };
     };
     this.pool = { query, connect } as unknown as Pool;

@@ -9,7 +9,6 @@ import { createLog } from '../../lib/observability/log.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
-import { instantOfMilliseconds, type Instant } from '../../lib/values/instant.ts';
 import { identifyClaimant, identifyWrite, type Identity } from './identify.ts';
 import { record, type RecordParts } from './record.ts';
 import { settings } from './settings.ts';
@@ -42,13 +41,8 @@ async function startExecutedObsUnit(request: Request): Promise<Reply> {
   const body = parse(startBody, request.body);
   const identity = identifyWrite(request, claimant.principalId, body.id, randomBytes(20));
   const id = body.id ?? identity.newRecordId;
-  const draft = draftStart(
-    body,
-    id,
-    heading(request, claimant.principalId, identity),
-    receivedInstant(request),
-  );
-  return record(parts, request, claimant, identity, draft);
+  const head = heading(request, claimant.principalId, identity);
+  return record(parts, request, claimant, identity, (now) => draftStart(body, id, head, now));
 }
 
 async function finishExecutedObsUnit(request: Request): Promise<Reply> {
@@ -56,13 +50,8 @@ async function finishExecutedObsUnit(request: Request): Promise<Reply> {
   const id = parse(recordId, request.params.id);
   const body = parse(finishBody, request.body ?? {});
   const identity = identifyWrite(request, claimant.principalId, undefined, randomBytes(20));
-  const draft = draftFinish(
-    body,
-    id,
-    heading(request, claimant.principalId, identity),
-    receivedInstant(request),
-  );
-  return record(parts, request, claimant, identity, draft);
+  const head = heading(request, claimant.principalId, identity);
+  return record(parts, request, claimant, identity, (now) => draftFinish(body, id, head, now));
 }
 
 function heading(request: Request, principal: string, { id, alias }: Identity) {
@@ -73,10 +62,6 @@ function heading(request: Request, principal: string, { id, alias }: Identity) {
     principal,
     operation: request.route.operation,
   };
-}
-
-function receivedInstant(request: Request): Instant {
-  return instantOfMilliseconds(request.receivedAt);
 }
 
 export const handler = serve('accept', { startExecutedObsUnit, finishExecutedObsUnit });

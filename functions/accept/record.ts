@@ -1,5 +1,4 @@
 /** Records a draft: buffer, then queue, then the answer; or, with Redis away, the queue alone. */
-import * as z from 'zod/mini';
 import {
   accept,
   withStamp,
@@ -7,7 +6,7 @@ import {
   type AcceptVerdict,
   type Claimant,
 } from '../../lib/buffer/accept.ts';
-import { problem, type ProblemError } from '../../lib/http/problem.ts';
+import { problem } from '../../lib/http/problem.ts';
 import type { Reply, Request } from '../../lib/http/serve.ts';
 import { tellRate } from '../../lib/http/tell-rate.ts';
 import type { Draft } from '../../lib/observation/record-executed-obs-unit.ts';
@@ -17,10 +16,12 @@ import { transactionMessage } from '../../lib/queue/messages.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
 import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
-import { lifecycle } from '../../lib/transaction/lifecycle.ts';
-import { parseJson } from '../../lib/values/json.ts';
+import { lifecycle, type State, type SyncState } from '../../lib/transaction/lifecycle.ts';
 import type { Transaction } from '../../lib/transaction/transaction.ts';
+import { instantOfMilliseconds, parseInstant, type Instant } from '../../lib/values/instant.ts';
+import { answerOf } from './answer.ts';
 import type { Identity } from './identify.ts';
+import { notAcknowledged, refusalOf, type Refusal } from './refusals.ts';
 import type { VerifiedTokens } from './verified-tokens.ts';
 
 export interface RecordParts {
@@ -35,39 +36,64 @@ export interface RecordParts {
   readonly requestsPerSecond: number;
 }
 
-/** @throws ProblemError for every refusal, after which nothing is written anywhere */
+/**
+ * @param draftAt the draft of this request by a clock
+ * @param now what that clock shows
+ * @throws ProblemError for every refusal, after which nothing is written anywhere
+ */
 export async function record(
   parts: RecordParts,
   request: Request,
   claimant: Claimant,
   identity: Identity,
-  draft: Draft,
+  draftAt: (now: Instant) => Draft,
+  now = instantOfMilliseconds(request.receivedAt),
 ): Promise<Reply> {
+  const draft = draftAt(now);
+  requireRoom(draft.transaction);
   const verdict = await buffer(parts, request, claimant, identity, draft);
   if (verdict === 'unreachable') return recordInQueueAlone(parts, request, claimant, identity, draft);
   if (verdict.left !== undefined) tellRate(request, parts.requestsPerSecond, verdict.left);
-  if ('refused' in verdict && verdict.refused === 'full') {
+  if (!('refused' in verdict)) return recorded(parts, request, claimant, draft, verdict);
+
+  if (verdict.refused === 'before_start' && filledIn(draft).length > 0) {
+    // the client that gave the start has a clock before ours
+    const start = parseInstant(verdict.detail ?? '')?.instant ?? now;
+    if (start > now) return record(parts, request, claimant, identity, draftAt, start);
+  }
+  if (verdict.refused === 'full') {
     // there was no room, but the credential is good
-    if (claimant.kind === 'api-token') parts.verifiedTokens.remember(claimant.hash, request.receivedAt);
+    remember(parts, request, claimant);
     return recordInQueueAlone(parts, request, claimant, identity, draft);
   }
-  if ('refused' in verdict) {
-    const isWorthless = verdict.refused === 'unauthorized' || verdict.refused === 'forbidden';
-    if (isWorthless && claimant.kind === 'api-token') parts.verifiedTokens.forget(claimant.hash);
-    throw refusalOf(verdict);
-  }
+  const isWorthless = verdict.refused === 'unauthorized' || verdict.refused === 'forbidden';
+  if (isWorthless && claimant.kind === 'api-token') parts.verifiedTokens.forget(claimant.hash);
+  throw refusalOf(verdict);
+}
 
-  if (claimant.kind === 'api-token') parts.verifiedTokens.remember(claimant.hash, request.receivedAt);
-  const { status, base, patch, stamp, state } = verdict;
+function remember({ verifiedTokens }: RecordParts, request: Request, claimant: Claimant): void {
+  if (claimant.kind === 'api-token') verifiedTokens.remember(claimant.hash, request.receivedAt);
+}
+
+/** The answer to what Redis holds, now or since the first time. */
+async function recorded(
+  parts: RecordParts,
+  request: Request,
+  claimant: Claimant,
+  draft: Draft,
+  { status, base, patch, stamp, state, states, replayed }: Exclude<AcceptVerdict, Refusal>,
+): Promise<Reply> {
+  remember(parts, request, claimant);
   const sync: Sync = {
     state: lifecycle[state ?? 'buffered'].sync,
     ...(status === 202 && { verified: false }),
   };
   if (stamp === undefined) {
-    const body = answerOf(base || undefined, patch, sync);
-    return verdict.replayed
-      ? { status, body, headers: { ...location(draft), 'Idempotency-Replayed': 'true' } }
-      : { status, body };
+    const headers = {
+      ...(replayed && { ...location(draft), 'Idempotency-Replayed': 'true' }),
+      ...(states && { 'Sync-State': leastAdvanced(states) }),
+    };
+    return { status, headers, body: answerOf(base || undefined, patch, sync) };
   }
   const queued = await enqueueWithinBudget(parts, request, withStamp(draft.transaction, stamp));
   return {
@@ -75,6 +101,29 @@ export async function record(
     headers: location(draft),
     body: answerOf(base || undefined, patch, queued ? sync : { ...sync, stored_in: 'redis' }),
   };
+}
+
+/** Where a record is whose transactions are there. */
+function leastAdvanced(states: readonly State[]): SyncState {
+  const [least = 'replicated'] = [...states].sort((a, b) => lifecycle[a].advance - lifecycle[b].advance);
+  return lifecycle[least].sync;
+}
+
+/** SQS takes 1 MiB a message, and Redis more. Numbers with exponents grow when they are written in full. */
+const maxMessageBytes = 1024 * 1024;
+
+/** @throws ProblemError 413 */
+function requireRoom(transaction: Transaction): void {
+  const bytes = Buffer.byteLength(transactionMessage(transaction));
+  if (bytes <= maxMessageBytes) return;
+  throw problem.tooLarge(
+    `With its numbers written in full this request has ${bytes} bytes, and at most ${maxMessageBytes} can be stored. Nothing was recorded. Send less at a time.`,
+  );
+}
+
+/** Columns that the client left to the clock of the door. */
+function filledIn({ transaction }: Draft): string[] {
+  return transaction.steps.flatMap((step) => ('filled' in step ? (step.filled ?? []) : []));
 }
 
 type Outcome = AcceptVerdict | 'unreachable';
@@ -139,90 +188,30 @@ async function recordInQueueAlone(
   draft: Draft,
 ): Promise<Reply> {
   if (claimant.kind === 'api-token' && !parts.verifiedTokens.knows(claimant.hash, request.receivedAt)) {
-    throw notRecorded(identity);
+    throw notAcknowledged(identity);
   }
+  // the request may come again as the same transaction, and by another clock: what that gives is left open
+  const open = identity.keyDigest === undefined ? [] : filledIn(draft);
+  const transaction: Transaction = { ...draft.transaction, ...(open.length > 0 && { provisional: true }) };
   try {
-    await parts.queue.send(transactionMessage(draft.transaction));
+    await parts.queue.send(transactionMessage(transaction));
   } catch {
-    throw notRecorded(identity);
+    throw notAcknowledged(identity);
   }
-  parts.log.warn('stored in sqs alone', { metric: 'StoredInSqsAlone', transaction: draft.transaction.id });
-  const unverified = draft.start === undefined;
+  parts.log.warn('stored in sqs alone', { metric: 'StoredInSqsAlone', transaction: transaction.id });
+  const isFinish = draft.start === undefined;
+  const sync: Sync = {
+    state: 'buffered',
+    stored_in: 'sqs',
+    ...((isFinish || open.length > 0) && { verified: false }),
+  };
   return {
-    status: unverified ? 202 : draft.status,
+    status: isFinish ? 202 : draft.status,
     headers: location(draft),
-    body: answerOf(undefined, draft.patch, {
-      state: 'buffered',
-      stored_in: 'sqs',
-      ...(unverified && { verified: false }),
-    }),
+    body: answerOf(undefined, draft.patch, sync, open),
   };
 }
 
 function location(draft: Draft): Record<string, string> {
   return draft.start ? { Location: `/executed_obs_units/${draft.transaction.aggregate}` } : {};
-}
-
-const record_ = z.looseObject({ metadata: z._default(z.record(z.string(), z.unknown()), {}) });
-
-/** What the answer says of the record: what the site knew of it, with this write laid over it. */
-function answerOf(base: string | undefined, patch: string, sync: Sync): Record<string, unknown> {
-  const before = record_.parse(parseJson(base ?? '{}'));
-  const after = record_.parse(parseJson(patch));
-  const { transaction_id, ...fields } = { ...before, ...after };
-  return {
-    id: fields.id,
-    obs_unit_id: fields.obs_unit_id ?? null,
-    status: fields.status,
-    start_time: fields.start_time ?? null,
-    end_time: fields.end_time ?? null,
-    instrument_module_ids: fields.instrument_module_ids ?? [],
-    metadata: { ...before.metadata, ...after.metadata },
-    sync,
-    transaction_id,
-  };
-}
-
-function refusalOf(verdict: Extract<AcceptVerdict, { refused: string }>): ProblemError {
-  const detail = verdict.detail ?? '';
-  switch (verdict.refused) {
-    case 'unauthorized':
-      return problem.unauthorized(detail);
-    case 'forbidden':
-      return problem.forbidden('This credential does not permit it, or its owner may not do it any more.');
-    case 'too_many':
-      return problem.tooManyRequests('Too many requests. Nothing was recorded: repeat it a little later.', 1);
-    case 'key_reused':
-      return problem.unprocessable(
-        'This Idempotency-Key stands for another request. Use a new key for a new request.',
-      );
-    case 'taken':
-      return problem.conflict('This id belongs to a record that was started by another request.');
-    case 'finished':
-      return problem.conflict(`It had already ended as ${detail}, with other values.`);
-    case 'before_start':
-      return problem.badRequest(`It cannot end before it started, at ${detail}.`, { recorded: false });
-    case 'refused_before':
-      return problem.conflict(
-        `The same request was refused before: ${detail}. Send what is right under another key, or with another body.`,
-        { code: 'refused-before' },
-      );
-    case 'discarded_before':
-      return problem.conflict(
-        `An admin has discarded the same request: ${detail}. Send what is right under another key, or with another body.`,
-        { code: 'discarded-before' },
-      );
-    case 'people_missing':
-    case 'full':
-      throw new Error('what Redis cannot take goes to the queue');
-  }
-}
-
-function notRecorded(identity: Identity): ProblemError {
-  const key = identity.keyDigest === undefined ? { transaction_id: identity.id } : {};
-  return problem.unavailable(
-    'No store answered. It is not known whether this was recorded: repeat it with the same Idempotency-Key.',
-    2,
-    { recorded: null, ...key },
-  );
 }

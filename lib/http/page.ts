@@ -14,13 +14,21 @@ export function writeCursor(...parts: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify(parts)).toString('base64url');
 }
 
-/** @throws ProblemError 400 if it is none of ours */
+/** @throws ProblemError 400 unless `writeCursor` has written it */
 export function readCursor<S extends z.ZodMiniType>(schema: S, cursor: string): z.infer<S> {
   try {
-    return schema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
+    const parts = z.array(z.union([z.string(), z.number()])).parse(JSON.parse(textOf(cursor)));
+    if (writeCursor(...parts) === cursor) return schema.parse(parts);
   } catch {
-    throw problem.badRequest('cursor: take it from the Link header of the page before.');
+    // refused below
   }
+  throw problem.badRequest('cursor: take it from the Link header of the page before.', {
+    code: 'invalid-cursor',
+  });
+}
+
+function textOf(cursor: string): string {
+  return Buffer.from(cursor, 'base64url').toString('utf8');
 }
 
 /** The header that names the next page of this request. */

@@ -1,10 +1,21 @@
 /** Which executed units a listing asks for. */
 import * as z from 'zod/mini';
 import { boundedInteger } from '../http/page.ts';
+import { isCalendarDay } from '../values/instant.ts';
 import { finalStatuses, timestamp } from './executed-obs-unit.ts';
 
-const day = z.string().check(z.regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a day, as 2026-10-01'));
-const name = z.string().check(z.minLength(1), z.maxLength(200));
+/** `YYYY-MM-DD`, as which `YYYYMMDD` is read too. */
+const day = z.pipe(
+  z.pipe(
+    z.string(),
+    z.transform((text) => text.replace(/^(\d{4})(\d{2})(\d{2})$/, '$1-$2-$3')),
+  ),
+  z.string().check(z.refine(isCalendarDay, 'must be a day of the calendar, as 2026-10-01 or 20261001')),
+);
+/** A comma will part several names. */
+const name = z
+  .string()
+  .check(z.minLength(1), z.maxLength(200), z.regex(/^[^,]*$/, 'must be one name, without a comma'));
 
 export const listQuery = z.strictObject({
   obs_unit_id: z.optional(boundedInteger(1, 2_147_483_647)),

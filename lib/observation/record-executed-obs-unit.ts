@@ -1,9 +1,9 @@
 /** What a start and a finish become: a transaction, and what the answer says of the record. Pure. */
 import type { AcceptRequest } from '../buffer/accept.ts';
 import { TransactionBuilder } from '../transaction/builder.ts';
-import { canonicalJson } from '../transaction/canonical.ts';
 import type { Transaction } from '../transaction/transaction.ts';
-import type { Instant } from '../values/instant.ts';
+import { millisecondsOf, type Instant } from '../values/instant.ts';
+import { identityJson } from '../values/json.ts';
 import type { FinishBody, StartBody } from './executed-obs-unit.ts';
 
 export type Draft = Pick<AcceptRequest, 'transaction' | 'patch' | 'status' | 'start' | 'finish'>;
@@ -11,43 +11,54 @@ type Heading = Omit<Transaction, 'version' | 'steps' | 'aggregate'>;
 
 /** @param id of the executed unit; @param now the accept clock */
 export function draftStart(body: StartBody, id: string, heading: Heading, now: Instant): Draft {
+  const start = body.start_time?.instant ?? now;
+  const filled = body.start_time === undefined ? ['start_time'] : [];
   const values = {
     obs_unit_id: body.obs_unit_id,
     status: 'running',
-    start_time: body.start_time ?? now,
+    start_time: start,
     end_time: null,
+    ...(body.start_time?.isLeapSecond && { leap_second: true }),
     instrument_module_ids: body.instrument_module_ids ?? [],
     metadata: body.metadata ?? {},
   };
   const builder = new TransactionBuilder({ ...heading, aggregate: id }, () => id);
-  builder.create('executed_obs_unit', values, id);
+  builder.create('executed_obs_unit', values, id, filled);
   return {
     transaction: builder.build(),
     patch: JSON.stringify({ id, ...values, transaction_id: heading.id }),
     status: 201,
-    start: { obs_unit_id: values.obs_unit_id, start_ms: Date.parse(values.start_time) },
+    start: { obs_unit_id: values.obs_unit_id, start_ms: millisecondsOf(start) },
   };
 }
 
+/** @param now the accept clock, or the start of the unit if that is later */
 export function draftFinish(body: FinishBody, id: string, heading: Heading, now: Instant): Draft {
   const { status, metadata } = body;
-  const values = { status, end_time: body.end_time ?? now, ...(metadata && { metadata }) };
+  const end = body.end_time?.instant ?? now;
+  const filled = body.end_time === undefined ? ['end_time'] : [];
+  const values = {
+    status,
+    end_time: end,
+    ...(body.end_time?.isLeapSecond && { leap_second: true }),
+    ...(metadata && { metadata }),
+  };
   const given = [
     'status',
     ...(body.end_time === undefined ? [] : ['end_time']),
     ...(metadata ? ['metadata'] : []),
   ];
   const builder = new TransactionBuilder({ ...heading, aggregate: id }, () => id);
-  builder.update('executed_obs_unit', id, values, { onlyIf: { status: 'running' }, given });
+  builder.update('executed_obs_unit', id, values, { onlyIf: { status: 'running' }, given, filled });
   return {
     transaction: builder.build(),
     patch: JSON.stringify({ id, ...values, transaction_id: heading.id }),
     status: 200,
     finish: {
       status,
-      end_time: values.end_time,
-      given_end_time: body.end_time ?? '',
-      given_metadata: metadata ? canonicalJson(metadata) : '',
+      end_time: end,
+      given_end_time: body.end_time?.instant ?? '',
+      given_metadata: metadata ? identityJson(metadata) : '',
     },
   };
 }

@@ -75,6 +75,7 @@ create table executed_obs_unit (
   field_stamps jsonb not null default '{}'::jsonb,
   id uuid not null,
   instrument_module_ids integer[] not null default '{}'::integer[],
+  leap_second boolean not null default false,
   metadata jsonb not null default '{}'::jsonb,
   obs_unit_id integer not null,
   start_time timestamp with time zone not null,

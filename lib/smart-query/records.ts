@@ -1,7 +1,6 @@
 /** Merged records in the shapes that clients know. Pure. */
-import type { ExecutedObsUnit, Status } from '../observation/executed-obs-unit.ts';
+import { executedObsUnitOf, type ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
 import type { RawDataFile, RawDataPackage } from '../observation/raw-data.ts';
-import { parseInstant } from '../values/instant.ts';
 import type { Merged, MergedRecord } from './merge.ts';
 
 export const included = ['packages', 'files'] as const;
@@ -13,7 +12,7 @@ export function executedObsUnitsOf(merged: Merged, include: readonly Included[])
   const packages = include.includes('packages') ? byUnit(merged.raw_data_package) : undefined;
   const files = include.includes('files') ? byUnit(merged.raw_data_file) : undefined;
   return [...merged.executed_obs_unit.values()].map((record) => ({
-    ...executedObsUnit(record),
+    ...executedObsUnitOf(record.id, record.values, record.sync),
     ...(packages && { packages: (packages.get(record.id) ?? []).map(rawDataPackage).sort(byName) }),
     ...(files && { files: (files.get(record.id) ?? []).map(rawDataFile).sort(byName) }),
   }));
@@ -26,21 +25,6 @@ function byUnit(records: ReadonlyMap<string, MergedRecord>): Map<string, MergedR
 function byName(a: { name: string; id: string }, b: { name: string; id: string }): number {
   const [left, right] = [`${a.name} ${a.id}`, `${b.name} ${b.id}`];
   return left < right ? -1 : left > right ? 1 : 0;
-}
-
-function executedObsUnit({ id, values, sync }: MergedRecord): ExecutedObsUnit {
-  return {
-    id,
-    obs_unit_id: number(values.obs_unit_id),
-    status: (text(values.status) ?? 'running') as Status,
-    start_time: instant(values.start_time),
-    end_time: instant(values.end_time),
-    instrument_module_ids: Array.isArray(values.instrument_module_ids)
-      ? (values.instrument_module_ids as number[])
-      : [],
-    metadata: object(values.metadata),
-    sync,
-  };
 }
 
 function rawDataPackage({ id, values, sync }: MergedRecord): RawDataPackage {
@@ -83,8 +67,4 @@ function number(value: unknown): number | null {
 
 function object(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function instant(value: unknown): string | null {
-  return typeof value === 'string' ? (parseInstant(value)?.instant ?? value) : null;
 }

@@ -18,9 +18,20 @@ export class TransactionBuilder {
     this.#newId = newId;
   }
 
-  /** @returns the id of the record */
-  create(table: BufferedTable, values: Values, id: string = this.#newId()): string {
-    this.#steps.push({ kind: 'create', table, id, values });
+  /** @param filled columns that the caller took from its clock @returns the id of the record */
+  create(
+    table: BufferedTable,
+    values: Values,
+    id: string = this.#newId(),
+    filled: readonly string[] = [],
+  ): string {
+    this.#steps.push({
+      kind: 'create',
+      table,
+      id,
+      values,
+      ...(filled.length > 0 && { filled: [...filled] }),
+    });
     return id;
   }
 
@@ -37,14 +48,18 @@ export class TransactionBuilder {
     return rows.map((row) => row.id);
   }
 
-  /** @param condition see `only_if` and `given` of an update step */
+  /** @param condition see `only_if`, `given` and `filled` of an update step */
   update(
     table: BufferedTable,
     id: string,
     values: Values,
-    condition: { readonly onlyIf?: Values; readonly given?: readonly string[] } = {},
+    condition: {
+      readonly onlyIf?: Values;
+      readonly given?: readonly string[];
+      readonly filled?: readonly string[];
+    } = {},
   ): this {
-    const { onlyIf, given } = condition;
+    const { onlyIf, given, filled = [] } = condition;
     this.#steps.push({
       kind: 'update',
       table,
@@ -52,6 +67,7 @@ export class TransactionBuilder {
       values,
       ...(onlyIf && { only_if: onlyIf }),
       ...(given && { given: [...given] }),
+      ...(filled.length > 0 && { filled: [...filled] }),
     });
     return this;
   }

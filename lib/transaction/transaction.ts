@@ -17,8 +17,13 @@ const table = z.enum(bufferedTables);
  */
 const values = z.record(z.string(), z.custom<Json>());
 
+/**
+ * Columns among `values` that the door took from its own clock, the instant of the stamp; main puts no end before its start.
+ */
+const filled = z.optional(z.array(z.string()));
+
 const step = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('create'), table, id: uuid, values }),
+  z.object({ kind: z.literal('create'), table, id: uuid, values, filled }),
   /** creates the row, or lays the values over the one that is there */
   z.object({ kind: z.literal('put'), table, id: uuid, values }),
   z.object({ kind: z.literal('bulk_create'), table, rows: z.array(z.object({ id: uuid, values })) }),
@@ -33,6 +38,7 @@ const step = z.discriminatedUnion('kind', [
      */
     only_if: z.optional(values),
     given: z.optional(z.array(z.string())),
+    filled,
   }),
   z.object({ kind: z.literal('delete'), table, id: uuid }),
   /** tries a parked transaction again */
@@ -52,6 +58,11 @@ const transactionV1 = z.object({
   id: uuid,
   /** the id that release 1 would have given the same request: either is the same transaction */
   alias: z.optional(uuid),
+  /**
+   * Its answer left the filled columns open, so that copies of it may differ in them: of two copies, one without this mark
+   * counts.
+   */
+  provisional: z.optional(z.literal(true)),
   /** accept clock in µs since 1970; unique and rising within an aggregate: the order of its changes */
   stamp: z.int(),
   /** the executed unit, token or user that everything in it belongs to */

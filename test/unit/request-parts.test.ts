@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { describe, expect, it } from 'vitest';
+import { readCursor, writeCursor } from '../../lib/http/page.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { ProblemError, type Problem } from '../../lib/http/problem.ts';
 import { readQuery } from '../../lib/http/query.ts';
@@ -56,5 +57,27 @@ describe('parse', () => {
     expect(refusal.error_count).toBe(9999);
     expect(refusal.errors).toHaveLength(10);
     expect(JSON.stringify(refusal).length).toBeLessThan(4000);
+  });
+});
+
+describe('readCursor', () => {
+  const schema = z.tuple([z.string(), z.int()]);
+
+  it('reads what was written', () => {
+    expect(readCursor(schema, writeCursor('é', 7))).toEqual(['é', 7]);
+  });
+
+  it.each([
+    ['no base64', '?'],
+    ['no JSON', Buffer.from('[').toString('base64url')],
+    ['other parts', writeCursor(7, 'x')],
+    ['another spelling', Buffer.from('["x", 7]').toString('base64url')],
+    ['padding', Buffer.from('["x",7]').toString('base64')],
+    ['a part that is rounded', Buffer.from('["x",7.0]').toString('base64url')],
+  ])('refuses %s', (_what, cursor) => {
+    expect(problemOf(() => readCursor(schema, cursor))).toMatchObject({
+      status: 400,
+      code: 'invalid-cursor',
+    });
   });
 });

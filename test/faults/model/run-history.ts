@@ -163,7 +163,8 @@ class Run {
       const id = newId(now);
       const start_time = instantOfMilliseconds(Date.UTC(2028, 0, 1, 0, command.minute));
       const made = { obs_unit_id: command.obsUnitId, start_time };
-      await this.#accept(draftStart(made, id, heading, start_time));
+      const given = { ...made, start_time: { instant: start_time, isLeapSecond: false } };
+      await this.#accept(draftStart(given, id, heading, start_time));
       this.#model.start(id, made);
       return;
     }
@@ -174,7 +175,8 @@ class Run {
     switch (command.kind) {
       case 'finish': {
         const end_time = instantOfMilliseconds(Date.UTC(2028, 0, 2, 0, command.end));
-        const draft = draftFinish({ status: 'completed', end_time }, id, heading, end_time);
+        const given = { status: 'completed', end_time: { instant: end_time, isLeapSecond: false } } as const;
+        const draft = draftFinish(given, id, heading, end_time);
         if (!(await this.#accept(draft))) return;
         if (this.#walk?.filter.status) this.#walk.must.delete(id);
         return this.#model.finish(id, end_time);

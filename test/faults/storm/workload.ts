@@ -149,7 +149,7 @@ function directWriter(stack: TestStack) {
         ...{ requestId: identity.id, sourceIp: '', receivedAt, replyHeaders: new Map() },
       };
       const claimant = { kind: 'none', principalId: '1' } as const;
-      const done = await record(parts, request, claimant, identity, draftOf(identity.id, began)).then(
+      const done = await record(parts, request, claimant, identity, () => draftOf(identity.id, began)).then(
         ({ body }) => body,
         () => undefined,
       );

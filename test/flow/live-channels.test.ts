@@ -166,6 +166,11 @@ describe('the other channels', () => {
     await eventually(() => expect(ofType(socket, 'snapshot')).toHaveLength(1));
     const { body } = await stack.api('/api/buffer');
     expect(Object.keys(ofType(socket, 'snapshot')[0]?.data as object)).toEqual(Object.keys(body));
+    const isRelayed = { waiting_since: null, held_since: null };
+    await eventually(async () => {
+      expect((await stack.api('/api/buffer')).body.change_feed).toEqual(isRelayed);
+      expect((await stack.api('/health')).body.change_feed).toEqual(isRelayed);
+    });
     stack.link.set({ up: false });
     await startUnit(stack.api, { obs_unit_id: 37 });
     await eventually(() => expect(ofType(socket, 'update').at(-1)?.data).toMatchObject({ size: 1 }));

@@ -29,7 +29,9 @@ it('INVARIANTS.md names tests that run, for every window', async () => {
       const [, kind, number] = sectionTitle.exec(section) ?? [];
       return kind === letter ? [Number(number)] : [];
     });
-  expect(numbers('W')).toEqual(Array.from({ length: 20 }, (_, n) => n));
+  const windows = numbers('W');
+  expect(windows.slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+  expect(windows).toEqual([...new Set(windows)].sort((a, b) => a - b));
   expect(numbers('S')).toEqual(Array.from({ length: 21 }, (_, n) => n + 1));
 
   const named = sections.flatMap((section) => {

@@ -5,7 +5,11 @@ import { streams } from '../../lib/change-feed/append.ts';
 import { readBetween, readEnds, readFeed } from '../../lib/change-feed/read.ts';
 import { readRelayLag, Relay } from '../../lib/change-feed/relay.ts';
 import { pruneOutbox } from '../../lib/postgres/outbox.ts';
+import { acquireLease } from '../../lib/change-feed/lease.ts';
+import { createLog } from '../../lib/observability/log.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
+import { relayChanges } from '../../functions/sweep/relay-changes.ts';
+import { MainAsStandby } from '../support/broadcaster-world.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
 
@@ -102,6 +106,39 @@ describe('an open transaction at main', () => {
     await commit(slow);
     await drain();
     expect(await readRelayLag(redis.client, keys, main.pool)).toEqual(none);
+  });
+});
+
+describe('a sweep', () => {
+  const sweep = async (laterMilliseconds: number) => {
+    const logged: string[] = [];
+    await relayChanges({
+      redis: redis.client,
+      keys,
+      replicas: [new MainAsStandby(main)],
+      log: createLog('warn', {}, (line) => logged.push(line)),
+      now: () => Date.now() + laterMilliseconds,
+    });
+    return logged.map((line) => (JSON.parse(line) as { metric: string }).metric);
+  };
+
+  it('relays what no broadcaster does, and reports a transaction that is open for long', async () => {
+    const slow = await open();
+    await insert(110);
+    expect(await sweep(0)).toEqual([]);
+    expect(await relayed()).toEqual([[idOf(110)]]);
+    expect(await sweep(601_000)).toEqual(['RelayHeld']);
+    await commit(slow);
+    expect(await sweep(601_000)).toEqual([]);
+  });
+
+  it('leaves the relay to a broadcaster, and reports one that does not relay', async () => {
+    const lease = await acquireLease(redis.client, keys);
+    await insert(111);
+    expect(await sweep(0)).toEqual([]);
+    expect(await relayed()).toEqual([]);
+    expect(await sweep(121_000)).toEqual(['RelayBehind']);
+    await lease?.release();
   });
 });
 

@@ -12,7 +12,7 @@ import {
 } from '../../lib/auth/login.ts';
 import type { Role } from '../../lib/auth/permissions.ts';
 import { inTime, recordChange } from '../../lib/auth/record-change.ts';
-import { requirePeople } from '../../lib/auth/look-up.ts';
+import { cannotTell, requirePeople } from '../../lib/auth/look-up.ts';
 import { mintRefreshToken, openSession } from '../../lib/auth/session.ts';
 import { updateUser } from '../../lib/auth/update-user.ts';
 import { putUserRow, readUser, userRowId, type User } from '../../lib/auth/user-store.ts';
@@ -158,7 +158,10 @@ async function welcome(parts: LoginParts, request: Request, member: Member): Pro
       }),
     );
   const updated = await update(false);
-  const isLastAdmin = 'refused' in updated;
+  const refused = 'refused' in updated ? updated.refused : undefined;
+  // Redis has forgotten people since it was asked
+  if (refused === 'people_missing') throw cannotTell();
+  const isLastAdmin = refused === 'last_admin';
   const settled = isLastAdmin ? await update(true) : updated;
   const user = 'user' in settled ? settled.user : undefined;
   if (!user?.active) return undefined;

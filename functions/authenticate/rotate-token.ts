@@ -8,19 +8,12 @@ import { requirePeople } from '../../lib/auth/look-up.ts';
 import { rolePermissions } from '../../lib/auth/permissions.ts';
 import type { Principal } from '../../lib/auth/principal.ts';
 import { inTime } from '../../lib/auth/record-change.ts';
+import { isLive } from '../../lib/auth/token-room.ts';
 import { findToken, type StoredToken } from '../../lib/auth/token-store.ts';
 import { problem, ProblemError } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
-import {
-  end,
-  isLive,
-  makeToken,
-  replaced,
-  secondsPerDay,
-  type MadeToken,
-  type TokenParts,
-} from './tokens.ts';
+import { end, makeToken, replaced, secondsPerDay, type MadeToken, type TokenParts } from './tokens.ts';
 
 export interface RotationParts extends TokenParts {
   /** nobody else has it: tokens follow from it */

@@ -7,14 +7,9 @@ import { claimantOf } from '../../lib/auth/claimant.ts';
 import { requirePeople } from '../../lib/auth/look-up.ts';
 import type { Principal } from '../../lib/auth/principal.ts';
 import { doneBy, inTime, newId, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
+import { leavePlace, takePlace } from '../../lib/auth/token-room.ts';
 import { expandScopes } from '../../lib/auth/scopes.ts';
-import {
-  findToken,
-  listTokens,
-  putToken,
-  revokeToken,
-  type StoredToken,
-} from '../../lib/auth/token-store.ts';
+import { findToken, putToken, revokeToken, type StoredToken } from '../../lib/auth/token-store.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
@@ -37,10 +32,6 @@ export const tokensQuery = z.strictObject({
 
 export type TokenParts = AuthenticationParts & ChangeParts;
 
-/** Each has a rate of its own. */
-const tokensPerUser = 100;
-/** Those that have ended are shown for a month: who makes and ends them without end has to wait. */
-const shownPerUser = 1000;
 export const secondsPerDay = 24 * 3600;
 
 /** What anyone may see of a token: never more of its secret than the moment it is made. */
@@ -69,6 +60,13 @@ export async function createToken(
   return makeToken(parts, request, owner, asked, { ...minted, id: newId(request) });
 }
 
+interface MintedToken {
+  readonly token: string;
+  readonly hash: string;
+  readonly id: string;
+  readonly replaces?: StoredToken;
+}
+
 export interface MadeToken {
   readonly token: string;
   readonly stored: StoredToken;
@@ -91,24 +89,32 @@ export async function makeToken(
   request: Request,
   owner: Principal,
   { name, scopes, expires_in_days: days }: z.infer<typeof createBody>,
-  minted: {
-    readonly token: string;
-    readonly hash: string;
-    readonly id: string;
-    readonly replaces?: StoredToken;
-  },
+  minted: MintedToken,
 ): Promise<MadeToken> {
-  const { token, hash, id, replaces } = minted;
+  const { hash, id, replaces } = minted;
   const scoped = expandScopes(scopes, owner.permissions);
   if ('unknown' in scoped) throw problem.badRequest(`scopes: there is no permission ${scoped.unknown}.`);
   if ('notHeld' in scoped) throw problem.forbidden(`You do not have ${scoped.notHeld} yourself.`);
-  await requireRoom(parts, request, owner, [id, replaces?.id]);
-  const createdAt = Math.floor(request.receivedAt / 1000);
-  const expiresAt = earliest(
-    days === undefined ? undefined : createdAt + days * secondsPerDay,
-    lifeOf(owner),
-  );
-  const permissions = scoped.permissions;
+  const except = replaces === undefined ? [] : [id, replaces.id];
+  await requireRoom(parts, request, owner, { hash, except });
+  try {
+    const expiresAt = days === undefined ? undefined : seconds(request) + days * secondsPerDay;
+    const fields = { name, permissions: scoped.permissions, expiresAt: earliest(expiresAt, lifeOf(owner)) };
+    return await recordToken(parts, request, owner, fields, minted);
+  } finally {
+    // at the latest it ends by itself
+    await leavePlace(parts.redis, parts.keys, owner.id, hash).catch(() => undefined);
+  }
+}
+
+async function recordToken(
+  parts: TokenParts,
+  request: Request,
+  owner: Principal,
+  { name, permissions, expiresAt }: Pick<StoredToken, 'name' | 'permissions' | 'expiresAt'>,
+  { token, hash, id, replaces }: MintedToken,
+): Promise<MadeToken> {
+  const createdAt = seconds(request);
   const askedWith = owner.tokenId ?? owner.sessionId ?? '';
   const first = await recordChange(parts, request, {
     ...doneBy(owner),
@@ -163,24 +169,27 @@ export async function makeToken(
 }
 
 export function replaced(id: string | undefined, by: string) {
-  return problem.conflict(`Token ${id} has been replaced already, by token ${by}: nothing was changed.`);
+  return problem.conflict(`Token ${id} has been replaced already, by token ${by}: nothing was changed.`, {
+    code: 'token-replaced',
+  });
 }
 
-/** @param except ids of tokens that are not counted @throws ProblemError 409 */
+/** @throws ProblemError 409 */
 async function requireRoom(
   { redis, keys }: TokenParts,
-  { receivedAt }: Request,
+  { receivedAt: nowMilliseconds }: Request,
   owner: Principal,
-  except: readonly (string | undefined)[],
+  token: { readonly hash: string; readonly except: readonly string[] },
 ): Promise<void> {
-  const theirs = await inTime(listTokens(redis, keys, owner.id));
-  const staying = theirs.filter((each) => isLive(each, receivedAt) && !except.includes(each.id));
-  if (staying.length >= tokensPerUser) {
-    throw problem.conflict(`You have ${tokensPerUser} tokens already: revoke one first.`);
-  }
-  if (theirs.length >= shownPerUser) {
-    throw problem.conflict(`${shownPerUser} tokens of yours have been made within a month: no more for now.`);
-  }
+  const reached = await inTime(takePlace(redis, keys, owner.id, { ...token, nowMilliseconds }));
+  if (!reached) return;
+  const { limit, most } = reached;
+  throw problem.conflict(
+    limit === 'live'
+      ? `You have ${most} tokens already: revoke one first.`
+      : `${most} tokens of yours have been made within a month: no more for now.`,
+    { code: 'too-many-tokens' },
+  );
 }
 
 /** Takes effect at once, whatever main does. @throws ProblemError 404 for a token of somebody else, but to an admin */
@@ -219,13 +228,13 @@ export async function end(
   return { ...stored, revoked: true };
 }
 
-export function isLive({ revoked, expiresAt }: StoredToken, nowMilliseconds: number): boolean {
-  return !revoked && (expiresAt ?? Infinity) * 1000 > nowMilliseconds;
-}
-
 /** A token made with a token ends with it; one made by a person outlives the session. */
 function lifeOf(owner: Principal): number | undefined {
   return owner.credential === 'api-token' ? owner.expiresAt : undefined;
+}
+
+function seconds({ receivedAt }: Request): number {
+  return Math.floor(receivedAt / 1000);
 }
 
 function earliest(a: number | undefined, b: number | undefined): number | undefined {

@@ -4,8 +4,8 @@ import type { AuthenticationParts } from '../../lib/auth/authenticate.ts';
 import { roles } from '../../lib/auth/permissions.ts';
 import type { Principal } from '../../lib/auth/principal.ts';
 import { doneBy, inTime, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
-import { requirePeople } from '../../lib/auth/look-up.ts';
-import { updateUser } from '../../lib/auth/update-user.ts';
+import { cannotTell, requirePeople } from '../../lib/auth/look-up.ts';
+import { updateUser, type UserRefusal } from '../../lib/auth/update-user.ts';
 import { putUserRow, userRowId, type User } from '../../lib/auth/user-store.ts';
 import { boundedInteger } from '../../lib/http/page.ts';
 import { problem, type ProblemError } from '../../lib/http/problem.ts';
@@ -86,20 +86,20 @@ export async function changeUser(
   return after;
 }
 
-async function refusalOf(
-  { redis, keys }: UserParts,
-  refused: 'last_admin' | 'asker_barred' | 'asker_forbidden',
-): Promise<ProblemError> {
+async function refusalOf({ redis, keys }: UserParts, refused: UserRefusal): Promise<ProblemError> {
   switch (refused) {
     case 'asker_barred':
       return problem.unauthorized('You have been barred meanwhile: nothing was changed.');
     case 'asker_forbidden':
       return problem.forbidden('You may not manage users any more: nothing was changed.');
+    case 'people_missing':
+      return cannotTell();
     case 'last_admin':
       // a Redis that has forgotten people may not know the others
       await requirePeople(redis, keys);
       return problem.conflict(
         'This is the last active admin, who must remain: nothing was changed. Make somebody else an admin first.',
+        { code: 'last-admin' },
       );
   }
 }

@@ -112,6 +112,6 @@ async function answered<T>(asked: Promise<T>): Promise<T> {
 }
 
 /** A credential that cannot be checked is not a wrong one. */
-function cannotTell() {
+export function cannotTell() {
   return problem.unavailable('Credentials cannot be checked at the moment. Please try again.', 2);
 }

@@ -13,13 +13,16 @@ import {
 } from './user-store.ts';
 
 const updateScript = script(`
-local user, users, asker = KEYS[1], KEYS[2], KEYS[3]
+local user, users, asker, people_loaded = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
 ${writeUserLua}
-if tonumber(redis.call('HGET', user, 'stamp') or 0) ~= a.replaces then return 'changed_meanwhile' end
+local stamp = redis.call('HGET', user, 'stamp')
+-- it is not known whether somebody whom Redis has forgotten is barred
+if not stamp and redis.call('EXISTS', people_loaded) == 0 then return 'people_missing' end
+if tonumber(stamp or 0) ~= a.replaces then return 'changed_meanwhile' end
 if a.takes_admin then
   local remains = false
-  for i = 4, #KEYS do
+  for i = 5, #KEYS do
     local other = redis.call('HMGET', KEYS[i], 'active', 'role')
     remains = remains or (other[1] == '1' and other[2] == 'admin')
   end
@@ -34,11 +37,17 @@ write_user(user, users, a.user)
 return 'updated'
 `);
 
-const verdict = z.enum(['updated', 'changed_meanwhile', 'last_admin', 'asker_barred', 'asker_forbidden']);
+const verdict = z.enum([
+  'updated',
+  'changed_meanwhile',
+  'people_missing',
+  'last_admin',
+  'asker_barred',
+  'asker_forbidden',
+]);
 
-export type UserUpdate =
-  | { readonly user: User | undefined }
-  | { readonly refused: 'last_admin' | 'asker_barred' | 'asker_forbidden' };
+export type UserRefusal = Exclude<z.infer<typeof verdict>, 'updated' | 'changed_meanwhile'>;
+export type UserUpdate = { readonly user: User | undefined } | { readonly refused: UserRefusal };
 
 const mostTries = 5;
 
@@ -70,6 +79,7 @@ export async function updateUser(
         keys.user(principal),
         keys.users,
         keys.user(asker ?? principal),
+        keys.peopleLoaded,
         ...others.map((admin) => keys.user(admin.principal)),
       ],
       [

@@ -33,6 +33,8 @@ export function keysOf(prefix: string) {
     token: (hash: string) => key('token', hash),
     /** set of hashes of one user's API tokens */
     tokensOf: (principal: string) => key('tokens', 'of', principal),
+    /** zset of hashes of one user's API tokens that are being made, by when that is given up (ms) */
+    tokensInTheMaking: (principal: string) => key('tokens', 'making', principal),
     /** hash of the API token with this id */
     tokenById: (id: string) => key('token', 'id', id),
     /** since when it seems that nobody is about to tell main of this token's end (ms); an hour */

@@ -276,10 +276,11 @@ it('a user has a bounded number of tokens, of those that have ended too', async 
     await pipeline.exec();
   };
   await put(99, '0');
-  expect((await make({ name: 'hundredth' }, many)).status).toBe(201);
+  const atOnce = await Promise.all(Array.from({ length: 5 }, () => make({ name: 'hundredth' }, many)));
+  expect(atOnce.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409]);
   expect(await make({ name: 'one more' }, many)).toMatchObject({
     status: 409,
-    body: { detail: expect.stringContaining('100 tokens') as string },
+    body: { code: 'too-many-tokens', detail: expect.stringContaining('100 tokens') as string },
   });
   await redisClient.del(keys.tokensOf('603'));
   await put(1000, '1');

@@ -9,6 +9,7 @@ let redis: TestRedis;
 const keys = keysOf('users');
 beforeAll(async () => {
   redis = await startTestRedis();
+  await redis.client.set(keys.peopleLoaded, '1');
 });
 afterAll(() => redis.stop());
 
@@ -49,6 +50,15 @@ it('who is to stay as they are is left alone, and nobody is made up', async () =
   });
   expect(await updateUser(redis.client, keys, '8', (before) => before)).toEqual({ user: undefined });
   expect(await readUser(redis.client, keys, '8')).toBeUndefined();
+});
+
+it('a user whom Redis may have forgotten is not made anew: they may be barred', async () => {
+  await redis.client.del(keys.user('9'), keys.peopleLoaded);
+  const logsIn = () =>
+    updateUser(redis.client, keys, '9', (before) => before ?? { ...someone, principal: '9' });
+  expect(await logsIn()).toEqual({ refused: 'people_missing' });
+  await redis.client.set(keys.peopleLoaded, '1');
+  expect(await logsIn()).toMatchObject({ user: { principal: '9' } });
 });
 
 describe('an active admin remains', () => {

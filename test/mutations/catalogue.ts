@@ -1,7 +1,15 @@
 /** Every mutation, by the part that it changes. */
 import type { Mutation } from './mutation.ts';
+import { authMutations } from './catalogue/auth.ts';
 import { liveMutations } from './catalogue/live.ts';
+import { observeMutations } from './catalogue/observe.ts';
 import { stateCountMutations } from './catalogue/state-counts.ts';
 import { valueMutations } from './catalogue/values.ts';
 
-export const catalogue: readonly Mutation[] = [...liveMutations, ...stateCountMutations, ...valueMutations];
+export const catalogue: readonly Mutation[] = [
+  ...authMutations,
+  ...liveMutations,
+  ...observeMutations,
+  ...stateCountMutations,
+  ...valueMutations,
+];

@@ -1,0 +1,86 @@
+/** How many API tokens one user may have: a place is taken before a token is made, so that many who ask at once do not get more. */
+import * as z from 'zod/mini';
+import type { Redis } from '../redis/client.ts';
+import type { Keys } from '../redis/keys.ts';
+import { script } from '../redis/script.ts';
+import { listTokens, type StoredToken } from './token-store.ts';
+
+const limits = {
+  /** each has a rate of its own */
+  live: 100,
+  /** those that have ended are shown for a month: a user who makes and ends them without end has to wait */
+  shown: 1000,
+} as const;
+
+/** Longer than a request may take: a place that was not used is free again. */
+const placeMilliseconds = 30_000;
+
+const takeScript = script(`
+local of_owner, in_the_making = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+-- fewer live ones than were counted do no harm, more of them would
+if redis.call('SCARD', of_owner) ~= a.shown then return 'changed_meanwhile' end
+local made = redis.call('ZCOUNT', in_the_making, a.now_ms, '+inf')
+if redis.call('ZSCORE', in_the_making, a.hash) then made = made - 1 end
+if a.live + made >= a.most_live then return 'live' end
+if a.shown + made >= a.most_shown then return 'shown' end
+redis.call('ZADD', in_the_making, a.until_ms, a.hash)
+redis.call('ZREMRANGEBYSCORE', in_the_making, '-inf', '(' .. string.format('%.0f', a.now_ms))
+redis.call('PEXPIRE', in_the_making, a.until_ms - a.now_ms)
+return 'taken'
+`);
+
+const verdict = z.enum(['taken', 'live', 'shown', 'changed_meanwhile']);
+const mostTries = 20;
+
+export type TokenLimit = { readonly limit: 'live' | 'shown'; readonly most: number };
+
+/**
+ * Takes the place of the token with `hash`.
+ * @param except tokens that are not counted: what is replaced
+ * @returns the limit that has been reached; undefined if there is a place
+ * @throws Error if others make tokens of this user all the time
+ */
+export async function takePlace(
+  redis: Redis,
+  keys: Keys,
+  owner: string,
+  {
+    hash,
+    except,
+    nowMilliseconds: now,
+  }: { hash: string; except: readonly string[]; nowMilliseconds: number },
+): Promise<TokenLimit | undefined> {
+  for (let tries = 0; tries < mostTries; tries += 1) {
+    const theirs = await listTokens(redis, keys, owner);
+    const live = theirs.filter((each) => isLive(each, now) && !except.includes(each.id));
+    const answer = await takeScript(
+      redis,
+      [keys.tokensOf(owner), keys.tokensInTheMaking(owner)],
+      [
+        JSON.stringify({
+          hash,
+          shown: theirs.length,
+          live: live.length,
+          most_shown: limits.shown,
+          most_live: limits.live,
+          now_ms: now,
+          until_ms: now + placeMilliseconds,
+        }),
+      ],
+    );
+    const judged = verdict.parse(answer);
+    if (judged === 'taken') return undefined;
+    if (judged !== 'changed_meanwhile') return { limit: judged, most: limits[judged] };
+  }
+  throw new Error(`the tokens of user ${owner} change all the time`);
+}
+
+/** The token is there and counted as such, or was not made. */
+export async function leavePlace(redis: Redis, keys: Keys, owner: string, hash: string): Promise<void> {
+  await redis.zrem(keys.tokensInTheMaking(owner), hash);
+}
+
+export function isLive({ revoked, expiresAt }: StoredToken, nowMilliseconds: number): boolean {
+  return !revoked && (expiresAt ?? Infinity) * 1000 > nowMilliseconds;
+}

@@ -1,0 +1,63 @@
+/** Places of API tokens, taken by several at once. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { leavePlace, takePlace } from '../../lib/auth/token-room.ts';
+import { putToken, type StoredToken } from '../../lib/auth/token-store.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+
+let redis: TestRedis;
+const keys = keysOf('room');
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.stop());
+
+const now = Date.UTC(2026, 10, 1);
+const token = (principal: string, hash: string): StoredToken => ({
+  id: randomUUID(),
+  principal,
+  name: 'n',
+  role: 'observer',
+  permissions: [],
+  hash,
+  expiresAt: undefined,
+  createdAt: now / 1000,
+  revoked: false,
+  uses: 0,
+  usedAt: undefined,
+});
+const put = async (principal: string, count: number) => {
+  for (let n = 0; n < count; n += 1)
+    await putToken(redis.client, keys, token(principal, `${principal} ${n}`));
+};
+const take = (principal: string, hash: string, nowMilliseconds = now, except: readonly string[] = []) =>
+  takePlace(redis.client, keys, principal, { hash, except, nowMilliseconds });
+
+it('gives the last place to one of many who ask at once', async () => {
+  await put('1', 99);
+  const answers = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((hash) => take('1', hash)));
+  expect(answers.filter((reached) => reached === undefined)).toHaveLength(1);
+  expect(answers.filter((reached) => reached !== undefined)).toEqual(
+    Array(4).fill({ limit: 'live', most: 100 }),
+  );
+});
+
+it('gives a place that was left, or not used for half a minute, to another', async () => {
+  await put('2', 99);
+  expect(await take('2', 'a')).toBeUndefined();
+  // the same one asks again
+  expect(await take('2', 'a')).toBeUndefined();
+  expect(await take('2', 'b')).toBeDefined();
+  await leavePlace(redis.client, keys, '2', 'a');
+  expect(await take('2', 'b')).toBeUndefined();
+  expect(await take('2', 'c', now + 30_001)).toBeUndefined();
+});
+
+it('does not count what is replaced', async () => {
+  const old = token('3', 'old');
+  await put('3', 99);
+  await putToken(redis.client, keys, old);
+  expect(await take('3', 'a')).toEqual({ limit: 'live', most: 100 });
+  expect(await take('3', 'a', now, [old.id])).toBeUndefined();
+});

@@ -1,0 +1,58 @@
+import type { Mutation } from '../mutation.ts';
+
+const update = { file: 'lib/auth/update-user.ts', test: 'integration/user-store.test.ts' };
+
+export const authMutations: readonly Mutation[] = [
+  {
+    ...update,
+    id: 'last-admin-may-go',
+    replace: "if not remains then return 'last_admin' end",
+    by: '',
+    named: 'two bar each other',
+  },
+  {
+    ...update,
+    id: 'admins-counted-before-the-script-alone',
+    replace: "(other[1] == '1' and other[2] == 'admin')",
+    by: 'true',
+    named: 'two bar each other',
+  },
+  {
+    ...update,
+    id: 'barred-admin-bars',
+    replace: "if by[1] == '0' then return 'asker_barred' end",
+    by: '',
+    named: 'whose own rights were taken',
+  },
+  {
+    ...update,
+    id: 'forgotten-user-is-made-anew',
+    replace: "redis.call('EXISTS', people_loaded) == 0",
+    by: 'false',
+    named: 'may have forgotten',
+  },
+  {
+    id: 'rotation-makes-another-token-each-time',
+    file: 'functions/authenticate/rotate-token.ts',
+    replace: "id: derivedUuid('rotation', id)",
+    by: "id: derivedUuid('rotation', id, String(Math.random()))",
+    test: 'flow/api-tokens.test.ts',
+    named: 'however many ask at once',
+  },
+  {
+    id: 'rotation-shown-to-another-credential',
+    file: 'functions/authenticate/tokens.ts',
+    replace: 'made.asked_with === askedWith && ',
+    by: '',
+    test: 'flow/api-tokens.test.ts',
+    named: 'credential that asked',
+  },
+  {
+    id: 'places-of-tokens-not-counted',
+    file: 'lib/auth/token-room.ts',
+    replace: 'if a.live + made >= a.most_live',
+    by: 'if a.live >= a.most_live',
+    test: 'integration/token-room.test.ts',
+    named: 'the last place',
+  },
+];

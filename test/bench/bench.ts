@@ -1,4 +1,4 @@
-/** `npm run bench [-- answers | independence | drain | reads | authentication | confirm | live | bundle]`: all of them, or one. */
+/** `npm run bench [-- answers | independence | drain | reads | authentication | confirm | live | large | bundle]`: all of them, or one. */
 import { cpus, totalmem } from 'node:os';
 import { benchAnswers } from './answers.ts';
 import { benchAuthentication } from './authentication.ts';
@@ -6,6 +6,7 @@ import { benchBundle } from './bundle.ts';
 import { benchIndependence } from './independence.ts';
 import { benchConfirm } from './confirm.ts';
 import { benchDrain } from './drain.ts';
+import { benchLarge } from './large.ts';
 import { benchLive } from './live.ts';
 import { benchReads } from './reads.ts';
 
@@ -17,6 +18,7 @@ const benches = {
   authentication: benchAuthentication,
   confirm: benchConfirm,
   live: benchLive,
+  large: benchLarge,
   bundle: benchBundle,
 };
 const wanted = process.argv.slice(2);

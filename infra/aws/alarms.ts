@@ -1,6 +1,8 @@
 import { Duration } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, TreatMissingData, type IMetric } from 'aws-cdk-lib/aws-cloudwatch';
+import { FilterPattern, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
+import type { FunctionName } from '../topology.ts';
 import type { Functions } from './functions.ts';
 import type { Queues } from './queues.ts';
 
@@ -9,6 +11,15 @@ interface AlarmedParts {
   readonly queues: Queues;
   readonly functions: Functions;
 }
+
+/** Lines of a log that somebody should look at, by their `metric`. */
+const loggedMetrics = [
+  {
+    metric: 'RelayBehind',
+    functionName: 'sweep',
+    description: 'Changes that others make at main have not been relayed to live clients for two minutes.',
+  },
+] as const satisfies readonly { metric: string; functionName: FunctionName; description: string }[];
 
 /** What somebody should look at. No alarm is about losing a record: there is none that can be lost by waiting. */
 export function alarms(scope: Construct, { name, queues, functions }: AlarmedParts): void {
@@ -23,6 +34,15 @@ export function alarms(scope: Construct, { name, queues, functions }: AlarmedPar
       treatMissingData: TreatMissingData.NOT_BREACHING,
     });
   const period = Duration.minutes(5);
+  for (const { metric, functionName, description } of loggedMetrics) {
+    const filter = new MetricFilter(scope, `Filter-${metric}`, {
+      logGroup: functions.byName[functionName].logGroup,
+      filterPattern: FilterPattern.stringValue('$.metric', '=', metric),
+      metricNamespace: name,
+      metricName: metric,
+    });
+    alarm(metric, filter.metric({ statistic: 'Sum', period }), 1, description);
+  }
   for (const [key, { queue, deadLetters }] of Object.entries(queues.byName)) {
     const dead = deadLetters.metricApproximateNumberOfMessagesVisible({ period });
     alarm(

@@ -112,13 +112,15 @@ describe('an open transaction at main', () => {
 describe('a sweep', () => {
   const sweep = async (laterMilliseconds: number) => {
     const logged: string[] = [];
+    const standby = new MainAsStandby(main);
     await relayChanges({
       redis: redis.client,
       keys,
-      replicas: [new MainAsStandby(main)],
+      replicas: [standby],
       log: createLog('warn', {}, (line) => logged.push(line)),
       now: () => Date.now() + laterMilliseconds,
     });
+    await standby.stop();
     return logged.map((line) => (JSON.parse(line) as { metric: string }).metric);
   };
 

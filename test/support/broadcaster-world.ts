@@ -4,7 +4,7 @@ import { Broadcaster } from '../../functions/broadcast/broadcaster.ts';
 import { heal } from '../../lib/buffer/heal.ts';
 import { changeSubscription, register, type Since } from '../../lib/change-feed/connections.ts';
 import { createLog } from '../../lib/observability/log.ts';
-import type { Pool } from '../../lib/postgres/connect.ts';
+import { connectPostgres, type Pool } from '../../lib/postgres/connect.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import type { Replica } from '../../lib/replication/replicas.ts';
 import { TransactionBuilder } from '../../lib/transaction/builder.ts';
@@ -33,14 +33,18 @@ export class MainAsStandby implements Replica {
   readonly pool: Pool;
   isAway = false;
   /** names of statements that get no answer before they are let go */
-  readonly hanging = new Set<string>();
+  readonly hanging = new Set<RegExp>();
+  readonly stop: () => Promise<void>;
   #resume: (() => void)[] = [];
 
-  constructor({ pool }: TestMain) {
+  constructor({ url }: TestMain) {
+    const pool = connectPostgres({ url, applicationName: 'standby', maxConnections: 4 });
+    this.stop = () => pool.end();
     const query = async (config: { name?: string; text: string }) => {
       if (this.isAway) throw away();
       if (config.name === 'replayed-lsn') return { rows: [{ lsn: 'FFFFFF/0' }] };
-      if (this.hanging.has(config.name ?? '')) await new Promise<void>((resume) => this.#resume.push(resume));
+      if ([...this.hanging].some((each) => each.test(config.name ?? '')))
+        await new Promise<void>((resume) => this.#resume.push(resume));
       return pool.query(config);
     };
     const connect = async () => {
@@ -48,6 +52,10 @@ export class MainAsStandby implements Replica {
       return { query, release: () => undefined };
     };
     this.pool = { query, connect } as unknown as Pool;
+  }
+
+  get isHanging(): boolean {
+    return this.#resume.length > 0;
   }
 
   letGo(): void {
@@ -61,6 +69,8 @@ export class BroadcasterWorld {
   readonly standby: MainAsStandby;
   readonly #redis: TestRedis['client'];
   readonly #sent = new Map<string, Sent[]>();
+  /** every message, as it was sent */
+  readonly texts: string[] = [];
   /** connections that the gateway does not have any more */
   readonly closed = new Set<string>();
   #broadcaster: Broadcaster | undefined;
@@ -68,8 +78,8 @@ export class BroadcasterWorld {
   /** ms that the clock is ahead */
   ahead = 0;
 
-  constructor(main: TestMain, redis: TestRedis) {
-    this.standby = new MainAsStandby(main);
+  constructor(standby: MainAsStandby, redis: TestRedis) {
+    this.standby = standby;
     this.#redis = redis.client;
   }
 
@@ -91,6 +101,7 @@ export class BroadcasterWorld {
         wake: () => undefined,
         post: async (id, text) => {
           if (this.closed.has(id)) return 'gone';
+          this.texts.push(text);
           this.of(id).push(JSON.parse(text) as Sent);
           return 'sent';
         },

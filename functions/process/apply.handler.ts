@@ -5,17 +5,17 @@ import { logLevel } from '../../lib/config/log-level.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { pruneOutbox } from '../../lib/postgres/outbox.ts';
 import { connectPostgres } from '../../lib/postgres/connect.ts';
-import { readTransactionsMessage } from '../../lib/queue/messages.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { confirm } from '../../lib/replication/confirm.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
-import { drain, type DrainParts } from './drain.ts';
-import { giveBackSeconds, wakeAfterOutage, wakeForBacklog, wakeForStarts } from './hand-back.ts';
+import { drain, type Drained, type DrainParts } from './drain.ts';
+import { giveBackSeconds, wakeAfterOutage, wakeForBacklog, wakeForHeld, wakeForStarts } from './hand-back.ts';
 import { maintainCounts } from './maintain-counts.ts';
 import { readApplySettings } from './settings.ts';
+import { keep, readAgain, readMessage } from './unreadable.ts';
 
 const settings = readApplySettings();
 const log = createLog(logLevel, { function: 'apply' });
@@ -39,29 +39,41 @@ const parts: DrainParts = {
   now: Date.now,
   log,
 };
-/** Time to begin batches: what is left of the time-out covers one more call at main, and its time-outs. */
+/** Time to begin batches, and time by which the last call at main has ended: within the time-out of the function. */
 const drainMilliseconds = 4000;
+const endMilliseconds = 12_500;
 
 export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event) => {
-  const messages = event.Records.map((record) => ({ record, message: readTransactionsMessage(record.body) }));
+  const started = Date.now();
+  const messages = event.Records.map((record) => ({ record, message: readMessage(record.body) }));
   const copies = messages.flatMap(({ record, message }) =>
     message.kind === 'transaction' ? [{ record, transaction: message.transaction }] : [],
   );
-  const hasWake = messages.some(({ message }) => message.kind === 'wake');
-  const drained = await drain(
-    parts,
-    copies.map(({ transaction }) => transaction),
-    {
-      deadline: Date.now() + drainMilliseconds,
-      always: hasWake,
-    },
+  const unreadable = messages.flatMap(({ record, message }) =>
+    message.kind === 'unreadable' ? [{ record, message }] : [],
   );
+  const hasWake = messages.some(({ message }) => message.kind === 'wake');
+  const options = { deadline: started + drainMilliseconds, end: started + endMilliseconds };
+  const transactionsOf = copies.map(({ transaction }) => transaction);
+  const drained = await drain(parts, transactionsOf, { ...options, always: hasWake });
   const left = copies.flatMap(({ record }, index) => {
     const outcome = drained.copies[index] ?? 'left';
     return outcome === 'recorded' ? [] : [{ record, outcome }];
   });
+  if (unreadable.length > 0) {
+    const isKept =
+      drained.mainAnswered &&
+      (await keep(
+        parts,
+        unreadable.map(({ message }) => message),
+      ));
+    if (!isKept) left.push(...unreadable.map(({ record }) => ({ record, outcome: 'left' as const })));
+  }
   if (drained.applied > 0) await confirmOrCheckLater();
   await wakeAgain(drained);
+  if (drained.mainAnswered && (hasWake || drained.hasRetried)) {
+    await readAgain(parts, drained.hasRetried, (read) => drain(parts, read, { ...options, always: false }));
+  }
   if (drained.mainAnswered && hasWake) {
     await pruneSometimes();
     await maintainCounts(parts);
@@ -103,11 +115,12 @@ async function confirmOrCheckLater(): Promise<void> {
   }
 }
 
-async function wakeAgain(drained: Awaited<ReturnType<typeof drain>>): Promise<void> {
+async function wakeAgain(drained: Drained): Promise<void> {
   const wake = { redis, keys, transactions };
   try {
     if (!drained.mainAnswered) await wakeAfterOutage(wake);
     else if (drained.backlog > 0) await wakeForBacklog(wake);
+    if (drained.heldSeconds !== undefined) await wakeForHeld(wake, drained.heldSeconds);
     if (drained.waitsForStart) await wakeForStarts(wake, settings.START_WAIT_SECONDS);
   } catch (error) {
     log.warn('waking is left to the sweeper', { error });

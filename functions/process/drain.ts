@@ -1,27 +1,18 @@
 /**
- * Drains: the copies that came with messages together with the oldest pending transactions, batch after batch, each in one
- * call at main, until nothing is left or the time is up.
+ * Drains: the copies that came with messages together with the oldest pending transactions, batch after batch, until nothing
+ * is left or the time is up. What has failed alone before is tried last.
  */
 import { restoreAccess } from '../../lib/auth/restore-access.ts';
 import { readBodies } from '../../lib/buffer/bodies.ts';
 import { claim, release, type CopyState } from '../../lib/buffer/claim.ts';
 import { heal } from '../../lib/buffer/heal.ts';
-import { mark } from '../../lib/buffer/mark.ts';
-import type { Log } from '../../lib/observability/log.ts';
-import { applyTransactions, type Applied } from '../../lib/postgres/apply.ts';
-import type { Pool } from '../../lib/postgres/connect.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
-import { isQuiet, type Transaction } from '../../lib/transaction/transaction.ts';
+import { isOld } from '../../lib/buffer/progress.ts';
+import { noDoubts, readDoubts, writeDoubts, type Doubts } from '../../lib/buffer/suspects.ts';
+import { isQuiet, type Step, type Transaction } from '../../lib/transaction/transaction.ts';
+import { execute, type Executed, type ExecuteParts } from './execute.ts';
+import { keepBodies } from './unreadable.ts';
 
-export interface DrainParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
-  readonly main: Pool;
-  readonly startWaitSeconds: number;
-  readonly now: () => number;
-  readonly log: Log;
-}
+export type DrainParts = ExecuteParts;
 
 /** What became of a copy. `busy`: another processor has it; `left`: main has not recorded it, or Redis was not told that it has */
 export type CopyOutcome = 'recorded' | 'busy' | 'left';
@@ -29,156 +20,225 @@ export type CopyOutcome = 'recorded' | 'busy' | 'left';
 export interface Drained {
   /** of each copy, in order */
   readonly copies: readonly CopyOutcome[];
-  /** false: main did not answer, or what it did is not known */
+  /** false: main did not answer, or not as this release needs it */
   readonly mainAnswered: boolean;
   readonly applied: number;
   /** something was parked for its start */
   readonly waitsForStart: boolean;
-  /** left pending in Redis */
+  /** somebody has asked for something to be tried again */
+  readonly hasRetried: boolean;
+  /** left pending in Redis, and nothing speaks against it */
   readonly backlog: number;
+  /** when to come back to those that could not be recorded, in seconds; undefined: there are none */
+  readonly heldSeconds: number | undefined;
 }
 
 const smallBatch = 50;
 const largestBatch = 2000;
 const leaseMilliseconds = 20_000;
+/** while a failure counts against somebody, and while nothing but a change at main helps */
+const suspectSeconds = 5;
+const faultSeconds = 30;
 
-/**
- * @param deadline epoch ms after which no new batch is begun
- * @param always main is asked even if there is nothing to execute: whether it is back, and what has waited for too long
- */
+export interface DrainOptions {
+  /** epoch ms after which no new batch is begun */
+  readonly deadline: number;
+  /** epoch ms by which the last call at main must have ended; default: 9 s later. Before the leases run out */
+  readonly end?: number;
+  /** main is asked even if there is nothing to execute: whether it is back, and what has waited for too long */
+  readonly always: boolean;
+}
+
 export async function drain(
   parts: DrainParts,
   copies: readonly Transaction[],
-  { deadline, always }: { readonly deadline: number; readonly always: boolean },
+  options: DrainOptions,
 ): Promise<Drained> {
-  const outcomes = new Map<string, CopyOutcome>();
-  let mine: readonly Transaction[] = copies;
-  let applied = 0;
-  let waitsForStart = false;
-  let limit = smallBatch;
-  let isAsked = !always;
-  const end = async (mainAnswered: boolean, backlog: number) => {
-    await restore(parts, copies);
-    return result(copies, outcomes, { mainAnswered, applied, waitsForStart, backlog });
-  };
-  for (;;) {
-    const batch = await gather(parts, mine, limit, outcomes, always);
-    mine = [];
-    if (batch.mainIsAway) {
-      await giveBack(parts, batch.transactions);
-      return end(false, batch.backlog);
+  const run = new Drain(parts, copies, options);
+  const drained = await run.drain();
+  await restore(parts, copies);
+  return drained;
+}
+
+class Drain {
+  readonly #parts: DrainParts;
+  readonly #copies: readonly Transaction[];
+  readonly #options: DrainOptions;
+  readonly #outcomes = new Map<string, CopyOutcome>();
+  /** ours to execute, and not recorded yet */
+  readonly #open = new Map<string, Transaction>();
+  #doubts: Doubts = noDoubts;
+  #applied = 0;
+  #waitsForStart = false;
+  #hasRetried = false;
+  readonly #unexplained: string[] = [];
+
+  constructor(parts: DrainParts, copies: readonly Transaction[], options: DrainOptions) {
+    this.#parts = parts;
+    this.#copies = copies;
+    this.#options = options;
+  }
+
+  async drain(): Promise<Drained> {
+    const known = await this.#readDoubts();
+    this.#doubts = known;
+    const suspected = new Set([...known.suspects.values()].map(({ aggregate }) => aggregate));
+    const last: Transaction[] = [];
+    let mine: readonly Transaction[] = this.#copies;
+    let isAsked = !this.#options.always;
+    let limit = Math.min(smallBatch, known.batchLimit ?? smallBatch);
+    let stopped: Executed['stopped'];
+    let backlog = 0;
+    for (;;) {
+      const batch = await this.#gather(mine, limit);
+      mine = [];
+      backlog = batch.backlog;
+      for (const each of batch.transactions) this.#open.set(each.id, each);
+      if (batch.mainIsAway) return this.#end('main is away', backlog);
+      const first = batch.transactions.filter(({ aggregate }) => !suspected.has(aggregate));
+      last.push(...batch.transactions.filter(({ aggregate }) => suspected.has(aggregate)));
+      if (first.length > 0 || !isAsked) {
+        isAsked = true;
+        const done = await this.#execute(first);
+        stopped = done.stopped;
+        // A backlog is drained in batches that grow: over a slow link the number of round trips is what counts.
+        if (done.wasSmooth) limit = this.#grow(limit, first.length);
+        else limit = Math.min(limit, this.#doubts.batchLimit ?? limit);
+      }
+      if (stopped !== undefined || batch.transactions.length === 0 || backlog === 0) break;
+      if (this.#parts.now() >= this.#options.deadline) break;
     }
-    if (batch.transactions.length > 0 || !isAsked) {
-      isAsked = true;
-      const done = await execute(parts, batch.transactions);
-      if (done === undefined) return end(false, batch.backlog);
-      if (done.isTold) for (const { id } of done.rows) outcomes.set(id, 'recorded');
-      applied += done.rows.length;
-      waitsForStart ||= done.rows.some((row) => row.parkedFor === 'start' && !row.overdue);
+    if (stopped === undefined && last.length > 0) stopped = (await this.#execute(last)).stopped;
+    await this.#writeDoubts(known);
+    return this.#end(stopped, backlog);
+  }
+
+  /** A batch that was too large once is tried again in steps, too. */
+  #grow(limit: number, size: number): number {
+    const { batchLimit } = this.#doubts;
+    const larger = Math.min(largestBatch, limit * 4);
+    if (batchLimit !== undefined && size >= batchLimit) {
+      this.#doubts = { ...this.#doubts, batchLimit: larger === largestBatch ? undefined : larger };
     }
-    const isDone = batch.transactions.length === 0 || batch.backlog === 0 || parts.now() >= deadline;
-    if (isDone) return end(true, batch.backlog);
-    // A backlog is drained in batches that grow: over a slow link the number of round trips is what counts.
-    limit = Math.min(largestBatch, limit * 4);
+    return larger;
+  }
+
+  async #execute(batch: readonly Transaction[]): Promise<Executed> {
+    const { deadline, end = deadline + 9000 } = this.#options;
+    const done = await execute(this.#parts, batch, this.#doubts, end);
+    this.#doubts = done.doubts;
+    this.#applied += done.rows.length;
+    this.#waitsForStart ||= done.rows.some((row) => row.parkedFor === 'start' && !row.overdue);
+    this.#hasRetried ||= batch.some(({ id, steps }) => done.recorded.has(id) && steps.some(isRetry));
+    this.#unexplained.push(...done.unexplained);
+    for (const id of done.recorded) {
+      this.#open.delete(id);
+      this.#outcomes.set(id, done.untold.has(id) ? 'left' : 'recorded');
+    }
+    return done;
+  }
+
+  async #end(stopped: Executed['stopped'], backlog: number): Promise<Drained> {
+    const mainAnswered = stopped !== 'main is away' && stopped !== 'main is not sound';
+    await this.#giveBack();
+    if (mainAnswered) await this.#tellOfNoProgress();
+    const left = this.#open.size;
+    const isOutOfTime = stopped === 'no time';
+    const isCounting = [...this.#open.keys()].some(
+      (id) => (this.#doubts.suspects.get(id)?.failures ?? 0) > 0,
+    );
+    return {
+      copies: this.#copies.map(({ id }) => this.#outcomes.get(id) ?? 'left'),
+      mainAnswered,
+      applied: this.#applied,
+      waitsForStart: this.#waitsForStart,
+      hasRetried: this.#hasRetried,
+      backlog: backlog + (isOutOfTime ? left : 0),
+      heldSeconds:
+        !mainAnswered || left === 0 || isOutOfTime ? undefined : isCounting ? suspectSeconds : faultSeconds,
+    };
+  }
+
+  /** Puts back what was not recorded, so that the next processor need not wait for the lease; Redis may have forgotten a copy. */
+  async #giveBack(): Promise<void> {
+    const { redis, keys, now, log } = this.#parts;
+    try {
+      for (const copy of this.#copies) if (this.#open.has(copy.id)) await heal(redis, keys, copy, now());
+      await release(redis, keys, [...this.#open.values()]);
+    } catch (error) {
+      log.warn('redis did not take transactions back', { error });
+    }
+  }
+
+  async #tellOfNoProgress(): Promise<void> {
+    const { redis, keys, now, log } = this.#parts;
+    const old = [...this.#open.values()].filter(({ stamp }) => isOld(stamp, now()));
+    const transactions = [...new Set([...this.#unexplained, ...old.map(({ id }) => id)])];
+    if (transactions.length === 0) return;
+    log.error('main answers, and has not recorded what it was given', {
+      metric: 'NoProgress',
+      count: transactions.length,
+      transactions: transactions.slice(0, 20),
+    });
+    await redis.set(keys.noProgress, '1', { ex: 120 }).catch(() => undefined);
+  }
+
+  async #readDoubts(): Promise<Doubts> {
+    const { redis, keys, log } = this.#parts;
+    return readDoubts(redis, keys).catch((error: unknown) => {
+      log.warn('redis did not say what has failed before', { error });
+      return noDoubts;
+    });
+  }
+
+  async #writeDoubts(before: Doubts): Promise<void> {
+    const { redis, keys, log } = this.#parts;
+    await writeDoubts(redis, keys, before, this.#doubts).catch((error: unknown) =>
+      log.warn('redis does not remember what has failed', { error }),
+    );
+  }
+
+  /** Claims what is to be executed. With Redis away the copies alone are executed: the inbox tells what is a repeat. */
+  async #gather(copies: readonly Transaction[], limit: number): Promise<Batch> {
+    const { redis, keys, now, log } = this.#parts;
+    try {
+      const claims = await claim(redis, keys, {
+        copies,
+        limit,
+        nowMilliseconds: now(),
+        leaseMilliseconds,
+        always: this.#options.always,
+      });
+      const inState = (state: CopyState) => copies.filter((_, index) => claims.copies[index] === state);
+      for (const { id } of inState('busy')) this.#outcomes.set(id, claims.mainIsAway ? 'left' : 'busy');
+      for (const copy of inState('incomplete')) await heal(redis, keys, copy, now());
+      for (const { id } of [...inState('recorded'), ...inState('incomplete')]) {
+        this.#outcomes.set(id, 'recorded');
+      }
+      // as Redis has acknowledged it, which may differ from a copy that was made while Redis was silent
+      const claimed = inState('claimed');
+      const { transactions, unreadable } = await readBodies(redis, keys, [...claimed, ...claims.oldest]);
+      const read = new Set(transactions.map(({ id }) => id));
+      if (unreadable.length > 0) await keepBodies(this.#parts, unreadable);
+      return {
+        transactions: [...inState('unknown'), ...claimed.filter(({ id }) => !read.has(id)), ...transactions],
+        backlog: claims.backlog,
+        mainIsAway: claims.mainIsAway,
+      };
+    } catch (error) {
+      log.warn('redis did not answer the claim', { error });
+      return { transactions: copies, backlog: 0, mainIsAway: false };
+    }
   }
 }
 
-function result(
-  copies: readonly Transaction[],
-  outcomes: ReadonlyMap<string, CopyOutcome>,
-  rest: Omit<Drained, 'copies'>,
-): Drained {
-  return { copies: copies.map(({ id }) => outcomes.get(id) ?? 'left'), ...rest };
-}
+const isRetry = ({ kind }: Step) => kind === 'retry';
 
 interface Batch {
   readonly transactions: readonly Transaction[];
   readonly backlog: number;
   /** another processor looks for main: these are only to be remembered by Redis */
   readonly mainIsAway: boolean;
-}
-
-/** Claims what is to be executed. With Redis away the copies alone are executed: the inbox tells what is a repeat. */
-async function gather(
-  { redis, keys, now, log }: DrainParts,
-  copies: readonly Transaction[],
-  limit: number,
-  outcomes: Map<string, CopyOutcome>,
-  always: boolean,
-): Promise<Batch> {
-  try {
-    const claims = await claim(redis, keys, {
-      copies,
-      limit,
-      nowMilliseconds: now(),
-      leaseMilliseconds,
-      always,
-    });
-    const inState = (state: CopyState) => copies.filter((_, index) => claims.copies[index] === state);
-    for (const { id } of inState('busy')) outcomes.set(id, claims.mainIsAway ? 'left' : 'busy');
-    for (const copy of inState('incomplete')) await heal(redis, keys, copy, now());
-    for (const { id } of [...inState('recorded'), ...inState('incomplete')]) outcomes.set(id, 'recorded');
-    // as Redis has acknowledged it, which may differ from a copy that was made while Redis was silent
-    const claimed = inState('claimed');
-    const { transactions, unreadable } = await readBodies(redis, keys, [...claimed, ...claims.oldest]);
-    const read = new Set(transactions.map(({ id }) => id));
-    if (unreadable.length > 0) {
-      const ids = unreadable.map(({ reference }) => reference.id);
-      log.error('transactions in redis cannot be read', { metric: 'UnreadableBody', transactions: ids });
-    }
-    return {
-      transactions: [...inState('unknown'), ...claimed.filter(({ id }) => !read.has(id)), ...transactions],
-      backlog: claims.backlog,
-      mainIsAway: claims.mainIsAway,
-    };
-  } catch (error) {
-    log.warn('redis did not answer the claim', { error });
-    return { transactions: copies, backlog: 0, mainIsAway: false };
-  }
-}
-
-interface Executed extends Applied {
-  /** whether Redis knows of it; otherwise nobody who watches does */
-  readonly isTold: boolean;
-}
-
-/** @returns undefined if main did not answer; everything is then pending again, also what Redis had forgotten */
-async function execute(parts: DrainParts, batch: readonly Transaction[]): Promise<Executed | undefined> {
-  const { redis, keys, main, startWaitSeconds, now, log } = parts;
-  let done: Applied;
-  try {
-    done = await applyTransactions(main, batch, startWaitSeconds);
-  } catch (error) {
-    log.warn('main did not answer', { metric: 'MainUnreachable', error });
-    await giveBack(parts, batch);
-    return undefined;
-  }
-  try {
-    if (done.rows.length === 0) await redis.del(keys.mainDown);
-    const { lacking } = await mark(redis, keys, done.rows, done.lsn, now());
-    // a copy goes once its body is where readers look for it, until every replica has it
-    for (const copy of batch.filter(({ id }) => lacking.includes(id))) await heal(redis, keys, copy, now());
-    const recorded = new Set(done.rows.map(({ id }) => id));
-    await release(
-      redis,
-      keys,
-      batch.filter(({ id }) => !recorded.has(id)),
-    );
-    return { ...done, isTold: true };
-  } catch (error) {
-    // Main has it. What Redis holds as pending the sweeper sees to; of what it never had only the copy can tell it.
-    log.warn('redis was not told of a commit', { metric: 'MarkFailed', error });
-    return { ...done, isTold: false };
-  }
-}
-
-async function giveBack({ redis, keys, now, log }: DrainParts, batch: readonly Transaction[]): Promise<void> {
-  try {
-    for (const transaction of batch) await heal(redis, keys, transaction, now());
-    await release(redis, keys, batch);
-  } catch (error) {
-    log.warn('redis did not take transactions back', { error });
-  }
 }
 
 /** Rights that Redis may have forgotten, apart from the transactions that changed them. */

@@ -42,6 +42,15 @@ export async function wakeForBacklog({ transactions }: WakeParts): Promise<void>
   await transactions.send(wakeMessage);
 }
 
+/** Another processor comes back to what could not be recorded; one wake-up for all of them. */
+export async function wakeForHeld(
+  { redis, keys, transactions }: WakeParts,
+  delaySeconds: number,
+): Promise<void> {
+  const first = await redis.set(keys.heldWakeScheduled, '1', { nx: true, ex: delaySeconds });
+  if (first !== null) await transactions.send(wakeMessage, delaySeconds);
+}
+
 /** SQS delays no longer; where starts are waited for longer the sweeper looks. */
 const longestDelaySeconds = 900;
 

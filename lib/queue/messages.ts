@@ -22,8 +22,11 @@ export function storedMessage(text: string): string {
 
 const envelope = z.object({ kind: z.enum(['transaction', 'wake']), transaction: z.optional(z.unknown()) });
 
-/** @throws Error if it is no message of ours */
+/** @throws Error if it is not a message of ours, or nested so deeply that it cannot be written again */
 export function readTransactionsMessage(body: string): TransactionsMessage {
-  const { kind, transaction } = envelope.parse(parseJson(body));
-  return kind === 'wake' ? { kind } : { kind, transaction: readTransaction(transaction) };
+  const message = envelope.parse(parseJson(body));
+  if (message.kind === 'wake') return { kind: 'wake' };
+  const transaction = readTransaction(message.transaction);
+  JSON.stringify(transaction);
+  return { kind: 'transaction', transaction };
 }

@@ -75,6 +75,18 @@ export function keysOf(prefix: string) {
     startCheckScheduled: key('start-check-scheduled'),
     /** present while main cannot be reached */
     mainDown: key('main-down'),
+    /** hash of transaction id → how it failed alone; a day after the last one */
+    suspects: key('suspects'),
+    /** hash of signature → aggregates that failed alike since the last success; a day after the last one */
+    failures: key('failures'),
+    /** how many transactions a batch may hold, after a larger one took too long; an hour */
+    batchLimit: key('batch-limit'),
+    /** present for two minutes after main has answered and something was not recorded all the same */
+    noProgress: key('no-progress'),
+    /** present while a processor is about to come back to what it could not have recorded */
+    heldWakeScheduled: key('held-wake-scheduled'),
+    /** present for a minute after the kept unreadable messages were tried again */
+    unreadableTried: key('unreadable-tried'),
     feed: (stream: string) => key('feed', stream),
     feedEpoch: key('feed', 'epoch'),
     /** where the relay of the change outbox has got to */

@@ -99,6 +99,12 @@ export function isDecision({ steps }: Pick<Transaction, 'steps'>): boolean {
   return steps.some(({ kind }) => kind === 'retry' || kind === 'discard');
 }
 
+/** What it does, without what it does it to: the same text as `shape_of` at main. */
+export function shapeOf({ steps }: Pick<Transaction, 'steps'>): string {
+  const kinds = steps.map((step) => `${step.kind} ${'table' in step ? step.table : ''}`);
+  return [...new Set(kinds)].sort().join(', ');
+}
+
 /** Ids of the rows that a transaction changes, each once. */
 export function recordIdsOf({ steps }: Pick<Transaction, 'steps'>): string[] {
   const ids = steps.flatMap((each) => {

@@ -1,0 +1,195 @@
+/** Executes batches at main, attempt by attempt, and marks in Redis what main has recorded. */
+import { heal } from '../../lib/buffer/heal.ts';
+import { mark } from '../../lib/buffer/mark.ts';
+import type { Doubts } from '../../lib/buffer/suspects.ts';
+import type { Log } from '../../lib/observability/log.ts';
+import { applyTransactions, setAside, sqlStateOf, type Applied } from '../../lib/postgres/apply.ts';
+import type { Pool } from '../../lib/postgres/connect.ts';
+import type { InboxRow } from '../../lib/postgres/inbox.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import type { Keys } from '../../lib/redis/keys.ts';
+import { subjectOfFailure, type FailureSubject } from '../../lib/transaction/failure.ts';
+import type { Transaction } from '../../lib/transaction/transaction.ts';
+import { failuresBeforeSetAside, halve, type Attempt, type Halved, type Result } from './halving.ts';
+
+export interface ExecuteParts {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly main: Pool;
+  readonly startWaitSeconds: number;
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+export interface Executed extends Pick<Halved, 'unexplained' | 'stopped'> {
+  /** at main */
+  readonly recorded: ReadonlySet<string>;
+  /** main has recorded them, and Redis does not know it */
+  readonly untold: ReadonlySet<string>;
+  readonly rows: readonly InboxRow[];
+  /** the one call of all that was asked for succeeded */
+  readonly wasSmooth: boolean;
+  readonly doubts: Doubts;
+}
+
+/** A call gets 2.5 s and half a second more for every 150 transactions, and has ended before the function must. */
+const leastTimeoutMilliseconds = 2500;
+const mostTimeoutMilliseconds = 7000;
+/** What a call takes besides its statement: the link, twice, and the mark. */
+const marginMilliseconds = 1500;
+/** remembered of one error: more do not say more */
+const rememberedAggregates = 3;
+
+/** @param deadline epoch ms by which the last call must have ended */
+export async function execute(
+  parts: ExecuteParts,
+  batch: readonly Transaction[],
+  doubts: Doubts,
+  deadline: number,
+): Promise<Executed> {
+  const run = new Run(parts, doubts, deadline);
+  // an empty batch is a call too: main takes up what waits
+  const halved = batch.length === 0 ? await run.look() : await run.drive(halve(batch, doubts.suspects));
+  for (const { signature, shape, reason } of halved.faults) {
+    parts.log.error('main is not as this release needs it', {
+      metric: 'DeploymentFault',
+      signature,
+      shape,
+      reason,
+    });
+  }
+  const recorded = new Set([...halved.recorded, ...run.rows.map(({ id }) => id)]);
+  return {
+    ...{ recorded, untold: run.untold, rows: run.rows, wasSmooth: run.failed === 0 },
+    ...{ unexplained: halved.unexplained, stopped: halved.stopped },
+    doubts: doubtsAfter(doubts, halved, run.failures),
+  };
+}
+
+class Run {
+  readonly rows: InboxRow[] = [];
+  readonly untold = new Set<string>();
+  readonly failures: Map<string, readonly string[]>;
+  failed = 0;
+  readonly #parts: ExecuteParts;
+  readonly #deadline: number;
+
+  constructor(parts: ExecuteParts, { failures }: Doubts, deadline: number) {
+    this.#parts = parts;
+    this.#deadline = deadline;
+    this.failures = new Map(failures);
+  }
+
+  async drive(plan: Generator<Attempt, Halved, Result>): Promise<Halved> {
+    let step = plan.next();
+    while (!step.done) step = plan.next(await this.#attempt(step.value));
+    return step.value;
+  }
+
+  async look(): Promise<Halved> {
+    const result = await this.#attempt({ kind: 'control' });
+    const none = { recorded: new Set<string>(), suspects: new Map(), unexplained: [], tooMany: undefined };
+    if (result.kind !== 'failed') return { ...none, faults: [], stopped: undefined };
+    const isFault = result.subject === 'deployment';
+    return {
+      ...none,
+      faults: isFault ? [{ ...result, shape: 'any' }] : [],
+      stopped: isFault ? 'main is not sound' : 'main is away',
+    };
+  }
+
+  async #attempt(attempt: Attempt): Promise<Result> {
+    const { main, now, log } = this.#parts;
+    const size = attempt.kind === 'apply' ? attempt.transactions.length : 1;
+    const timeoutMilliseconds = timeoutOf(size);
+    if (now() + timeoutMilliseconds + marginMilliseconds > this.#deadline) return { kind: 'no time' };
+    try {
+      if (attempt.kind === 'set aside') {
+        const { transaction, reason } = attempt;
+        const why = `It has failed ${failuresBeforeSetAside} times alone: ${reason}`;
+        log.error('a transaction was set aside', { metric: 'SetAside', transaction: transaction.id, reason });
+        const done = await setAside(main, transaction, why);
+        return await this.#told({ ...done, failures: [], succeeded: [], isCut: false }, [transaction]);
+      }
+      const { startWaitSeconds } = this.#parts;
+      const batch = attempt.kind === 'apply' ? attempt.transactions : [];
+      const seen = Object.fromEntries(this.failures);
+      return await this.#told(
+        await applyTransactions(main, batch, startWaitSeconds, { seen, timeoutMilliseconds }),
+        batch,
+      );
+    } catch (error) {
+      this.failed += 1;
+      const failure = failureOf(error);
+      const details = { attempt: attempt.kind, size, signature: failure.signature, error };
+      if (failure.subject === 'connection')
+        log.warn('main did not answer', { metric: 'MainUnreachable', ...details });
+      else log.warn('a call at main failed', { metric: 'CallFailed', ...details });
+      return failure;
+    }
+  }
+
+  async #told(done: Applied, batch: readonly Transaction[]): Promise<Result> {
+    const { redis, keys, now, log } = this.#parts;
+    this.rows.push(...done.rows);
+    this.#remember(done);
+    for (const failure of done.failures.filter(({ is_recorded }) => !is_recorded)) {
+      log.error('the same failure on several records, and no success', {
+        metric: 'DeploymentFault',
+        ...failure,
+      });
+    }
+    try {
+      if (done.rows.length === 0) await redis.del(keys.mainDown);
+      const { lacking } = await mark(redis, keys, done.rows, done.lsn, now());
+      // a copy goes once its body is where readers look for it, until every replica has it
+      for (const each of batch.filter(({ id }) => lacking.includes(id))) await heal(redis, keys, each, now());
+    } catch (error) {
+      // Main has it. What Redis holds as pending the sweeper sees to; of what it never had only the copy can tell it.
+      log.warn('redis was not told of a commit', { metric: 'MarkFailed', error });
+      for (const { id } of done.rows) this.untold.add(id);
+    }
+    return {
+      kind: 'done',
+      recorded: new Set(done.rows.map(({ id }) => id)),
+      succeeded: done.succeeded,
+      faulted: done.failures.filter(({ is_recorded }) => !is_recorded).map(({ aggregate }) => aggregate),
+      isCut: done.isCut,
+    };
+  }
+
+  #remember({ failures, succeeded }: Applied): void {
+    for (const { signature, shape, aggregate } of failures) {
+      if (succeeded.includes(shape)) continue;
+      const known = new Set([...(this.failures.get(signature) ?? []), aggregate]);
+      this.failures.set(signature, [...known].slice(0, rememberedAggregates));
+    }
+    for (const signature of this.failures.keys()) {
+      if (succeeded.some((shape) => signature.endsWith(` in ${shape}`))) this.failures.delete(signature);
+    }
+  }
+}
+
+function timeoutOf(size: number): number {
+  return Math.min(mostTimeoutMilliseconds, leastTimeoutMilliseconds + 500 * Math.floor(size / 150));
+}
+
+function failureOf(error: unknown): Extract<Result, { kind: 'failed' }> {
+  const code = sqlStateOf(error);
+  const { message, constraint, table, column } = error as Error & Partial<Record<string, string>>;
+  // what cannot even be written down is too large, whatever main thinks of it
+  const subject: FailureSubject = error instanceof RangeError ? 'work' : subjectOfFailure(code);
+  const signature = [code ?? 'no answer', constraint, table, column].filter(Boolean).join(' ');
+  return { kind: 'failed', subject, signature, reason: `${message} (${code ?? 'no SQLSTATE'})` };
+}
+
+function doubtsAfter(before: Doubts, halved: Halved, failures: Doubts['failures']): Doubts {
+  const suspects = new Map(before.suspects);
+  for (const [id, suspect] of halved.suspects) {
+    if (suspect) suspects.set(id, suspect);
+    else suspects.delete(id);
+  }
+  const limits = [before.batchLimit, halved.tooMany && Math.max(1, Math.floor(halved.tooMany / 2))];
+  const known = limits.filter((each) => each !== undefined);
+  return { suspects, failures, batchLimit: known.length > 0 ? Math.min(...known) : undefined };
+}

@@ -1,6 +1,6 @@
 /** Messages and bodies that this release cannot read: each is set aside alone, and read again by a later one. */
 import { heal } from '../../lib/buffer/heal.ts';
-import { putAway } from '../../lib/buffer/put-away.ts';
+import { bringBack, putAway } from '../../lib/buffer/put-away.ts';
 import type { Bodies } from '../../lib/buffer/bodies.ts';
 import {
   idOfBody,
@@ -81,7 +81,10 @@ export async function readAgain(
       return transaction ? [{ id, transaction }] : [];
     });
     if (read.length === 0) return;
-    for (const { transaction } of read) await heal(redis, keys, transaction, now());
+    for (const { transaction } of read) {
+      await bringBack(redis, keys, transaction.id);
+      await heal(redis, keys, transaction, now());
+    }
     const { copies } = await execute(read.map(({ transaction }) => transaction));
     for (const [index, { id, transaction }] of read.entries()) {
       if (copies[index] === 'recorded') await markRead(main, id, transaction.id);

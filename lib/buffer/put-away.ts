@@ -16,7 +16,7 @@ if size then
   redis.call('HINCRBY', stats, 'bytes', -tonumber(size))
   redis.call('HDEL', tx, 'size')
 end
-if redis.call('EXISTS', tx) == 1 then redis.call('HSET', tx, 'state', 'failed', 'reason', reason) end
+if redis.call('EXISTS', tx) == 1 then redis.call('HSET', tx, 'state', 'failed', 'reason', reason, 'put_away', '1') end
 return 1
 `);
 
@@ -38,4 +38,10 @@ export async function putAway(
     ],
     [writeReference(reference), reference.id, text, reason],
   );
+}
+
+/** Forgets what was put away, so that the buffer takes it as new: it can be read now. */
+export async function bringBack(redis: Redis, keys: Keys, id: string): Promise<void> {
+  const isPutAway = await redis.hget(keys.transaction(id), 'put_away');
+  if (isPutAway !== null) await redis.del(keys.transaction(id));
 }

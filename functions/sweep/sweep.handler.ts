@@ -2,7 +2,7 @@
 import middy from '@middy/core';
 import { markLoaded } from '../../lib/auth/people.ts';
 import { loadTokens } from '../../lib/auth/token-store.ts';
-import { loadUsers } from '../../lib/auth/user-store.ts';
+import { listActiveAdmins, loadUsers } from '../../lib/auth/user-store.ts';
 import { isAnyWatching, pruneConnections } from '../../lib/change-feed/connections.ts';
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { trimFeed } from '../../lib/change-feed/read.ts';
@@ -66,7 +66,10 @@ export const handler = middy<unknown, void>().handler(async () => {
   await step('people', async () => {
     const tokens = await readFromReplica(replicas, noFloor, async (replica) => {
       // no token is good before it is known what its owner may do
-      await loadUsers(redis, keys, replica);
+      const users = await loadUsers(redis, keys, replica);
+      if (users > 0 && (await listActiveAdmins(redis, keys)).length === 0) {
+        log.warn('no user is an active admin: see break-glass in the README', { metric: 'NoActiveAdmin' });
+      }
       return loadTokens(redis, keys, replica);
     });
     const areLoaded = await markLoaded(redis, keys, now);

@@ -231,9 +231,16 @@ it.each(['no credential', 'garbage', 'an expired JWT', 'a truncated API token'])
     for (const { operation, method, path, access } of all) {
       if (access === 'public') continue;
       const at = path.replace('{id}', 'no-uuid');
-      for (const text of ['{}', '[1]', '{"reason": 7, "name": {}, "obs_unit_id": "x", "role": 0}']) {
+      for (const text of [
+        '{}',
+        '[1]',
+        '{',
+        '"\\ud800"',
+        '{"reason": 7, "name": {}, "obs_unit_id": "x", "role": 0}',
+      ]) {
         const request = method === 'GET' ? { method } : { method, text };
-        const reply = await stack.api(`${at}?no=parameter`, { ...request, token });
+        const query = token === null ? '?no=parameter' : '';
+        const reply = await stack.api(at + query, { ...request, token });
         expect(reply.status, `${operation} ${text}`).toBe(401);
       }
     }

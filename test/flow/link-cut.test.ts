@@ -1,4 +1,5 @@
 /** A night with the link cut in the middle: every accepted unit reaches main once, in the right state. */
+import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { observe } from '../../infra/local/observe/observe.ts';
 import { readLandedRun, type LandedScan } from '../../infra/local/observe/landed-run.ts';
@@ -131,4 +132,26 @@ it('goes on with what the landed release had begun', async () => {
     );
     expect(rows).toEqual([{ status: 'completed', count: 5 }]);
   });
+});
+
+it('takes every form of schedule', async () => {
+  const directory = new URL('../fixtures/schedules/', import.meta.url);
+  const seen = new Map<string, unknown>();
+  for (const file of await readdir(directory)) {
+    const { scans, failed, errors } = await observeNight(
+      undefined,
+      readSchedule(await readFile(new URL(file, directory))),
+    );
+    expect({ file, failed, errors }).toEqual({ file, failed: 0, errors: [] });
+    seen.set(file, scans);
+  }
+  expect(seen.get('fyst-timeline.ecsv')).toBe(7);
+  await eventually(async () => {
+    const { rows } = await stack.main.query(
+      "select end_time at time zone 'utc' as end_time from executed_obs_unit where start_time = '2016-12-31 23:50:00Z'",
+    );
+    expect(rows).toHaveLength(1);
+  });
+  const { body } = await stack.api('/executed_obs_units?started_before=2017-01-01T00:00:00Z');
+  expect(body).toMatchObject([{ end_time: '2017-01-01T00:00:00.000000Z', leap_second: true }]);
 });

@@ -1,4 +1,10 @@
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readLandedRun } from '../../infra/local/observe/landed-run.ts';
@@ -160,7 +166,7 @@ describe('a run that the landed release began', () => {
   const scans = [...landed.values()];
 
   it('is found by the ids of its transactions', () => {
-    expect(scans.map(({ transactionId }) => transactionId)).toEqual([
+    expect(scans.map(({ transactionIds }) => transactionIds[0])).toEqual([
       'e38d2cc6-32ce-8955-bf9c-cd0dd6c5ea35',
       '325b25d4-e9ae-835f-a8d2-55c97cf13db5',
       '7ef592af-d26f-8a55-b9cc-a1e823aa2bff',
@@ -173,12 +179,11 @@ describe('a run that the landed release began', () => {
 
   it('goes on under its keys where it is known, and is not begun under them where it is not', async () => {
     const known = new Map(
-      scans
-        .slice(0, 4)
-        .map(({ transactionId }, index) => [
-          transactionId,
-          { state: index < 3 ? 'replicated' : 'discarded', record_ids: [`landed ${index}`] },
-        ]),
+      scans.slice(0, 4).map(({ transactionIds }, index) => [
+        // by either id
+        transactionIds[index % 2] ?? '',
+        { state: index < 3 ? 'replicated' : 'discarded', record_ids: [`landed ${index}`] },
+      ]),
     );
     const { client, calls } = rememberingClient(known);
     const observed = await run(example, client, { landed });
@@ -210,4 +215,27 @@ describe('a run that the landed release began', () => {
   it('is found where it misread the file', () => {
     expect(readLandedRun(textOf('../fixtures/schedules/toast-verbose-23-fields.txt'), '1').size).toBe(4);
   });
+});
+
+it('the command sends nothing of a schedule that it does not understand, and names the line', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'observe-'));
+  try {
+    const file = join(directory, 'schedule.txt');
+    await writeFile(file, example.replace('2026-11-01 00:54:00', 'when it is done'));
+    const command = fileURLToPath(new URL('../../infra/local/observe/observe.cli.ts', import.meta.url));
+    const asked = promisify(execFile)(process.execPath, [
+      command,
+      file,
+      '--url',
+      'http://127.0.0.1:9',
+      '--token',
+      'none',
+    ]);
+    await expect(asked).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/line 5: not a scan: .*\nNothing was sent\.\n$/) as string,
+    });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 });

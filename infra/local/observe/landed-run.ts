@@ -5,12 +5,11 @@
  * where it is not known.
  */
 import { stableKey } from '../../../lib/client/observatory-client.ts';
-import { derivedUuid } from '../../../lib/transaction/ids.ts';
-import { identityJson } from '../../../lib/values/json.ts';
+import { identityOf } from '../../../lib/transaction/identity.ts';
 
 export interface LandedScan {
-  /** id of the transaction that started it */
-  readonly transactionId: string;
+  /** ids of the transaction that started it: as that release gave them, and as this one does for the same request */
+  readonly transactionIds: readonly string[];
   readonly finishKey: string;
   readonly finish: { readonly status: 'completed'; readonly end_time: string };
 }
@@ -61,14 +60,10 @@ function readLandedScan(
       subscan: Number(subscan),
     },
   };
+  const request = { principalId: principal, operation: 'startExecutedObsUnit', params: {}, body };
+  const { id, alias } = identityOf(request, stableKey(content, index, 'start'));
   return {
-    transactionId: derivedUuid(
-      'transaction',
-      principal,
-      'startExecutedObsUnit',
-      stableKey(content, index, 'start'),
-      identityJson({ params: {}, body }),
-    ),
+    transactionIds: alias === undefined ? [id] : [alias, id],
     finishKey: stableKey(content, index, 'finish'),
     finish: { status: 'completed', end_time: `${stopDay}T${stopTime}Z` },
   };

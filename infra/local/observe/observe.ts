@@ -112,10 +112,12 @@ const keyOfOtherValues = 422;
 
 /** @returns the scan as the release before this one began it, with the id of its executed unit; undefined if it did not */
 async function findLanded(client: ObserveOptions['client'], scan: LandedScan | undefined) {
-  if (!scan) return undefined;
-  const transaction = await client.findTransaction(scan.transactionId);
-  const [id] = transaction?.record_ids ?? [];
-  return transaction && transaction.state !== 'discarded' && id !== undefined ? { ...scan, id } : undefined;
+  for (const transactionId of scan?.transactionIds ?? []) {
+    const transaction = await client.findTransaction(transactionId);
+    const [id] = transaction?.record_ids ?? [];
+    if (transaction && transaction.state !== 'discarded' && id !== undefined) return { ...scan, id };
+  }
+  return undefined;
 }
 
 /** Only what identifies the scan: a schedule whose pointing was edited repeats the same request, and can be finished. */

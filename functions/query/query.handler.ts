@@ -7,7 +7,7 @@ import { parse } from '../../lib/http/parse.ts';
 import { boundedInteger, nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
 import { problem } from '../../lib/http/problem.ts';
 import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
-import { filterOf, listQuery } from '../../lib/observation/filter.ts';
+import { filterOf, listQuery, type UnitFilter } from '../../lib/observation/filter.ts';
 import { integerId, recordId, timestamp } from '../../lib/observation/executed-obs-unit.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { connectReplicas, noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
@@ -15,13 +15,14 @@ import { readExecutedObsUnit } from '../../lib/smart-query/executed-obs-units.ts
 import { answered } from '../../lib/smart-query/answered.ts';
 import { listExecutedObsUnits } from '../../lib/smart-query/list-executed-obs-units.ts';
 import { listTransactions, listedStates } from '../../lib/smart-query/set-aside.ts';
-import { included } from '../../lib/smart-query/records.ts';
+import { included, type Included } from '../../lib/smart-query/records.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { unseenHeader } from '../../lib/smart-query/unseen.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
 import { readWhen, waitQuery } from '../../lib/smart-query/wait.ts';
 import { readBufferReport } from '../../lib/smart-query/buffer-report.ts';
 import { readTransferOverview } from '../../lib/transfer/overview.ts';
+import { databaseInstant } from '../../lib/values/database-instant.ts';
 import { health } from './health.ts';
 import { settings } from './settings.ts';
 
@@ -53,7 +54,11 @@ const includeQuery = z.optional(
   ),
 );
 const unitQuery = z.strictObject({ ...waitQuery, include: includeQuery });
-const unitsOfPlannedQuery = z.strictObject({ include: includeQuery });
+const unitsOfPlannedQuery = z.strictObject({
+  include: includeQuery,
+  limit: z.optional(boundedInteger(1, 1000)),
+  cursor: z.optional(z.string()),
+});
 const unitsQuery = z.extend(listQuery, { include: includeQuery });
 const transactionQuery = z.strictObject(waitQuery);
 
@@ -69,9 +74,14 @@ const auditQuery = z.strictObject({
   limit: z._default(boundedInteger(1, 1000), 100),
   cursor: z.optional(z.string()),
 });
-const auditCursor = z.tuple([timestamp, z.uuid()]);
-const unitsCursor = z.tuple([timestamp, z.uuid()]);
-const transactionsCursor = z.tuple([z.int(), z.uuid()]);
+const auditCursor = z.tuple([timestamp, recordId]);
+/** A start as any row may have it. */
+const cursorStart = z.pipe(
+  z.string().check(z.refine((text) => databaseInstant(text) !== undefined)),
+  z.transform((text) => databaseInstant(text) ?? text),
+);
+const unitsCursor = z.tuple([cursorStart, recordId]);
+const transactionsCursor = z.tuple([z.int(), recordId]);
 
 const isPlannedUnit = (id: string | undefined) => id !== undefined && /^\d+$/.test(id);
 
@@ -81,12 +91,9 @@ export const handler = serve('query', {
     const { id } = request.params;
     if (isPlannedUnit(id)) {
       const obsUnitId = parse(integerId, Number(id));
-      const { include } = parse(unitsOfPlannedQuery, request.query);
-      const limit = include ? listLimitWithRelated : listLimit;
-      const page = await answered(
-        listExecutedObsUnits(parts, { filter: { obsUnitId }, limit, ...(include && { include }) }),
-      );
-      return shown(request, page.records, unseenHeader(page.unseen));
+      const query = parse(unitsOfPlannedQuery, request.query);
+      const limit = query.limit ?? (query.include ? listLimitWithRelated : listLimit);
+      return listUnits(request, { obsUnitId }, { ...query, limit });
     }
     const uuid = parse(recordId, id);
     const { include, ...wait } = parse(unitQuery, request.query);
@@ -105,21 +112,7 @@ export const handler = serve('query', {
   listExecutedObsUnits: async (request) => {
     await authenticate(parts, request);
     const query = parse(unitsQuery, request.query);
-    const { limit, include } = query;
-    if (include && limit > listLimitWithRelated) {
-      throw problem.badRequest(`limit: with include at most ${listLimitWithRelated}.`);
-    }
-    const after = query.cursor === undefined ? undefined : readCursor(unitsCursor, query.cursor);
-    const { records, next, unseen } = await answered(
-      listExecutedObsUnits(parts, {
-        filter: filterOf(query),
-        limit,
-        ...(include && { include }),
-        ...(after && { after: { start: after[0], id: after[1] } }),
-      }),
-    );
-    const link = next && nextLink(request, writeCursor(next.start, next.id));
-    return shown(request, records, { ...unseenHeader(unseen), ...link });
+    return listUnits(request, filterOf(query), query);
   },
 
   readTransaction: async (request) => {
@@ -180,6 +173,34 @@ export const handler = serve('query', {
 
   readHealth: (request) => health(parts, queue, request.receivedAt),
 });
+
+interface PageQuery {
+  readonly limit: number;
+  readonly include?: readonly Included[] | undefined;
+  readonly cursor?: string | undefined;
+}
+
+/** One page. @throws ProblemError 400, 503 */
+async function listUnits(
+  request: Request,
+  filter: UnitFilter,
+  { limit, include, cursor }: PageQuery,
+): Promise<Reply> {
+  if (include && limit > listLimitWithRelated) {
+    throw problem.badRequest(`limit: with include at most ${listLimitWithRelated}.`);
+  }
+  const after = cursor === undefined ? undefined : readCursor(unitsCursor, cursor);
+  const { records, next, unseen } = await answered(
+    listExecutedObsUnits(parts, {
+      filter,
+      limit,
+      ...(include && { include }),
+      ...(after && { after: { start: after[0], id: after[1] } }),
+    }),
+  );
+  const link = next && nextLink(request, writeCursor(next.start, next.id));
+  return shown(request, records, { ...unseenHeader(unseen), ...link });
+}
 
 /** Who has waited for an answer may have lost the right to it. @throws ProblemError */
 async function stillMay(request: Request): Promise<void> {

@@ -70,6 +70,10 @@ export interface OverlaidSlice {
   readonly aggregates: readonly string[];
   /** there are more, that started before this (epoch ms) */
   readonly completeFrom?: number;
+  /** no other aggregate had an overlay */
+  readonly isAll: boolean;
+  /** more of those whose start the site does not know were left out */
+  readonly hasMoreUnknown: boolean;
 }
 
 export interface OverlaidRange {
@@ -80,10 +84,12 @@ export interface OverlaidRange {
   /** epoch ms, inclusive */
   readonly to?: number;
   readonly count: number;
+  /** of those whose start the site does not know; default 1000 */
+  readonly unknownAtMost?: number;
 }
 
 /**
- * Aggregates with an overlay that started within a range, the newest ones first, at most about `count`; and those whose start
+ * Aggregates with an overlay that started within a range, the newest ones first, at most about `count`; and of those whose start
  * the site does not know. With them the overlay of none and the floor, so that nothing more need be asked if there are none.
  * One round trip; two if more than `count` have started in the same millisecond.
  */
@@ -92,30 +98,69 @@ export async function overlaidWithin(
   keys: Keys,
   range: OverlaidRange,
 ): Promise<OverlaidSlice & { readonly floor: bigint }> {
+  const { unknownAtMost = 1000 } = range;
   const pipeline = redis.pipeline();
   askRange(pipeline, keys, range, range.count);
-  pipeline.smembers(keys.overlaidUnknown);
+  pipeline.srandmember(keys.overlaidUnknown, unknownAtMost + 1);
   pipeline.get(keys.floor);
-  const [answer, unknown, floorText] = rangeAnswer.parse(await pipeline.exec());
+  pipeline.zcard(keys.overlaid);
+  pipeline.scard(keys.overlaidUnknown);
+  const [answer, someUnknown, floorText, known, unknownCount] = rangeAnswer.parse(await pipeline.exec());
   const members = readRange(range, answer);
-  const floor = BigInt(floorText ?? 0);
-  const aggregates = [...members.map(({ aggregate }) => aggregate), ...unknown];
+  const unknown = someUnknown.slice(0, unknownAtMost);
+  const slice = (shown: readonly string[]) => ({
+    aggregates: [...new Set([...shown, ...unknown])],
+    floor: BigInt(floorText ?? 0),
+    isAll: shown.length === known && unknown.length === unknownCount,
+    hasMoreUnknown: unknownCount > unknown.length,
+  });
   const last = members.at(-1);
-  if (members.length < range.count || last === undefined) return { aggregates, floor };
+  if (members.length < range.count || last === undefined) {
+    return slice(members.map(({ aggregate }) => aggregate));
+  }
   // others may have started with the last one: it is left to the next look
   const before = members.filter(({ start }) => start > last.start).map(({ aggregate }) => aggregate);
-  if (before.length > 0) {
-    return { aggregates: [...before, ...unknown], completeFrom: last.start + 1, floor };
-  }
+  if (before.length > 0) return { ...slice(before), completeFrom: last.start + 1 };
   const together = { ...range, from: last.start, to: last.start };
   const rest = redis.pipeline();
   askRange(rest, keys, together);
   const [all] = z.tuple([z.array(z.string())]).parse(await rest.exec());
-  const same = readRange(together, all).map(({ aggregate }) => aggregate);
-  return { aggregates: [...same, ...unknown], completeFrom: last.start, floor };
+  const same = slice(readRange(together, all).map(({ aggregate }) => aggregate));
+  // the index of one planned unit knows nothing earlier than its first millisecond
+  const isLast = range.obsUnitId !== undefined && last.start === 0;
+  return { ...same, ...(!isLast && { completeFrom: last.start }) };
 }
 
-const rangeAnswer = z.tuple([z.array(z.string()), z.array(z.string()), z.nullable(z.string())]);
+const rangeAnswer = z.tuple([
+  z.array(z.string()),
+  z.array(z.string()),
+  z.nullable(z.string()),
+  z.int(),
+  z.int(),
+]);
+
+/** Which of `aggregates` have an overlay, in one round trip, and the floor, read after that. */
+export async function findOverlaid(
+  redis: Redis,
+  keys: Keys,
+  aggregates: readonly [string, ...string[]],
+): Promise<{ readonly overlaid: readonly string[]; readonly floor: bigint }> {
+  const pipeline = redis.pipeline();
+  pipeline.zmscore(keys.overlaid, [...aggregates]);
+  pipeline.smismember(keys.overlaidUnknown, [...aggregates]);
+  pipeline.get(keys.floor);
+  const [scores, areUnknown, floor] = overlaidAnswer.parse(await pipeline.exec());
+  const overlaid = aggregates.filter(
+    (_, index) => (scores[index] ?? null) !== null || areUnknown[index] === 1,
+  );
+  return { overlaid, floor: BigInt(floor ?? 0) };
+}
+
+const overlaidAnswer = z.tuple([
+  z.array(z.nullable(z.union([z.string(), z.number()]))),
+  z.array(z.int()),
+  z.nullable(z.string()),
+]);
 
 /** Asks the index whose cost follows what matches. @param count -1: all */
 function askRange(

@@ -1,7 +1,8 @@
 /** Which executed units a listing asks for. */
 import * as z from 'zod/mini';
 import { boundedInteger } from '../http/page.ts';
-import { isCalendarDay } from '../values/instant.ts';
+import { sortKeyOf } from '../values/database-instant.ts';
+import { isCalendarDay, nightOf } from '../values/instant.ts';
 import { finalStatuses, timestamp } from './executed-obs-unit.ts';
 
 /** `YYYY-MM-DD`, as which `YYYYMMDD` is read too. */
@@ -40,17 +41,20 @@ export interface UnitFilter {
   readonly source?: string;
   readonly instrument?: string;
   readonly status?: string;
-  /** ISO 8601; from, inclusive */
+  /** as `databaseInstant` spells it; inclusive */
   readonly from?: string;
-  /** ISO 8601; to, exclusive */
+  /** as `databaseInstant` spells it; exclusive */
   readonly to?: string;
 }
 
+/** Rows that others put in may lie after the last night that there is. */
+const endOfLastNight = '10000-01-01T12:00:00.000000Z';
+
 export function filterOf(query: z.infer<typeof listQuery>): UnitFilter {
   const { obs_unit_id, program, source, instrument, status, started_after, started_before, day_obs } = query;
-  const night = day_obs === undefined ? [] : nightOf(day_obs);
-  const from = latest(started_after, night[0]);
-  const to = earliest(started_before, night[1]);
+  const night = day_obs === undefined ? undefined : { to: endOfLastNight, ...nightOf(day_obs) };
+  const [from] = inOrder(started_after, night?.from).reverse();
+  const [to] = inOrder(started_before, night?.to);
   return {
     ...(obs_unit_id !== undefined && { obsUnitId: obs_unit_id }),
     ...(program !== undefined && { program }),
@@ -62,15 +66,6 @@ export function filterOf(query: z.infer<typeof listQuery>): UnitFilter {
   };
 }
 
-function nightOf(dayObs: string): [string, string] {
-  const noon = Date.parse(`${dayObs}T12:00:00Z`);
-  return [noon, noon + 24 * 3600 * 1000].map((time) => new Date(time).toISOString()) as [string, string];
-}
-
-function latest(a: string | undefined, b: string | undefined): string | undefined {
-  return a !== undefined && b !== undefined ? (Date.parse(a) > Date.parse(b) ? a : b) : (a ?? b);
-}
-
-function earliest(a: string | undefined, b: string | undefined): string | undefined {
-  return a !== undefined && b !== undefined ? (Date.parse(a) < Date.parse(b) ? a : b) : (a ?? b);
+function inOrder(...instants: readonly (string | undefined)[]): string[] {
+  return instants.filter((each) => each !== undefined).sort((a, b) => (sortKeyOf(a) < sortKeyOf(b) ? -1 : 1));
 }

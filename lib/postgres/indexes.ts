@@ -1,6 +1,9 @@
 /** Indexes that are built beside running writes. A migration would lock them out for as long as that takes. */
 import type { Client } from 'pg';
 
+/** Stamped by a trigger when others change the planned unit or the start of a row. */
+export const isMoved = "(field_stamps ? 'obs_unit_id' or field_stamps ? 'start_time')";
+
 const state = 'inbox_state(outcome, parked_for, overdue)';
 
 const indexes: Readonly<Record<string, string>> = {
@@ -9,6 +12,11 @@ const indexes: Readonly<Record<string, string>> = {
   /** by what is waited for */
   inbox_awaited: `inbox (hashtextextended(waits_for, 0)) where outcome = 'parked' and parked_for = 'start' and waits_for is not null`,
   inbox_alias: 'inbox (alias) where alias is not null',
+  /** lists of executed units: what is parked, by the start of its unit */
+  inbox_parked_start: "inbox (start_time desc, aggregate_id desc) where outcome = 'parked'",
+  inbox_parked_unit: "inbox (obs_unit_id, start_time desc, aggregate_id desc) where outcome = 'parked'",
+  /** rows that others have moved to another planned unit or start */
+  executed_obs_unit_moved: `executed_obs_unit (start_time desc, id desc) where ${isMoved}`,
 };
 
 /** One builds at a time. Whoever waited for the lock in a statement would hold up the building of an index. */

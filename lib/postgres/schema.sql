@@ -389,6 +389,8 @@ CREATE INDEX change_outbox_order ON public.change_outbox USING btree (xid, id);
 
 CREATE INDEX data_transfer_status ON public.data_transfer USING btree (status);
 
+CREATE INDEX executed_obs_unit_moved ON public.executed_obs_unit USING btree (start_time DESC, id DESC) WHERE ((field_stamps ? 'obs_unit_id'::text) OR (field_stamps ? 'start_time'::text));
+
 CREATE INDEX executed_obs_unit_planned ON public.executed_obs_unit USING btree (obs_unit_id, start_time DESC, id DESC);
 
 CREATE INDEX executed_obs_unit_start ON public.executed_obs_unit USING btree (start_time DESC, id DESC);
@@ -406,6 +408,10 @@ CREATE INDEX inbox_by_state ON public.inbox USING btree (inbox_state(outcome, pa
 CREATE INDEX inbox_parked ON public.inbox USING btree (aggregate_id, stamp) WHERE (outcome = 'parked'::text);
 
 CREATE INDEX inbox_parked_obs_unit ON public.inbox USING btree (obs_unit_id, start_time) WHERE (outcome = 'parked'::text);
+
+CREATE INDEX inbox_parked_start ON public.inbox USING btree (start_time DESC, aggregate_id DESC) WHERE (outcome = 'parked'::text);
+
+CREATE INDEX inbox_parked_unit ON public.inbox USING btree (obs_unit_id, start_time DESC, aggregate_id DESC) WHERE (outcome = 'parked'::text);
 
 CREATE INDEX inbox_set_aside ON public.inbox USING btree (stamp, transaction_id) WHERE (outcome = ANY (ARRAY['parked'::text, 'refused'::text, 'discarded'::text]));
 

@@ -37,7 +37,7 @@ export async function readExecutedObsUnits(
   if (ids.length === 0) return { records: new Map(), unseen: [] };
   const asked = readOverlay(parts.redis, parts.keys, ids);
   // the overlay's aggregates are the records that are asked for
-  const snapshot = await readSnapshot(parts, asked, include, () => byId);
+  const { snapshot } = await readSnapshot(parts, asked, include, () => byId);
   const merged = merge(snapshot, (await asked).entries);
   return {
     records: new Map(executedObsUnitsOf(merged, include).map((record) => [record.id, record])),
@@ -45,9 +45,4 @@ export async function readExecutedObsUnits(
   };
 }
 
-const byId = {
-  name: 'executed-obs-units-by-id',
-  rows: 'select e.* from executed_obs_unit e where false',
-  parked: 'false',
-  values: [],
-};
+const byId = { name: 'executed-obs-units-by-id', sources: [], values: [] };

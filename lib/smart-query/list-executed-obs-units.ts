@@ -1,21 +1,29 @@
-/** Lists of executed units, newest first, in pages: filter, order and limit after the merge. */
-import * as z from 'zod/mini';
-import { overlaidWithin, readOverlay, type Overlay, type OverlaidSlice } from '../buffer/overlay.ts';
-import type { ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
+/**
+ * Lists of executed units, newest first, in pages: filter, order and limit after the merge. A look reads a bounded part of each
+ * source; what it shows ends where the first source was cut. A page takes several looks if few of what they find match.
+ */
+import {
+  findOverlaid,
+  overlaidWithin,
+  readOverlay,
+  type Overlay,
+  type OverlaidSlice,
+} from '../buffer/overlay.ts';
 import { Unavailable } from '../errors.ts';
+import type { ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
 import type { UnitFilter } from '../observation/filter.ts';
-import { noFloor, readFromReplica } from '../replication/replicas.ts';
+import { sortKeyOf } from '../values/database-instant.ts';
+import { millisecondsOf, parseInstant } from '../values/instant.ts';
+import { readExecutedObsUnits } from './executed-obs-units.ts';
+import { selectionOf, type Look } from './list-statement.ts';
 import { merge } from './merge.ts';
+import { compareKeys, keyOfMillisecond, keyOfRow, lastMillisecondAfter, type PageKey } from './page-key.ts';
+import { readPlannedUnits } from './planned-units.ts';
 import { executedObsUnitsOf, type Included } from './records.ts';
-import { firstParameter, readSnapshot, type Selection, type SmartQueryParts } from './snapshot.ts';
+import { readSnapshot, type Seen, type SmartQueryParts } from './snapshot.ts';
 import type { Unseen } from './unseen.ts';
 
-/** Where a page ended: the next one holds what comes after it. */
-export interface PageKey {
-  /** ISO 8601 */
-  readonly start: string;
-  readonly id: string;
-}
+export type { PageKey } from './page-key.ts';
 
 export interface UnitsPage {
   readonly records: readonly ExecutedObsUnit[];
@@ -32,26 +40,25 @@ export interface UnitsRequest {
 }
 
 /** Buffered records that one page looks at, in several looks if few of them match; then it ends early, with a next one. */
-const overlaidAtMost = 10_000;
-const overlaidAtOnce = 1000;
-const leastId = '00000000-0000-0000-0000-000000000000';
+const lookedAtMost = 10_000;
+const lookedAtOnce = 1000;
 
 /**
  * With every replica away the page holds what the buffer knows, and says so. An empty page would say that nothing is there.
- * @throws Unavailable if Redis does not answer, or no replica does and the buffer knows nothing that matches
+ * @throws Unavailable if Redis does not answer, or no replica does and the buffer knows nothing that matches; StatementTooSlow
  */
 export async function listExecutedObsUnits(
   parts: SmartQueryParts,
   { filter, limit, after, include = [] }: UnitsRequest,
 ): Promise<UnitsPage> {
-  const units = await plannedUnitsOf(parts, filter);
+  const planned = await readPlannedUnits(parts.replicas, filter);
   const records: ExecutedObsUnit[] = [];
   const unseen = new Set<Unseen>();
   let end = after;
   let looked = 0;
-  for (let count = limit + 1; looked < overlaidAtMost; count = Math.min(2 * count, overlaidAtOnce)) {
-    const look = { filter, units, limit: limit - records.length, after: end, include, count };
-    const slice = await readSlice(parts, look);
+  for (let count = limit + 1; looked < lookedAtMost; count = Math.min(2 * count, lookedAtOnce)) {
+    const look = { filter, planned, limit: limit - records.length, after: end, count };
+    const slice = await readSlice(parts, look, include);
     records.push(...slice.records);
     for (const each of slice.unseen) unseen.add(each);
     end = slice.next;
@@ -62,156 +69,125 @@ export async function listExecutedObsUnits(
   return { records, ...(end && { next: end }), unseen: [...unseen] };
 }
 
-/** A part of a page: as far as one look into the overlay reaches. */
-interface Look {
-  readonly filter: UnitFilter;
-  /** planned units that match; undefined: all do */
-  readonly units: ReadonlySet<number> | undefined;
-  readonly limit: number;
-  readonly after: PageKey | undefined;
-  readonly include: readonly Included[];
-  /** of buffered records that are looked at */
-  readonly count: number;
-}
-
-async function readSlice(parts: SmartQueryParts, look: Look): Promise<UnitsPage> {
-  const { limit, after, include } = look;
+/** A part of a page: as far as every source of one look reaches. */
+async function readSlice(
+  parts: SmartQueryParts,
+  look: Look,
+  include: readonly Included[],
+): Promise<UnitsPage> {
   const asked = readOverlaySlice(parts, look);
-  const snapshot = await readSnapshot(parts, asked, include, (overlay) => selectionOf(look, overlay));
-  const { entries, completeFrom } = await asked;
-  const found = executedObsUnitsOf(merge(snapshot, entries), include)
-    .filter((record) => matches(record, look) && isBetween(record, after, completeFrom))
+  const seen = await readSnapshot(parts, asked, include, (overlay) => selectionOf(look, overlay));
+  const overlay = await asked;
+  const merged = executedObsUnitsOf(merge(seen.snapshot, overlay.entries), include);
+  const renewed = await renew(parts, merged, seen, overlay, include);
+  const frontier = frontierOf(overlay, seen);
+  const unseen = new Set<Unseen>([
+    ...(seen.snapshot.unseen ? [seen.snapshot.unseen] : []),
+    ...renewed.unseen,
+  ]);
+  if (overlay.hasMoreUnknown && look.filter.status !== undefined) unseen.add('buffer');
+
+  const inReach = renewed.records.filter(
+    (record) => matches(record, look) && isWithin(record, look.after, frontier),
+  );
+  const judged = inReach.filter(
+    ({ obs_unit_id }) => look.planned === undefined || seen.planned.known.has(obs_unit_id ?? 0),
+  );
+  if (judged.length < inReach.length) unseen.add('planned-unit');
+  const found = judged
+    .filter(({ obs_unit_id }) => look.planned === undefined || seen.planned.matching.has(obs_unit_id ?? 0))
     .sort((a, b) => compareKeys(keyOf(b), keyOf(a)));
-  const records = found.slice(0, limit);
+  const records = found.slice(0, look.limit);
   const last = records.at(-1);
-  const unseen = snapshot.unseen ? [snapshot.unseen] : [];
-  if (found.length > limit && last) return { records, next: keyOf(last), unseen };
-  if (completeFrom === undefined) return { records, unseen };
-  return { records, unseen, next: { start: new Date(completeFrom).toISOString(), id: leastId } };
+  const next = found.length > look.limit && last ? keyOf(last) : frontier;
+  return { records, ...(next && { next }), unseen: [...unseen] };
 }
 
-type OverlaySlice = Overlay & Pick<OverlaidSlice, 'completeFrom'>;
+type OverlaySlice = Overlay & OverlaidSlice;
+
+/** Of a Date: nothing that is buffered started before it. */
+const firstMillisecond = -8.64e15;
 
 async function readOverlaySlice(
   { redis, keys }: SmartQueryParts,
   { filter, after, count }: Look,
 ): Promise<OverlaySlice> {
-  // a page that ended with a look, and not with a record, has shown all that started in that millisecond
-  const to = after && (after.id === leastId ? Date.parse(after.start) - 1 : Date.parse(after.start));
-  const { aggregates, completeFrom, floor } = await overlaidWithin(redis, keys, {
+  const from = filter.from === undefined ? undefined : millisecondsWithin(filter.from);
+  const ends = [
+    ...(filter.to === undefined ? [] : [millisecondsWithin(filter.to)]),
+    ...(after === undefined ? [] : [lastMillisecondAfter(after)]),
+  ].filter((each) => each < Infinity);
+  // whose start the site does not know matters for a status alone: every other row is looked up by its id once it is found
+  const unknownAtMost = filter.status === undefined ? 0 : 1000;
+  const { aggregates, ...slice } = await overlaidWithin(redis, keys, {
     ...(filter.obsUnitId !== undefined && { obsUnitId: filter.obsUnitId }),
-    ...(filter.from !== undefined && { from: Date.parse(filter.from) }),
-    ...(filter.to !== undefined && { to: Date.parse(filter.to) }),
-    ...(to !== undefined && { to }),
+    ...(from !== undefined && { from }),
+    ...(ends.length > 0 && { to: Math.max(firstMillisecond, Math.min(...ends)) }),
     count,
+    unknownAtMost,
   });
-  const overlay =
-    aggregates.length === 0 ? { aggregates, entries: [], floor } : await readOverlay(redis, keys, aggregates);
-  return { ...overlay, ...(completeFrom !== undefined && { completeFrom }) };
+  const { entries, floor } =
+    aggregates.length === 0
+      ? { entries: [], floor: slice.floor }
+      : await readOverlay(redis, keys, aggregates);
+  return { ...slice, aggregates, entries, floor };
+}
+
+function millisecondsWithin(instant: string): number {
+  const within = parseInstant(instant)?.instant;
+  return within === undefined ? Infinity : millisecondsOf(within);
+}
+
+/**
+ * Others may change the planned unit and the start of a row, and the index of the overlay knows the first ones alone. So the
+ * overlay of every record that was found is looked up by its id, and those that have one are read again, rows after overlay. So
+ * are all of them if something was cleaned that the snapshot may not contain.
+ */
+async function renew(
+  { redis, keys, replicas }: SmartQueryParts,
+  merged: readonly ExecutedObsUnit[],
+  { snapshot, position }: Seen,
+  overlay: OverlaySlice,
+  include: readonly Included[],
+): Promise<{ readonly records: readonly ExecutedObsUnit[]; readonly unseen: readonly Unseen[] }> {
+  const known = new Set(overlay.aggregates);
+  const [first, ...others] = merged.filter(({ id }) => !known.has(id)).map(({ id }) => id);
+  if (overlay.isAll || first === undefined || snapshot.unseen) return { records: merged, unseen: [] };
+  const { overlaid, floor } = await findOverlaid(redis, keys, [first, ...others]);
+  const again = position === undefined || position < floor ? [first, ...others] : overlaid;
+  if (again.length === 0) return { records: merged, unseen: [] };
+  const { records, unseen } = await readExecutedObsUnits({ redis, keys, replicas }, again, include);
+  const isOld = new Set(again);
+  return { records: [...merged.filter(({ id }) => !isOld.has(id)), ...records.values()], unseen };
+}
+
+/** Everything from this key on was looked at; undefined: everything there is. */
+function frontierOf({ completeFrom }: OverlaySlice, { cuts }: Seen): PageKey | undefined {
+  return [...cuts.map(keyOfRow), ...(completeFrom === undefined ? [] : [keyOfMillisecond(completeFrom)])]
+    .sort(compareKeys)
+    .at(-1);
 }
 
 function keyOf({ start_time, id }: ExecutedObsUnit): PageKey {
   return { start: start_time ?? '', id };
 }
 
-/** In the order of Postgres: instants to the microsecond, then ids. */
-function compareKeys(a: PageKey, b: PageKey): number {
-  const [left, right] = [`${toMicroseconds(a.start)} ${a.id}`, `${toMicroseconds(b.start)} ${b.id}`];
-  return left < right ? -1 : left > right ? 1 : 0;
-}
-
-function toMicroseconds(instant: string): string {
-  return instant.length === 24 ? `${instant.slice(0, -1)}000Z` : instant;
-}
-
-function isBetween(
+function isWithin(
   record: ExecutedObsUnit,
   after: PageKey | undefined,
-  completeFrom: number | undefined,
+  frontier: PageKey | undefined,
 ): boolean {
-  if (after && compareKeys(keyOf(record), after) >= 0) return false;
-  return completeFrom === undefined || Date.parse(record.start_time ?? '') >= completeFrom;
+  const key = keyOf(record);
+  return (!after || compareKeys(key, after) < 0) && (!frontier || compareKeys(key, frontier) >= 0);
 }
 
-function matches(record: ExecutedObsUnit, { filter, units }: Look): boolean {
-  const { start_time, obs_unit_id, status } = record;
+function matches({ start_time, obs_unit_id, status }: ExecutedObsUnit, { filter }: Look): boolean {
   if (start_time === null || obs_unit_id === null) return false;
-  const start = Date.parse(start_time);
+  const start = sortKeyOf(start_time);
   return (
     (filter.obsUnitId === undefined || obs_unit_id === filter.obsUnitId) &&
     (filter.status === undefined || status === filter.status) &&
-    (filter.from === undefined || start >= Date.parse(filter.from)) &&
-    (filter.to === undefined || start < Date.parse(filter.to)) &&
-    (units === undefined || units.has(obs_unit_id))
+    (filter.from === undefined || start >= sortKeyOf(filter.from)) &&
+    (filter.to === undefined || start < sortKeyOf(filter.to))
   );
 }
-
-/**
- * The overlay can take away at most as many rows as it names, so that so many more make the merged page whole; and what it
- * names comes whatever the filter says of the row. A statement has the conditions that are asked for and no others, so that
- * its plan fits them.
- */
-function selectionOf({ filter, units, limit, after }: Look, overlay: OverlaySlice): Selection {
-  const from = [filter.from, instant(overlay.completeFrom)]
-    .filter((each) => each !== undefined)
-    .sort()
-    .at(-1);
-  const given = [
-    { name: 'unit', value: filter.obsUnitId, row: 'e.obs_unit_id = ?::integer', parked: 'i.obs_unit_id = ?' },
-    { name: 'status', value: filter.status, row: 'e.status = ?::text' },
-    { name: 'from', value: from, row: 'e.start_time >= ?::timestamptz', parked: 'i.start_time >= ?' },
-    { name: 'to', value: filter.to, row: 'e.start_time < ?::timestamptz', parked: 'i.start_time < ?' },
-    { name: 'units', value: units && [...units], row: 'e.obs_unit_id = any (?::integer[])' },
-    {
-      name: 'start',
-      value: after?.start,
-      row: 'e.start_time <= ?::timestamptz',
-      parked: 'i.start_time <= ?',
-    },
-    { name: 'limit', value: limit + 1 + overlay.aggregates.length },
-  ].filter(({ value }) => value !== undefined);
-  const values = [...given.map(({ value }) => value), ...(after ? [after.start, after.id] : [])];
-  const number = (index: number) => `$${firstParameter + index}`;
-  const conditions = (kind: 'row' | 'parked') =>
-    given.flatMap((each, index) => each[kind]?.replace('?', number(index)) ?? []);
-  const key =
-    after &&
-    `(e.start_time, e.id) < (${number(given.length)}::timestamptz, ${number(given.length + 1)}::uuid)`;
-  const where = [...conditions('row'), ...(key === undefined ? [] : [key])];
-  return {
-    name: ['list', ...given.map(({ name }) => name)].join('-'),
-    rows: `
-      select e.* from executed_obs_unit e ${where.length > 0 ? `where ${where.join(' and ')}` : ''}
-      order by e.start_time desc, e.id desc limit ${number(given.length - 1)}`,
-    parked: conditions('parked').join(' and ') || 'true',
-    values,
-  };
-}
-
-function instant(milliseconds: number | undefined): string | undefined {
-  return milliseconds === undefined ? undefined : new Date(milliseconds).toISOString();
-}
-
-/** Planned units by program, source and instrument; undefined if none of them is asked for. */
-async function plannedUnitsOf(
-  { replicas }: SmartQueryParts,
-  { program, source, instrument }: UnitFilter,
-): Promise<ReadonlySet<number> | undefined> {
-  if ([program, source, instrument].every((each) => each === undefined)) return undefined;
-  return readFromReplica(replicas, noFloor, async (database) => {
-    const { rows } = await database.query({
-      name: 'planned-units',
-      text: `
-        select u.id from obs_unit u
-          join observing_program p on p.id = u.observing_program_id
-          join source s on s.id = u.source_id
-          join instrument i on i.id = u.instrument_id
-        where ($1::text is null or p.short_name = $1) and ($2::text is null or s.name = $2)
-          and ($3::text is null or i.name = $3)`,
-      values: [program ?? null, source ?? null, instrument ?? null],
-    });
-    return new Set(plannedUnits.parse(rows).map(({ id }) => id));
-  });
-}
-
-const plannedUnits = z.array(z.object({ id: z.int() }));

@@ -71,7 +71,12 @@ export function merge(snapshot: Snapshot, overlay: readonly OverlayEntry[]): Mer
     new Map(
       [...layers.of(table)].map(([id, values]) => {
         const sync = syncOf(voicesAbout.get(id) ?? []);
-        return [id, { id, values, sync: snapshot.unseen ? { ...sync, unseen: snapshot.unseen } : sync }];
+        if (snapshot.unseen) return [id, { id, values, sync: { ...sync, unseen: snapshot.unseen } }];
+        // nothing that is known has made it: it was deleted, or never started, and main will judge
+        return [
+          id,
+          { id, values, sync: layers.isMade(table, id) ? sync : { ...sync, verified: false as const } },
+        ];
       }),
     );
   return {
@@ -147,6 +152,8 @@ type Values = Record<string, unknown>;
 class Layers {
   readonly #tables: ReadonlyMap<BufferedTable, Map<string, Values>>;
   readonly #deleted: Set<string>;
+  /** changed, though neither a row nor a step has made them */
+  readonly #unmade = new Set<string>();
 
   constructor({ rows, deleted }: Snapshot) {
     this.#tables = new Map(
@@ -157,6 +164,10 @@ class Layers {
 
   of(table: BufferedTable): Map<string, Values> {
     return this.#tables.get(table) ?? new Map<string, Values>();
+  }
+
+  isMade(table: BufferedTable, id: string): boolean {
+    return !this.#unmade.has(`${table} ${id}`);
   }
 
   lay(step: Step, stamp: number): void {
@@ -175,7 +186,9 @@ class Layers {
         return;
       case 'update': {
         if (this.#deleted.has(step.id)) return;
-        const present = this.of(step.table).get(step.id) ?? { id: step.id };
+        const made = this.of(step.table).get(step.id);
+        if (!made) this.#unmade.add(`${step.table} ${step.id}`);
+        const present = made ?? { id: step.id };
         const isUnmet = Object.entries(step.only_if ?? {}).some(
           ([column, value]) =>
             (present[column] !== undefined && present[column] !== value) ||

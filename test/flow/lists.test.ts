@@ -56,8 +56,8 @@ describe('lists of executed units', () => {
     await settle();
     const running = await pages('status=running');
     const [first, second] = running;
-    await finishUnit(stack.api, first?.id, { status: 'aborted' });
-    await finishUnit(stack.api, second?.id);
+    await finishUnit(stack.api, first?.id, { status: 'aborted', end_time: '2028-02-01T00:00:00Z' });
+    await finishUnit(stack.api, second?.id, { end_time: '2028-02-01T00:00:00Z' });
     expect((await pages('status=running&limit=5')).map(({ id }) => id)).toEqual(
       running.slice(2).map(({ id }) => id),
     );
@@ -113,6 +113,11 @@ describe('lists of executed units', () => {
     await Promise.all(starts);
     const found = await pages('obs_unit_id=300&limit=150');
     expect(found).toHaveLength(620);
+    const first = await stack.api('/executed_obs_units/300?limit=600');
+    expect(first.body).toEqual(found.slice(0, 600));
+    const link = /<([^>]*)>; rel="next"/.exec(first.headers.get('link') ?? '')?.[1] ?? '';
+    expect(link).toMatch(/^\/executed_obs_units\/300\?/);
+    expect((await stack.api(link)).body).toEqual(found.slice(600));
     expect(new Set(found.map(({ id }) => id)).size).toBe(620);
     // none of the newest 500 matches: the page is not empty for that
     expect((await list('limit=3&started_before=2028-01-01T18:00:00Z')).units).toHaveLength(3);
@@ -126,6 +131,7 @@ describe('lists of executed units', () => {
     'cursor=x',
     'status=done',
     'day_obs=today',
+    'day_obs=2026-02-31',
     'started_after=now',
     'other=1',
   ])('refuse %s', async (query) => {

@@ -1,0 +1,103 @@
+/** The statement of one look at a list: its sources of records, each bounded, and how far each of them reaches. Pure. */
+import type { OverlaidSlice } from '../buffer/overlay.ts';
+import type { UnitFilter } from '../observation/filter.ts';
+import { isMoved } from '../postgres/indexes.ts';
+import { instantOfMilliseconds } from '../values/instant.ts';
+import { sortKeyOf } from '../values/database-instant.ts';
+import type { PageKey } from './page-key.ts';
+import type { PlannedUnits } from './planned-units.ts';
+import { firstParameter, type Selection, type Source } from './snapshot.ts';
+
+export interface Look {
+  readonly filter: UnitFilter;
+  readonly planned: PlannedUnits | undefined;
+  readonly limit: number;
+  readonly after: PageKey | undefined;
+  /** of buffered records that are looked at */
+  readonly count: number;
+}
+
+/**
+ * Sources, each the newest first and each cut at its limit:
+ * - rows that match as the replica has them;
+ * - with a status, rows that were moved by hand: the index of the overlay may have them in another place, so that a buffered
+ *   change of their status is found by neither;
+ * - records with something parked.
+ *
+ * The overlay can take away at most as many rows as it names, so that so many more make the page whole. A statement has the
+ * conditions that are asked for and no others, so that its plan fits them; with conditions on planned units it is planned anew
+ * each time.
+ */
+export function selectionOf(
+  { filter, planned, limit, after }: Look,
+  { aggregates, completeFrom }: Pick<OverlaidSlice, 'aggregates' | 'completeFrom'>,
+): Selection {
+  const values: unknown[] = [];
+  const value = (given: unknown, type: string) => {
+    values.push(given);
+    return `$${firstParameter + values.length - 1}::${type}`;
+  };
+  const lowest = newest(filter.from, completeFrom);
+  const unit = filter.obsUnitId === undefined ? undefined : value(filter.obsUnitId, 'integer');
+  const status = filter.status === undefined ? undefined : value(filter.status, 'text');
+  const from = lowest === undefined ? undefined : value(lowest, 'timestamptz');
+  const to = filter.to === undefined ? undefined : value(filter.to, 'timestamptz');
+  const key = after && `(${value(after.start, 'timestamptz')}, ${value(after.id, 'uuid')})`;
+  const plannedIds =
+    planned && Object.entries(planned).map(([column, id]) => `u.${column} = ${value(id, 'integer')}`);
+  const rowLimit = limit + 1 + Math.min(aggregates.length, 1000);
+  const rowCount = value(rowLimit, 'integer');
+  // a start and a finish of each
+  const parkedLimit = 2 * (limit + 1);
+  const parkedCount = value(parkedLimit, 'integer');
+
+  const within = (alias: string, id: string) =>
+    [
+      unit && `${alias}.obs_unit_id = ${unit}`,
+      from && `${alias}.start_time >= ${from}`,
+      to && `${alias}.start_time < ${to}`,
+      key && `(${alias}.start_time, ${alias}.${id}) < ${key}`,
+    ].filter((each) => each !== undefined);
+  const where = (conditions: readonly (string | undefined)[]) => {
+    const given = conditions.filter((each) => each !== undefined);
+    return given.length > 0 ? `where ${given.join(' and ')}` : '';
+  };
+  const joined = plannedIds ? 'join obs_unit u on u.id = e.obs_unit_id' : '';
+  const rows: Source = {
+    name: 'matching',
+    limit: rowLimit,
+    text: `select e.* from executed_obs_unit e ${joined}
+      ${where([...within('e', 'id'), status && `e.status = ${status}`, ...(plannedIds ?? [])])}
+      order by e.start_time desc, e.id desc limit ${rowCount}`,
+  };
+  const moved: Source = {
+    name: 'moved',
+    limit: rowLimit,
+    text: `select e.id, e.start_time from executed_obs_unit e ${joined}
+      ${where([...within('e', 'id'), isMoved, ...(plannedIds ?? [])])}
+      order by e.start_time desc, e.id desc limit ${rowCount}`,
+  };
+  const ofPlanned = plannedIds && `(u.id is null or ${plannedIds.join(' and ')})`;
+  const parked: Source = {
+    name: 'parked',
+    limit: parkedLimit,
+    text: `select i.aggregate_id as id, i.start_time from inbox i ${plannedIds ? 'left join obs_unit u on u.id = i.obs_unit_id' : ''}
+      ${where(["i.outcome = 'parked'", 'i.start_time is not null', ...within('i', 'aggregate_id'), ofPlanned])}
+      order by i.start_time desc, i.aggregate_id desc limit ${parkedCount}`,
+  };
+  const name = ['list', unit && 'unit', status && 'status', from && 'from', to && 'to', key && 'key']
+    .filter((each) => each !== undefined)
+    .join('-');
+  return {
+    ...(!plannedIds && { name }),
+    sources: [rows, ...(status ? [moved] : []), parked],
+    ...(plannedIds && { plannedUnit: plannedIds.join(' and ') }),
+    values,
+  };
+}
+
+function newest(from: string | undefined, milliseconds: number | undefined): string | undefined {
+  if (milliseconds === undefined) return from;
+  const other = instantOfMilliseconds(milliseconds);
+  return from !== undefined && sortKeyOf(from) > sortKeyOf(other) ? from : other;
+}

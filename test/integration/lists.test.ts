@@ -1,0 +1,241 @@
+/** Lists over rows that others put in, rows that are applied, parked and buffered: against what must be there. */
+import { createHash, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { accept } from '../../lib/buffer/accept.ts';
+import type { UnitFilter } from '../../lib/observation/filter.ts';
+import { draftFinish, draftStart, type Draft } from '../../lib/observation/record-executed-obs-unit.ts';
+import { applyTransactions } from '../../lib/postgres/apply.ts';
+import { keysOf, type Keys } from '../../lib/redis/keys.ts';
+import { readExecutedObsUnit } from '../../lib/smart-query/executed-obs-units.ts';
+import {
+  listExecutedObsUnits,
+  type PageKey,
+  type UnitsPage,
+} from '../../lib/smart-query/list-executed-obs-units.ts';
+import { instantOfMicroseconds, parseInstant, type Instant } from '../../lib/values/instant.ts';
+import { mainAsReplica, type MainAsReplica } from '../support/main-as-replica.ts';
+import { startTestMain, type TestMain } from '../support/test-main.ts';
+import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+
+let main: TestMain;
+let redis: TestRedis;
+let replica: MainAsReplica;
+let keys: Keys;
+let clock = Date.UTC(2027, 0, 1) * 1000;
+
+beforeAll(async () => {
+  [main, redis] = await Promise.all([startTestMain(), startTestRedis()]);
+  replica = mainAsReplica(main.pool);
+});
+afterAll(() => Promise.all([main.stop(), redis.stop()]));
+beforeEach(async () => {
+  keys = keysOf(randomUUID());
+  await main.pool.query('truncate executed_obs_unit, inbox, tombstone cascade');
+});
+
+const parts = () => ({ redis: redis.client, keys, replicas: [replica] });
+const list = (filter: UnitFilter, limit = 100, after?: PageKey) =>
+  listExecutedObsUnits(parts(), { filter, limit, ...(after && { after }) });
+
+/** Ids of all pages. */
+async function ids(filter: UnitFilter, limit = 100): Promise<string[]> {
+  const all: string[] = [];
+  let page: UnitsPage | undefined;
+  do {
+    page = await list(filter, limit, page?.next);
+    all.push(...page.records.map(({ id }) => id));
+  } while (page.next);
+  expect(new Set(all).size, 'no record comes twice').toBe(all.length);
+  return all;
+}
+
+const instant = (text: string): Instant => parseInstant(text)?.instant ?? ('' as Instant);
+const heading = (operation: string) => {
+  clock += 1000;
+  return { id: randomUUID(), stamp: clock, principal: '1', operation };
+};
+const started = (obs_unit_id: number, start_time: string, id: string = randomUUID()) =>
+  draftStart({ obs_unit_id, start_time: instant(start_time) }, id, heading('start'), instant(start_time));
+const finished = (id: string) => {
+  const end_time = instant('2029-01-01T00:00:00Z');
+  return draftFinish({ status: 'completed', end_time }, id, heading('finish'), end_time);
+};
+const buffer = async (draft: Draft): Promise<string> => {
+  const verdict = await accept(redis.client, keys, {
+    claimant: { kind: 'none', principalId: '1' },
+    permission: '',
+    ...draft,
+    nowMilliseconds: Math.floor(clock / 1000),
+    requestsPerSecond: 1e9,
+    budgetBytes: 1e12,
+  });
+  expect(verdict).toMatchObject({ accepted: true });
+  return draft.transaction.aggregate;
+};
+const apply = async (...drafts: readonly Draft[]): Promise<string[]> => {
+  await applyTransactions(
+    main.pool,
+    drafts.map(({ transaction }) => transaction),
+    900,
+  );
+  return drafts.map(({ transaction }) => transaction.aggregate);
+};
+const insert = async (start: string, id: string = randomUUID(), unit = 1) => {
+  await main.pool.query(
+    "insert into executed_obs_unit (id, obs_unit_id, status, start_time) values ($1, $2, 'running', $3)",
+    [id, unit, start],
+  );
+  return id;
+};
+
+describe('lists', () => {
+  it('page through rows of any start and any id, and each can be read', async () => {
+    const starts = [
+      'infinity',
+      '294276-12-31 23:59:59.999999+00',
+      '12026-01-01 00:00:00+00',
+      '9999-12-31 23:59:59.999999+00',
+      '2026-10-01 00:00:00.000001+00',
+      '2026-10-01 00:00:00+00',
+      '0001-01-01 00:00:00+00',
+      '0044-03-15 00:00:00+00 BC',
+      '-infinity',
+    ];
+    const expected: string[] = [];
+    for (const [n, start] of starts.entries()) {
+      const id = createHash('md5').update(`${n}`).digest('hex');
+      expected.push(await insert(start, id.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5')));
+    }
+    for (const limit of [1, 2, 5, 100]) expect(await ids({}, limit)).toEqual(expected);
+    expect(await ids({ status: 'running', obsUnitId: 1 }, 2)).toEqual(expected);
+    expect(await ids({ from: '2026-10-01T00:00:00.000001Z', to: '10000-01-01T12:00:00.000000Z' })).toEqual(
+      expected.slice(3, 5),
+    );
+    for (const id of expected) expect(await readExecutedObsUnit(parts(), id)).toMatchObject({ id });
+    expect((await list({}, 3)).records.map(({ start_time }) => start_time)).toEqual([
+      'infinity',
+      '294276-12-31T23:59:59.999999Z',
+      '12026-01-01T00:00:00.000000Z',
+    ]);
+  });
+
+  it('show what is set aside as it reads by its id, and find it by its status', async () => {
+    const start = started(999_999, '2026-10-01T00:00:00Z');
+    const id = start.transaction.aggregate;
+    await apply(start, finished(id));
+    const [replicated = ''] = await apply(started(2, '2026-10-01T00:00:00Z'));
+    const poison = finished(replicated);
+    await main.pool.query(
+      `insert into inbox (transaction_id, stamp, aggregate_id, operation, principal, record_ids, outcome, parked_for, reason,
+         steps, obs_unit_id, start_time)
+       values ($1, $2, $3, 'finish', '1', array[$3::uuid], 'parked', 'failed', 'poison', $4, 2, '2026-10-01T00:00:00Z')`,
+      [poison.transaction.id, poison.transaction.stamp, replicated, JSON.stringify(poison.transaction.steps)],
+    );
+    for (const unit of [id, replicated]) {
+      expect(await readExecutedObsUnit(parts(), unit)).toMatchObject({ status: 'completed' });
+    }
+    expect(new Set(await ids({ status: 'completed' }, 1))).toEqual(new Set([id, replicated]));
+    expect(await ids({ status: 'running' })).toEqual([]);
+    expect((await list({ obsUnitId: 999_999 })).records).toMatchObject([{ id, status: 'completed' }]);
+  });
+
+  it('show a buffered finish of a row that others have moved, under its new place alone', async () => {
+    const [id = ''] = await apply(started(3, '2026-10-01T00:00:00Z'));
+    await buffer(started(3, '2026-10-01T00:00:00Z', id)).catch(() => undefined);
+    await main.pool.query(
+      "update executed_obs_unit set obs_unit_id = 9, start_time = '2026-09-01T00:00:00Z' where id = $1",
+      [id],
+    );
+    await buffer(finished(id));
+    await buffer(started(1, '2026-11-01T00:00:00Z'));
+    expect((await list({ obsUnitId: 9 })).records).toMatchObject([{ id, status: 'completed' }]);
+    expect(await ids({ obsUnitId: 3 })).toEqual([]);
+    for (const filter of [{ obsUnitId: 9 }, { to: '2026-09-15T00:00:00.000000Z' }]) {
+      expect(await ids({ ...filter, status: 'completed' })).toEqual([id]);
+      expect(await ids({ ...filter, status: 'running' })).toEqual([]);
+    }
+  });
+
+  it('show a buffered finish of a row that the site did not know', async () => {
+    const id = await insert('2026-10-01 00:00:00+00', randomUUID(), 4);
+    await buffer(finished(id));
+    await buffer(started(1, '2026-11-01T00:00:00Z'));
+    expect((await list({ obsUnitId: 4 })).records).toMatchObject([{ id, status: 'completed' }]);
+    expect(await ids({ status: 'completed' })).toEqual([id]);
+    expect(await ids({ status: 'running', obsUnitId: 4 })).toEqual([]);
+  });
+
+  it('compare microseconds, whether buffered or applied, and end because nothing follows', async () => {
+    const at = (n: number) => `2026-10-01T00:00:00.${String(n).padStart(6, '0')}Z`;
+    const times = [200, 400, 600, 999, 1000, 1001];
+    const applied = await apply(...times.map((n) => started(5, at(n))));
+    const buffered: string[] = [];
+    for (const n of times) buffered.push(await buffer(started(5, at(n))));
+    const startOf = new Map([...applied, ...buffered].map((id, n) => [id, times[n % times.length] ?? 0]));
+    const expected = (from: number, to: number) =>
+      [...startOf]
+        .filter(([, start]) => start >= from && start < to)
+        .sort(([a, x], [b, y]) => y - x || (a < b ? 1 : -1))
+        .map(([id]) => id);
+    for (const [from, to] of [
+      [400, 600],
+      [401, 1000],
+      [0, 401],
+      [999, 1001],
+      [0, 2000],
+    ] as const) {
+      for (const limit of [1, 3, 100]) {
+        const filter = { obsUnitId: 5, from: at(from), to: at(to) };
+        expect(await ids(filter, limit)).toEqual(expected(from, to));
+        expect(await ids({ ...filter, status: 'running' }, limit)).toEqual(expected(from, to));
+      }
+    }
+  });
+
+  it('read a bounded number of what is parked, and page through all of it', async () => {
+    const parked = Array.from({ length: 300 }, (_, n) =>
+      started(999_000 + n, instantOfMicroseconds(Date.UTC(2026, 0, 1) * 1000 + n)),
+    );
+    await apply(...parked, ...parked.map(({ transaction }) => finished(transaction.aggregate)));
+    const [first = ''] = await apply(started(6, '2026-12-01T00:00:00Z'));
+    replica.answers.length = 0;
+    expect((await list({}, 10)).records.map(({ id }) => id)[0]).toBe(first);
+    const inbox = replica.answers.flatMap((answer) => answer.inbox as unknown[]);
+    expect(inbox.length).toBeLessThanOrEqual(50);
+    expect(await ids({}, 7)).toHaveLength(301);
+    expect(await ids({ status: 'completed' }, 50)).toHaveLength(300);
+  });
+
+  it('join program, source and instrument at the replica, and say what could not be judged', async () => {
+    const applied = await apply(
+      ...Array.from({ length: 40 }, (_, n) =>
+        started(1 + n, instantOfMicroseconds(Date.UTC(2026, 0, 1) * 1000 + n)),
+      ),
+    );
+    const buffered = await buffer(started(50, '2026-10-01T00:00:00Z'));
+    const { rows } = await main.pool.query<{ id: number }>(
+      'select id from obs_unit where observing_program_id = 3 and instrument_id = 3',
+    );
+    const matching = new Set(rows.map(({ id }) => id));
+    const expected = applied.filter((_, n) => matching.has(1 + n)).reverse();
+    const filter = { program: 'GEco', instrument: 'Mod-Cam' };
+    for (const limit of [1, 2, 100]) {
+      expect(await ids(filter, limit)).toEqual([...(matching.has(50) ? [buffered] : []), ...expected]);
+    }
+    expect(await ids({ program: 'none' })).toEqual([]);
+    expect((await list(filter)).unseen).toEqual([]);
+    await buffer(started(1_000_000, '2026-10-01T00:00:00Z'));
+    expect((await list(filter)).unseen).toEqual(['planned-unit']);
+    expect((await list({})).unseen).toEqual([]);
+  });
+});
+
+describe('a record that was deleted', () => {
+  it('with a finish in the buffer is not verified', async () => {
+    const [id = ''] = await apply(started(7, '2026-10-01T00:00:00Z'));
+    await buffer(finished(id));
+    await main.pool.query('delete from executed_obs_unit');
+    expect(await readExecutedObsUnit(parts(), id)).toMatchObject({ sync: { verified: false } });
+    expect(await ids({})).toEqual([]);
+  });
+});

@@ -147,7 +147,16 @@ export const functions = {
     memoryMegabytes: 1024,
     concurrency: 10,
     database: true,
-    environment: [...redis, ...jwt, 'PROBED_QUEUE_URL', 'REPLICAS', 'RATE_LIMIT_PER_SECOND'],
+    environment: [...redis, ...jwt, 'REPLICAS', 'RATE_LIMIT_PER_SECOND'],
+  },
+  health: {
+    entry: 'functions/health/health.handler.ts',
+    description: 'whether writes can be accepted; never behind anything that takes long',
+    timeoutSeconds: 5,
+    memoryMegabytes: 512,
+    concurrency: 5,
+    database: true,
+    environment: [...redis, 'PROBED_QUEUE_URL', 'REPLICAS'],
   },
   decide: {
     entry: 'functions/decide/decide.handler.ts',

@@ -1,37 +1,52 @@
-import { readBufferStats } from '../../lib/buffer/stats.ts';
+import { readBufferStats, type BufferStats } from '../../lib/buffer/stats.ts';
+import { readRelayLag } from '../../lib/change-feed/relay.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Reply } from '../../lib/http/serve.ts';
-import { readRelayLag } from '../../lib/change-feed/relay.ts';
 import { countFailed } from '../../lib/postgres/inbox.ts';
+import type { Database } from '../../lib/postgres/connect.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
-import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import type { Keys } from '../../lib/redis/keys.ts';
+import type { Replica } from '../../lib/replication/replicas.ts';
 
 /** Health answers within a second, whatever does not: two waits, one after the other. */
-const patienceMilliseconds = 450;
+export const patienceMilliseconds = 400;
+
+/** Main answers, and has still not recorded what was accepted so long ago. */
+const stuckMilliseconds = 60_000;
+
+export interface HealthParts {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly replicas: readonly Replica[];
+  readonly queue: Pick<Queue, 'warmUp'>;
+}
 
 /**
- * Healthy while everything answers; degraded while writes are accepted but something is away: main, the replica that reads
- * come from, or Redis, without which writes go to the queue alone.
+ * Healthy while everything answers and moves. Degraded while writes are accepted but main or every replica is away, or Redis,
+ * without which writes go to the queue alone; or main answers and nothing gets there.
  * @throws ProblemError 503 if neither store answers
  */
 export async function health(
-  { redis, keys, replicas }: SmartQueryParts,
-  queue: Pick<Queue, 'warmUp'>,
+  { redis, keys, replicas, queue }: HealthParts,
   nowMilliseconds: number,
 ): Promise<Reply> {
-  const [buffer, failed, changeFeed] = await Promise.all([
+  const fromAny = <T>(read: (database: Database) => Promise<T>) =>
+    inTime(Promise.any(replicas.map(({ pool }) => read(pool))));
+  const [buffer, isThere, failed, changeFeed] = await Promise.all([
     inTime(readBufferStats(redis, keys, nowMilliseconds)),
-    inTime(Promise.any(replicas.map(({ pool }) => countFailed(pool)))),
-    inTime(Promise.any(replicas.map(({ pool }) => readRelayLag(redis, keys, pool)))),
+    fromAny((replica) => replica.query('select 1')),
+    fromAny(countFailed),
+    fromAny((replica) => readRelayLag(redis, keys, replica)),
   ]);
-  const database = failed === undefined ? 'unreachable' : 'connected';
-  if (buffer === undefined && !(await isThere(queue))) {
+  const database = isThere === undefined ? 'unreachable' : 'connected';
+  if (buffer === undefined && (await inTime(queue.warmUp().then(() => true))) === undefined) {
     throw problem.unavailable('Neither Redis nor SQS answers: writes cannot be accepted.', 5, {
       database,
       redis: 'unreachable',
     });
   }
-  const isWhole = failed !== undefined && buffer?.mainInReach === true;
+  const isWhole = isThere !== undefined && buffer?.mainInReach === true && !isStuck(buffer, nowMilliseconds);
   return {
     status: 200,
     body: {
@@ -39,14 +54,20 @@ export async function health(
       database,
       redis: buffer ? 'connected' : 'unreachable',
       main: buffer === undefined ? 'unknown' : buffer.mainInReach ? 'connected' : 'unreachable',
-      transaction_buffer: { size: buffer?.size ?? null, failed: failed ?? null },
+      transaction_buffer: {
+        size: buffer?.size ?? null,
+        failed: failed ?? null,
+        is_stuck: buffer === undefined ? null : isStuck(buffer, nowMilliseconds),
+      },
       change_feed: changeFeed ?? null,
     },
   };
 }
 
-async function isThere(queue: Pick<Queue, 'warmUp'>): Promise<boolean> {
-  return (await inTime(queue.warmUp().then(() => true))) ?? false;
+function isStuck({ mainInReach, oldestStamp }: BufferStats, nowMilliseconds: number): boolean {
+  return (
+    mainInReach && oldestStamp !== undefined && oldestStamp < (nowMilliseconds - stuckMilliseconds) * 1000
+  );
 }
 
 async function inTime<T>(asked: Promise<T>): Promise<T | undefined> {

@@ -9,7 +9,6 @@ import { problem } from '../../lib/http/problem.ts';
 import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { filterOf, listQuery, type UnitFilter } from '../../lib/observation/filter.ts';
 import { integerId, recordId, timestamp } from '../../lib/observation/executed-obs-unit.ts';
-import { Queue } from '../../lib/queue/queue.ts';
 import { connectReplicas, noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import { readExecutedObsUnit } from '../../lib/smart-query/executed-obs-units.ts';
 import { answered } from '../../lib/smart-query/answered.ts';
@@ -23,7 +22,6 @@ import { readWhen, waitQuery } from '../../lib/smart-query/wait.ts';
 import { readBufferReport } from '../../lib/smart-query/buffer-report.ts';
 import { readTransferOverview } from '../../lib/transfer/overview.ts';
 import { databaseInstant } from '../../lib/values/database-instant.ts';
-import { health } from './health.ts';
 import { settings } from './settings.ts';
 
 const parts: SmartQueryParts & AuthenticationParts = {
@@ -33,9 +31,6 @@ const parts: SmartQueryParts & AuthenticationParts = {
     statementTimeoutMilliseconds: 10_000,
   }),
 };
-
-/** Only asked whether it is there. */
-const queue = new Queue({ url: settings.PROBED_QUEUE_URL, timeoutMilliseconds: 1000, maxAttempts: 1 });
 
 /** The executed units of one planned unit that a listing shows. */
 const listLimit = 1000;
@@ -170,8 +165,6 @@ export const handler = serve('query', {
     const { events, next } = mergeEvents(recent, replicated, limit);
     return { ...ok(events), ...(next && { headers: nextLink(request, writeCursor(next.at, next.id)) }) };
   },
-
-  readHealth: (request) => health(parts, queue, request.receivedAt),
 });
 
 interface PageQuery {

@@ -203,7 +203,7 @@ async function start(
   const keys = keysOf(values.REDIS_PREFIX ?? environment.REDIS_PREFIX.value);
   await loadPeople(connectRedis(upstash), keys, secrets, main.url);
   const warm = [lambdas.accept, lambdas.accept, lambdas.query, lambdas.apply, lambdas.confirm];
-  const alsoWarm = [lambdas.authenticate, lambdas.connect];
+  const alsoWarm = [lambdas.health, lambdas.authenticate, lambdas.connect];
   await part('functions', () => Promise.all([...warm, ...alsoWarm].map((each) => each.warmUp())));
 
   const webSockets = new WebSocketApi(invoke);

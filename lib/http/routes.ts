@@ -4,7 +4,7 @@
  */
 import type { Permission } from '../auth/permissions.ts';
 
-export type FunctionWithRoutes = 'accept' | 'query' | 'decide' | 'authenticate';
+export type FunctionWithRoutes = 'accept' | 'query' | 'health' | 'decide' | 'authenticate';
 
 export interface Route {
   /** name of the operation: the key of its step list in the function's handler */
@@ -121,7 +121,7 @@ export const routes = [
     operation: 'readHealth',
     method: 'GET',
     path: '/health',
-    function: 'query',
+    function: 'health',
     access: 'public',
     success: 200,
     summary: 'Whether writes can be accepted',

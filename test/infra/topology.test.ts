@@ -186,9 +186,11 @@ describe('the synthesized template', () => {
     }
   });
 
-  it('lets the query function look at the queue, and no more', () => {
+  it('lets the health function look at the queue, and no more', () => {
     const policies = JSON.stringify(
-      Object.entries(template.findResources('AWS::IAM::Policy')).filter(([key]) => key.includes('queryrole')),
+      Object.entries(template.findResources('AWS::IAM::Policy')).filter(([key]) =>
+        key.includes('healthrole'),
+      ),
     );
     expect(policies).toContain('sqs:GetQueueAttributes');
     expect(policies).not.toContain('sqs:SendMessage');

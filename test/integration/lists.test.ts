@@ -12,7 +12,7 @@ import {
   type PageKey,
   type UnitsPage,
 } from '../../lib/smart-query/list-executed-obs-units.ts';
-import { instantOfMicroseconds, parseInstant, type Instant } from '../../lib/values/instant.ts';
+import { instantOfMicroseconds, parseInstant, type ParsedInstant } from '../../lib/values/instant.ts';
 import { mainAsReplica, type MainAsReplica } from '../support/main-as-replica.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
@@ -49,16 +49,25 @@ async function ids(filter: UnitFilter, limit = 100): Promise<string[]> {
   return all;
 }
 
-const instant = (text: string): Instant => parseInstant(text)?.instant ?? ('' as Instant);
+const instant = (text: string): ParsedInstant => {
+  const parsed = parseInstant(text);
+  if (!parsed) throw new Error(`not an instant: ${text}`);
+  return parsed;
+};
 const heading = (operation: string) => {
   clock += 1000;
   return { id: randomUUID(), stamp: clock, principal: '1', operation };
 };
 const started = (obs_unit_id: number, start_time: string, id: string = randomUUID()) =>
-  draftStart({ obs_unit_id, start_time: instant(start_time) }, id, heading('start'), instant(start_time));
+  draftStart(
+    { obs_unit_id, start_time: instant(start_time) },
+    id,
+    heading('start'),
+    instant(start_time).instant,
+  );
 const finished = (id: string) => {
   const end_time = instant('2029-01-01T00:00:00Z');
-  return draftFinish({ status: 'completed', end_time }, id, heading('finish'), end_time);
+  return draftFinish({ status: 'completed', end_time }, id, heading('finish'), end_time.instant);
 };
 const buffer = async (draft: Draft): Promise<string> => {
   const verdict = await accept(redis.client, keys, {

@@ -1,16 +1,14 @@
 /** The record in the answer to a write. Pure. */
 import { executedObsUnitOf } from '../../lib/observation/executed-obs-unit.ts';
-import type { Sync } from '../../lib/observation/sync.ts';
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../../lib/values/json.ts';
 
 /**
- * What the site knew of the record, with this write laid over it.
+ * What the site knew of the record, with this write laid over it; `sync` keeps its place.
  * @param base and @param patch JSON as the buffer holds it @param open columns that are not settled yet: null in the answer
  */
 export function answerOf(
   base: string | undefined,
   patch: string,
-  sync: Sync,
   open: readonly string[] = [],
 ): Record<string, unknown> {
   const before = recordOf(base ?? '{}');
@@ -18,7 +16,10 @@ export function answerOf(
   const metadata = { ...objectIn(before.metadata), ...objectIn(after.metadata) };
   const left = Object.fromEntries(open.map((column) => [column, null]));
   const { id, transaction_id, ...values }: JsonObject = { ...before, ...after, metadata, ...left };
-  return { ...executedObsUnitOf(typeof id === 'string' ? id : '', values, sync), transaction_id };
+  return {
+    ...executedObsUnitOf(typeof id === 'string' ? id : '', values, { state: 'buffered' }),
+    transaction_id,
+  };
 }
 
 function recordOf(text: string): JsonObject {

@@ -17,7 +17,7 @@ import type { Queue } from '../../lib/queue/queue.ts';
 import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
 import { lifecycle, type State, type SyncState } from '../../lib/transaction/lifecycle.ts';
-import type { Transaction } from '../../lib/transaction/transaction.ts';
+import { filledIn, type Transaction } from '../../lib/transaction/transaction.ts';
 import { instantOfMilliseconds, parseInstant, type Instant } from '../../lib/values/instant.ts';
 import { answerOf } from './answer.ts';
 import type { Identity } from './identify.ts';
@@ -56,7 +56,7 @@ export async function record(
   if (verdict.left !== undefined) tellRate(request, parts.requestsPerSecond, verdict.left);
   if (!('refused' in verdict)) return recorded(parts, request, claimant, draft, verdict);
 
-  if (verdict.refused === 'before_start' && filledIn(draft).length > 0) {
+  if (verdict.refused === 'before_start' && filledIn(draft.transaction).length > 0) {
     // the client that gave the start has a clock before ours
     const start = parseInstant(verdict.detail ?? '')?.instant ?? now;
     if (start > now) return record(parts, request, claimant, identity, draftAt, start);
@@ -84,22 +84,24 @@ async function recorded(
   { status, base, patch, stamp, state, states, replayed }: Exclude<AcceptVerdict, Refusal>,
 ): Promise<Reply> {
   remember(parts, request, claimant);
+  const fields = answerOf(base || undefined, patch);
+  const isOpen = filledIn(draft.transaction).some((column) => fields[column] === null);
   const sync: Sync = {
     state: lifecycle[state ?? 'buffered'].sync,
-    ...(status === 202 && { verified: false }),
+    ...((status === 202 || isOpen) && { verified: false }),
   };
   if (stamp === undefined) {
     const headers = {
       ...(replayed && { ...location(draft), 'Idempotency-Replayed': 'true' }),
       ...(states && { 'Sync-State': leastAdvanced(states) }),
     };
-    return { status, headers, body: answerOf(base || undefined, patch, sync) };
+    return { status, headers, body: { ...fields, sync } };
   }
   const queued = await enqueueWithinBudget(parts, request, withStamp(draft.transaction, stamp));
   return {
     status,
     headers: location(draft),
-    body: answerOf(base || undefined, patch, queued ? sync : { ...sync, stored_in: 'redis' }),
+    body: { ...fields, sync: queued ? sync : { ...sync, stored_in: 'redis' } },
   };
 }
 
@@ -119,11 +121,6 @@ function requireRoom(transaction: Transaction): void {
   throw problem.tooLarge(
     `With its numbers written in full this request has ${bytes} bytes, and at most ${maxMessageBytes} can be stored. Nothing was recorded. Send less at a time.`,
   );
-}
-
-/** Columns that the client left to the clock of the door. */
-function filledIn({ transaction }: Draft): string[] {
-  return transaction.steps.flatMap((step) => ('filled' in step ? (step.filled ?? []) : []));
 }
 
 type Outcome = AcceptVerdict | 'unreachable';
@@ -191,7 +188,7 @@ async function recordInQueueAlone(
     throw notAcknowledged(identity);
   }
   // the request may come again as the same transaction, and by another clock: what that gives is left open
-  const open = identity.keyDigest === undefined ? [] : filledIn(draft);
+  const open = identity.keyDigest === undefined ? [] : filledIn(draft.transaction);
   const transaction: Transaction = { ...draft.transaction, ...(open.length > 0 && { provisional: true }) };
   try {
     await parts.queue.send(transactionMessage(transaction));
@@ -208,7 +205,7 @@ async function recordInQueueAlone(
   return {
     status: isFinish ? 202 : draft.status,
     headers: location(draft),
-    body: answerOf(undefined, draft.patch, sync, open),
+    body: { ...answerOf(undefined, draft.patch, open), sync },
   };
 }
 

@@ -9,7 +9,7 @@ import { script } from '../redis/script.ts';
 import { bytesLua, checksLua, recordLua } from './entry.ts';
 import { overlayIndexLua } from './overlay-index.ts';
 import { states } from '../transaction/lifecycle.ts';
-import { isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
+import { filledIn, isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 
 const acceptScript = script(`
 local tx, pending, overlay, record, idem, credential, people_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
@@ -125,7 +125,13 @@ if a.finish then
 end
 if known then
   -- a processor has made its entry out of a copy: it lacks the answer, and nothing else
-  if a.finish and is_of(r.finished_by, r.finish, a.id) then patch = r.finish end
+  if a.finish and is_of(r.finished_by, r.finish, a.id) then patch = r.finish
+  else
+    -- whose clock main goes by is not known here
+    for _, column in ipairs(a.filled) do
+      patch = string.gsub(patch, '"' .. column .. '":"[^"]*"', '"' .. column .. '":null', 1)
+    end
+  end
   local status = verified and a.status or 202
   if a.has_key then redis.call('SET', idem, a.id, 'EX', 2592000) end
   if base then redis.call('HSET', known.key, 'patch', patch, 'status', status, 'base', base)
@@ -321,6 +327,7 @@ async function run(redis: Redis, keys: Keys, request: AcceptRequest, former = ''
         discards: discarded !== undefined,
         aggregate: transaction.aggregate,
         records: JSON.stringify(recordIdsOf(transaction)),
+        filled: filledIn(transaction),
         stamp,
         status: request.status,
         has_key: request.keyDigest !== undefined,

@@ -105,6 +105,11 @@ export function shapeOf({ steps }: Pick<Transaction, 'steps'>): string {
   return [...new Set(kinds)].sort().join(', ');
 }
 
+/** Columns that the door took from its clock. */
+export function filledIn({ steps }: Pick<Transaction, 'steps'>): string[] {
+  return steps.flatMap((step) => ('filled' in step ? (step.filled ?? []) : []));
+}
+
 /** Ids of the rows that a transaction changes, each once. */
 export function recordIdsOf({ steps }: Pick<Transaction, 'steps'>): string[] {
   const ids = steps.flatMap((each) => {

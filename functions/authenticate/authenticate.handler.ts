@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { publicKeysOf } from '../../lib/auth/access-token.ts';
 import { authenticate } from '../../lib/auth/authenticate.ts';
 import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
+import { requirePeople } from '../../lib/auth/look-up.ts';
 import { inTime } from '../../lib/auth/record-change.ts';
 import { readRefreshToken } from '../../lib/auth/session.ts';
 import { deriveKey, requirePublished } from '../../lib/auth/signing-key.ts';
@@ -98,6 +99,8 @@ export const handler = serve('authenticate', {
     await authenticate(parts, request);
     const { limit, cursor } = parse(usersQuery, request.query);
     const [after] = cursor === undefined ? [] : readCursor(usersCursor, cursor);
+    // a Redis that has forgotten people would leave them out
+    await requirePeople(parts.redis, parts.keys);
     const { users, next } = await inTime(listUsers(parts.redis, parts.keys, limit, after));
     const headers = next === undefined ? {} : nextLink(request, writeCursor(next));
     return { status: 200, body: users.map(shownUser), headers };
@@ -120,6 +123,7 @@ export const handler = serve('authenticate', {
     const asker = await authenticate(parts, request);
     const { owner = asker.id } = parse(tokensQuery, request.query);
     if (owner !== asker.id) requireAccess(asker, 'manage:users');
+    await requirePeople(parts.redis, parts.keys);
     const tokens = await inTime(listTokens(parts.redis, parts.keys, owner));
     return { status: 200, body: tokens.map(shown) };
   },

@@ -4,6 +4,7 @@
  */
 import * as oauth from 'oauth4webapi';
 import * as z from 'zod/mini';
+import { whyNotStorable } from '../values/text.ts';
 import { roles, type Role } from './permissions.ts';
 
 /** of everything that one login asks */
@@ -87,7 +88,7 @@ export async function memberOf(
     for (const each of found) teams.push(`${each.organization.login}/${each.slug}`.toLowerCase());
     if (found.length < teamsPerPage) break;
   }
-  return { id: String(user.id), login: user.login, name: user.name ?? user.login, teams };
+  return { id: String(user.id), login: user.login, name: storableName(user.name) ?? user.login, teams };
 }
 
 /** Whether GitHub answers at all. */
@@ -107,6 +108,11 @@ const strongestFirst: readonly Role[] = ['admin', 'observer', 'service', 'viewer
 
 /** `organization/team` → role */
 export const teamRoles = z.record(z.string(), z.enum(roles));
+
+/** Anybody may call themselves anything at GitHub: a name that cannot be stored would keep every change of theirs from main. */
+function storableName(name: string | null | undefined): string | undefined {
+  return whyNotStorable(name ?? '') === undefined ? (name ?? undefined) : undefined;
+}
 
 /** The strongest role of one's teams, or what every member has. */
 export function roleOf(teams: readonly string[], mapping: z.infer<typeof teamRoles>, memberRole: Role): Role {

@@ -42,6 +42,19 @@ describe('an admin', () => {
     expect(JSON.stringify(body)).not.toContain('stamp');
   });
 
+  it('reads the login of somebody whose name at GitHub cannot be stored', async () => {
+    stack.parts.github.accounts.set('odd', {
+      id: 3009,
+      name: 'odd\uffff',
+      teams: ['observers'],
+      membership: 'active',
+    });
+    expect((await logIn(stack, 'odd')).body).toMatchObject({ user: { login: 'odd', name: 'odd' } });
+    await settleByHand(stack);
+    const { rows } = await stack.main.query("select name from ops_user where principal = '3009'");
+    expect(rows).toEqual([{ name: 'odd' }]);
+  });
+
   it('takes a role away: from sessions and tokens with the next request, from sockets within 5 s, and for good', async () => {
     const admin = await logIn(stack, 'ada-admin');
     addMember(stack, 'ole', 3001);
@@ -246,6 +259,7 @@ describe('when Redis has forgotten who there is', () => {
     const { redisClient, keys } = stack;
     addMember(stack, 'flo', 4001);
     const flo = await logIn(stack, 'flo');
+    const { accessToken: known } = await logIn(stack, 'ada-admin');
     const { tokens } = stack.description;
     const made = await stack.api('/api/tokens', {
       method: 'POST',
@@ -263,6 +277,9 @@ describe('when Redis has forgotten who there is', () => {
     expect((await visitGitHub(stack, 'flo')).landed?.searchParams.get('error')).toBe(
       'temporarily_unavailable',
     );
+    for (const list of ['/api/users', '/api/tokens', '/api/tokens?owner=4001']) {
+      expect((await stack.api(list, { token: known })).status, list).toBe(503);
+    }
     const asAdmin = { token: tokens.service };
     const statuses = [
       await me(flo.accessToken),

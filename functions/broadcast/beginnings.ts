@@ -10,7 +10,7 @@ import type { Log } from '../../lib/observability/log.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import type { Watcher } from './subscriptions.ts';
 import { eventTexts, snapshotTexts } from './texts.ts';
-import { keepUntold } from './untold.ts';
+import { deferChanges } from './deferred.ts';
 
 export interface Beginning {
   readonly texts: readonly string[];
@@ -102,7 +102,7 @@ export class Beginnings {
     const entries = await readBetween(redis, keys, streamOf(channel), range);
     if (!entries || hasReset(entries, channel)) return undefined;
     const missed = await eventTexts(this.#parts, entries, [channel], heading);
-    await keepUntold(redis, keys, missed.untold);
+    await deferChanges(redis, keys, missed.deferred);
     const texts = [
       resumedMessage(heading(channel.name, since.position)),
       ...missed.texts.map(({ text }) => text),
@@ -124,7 +124,7 @@ export function hasReset(entries: readonly FeedEntry[], { kind }: Channel): bool
   return kind === 'units' && entries.some(({ change }) => change === 'reset');
 }
 
-/** Those who want the same share it. */
+/** Beginners that need the same read share it. */
 function keyOf({ channel, since, hasGap }: Watcher): string {
   return JSON.stringify([channel.name, hasGap, since]);
 }

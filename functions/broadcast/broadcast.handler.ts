@@ -30,7 +30,7 @@ const log = createLog(logLevel, { function: 'broadcast' });
 const failurePauseMilliseconds = 250;
 const renewMilliseconds = 4000;
 const rightsMilliseconds = 1000;
-/** Somebody who reloads a page is back before this has passed. */
+/** A page that is reloaded is back before this has passed. */
 const lingerMilliseconds = 5000;
 
 export const handler = middy<unknown, void>().handler(async () => {

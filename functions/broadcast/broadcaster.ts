@@ -30,7 +30,7 @@ import { Rights } from './rights.ts';
 import { States, stateKinds, type StateKind } from './states.ts';
 import { Subscriptions, type GoesOn, type Watcher } from './subscriptions.ts';
 import { eventTexts } from './texts.ts';
-import { keepUntold, tellUntold } from './untold.ts';
+import { deferChanges, republishDeferred } from './deferred.ts';
 
 export interface BroadcasterParts extends SmartQueryParts, Poster {
   /** the same replicas by connections of their own, for reads that may take long */
@@ -78,8 +78,8 @@ export class Broadcaster {
   #readAt = 0;
   #written = '';
   #isCut = false;
-  /** some changes could not be told; so it may be after the last broadcaster too */
-  #hasUntold = true;
+  /** some changes wait for a replica; the last broadcaster may have left some too */
+  #hasDeferred = true;
   #triedAgainAt = 0;
 
   /** @param newEpoch names the feed if it has no epoch yet */
@@ -125,9 +125,9 @@ export class Broadcaster {
     this.#epoch = epoch;
     this.#at = positions;
     if (left?.epoch !== epoch) return;
-    // connections are all looked at in the first round: what is told of them counts from now
+    // the first round reads all connections: their stream counts from now
     this.#at = { ...left.positions, connections: positions.connections };
-    // one that ended without a word may have told a state that it did not note: it is told anew
+    // a broadcaster that crashed may have sent a state that it did not note: it is sent again
     const from = (channel: Channel) => ({ epoch, position: left.positions[streamOf(channel)] });
     this.#goesOn = { events: true, states: left.isWhole, from };
     if (!left.isWhole) return;
@@ -164,7 +164,7 @@ export class Broadcaster {
     this.#askForSilent(nowMilliseconds);
   }
 
-  /** Leaves word for the next holder, who goes on from here without a snapshot. */
+  /** Writes the checkpoint from which the next holder continues without a snapshot. */
   async handOver(): Promise<void> {
     await this.#mailbox.settled(2000);
     await this.#checkpoint(true);
@@ -262,9 +262,9 @@ export class Broadcaster {
   async #eventTexts(entries: readonly FeedEntry[], channels: readonly Channel[]) {
     if (entries.length === 0 || channels.length === 0) return [];
     const heading = (channel: string, position: string) => this.#heading(channel, position);
-    const { texts, untold } = await eventTexts(this.#parts, entries, channels, heading);
-    await keepUntold(this.#parts.redis, this.#parts.keys, untold);
-    this.#hasUntold ||= untold.length > 0;
+    const { texts, deferred } = await eventTexts(this.#parts, entries, channels, heading);
+    await deferChanges(this.#parts.redis, this.#parts.keys, deferred);
+    this.#hasDeferred ||= deferred.length > 0;
     return texts;
   }
 
@@ -287,15 +287,15 @@ export class Broadcaster {
     for (const watcher of this.#subscriptions.on(name)) this.#put(watcher, state.position, text, true);
   }
 
-  /** What could not be seen is told as soon as a replica answers. */
+  /** Once a replica answers, changes that could not be shown are published again, and snapshots are made again. */
   async #tryUnseenAgain(now: number): Promise<void> {
-    if (!this.#hasUntold && !this.#subscriptions.hasUnseen) return;
+    if (!this.#hasDeferred && !this.#subscriptions.hasUnseen) return;
     if (now - this.#triedAgainAt < unseenPauseMilliseconds) return;
     this.#triedAgainAt = now;
     const { unknown } = await readUnits(this.#parts, [anyId]);
     if (unknown.size > 0) return;
     for (const { id, name } of this.#subscriptions.restartUnseen()) this.#mailbox.forget(id, name);
-    if (this.#hasUntold) this.#hasUntold = await tellUntold(this.#parts.redis, this.#parts.keys);
+    if (this.#hasDeferred) this.#hasDeferred = await republishDeferred(this.#parts.redis, this.#parts.keys);
   }
 
   /** Subscriptions that begin: from where the client is, or with a snapshot at the position of this broadcaster. */
@@ -370,7 +370,7 @@ export class Broadcaster {
     });
   }
 
-  /** First who is behind, then how far all others are: whoever reads it misses nothing. */
+  /** First the subscriptions that are behind, then the positions of all others: the reader of both misses nothing. */
   async #checkpoint(isWhole: boolean): Promise<void> {
     const { redis, keys } = this.#parts;
     await noteSubscriptions(redis, keys, this.#subscriptions.notes(this.#mailbox.behind()));
@@ -378,7 +378,7 @@ export class Broadcaster {
       epoch: this.#epoch,
       positions: isWhole ? this.#statePositions() : this.#at,
       isWhole,
-      states: isWhole ? this.#toldStates() : {},
+      states: isWhole ? this.#sharedStates() : {},
     };
     const text = JSON.stringify(at);
     if (text === this.#written) return;
@@ -386,7 +386,7 @@ export class Broadcaster {
     this.#written = text;
   }
 
-  #toldStates(): Partial<Record<StateKind, string>> {
+  #sharedStates(): Partial<Record<StateKind, string>> {
     const { transfer, buffer } = {
       transfer: this.#states.get('transfer'),
       buffer: this.#states.get('buffer'),
@@ -394,7 +394,7 @@ export class Broadcaster {
     return { ...(transfer && { transfer: transfer.json }), ...(buffer && { buffer: buffer.json }) };
   }
 
-  /** Of states the position at which they were told: the next one reads them again in any case. */
+  /** States keep the position at which they were sent: the next broadcaster reads them again in any case. */
   #statePositions(): Record<StreamName, string> {
     const { transfer, buffer } = this.#at;
     return {

@@ -13,7 +13,7 @@ export const stateKinds = ['transfer', 'buffer'] as const;
 export type StateKind = (typeof stateKinds)[number];
 
 export interface State {
-  /** as it was told to everyone */
+  /** as it was sent to every subscriber */
   readonly json: string;
   readonly position: string;
 }
@@ -49,13 +49,13 @@ export class States {
     this.#parts = parts;
   }
 
-  /** Takes over what the last broadcaster has told to everyone; it may have changed since. */
+  /** Takes over the state that the last broadcaster has sent to every subscriber; it may have changed since. */
   carry(kind: StateKind, state: State): void {
     this.#slots[kind].state = state;
     this.#slots[kind].isStale = true;
   }
 
-  /** What was told to everyone. */
+  /** The state that every subscriber has, or is being sent. */
   get(kind: StateKind): State | undefined {
     return this.#slots[kind].state;
   }

@@ -8,7 +8,7 @@ import { listExecutedObsUnits, type UnitsPage } from '../../lib/smart-query/list
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
 import { readUnits, wholeInBuffer, type SeenUnits } from './read-units.ts';
-import { untoldRecord, untoldTransaction } from './untold.ts';
+import { deferredRecord, deferredTransaction } from './deferred.ts';
 
 export interface EventText {
   readonly channel: string;
@@ -18,8 +18,8 @@ export interface EventText {
 
 export interface EventTexts {
   readonly texts: readonly EventText[];
-  /** changes of which nothing can be told before a replica answers */
-  readonly untold: readonly string[];
+  /** changes that cannot be shown before a replica answers */
+  readonly deferred: readonly string[];
 }
 
 type HeadingOf = (channel: string, position: string) => Heading;
@@ -50,11 +50,11 @@ export async function eventTexts(
     ...ofUnits.flatMap((channel) => unitText(entry, channel, units, heading)),
     ...ofTransactions.flatMap((channel) => statusText(entry, channel, statuses, heading)),
   ]);
-  const untold = [
-    ...[...units.unknown].map(untoldRecord),
-    ...[...statuses].flatMap(([id, json]) => (json === undefined ? [untoldTransaction(id)] : [])),
+  const deferred = [
+    ...[...units.unknown].map(deferredRecord),
+    ...[...statuses].flatMap(([id, json]) => (json === undefined ? [deferredTransaction(id)] : [])),
   ];
-  return { texts, untold };
+  return { texts, deferred };
 }
 
 function unitText(
@@ -66,8 +66,8 @@ function unitText(
   if (record === undefined || unknown.has(record)) return [];
   const unit: ExecutedObsUnit | undefined = records.get(record);
   const about = { record, ...(transaction !== undefined && { transaction_id: transaction }) };
-  const text = (told: string | undefined, data: ExecutedObsUnit | undefined) =>
-    stateMessage('update', heading(channel.name, position), recordJson(data), { change: told, ...about });
+  const text = (reported: string | undefined, data: ExecutedObsUnit | undefined) =>
+    stateMessage('update', heading(channel.name, position), recordJson(data), { change: reported, ...about });
   const isIn = channel.obsUnitId === undefined || unit?.obs_unit_id === channel.obsUnitId;
   if (unit ? isIn : channel.obsUnitId === undefined) {
     return [{ channel: channel.name, position, text: text(change, unit) }];

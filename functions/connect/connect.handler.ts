@@ -51,7 +51,7 @@ async function receive({ requestContext, body = '' }: Event): Promise<APIGateway
   const { connectionId, messageId, requestTimeEpoch: receivedAt } = requestContext;
   const message = readMessage(body);
   const answer = () => answerMessage({ redis, keys }, connectionId, message, receivedAt);
-  // answers to a numbered one are told apart by its number
+  // its number distinguishes the answers to it
   if (isNumbered(message)) return reply(await answer());
   return inTurn(redis, keys, { connectionId, messageId, receivedAt }, async () => {
     const { reply: text, ...rest } = await answer();

@@ -27,7 +27,7 @@ export interface LiveSettings {
   readonly url: string;
   /** a fresh ticket: `POST /api/ws/ticket` */
   readonly ticket: () => Promise<string>;
-  /** told whenever it is connected, or not any more */
+  /** called when the connection opens, and when it ends */
   readonly onConnected?: (isConnected: boolean) => void;
   readonly firstPauseMilliseconds?: number;
   readonly longestPauseMilliseconds?: number;
@@ -50,7 +50,7 @@ const passingErrors = new Set(['unavailable', 'too_many_messages']);
 export class LiveClient {
   readonly #settings: Required<Omit<LiveSettings, 'onConnected'>> & Pick<LiveSettings, 'onConnected'>;
   readonly #subscriptions = new Map<string, LiveSubscription<ChannelName>>();
-  /** numbers what is asked for: answers to what was asked before are told apart */
+  /** the number of the last subscription: answers to earlier ones are dropped */
   #requests = 0;
   /** requests that were left, of this socket */
   readonly #left = new Set<number>();

@@ -41,7 +41,7 @@ export type LiveEvent<C extends ChannelName> =
   | (Told<C> & {
       readonly type: 'snapshot';
       readonly data: Data<C>['snapshot'];
-      /** changes before it may not have been told one by one */
+      /** changes before it may not have been sent one by one */
       readonly gap: boolean;
       /** what could not be looked at: records may be missing. Another snapshot follows once it can be */
       readonly unseen?: string;

@@ -94,7 +94,7 @@ export function keysOf(prefix: string) {
     /** hash of transactions at main that it has relayed before the oldest open one has ended */
     relayAhead: key('relay', 'ahead'),
     /** set of records and transactions whose changes nobody could be told of, since no replica answered */
-    untold: key('feed', 'untold'),
+    deferred: key('feed', 'deferred'),
     /** lease of the broadcaster, with its fence */
     broadcaster: key('broadcaster'),
     broadcasterFence: key('broadcaster', 'fence'),

@@ -164,7 +164,7 @@ describe('long work', () => {
 describe('with no replica', () => {
   const [known, finished, isNew] = [randomUUID(), randomUUID(), randomUUID()];
 
-  it('nothing is told as absent or as still running; it is told once a replica answers', async () => {
+  it('shows nothing as absent or as still running, and all of it once a replica answers', async () => {
     await watch({ all: units });
     const [{ epoch = '', position = '' } = {}] = snapshots('all');
     // the site remembers the start of a record long after all of it was cleaned
@@ -200,14 +200,14 @@ describe('with no replica', () => {
     world.ahead += 2000;
     await world.until(() => {
       for (const id of ['all', 'back']) {
-        const told = updates(id).map(({ record, data }) => [
+        const shown = updates(id).map(({ record, data }) => [
           record,
           (data as { status: string } | null)?.status,
         ]);
-        expect(told).toContainEqual([known, 'running']);
-        expect(told).toContainEqual([finished, 'completed']);
-        expect(told).not.toContainEqual([finished, 'running']);
-        expect(told.map(([, status]) => status)).not.toContain(undefined);
+        expect(shown).toContainEqual([known, 'running']);
+        expect(shown).toContainEqual([finished, 'completed']);
+        expect(shown).not.toContainEqual([finished, 'running']);
+        expect(shown.map(([, status]) => status)).not.toContain(undefined);
       }
     });
     const positions = updates('all').map((each) => each.position);
@@ -301,7 +301,7 @@ describe('a broadcaster', () => {
     expect(world.broadcaster.watchers).toBe(0);
   });
 
-  it('finds out that a connection has ended of which nobody has told it', async () => {
+  it('finds a connection whose end was not reported', async () => {
     await watch({ lost: units });
     world.closed.add('lost');
     world.ahead += 120_000;

@@ -1,4 +1,4 @@
-/** Changes by others: told once, whatever else is open at main, and forgotten at main after a week, never in silence. */
+/** Changes by others: relayed once, whatever else is open at main; pruned at main after a week, and then reported as missed. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PoolClient } from 'pg';
 import { streams } from '../../lib/change-feed/append.ts';
@@ -144,7 +144,7 @@ describe('a sweep', () => {
   });
 });
 
-it('what was relayed by several at once is told once', async () => {
+it('relays a change once, however many relays run at once', async () => {
   await main.pool.query("update data_transfer set status = 'failed' where id = 1");
   await Promise.all([drain(), drain(), drain()]);
   expect((await read()).transfer.entries).toHaveLength(1);

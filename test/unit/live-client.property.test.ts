@@ -54,7 +54,7 @@ class FakeSocket extends EventTarget {
   }
 }
 
-/** Records with a version each; every change rises one of them and is told to all. */
+/** Records with a version each; each change raises one of them and is sent to all subscribers. */
 class FakeServer {
   readonly sockets: FakeSocket[] = [];
   readonly versions = Array.from({ length: records }, () => 0);

@@ -11,6 +11,8 @@ const registry = { file: 'lib/change-feed/connections.ts', test: 'integration/br
 const broadcaster = { file: 'functions/broadcast/broadcaster.ts', test: 'integration/broadcaster.test.ts' };
 const texts = { file: 'functions/broadcast/texts.ts', test: 'integration/broadcaster.test.ts' };
 const units = { file: 'functions/broadcast/read-units.ts', test: 'integration/broadcaster.test.ts' };
+const deferred = { file: 'functions/broadcast/deferred.ts', test: 'integration/broadcaster.test.ts' };
+const connecting = { file: 'functions/connect/connect.ts', test: 'integration/connect.test.ts' };
 const watchers = { file: 'functions/broadcast/subscriptions.ts', test: 'unit/subscriptions.test.ts' };
 const mailbox = { file: 'functions/broadcast/mailbox.ts', test: 'unit/mailbox.test.ts' };
 
@@ -64,7 +66,7 @@ export const liveMutations: readonly Mutation[] = [
     id: 'relay-cursor-not-compared',
     replace: "if (redis.call('GET', relay) or '') ~= a.expected then return 0 end",
     by: '',
-    named: 'told once',
+    named: 'relays a change once',
   },
   {
     ...relay,
@@ -164,8 +166,8 @@ export const liveMutations: readonly Mutation[] = [
   },
   {
     ...broadcaster,
-    id: 'broadcaster-forgets-what-it-could-not-tell',
-    replace: 'await keepUntold(this.#parts.redis, this.#parts.keys, untold);',
+    id: 'broadcaster-forgets-deferred-changes',
+    replace: 'await deferChanges(this.#parts.redis, this.#parts.keys, deferred);',
     by: '',
     named: 'absent',
   },
@@ -181,25 +183,25 @@ export const liveMutations: readonly Mutation[] = [
     id: 'broadcaster-never-asks-for-the-silent',
     replace: 'this.#askForSilent(nowMilliseconds);',
     by: '',
-    named: 'has ended',
+    named: 'not reported',
   },
   {
     ...texts,
-    id: 'live-record-that-left-not-told',
+    id: 'live-record-that-left-not-reported',
     replace: "text: text('left', undefined) }]",
     by: "text: text('left', undefined) }].slice(1)",
     named: 'leaves',
   },
   {
     ...units,
-    id: 'live-unseen-told-as-absent',
+    id: 'live-unseen-shown-as-absent',
     replace: 'if (unseen.length === 0) return',
     by: 'return',
     named: 'absent',
   },
   {
     ...units,
-    id: 'live-remembered-start-told-as-running',
+    id: 'live-remembered-start-shown-as-running',
     replace: '([id]) => whole.has(id)',
     by: '() => true',
     named: 'absent',
@@ -224,5 +226,59 @@ export const liveMutations: readonly Mutation[] = [
     replace: 'box.delivered.delete(channel);',
     by: '',
     named: 'asked for anew',
+  },
+  {
+    ...deferred,
+    id: 'deferred-change-not-published-again',
+    replace: "feed_append(observations, '${streams.observations.wakes}', 'change', 'changed', field, id)",
+    by: '',
+    named: 'absent',
+  },
+  {
+    ...registry,
+    test: 'integration/connect.test.ts',
+    id: 'ticket-spent-twice',
+    replace: "if ticket and redis.call('EXISTS', ticket) == 0 then return 'spent' end",
+    by: '',
+    named: 'once',
+  },
+  {
+    ...registry,
+    test: 'integration/connect.test.ts',
+    id: 'ticket-not-spent',
+    replace: "if ticket then redis.call('DEL', ticket) end",
+    by: '',
+    named: 'once',
+  },
+  {
+    ...connecting,
+    id: 'handshake-that-fails-keeps-its-place',
+    replace: "await takeBack(parts, id, ticket, principal, outcome === 'done');",
+    by: '',
+    named: 'gives ticket and place back',
+  },
+  {
+    ...connecting,
+    id: 'handshake-finds-no-room-among-lost-connections',
+    replace: 'for (const id of lost.flat()) await unregister(redis, keys, id);',
+    by: '',
+    named: 'without room',
+  },
+  {
+    file: 'lib/change-feed/turn.ts',
+    test: 'integration/connect.test.ts',
+    id: 'messages-of-a-socket-answered-side-by-side',
+    replace:
+      'while (!(await isFirst()) && Date.now() - begun < waitMilliseconds) await delay(pauseMilliseconds);',
+    by: '',
+    named: 'in the order in which they were received',
+  },
+  {
+    file: 'infra/local/gateway/web-socket-api.ts',
+    test: 'integration/web-socket-api.test.ts',
+    id: 'gateway-ends-a-socket-that-pings-in-a-burst',
+    replace: 'autoPong: false',
+    by: 'autoPong: true',
+    named: 'burst',
   },
 ];

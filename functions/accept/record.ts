@@ -15,6 +15,7 @@ import type { Log } from '../../lib/observability/log.ts';
 import { transactionMessage } from '../../lib/queue/messages.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
 import type { Redis } from '../../lib/redis/client.ts';
+import { redisFailure } from '../../lib/redis/failure.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
 import { lifecycle, type State, type SyncState } from '../../lib/transaction/lifecycle.ts';
 import { filledIn, type Transaction } from '../../lib/transaction/transaction.ts';
@@ -123,6 +124,12 @@ function requireRoom(transaction: Transaction): void {
   );
 }
 
+const metricOfFailure = {
+  unreachable: 'RedisUnreachable',
+  unable: 'RedisCannotTake',
+  defect: 'BufferDefect',
+} as const;
+
 type Outcome = AcceptVerdict | 'unreachable';
 
 async function buffer(
@@ -148,8 +155,10 @@ async function buffer(
     if (isUnable) log.error(`redis cannot take it: ${verdict.refused}`, { metric: 'RedisCannotTake' });
     if (!('refused' in verdict) || verdict.refused !== 'people_missing') return verdict;
   } catch (error) {
-    log.error('redis did not answer', {
-      metric: 'RedisUnreachable',
+    const metric = metricOfFailure[redisFailure(error)];
+    // the text of a defect may quote what was sent
+    log.error('the buffer did not take a write: it goes to the queue alone', {
+      metric,
       error: error instanceof Error ? error.name : '',
     });
   }

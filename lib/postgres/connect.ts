@@ -8,6 +8,8 @@ export interface PostgresSettings {
   readonly connectTimeoutMilliseconds?: number;
   /** for the server to give up a statement, and a little later for us to give up the server */
   readonly statementTimeoutMilliseconds?: number;
+  /** a connection that was idle for as long is asked whether it lives before it is used */
+  readonly suspectAfterMilliseconds?: number;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface PostgresSettings {
  */
 export function connectPostgres(settings: PostgresSettings): pg.Pool {
   const statementTimeout = settings.statementTimeoutMilliseconds ?? 10_000;
-  const pool = new pg.Pool({
+  const pool = new CheckedPool(settings.suspectAfterMilliseconds ?? 10_000, {
     connectionString: settings.url,
     application_name: settings.applicationName,
     max: settings.maxConnections ?? 1,
@@ -33,6 +35,63 @@ export function connectPostgres(settings: PostgresSettings): pg.Pool {
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
+}
+
+/** For a connection that may be dead to say that it is not: more than a round trip of any link. */
+const checkMilliseconds = 1500;
+
+/**
+ * A pool that hands out no connection that died while it was idle: a Lambda is frozen between two requests, and a connection
+ * that vanishes meanwhile raises no error.
+ */
+class CheckedPool extends pg.Pool {
+  readonly #suspectAfter: number;
+  readonly #usedAt = new WeakMap<pg.PoolClient, number>();
+
+  constructor(suspectAfterMilliseconds: number, config: pg.PoolConfig) {
+    super(config);
+    this.#suspectAfter = suspectAfterMilliseconds;
+    this.on('release', (_error, client) => this.#usedAt.set(client, performance.now()));
+  }
+
+  override connect(): Promise<pg.PoolClient>;
+  override connect(
+    callback: (
+      error: Error | undefined,
+      client: pg.PoolClient | undefined,
+      done: (release?: unknown) => void,
+    ) => void,
+  ): void;
+  override connect(
+    callback?: (
+      error: Error | undefined,
+      client: pg.PoolClient | undefined,
+      done: (release?: unknown) => void,
+    ) => void,
+  ): Promise<pg.PoolClient> | undefined {
+    const connecting = this.#connectAlive();
+    if (callback === undefined) return connecting;
+    connecting.then(
+      (client) => callback(undefined, client, (release) => client.release(release as boolean | undefined)),
+      (error: unknown) => callback(error as Error, undefined, () => undefined),
+    );
+    return undefined;
+  }
+
+  async #connectAlive(): Promise<pg.PoolClient> {
+    for (;;) {
+      const client = await super.connect();
+      const usedAt = this.#usedAt.get(client);
+      // a new one has just answered
+      if (usedAt === undefined || performance.now() - usedAt < this.#suspectAfter) return client;
+      try {
+        await client.query({ text: 'select 1', query_timeout: checkMilliseconds } as pg.QueryConfig);
+        return client;
+      } catch {
+        client.release(true);
+      }
+    }
+  }
 }
 
 const jsonTypes: ReadonlySet<number> = new Set([pg.types.builtins.JSON, pg.types.builtins.JSONB]);

@@ -1,29 +1,29 @@
 import { Redis } from '@upstash/redis';
+import { Transport, type TransportSettings } from './transport.ts';
 
 export type { Redis };
 
-export interface RedisSettings {
-  /** REST endpoint */
-  readonly url: string;
-  readonly token: string;
-  /** a request that takes longer has failed; its command may still have been executed */
-  readonly timeoutMilliseconds?: number;
+/** A call that takes longer than its time-out has failed; its command may still have been executed. */
+export type RedisSettings = Pick<TransportSettings, 'url' | 'token'> & Partial<TransportSettings>;
+
+/** Sends what it is told as it stands; values stay the text they were stored as. */
+class PlainRedis extends Redis {
+  constructor(settings: RedisSettings) {
+    super({
+      url: settings.url,
+      token: settings.token,
+      automaticDeserialization: false,
+      enableAutoPipelining: false,
+      enableTelemetry: false,
+    });
+    this.client = new Transport({ timeoutMilliseconds: 3000, ...settings });
+  }
 }
 
 /**
- * A client that does exactly what it is told: one HTTP request per call and never a second try, since a lost answer
- * says nothing about the command; values stay the text they were stored as.
+ * A client that calls once: a call fails with RedisUnreachable or RedisError (`redisFailure` tells them apart). Only one that
+ * meets a connection that died while it was idle is repeated, once, within its time.
  */
-export function connectRedis({ url, token, timeoutMilliseconds = 3000 }: RedisSettings): Redis {
-  return new Redis({
-    url,
-    token,
-    retry: { retries: 0 },
-    signal: () => AbortSignal.timeout(timeoutMilliseconds),
-    automaticDeserialization: false,
-    enableAutoPipelining: false,
-    enableTelemetry: false,
-    responseEncoding: false,
-    readYourWrites: false,
-  });
+export function connectRedis(settings: RedisSettings): Redis {
+  return new PlainRedis(settings);
 }

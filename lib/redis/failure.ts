@@ -1,23 +1,35 @@
-import { errors } from '@upstash/redis';
-
-/** Redis took the command for wrong: its value is of another type, or a script failed. */
-const isDefect = /^(?:ERR(?! max )|WRONGTYPE|NOSCRIPT|NOPERM|EXECABORT|CROSSSLOT)/;
-
 /**
- * Whether a call failed because Redis did not answer or cannot serve now: the network, a time-out, a start, a failover, a full
- * memory. Anything else is a defect: a script that fails, a value of another type, an answer that cannot be parsed.
+ * What a call of Redis that failed says, told apart in one place. Only the network, and what stands before Redis, can make it
+ * "not answer"; an answer that this code does not understand, or a script that fails, is a defect of ours.
  */
-export function isRedisAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  // a proxy in front of it answered in its place
-  if (error instanceof errors.UpstashJSONParseError) return true;
-  if (error instanceof errors.UpstashError) return !isDefect.test(reasonOf(error.message));
-  if (error.name === 'TimeoutError' || error.name === 'AbortError') return true;
-  // what `fetch` throws
-  return error instanceof TypeError && (error.message === 'fetch failed' || error.message === 'terminated');
+
+/** Nothing was answered: the command may or may not have been executed. */
+export class RedisUnreachable extends Error {
+  override readonly name = 'RedisUnreachable';
 }
 
-/** What Redis said, without the command that the client quotes. */
-function reasonOf(message: string): string {
-  return message.replace(/, command was: .*$/s, '').replace(/^Command \d+ \[ \w+ \] failed: /, '');
+/** Redis answered with an error: the command was not executed, or only in part. */
+export class RedisError extends Error {
+  override readonly name = 'RedisError';
+}
+
+/**
+ * - unreachable: no answer
+ * - unable: it answers that it can take nothing now: full, read-only or loading after a failover, over its quota
+ * - defect: an error of any other kind, or an answer that cannot be understood
+ */
+export type RedisFailure = 'unreachable' | 'unable' | 'defect';
+
+/** Error codes of a server that would execute the same command another time, and Upstash's limits. */
+const unable =
+  /(?:^|: )(?:-?)(?:OOM|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|BUSY|MISCONF|NOREPLICAS|TRYAGAIN)\b|\bmax (?:daily |monthly )?(?:requests?|concurrent|data size)\b/;
+
+export function redisFailure(error: unknown): RedisFailure {
+  if (error instanceof RedisUnreachable) return 'unreachable';
+  return error instanceof Error && unable.test(error.message) ? 'unable' : 'defect';
+}
+
+/** Whether a call failed because Redis did not answer or can serve nothing now; anything else is a defect. */
+export function isRedisAway(error: unknown): boolean {
+  return redisFailure(error) !== 'defect';
 }

@@ -8,6 +8,10 @@ import { connectRedis, type Redis } from '../../lib/redis/client.ts';
 
 export interface TestRedis {
   readonly client: Redis;
+  readonly url: string;
+  readonly token: string;
+  /** a command that the client does not have */
+  readonly command: (...command: readonly string[]) => Promise<unknown>;
   readonly stop: () => Promise<void>;
 }
 
@@ -17,8 +21,16 @@ export async function startTestRedis(): Promise<TestRedis> {
   const server = await startRedis(directory);
   const [port, token] = [await freePort(), 'secret'];
   const front = await startUpstash({ redisPort: server.port, port, token });
+  const url = `http://127.0.0.1:${port}`;
   return {
-    client: connectRedis({ url: `http://127.0.0.1:${port}`, token }),
+    client: connectRedis({ url, token }),
+    url,
+    token,
+    command: async (...command) => {
+      const headers = { Authorization: `Bearer ${token}` };
+      const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(command) });
+      return answer.json();
+    },
     stop: async () => {
       front.closeAllConnections();
       front.close();

@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { StatementTooSlow, Unavailable } from '../../lib/errors.ts';
 import { ProblemError } from '../../lib/http/problem.ts';
 import { readFailureOf } from '../../lib/postgres/failure.ts';
-import { isRedisAway } from '../../lib/redis/failure.ts';
+import { isRedisAway, RedisUnreachable } from '../../lib/redis/failure.ts';
 import { answered } from '../../lib/smart-query/answered.ts';
 
 const serverError = (code: string) =>
@@ -18,10 +18,8 @@ const redisError = (text: string) => new errors.UpstashError(`${text}, command w
 describe('answered', () => {
   it.each([
     ['a replica that is away', new Unavailable('replica'), 'replica-unavailable'],
-    ['a silent Redis', new DOMException('timed out', 'TimeoutError'), 'buffer-unavailable'],
-    ['a Redis that refuses connections', new TypeError('fetch failed'), 'buffer-unavailable'],
+    ['a silent Redis', new RedisUnreachable('no answer'), 'buffer-unavailable'],
     ['a Redis that starts', redisError('LOADING Redis is loading'), 'buffer-unavailable'],
-    ['a proxy that answers in its place', new errors.UpstashJSONParseError('<html>'), 'buffer-unavailable'],
     ['a slow statement', new StatementTooSlow(), 'statement-too-slow'],
   ])('refuses %s by a code of its own', async (_, error, code) => {
     expect(await refusal(error)).toEqual([503, code]);

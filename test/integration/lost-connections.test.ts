@@ -1,0 +1,130 @@
+/** The first call after a freeze meets a connection that died meanwhile: it succeeds all the same. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectPostgres, type Pool } from '../../lib/postgres/connect.ts';
+import { connectRedis } from '../../lib/redis/client.ts';
+import { RedisUnreachable, redisFailure } from '../../lib/redis/failure.ts';
+import { script } from '../../lib/redis/script.ts';
+import { freePort } from '../../infra/local/ports.ts';
+import { startBreakingProxy, type BreakingProxy } from '../support/breaking-proxy.ts';
+import { startTestMain, type TestMain } from '../support/test-main.ts';
+import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+
+const rounds = Array.from({ length: 20 }, (_, n) => n);
+const breaks = ['reset', 'vanish'] as const;
+
+describe('Redis', () => {
+  let redis: TestRedis;
+  let proxy: BreakingProxy;
+  const timeoutMilliseconds = 300;
+
+  beforeAll(async () => {
+    redis = await startTestRedis();
+    proxy = await startBreakingProxy(Number(new URL(redis.url).port));
+  });
+  afterAll(async () => {
+    proxy.stop();
+    await redis.stop();
+  });
+  const client = (suspectAfterMilliseconds = 0) =>
+    connectRedis({
+      url: `http://127.0.0.1:${proxy.port}`,
+      token: redis.token,
+      timeoutMilliseconds,
+      suspectAfterMilliseconds,
+    });
+  const count = script(`return redis.call('INCR', KEYS[1])`);
+
+  it.each(breaks)(
+    'answers 20 of 20 first calls on connections that end by %s, each within its time',
+    async (how) => {
+      const through = client();
+      for (const round of rounds) {
+        // several at once, so that several connections are idle
+        await Promise.all([1, 2, 3].map((n) => through.set(`k${n}`, String(round))));
+        proxy[how]();
+        expect(await through.get('k1')).toBe(String(round));
+        expect(await through.pipeline().get('k2').get('k3').exec()).toEqual([String(round), String(round)]);
+      }
+    },
+  );
+
+  it('repeats no call whose new connection fails', async () => {
+    const nowhere = connectRedis({
+      url: `http://127.0.0.1:${await freePort()}`,
+      token: 'none',
+      timeoutMilliseconds,
+    });
+    const error = await nowhere.get('x').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(RedisUnreachable);
+    const before = proxy.count();
+    const through = client();
+    const asked = through.get('k1');
+    await asked;
+    expect(proxy.count()).toBe(before + 1);
+  });
+
+  it('is told apart: no answer, an answer that it can take nothing now, and a defect', async () => {
+    const through = client(1e9);
+    const failureOf = async (asked: Promise<unknown>) =>
+      asked.then(
+        () => 'none',
+        (error: unknown) => redisFailure(error),
+      );
+    await through.set('text', 'abc');
+    expect(await failureOf(through.incr('text'))).toBe('defect');
+    expect(await failureOf(count(through, ['text'], []))).toBe('defect');
+    expect(await failureOf(through.pipeline().incr('text').exec())).toBe('defect');
+    expect(await failureOf(connectRedis({ url: redis.url, token: 'wrong' }).get('text'))).toBe('defect');
+    await redis.command('CONFIG', 'SET', 'maxmemory', '1');
+    expect(await failureOf(through.set('text', 'more'))).toBe('unable');
+    expect(await failureOf(count(through, ['n'], []))).toBe('unable');
+    expect(await failureOf(through.pipeline().get('text').set('text', 'more').exec())).toBe('unable');
+    await redis.command('CONFIG', 'SET', 'maxmemory', '0');
+    await redis.command('REPLICAOF', '127.0.0.1', '1');
+    expect(await failureOf(through.set('text', 'more'))).toBe('unable');
+    expect(await failureOf(count(through, ['n'], []))).toBe('unable');
+    await redis.command('REPLICAOF', 'NO', 'ONE');
+    expect(await through.get('text')).toBe('abc');
+  });
+});
+
+describe('Postgres', () => {
+  let main: TestMain;
+  let proxy: BreakingProxy;
+  let pool: Pool;
+
+  beforeAll(async () => {
+    main = await startTestMain();
+    const url = new URL(main.url);
+    proxy = await startBreakingProxy(Number(url.port));
+    url.port = String(proxy.port);
+    pool = connectPostgres({
+      url: url.href,
+      applicationName: 'test',
+      maxConnections: 2,
+      suspectAfterMilliseconds: 0,
+    });
+  });
+  afterAll(async () => {
+    await pool.end();
+    proxy.stop();
+    await main.stop();
+  });
+
+  it('answers 20 of 20 first calls on connections that end by reset', async () => {
+    for (const round of rounds) {
+      await Promise.all([1, 2].map(() => pool.query('select 1')));
+      proxy.reset();
+      const { rows } = await pool.query('select $1::integer as n', [round]);
+      expect(rows).toEqual([{ n: round }]);
+    }
+  });
+
+  it('answers the first call on connections that have vanished', async () => {
+    await Promise.all([1, 2].map(() => pool.query('select 1')));
+    proxy.vanish();
+    const client = await pool.connect();
+    expect((await client.query('select 2 as n')).rows).toEqual([{ n: 2 }]);
+    client.release();
+  });
+});

@@ -6,7 +6,6 @@ import { restoreAccess } from '../../lib/auth/restore-access.ts';
 import { readBodies } from '../../lib/buffer/bodies.ts';
 import { claim, release, type CopyState } from '../../lib/buffer/claim.ts';
 import { heal } from '../../lib/buffer/heal.ts';
-import { isOld } from '../../lib/buffer/progress.ts';
 import { noDoubts, readDoubts, writeDoubts, type Doubts } from '../../lib/buffer/suspects.ts';
 import { isQuiet, type Step, type Transaction } from '../../lib/transaction/transaction.ts';
 import { execute, type Executed, type ExecuteParts } from './execute.ts';
@@ -36,6 +35,8 @@ export interface Drained {
 const smallBatch = 50;
 const largestBatch = 2000;
 const leaseMilliseconds = 20_000;
+/** with main in reach nothing should wait for so long */
+const oldMilliseconds = 60_000;
 /** while a failure counts against somebody, and while nothing but a change at main helps */
 const suspectSeconds = 5;
 const faultSeconds = 30;
@@ -172,7 +173,7 @@ class Drain {
 
   async #tellOfNoProgress(): Promise<void> {
     const { redis, keys, now, log } = this.#parts;
-    const old = [...this.#open.values()].filter(({ stamp }) => isOld(stamp, now()));
+    const old = [...this.#open.values()].filter(({ stamp }) => stamp < (now() - oldMilliseconds) * 1000);
     const transactions = [...new Set([...this.#unexplained, ...old.map(({ id }) => id)])];
     if (transactions.length === 0) return;
     log.error('main answers, and has not recorded what it was given', {

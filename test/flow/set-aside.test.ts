@@ -166,6 +166,7 @@ it('shows what is buffered, and what keeps it', async () => {
     'oldest_age_seconds',
     'drained_per_second',
     'failed',
+    'change_feed',
     'main',
     'replicas',
   ]);

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { drain, type Drained, type DrainParts } from '../../functions/process/drain.ts';
 import { keep, readAgain, readMessage } from '../../functions/process/unreadable.ts';
-import { isStuck } from '../../lib/buffer/progress.ts';
 import { readDoubts } from '../../lib/buffer/suspects.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { idOfBody, keepUnreadable } from '../../lib/postgres/unreadable.ts';
@@ -138,10 +137,6 @@ it('says so when something old is not recorded though main answers', async () =>
   await run();
   expect(logged('NoProgress')).toHaveLength(1);
   expect(await redis.client.exists(keys.noProgress)).toBe(1);
-  const stats = { mainInReach: true, oldestStamp: stamp };
-  expect(isStuck(stats, Date.now())).toBe(true);
-  expect(isStuck({ ...stats, mainInReach: false }, Date.now())).toBe(false);
-  expect(isStuck({ ...stats, oldestStamp: Date.now() * 1000 }, Date.now())).toBe(false);
 });
 
 it('keeps a body that it cannot read, alone, and executes it once it can', async () => {

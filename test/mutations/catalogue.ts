@@ -3,6 +3,7 @@ import type { Mutation } from './mutation.ts';
 import { authMutations } from './catalogue/auth.ts';
 import { liveMutations } from './catalogue/live.ts';
 import { observeMutations } from './catalogue/observe.ts';
+import { processMutations } from './catalogue/process.ts';
 import { stateCountMutations } from './catalogue/state-counts.ts';
 import { valueMutations } from './catalogue/values.ts';
 
@@ -10,6 +11,7 @@ export const catalogue: readonly Mutation[] = [
   ...authMutations,
   ...liveMutations,
   ...observeMutations,
+  ...processMutations,
   ...stateCountMutations,
   ...valueMutations,
 ];

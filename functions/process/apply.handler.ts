@@ -76,7 +76,8 @@ export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event)
   }
   if (drained.mainAnswered && hasWake) {
     await pruneSometimes();
-    await maintainCounts(parts);
+    const hasTime = Date.now() < started + drainMilliseconds;
+    if (hasTime) await maintainCounts(parts);
   }
   await transactions
     .hide(

@@ -47,6 +47,8 @@ interface Started {
   readonly unit: number;
   readonly sent: ArbitraryBody;
   readonly start: string;
+  /** its finish, if the door took one */
+  finish?: { readonly sent: ArbitraryBody; readonly end: string };
 }
 
 it('any body that the door takes has an outcome at main, and the same content at every read of every state', async () => {
@@ -59,7 +61,11 @@ it('any body that the door takes has an outcome at main, and the same content at
       const started: Started[] = [];
       for (const [index, body] of bodies.entries()) {
         const made = await start(body, [7, 8, unknownUnit, failingUnit][index % 4] ?? 7);
-        if (made) started.push(made);
+        if (!made) continue;
+        started.push(made);
+        // every other one is finished, with the body of the next
+        const next = bodies[index + 1];
+        if (index % 2 === 1 && next) await finish(made, next);
       }
       taken += started.length;
       tried += bodies.length;
@@ -92,6 +98,18 @@ async function start(sent: ArbitraryBody, unit: number): Promise<Started | undef
   }
   expect(status, text).toBe(201);
   return { id, unit, sent, start: String(body.start_time) };
+}
+
+async function finish(started: Started, sent: ArbitraryBody): Promise<void> {
+  const { start: end, metadata } = sent;
+  const text = `{${end ? `"end_time":${JSON.stringify(end.text)},` : ''}"metadata":${metadata}}`;
+  const path = `/executed_obs_units/${started.id}/finish`;
+  const { status, body } = await stack.api(path, { method: 'PUT', text });
+  const isTooEarly = end && isStorable(end) && instantText(end.microseconds) < started.start;
+  if (end && (!isStorable(end) || isTooEarly)) expect(status, text).toBe(400);
+  if (status === 400) return;
+  expect(status, `${text}: ${JSON.stringify(body)}`).toBe(200);
+  started.finish = { sent, end: String(body.end_time) };
 }
 
 async function everyState(started: readonly Started[]): Promise<void> {
@@ -135,12 +153,22 @@ async function checkReads(started: readonly Started[], state: (each: Started) =>
   }
 }
 
-function checkContent({ sent, start, unit }: Started, record: unknown): void {
-  expect(member(record, 'metadata'), sent.metadata).toEqual(exactJson(sent.metadata));
+/** @param isWhole false: the finish may be missing yet */
+function checkContent({ sent, start, unit, finish: ended }: Started, record: unknown, isWhole = true): void {
+  const isFinished = ended !== undefined && (isWhole || member(record, 'status') === 'completed');
+  const metadata = entries(sent.metadata);
+  if (isFinished) for (const [key, value] of entries(ended.sent.metadata)) metadata.set(key, value);
+  expect(entriesOf(member(record, 'metadata')), sent.metadata).toEqual(metadata);
+  expect(member(record, 'status')).toBe(isFinished ? 'completed' : 'running');
+  const end = ended?.sent.start ? instantText(ended.sent.start.microseconds) : ended?.end;
+  expect(member(record, 'end_time')).toBe(isFinished ? end : null);
   expect(member(record, 'start_time')).toBe(sent.start ? instantText(sent.start.microseconds) : start);
   expect(member(record, 'obs_unit_id')).toEqual(exactJson(String(unit)));
   expect(member(record, 'instrument_module_ids')).toEqual(exactJson(JSON.stringify(sent.modules)));
 }
+
+const entriesOf = (exact: unknown) => new Map((exact as { entries: [string, unknown][] }).entries);
+const entries = (text: string) => entriesOf(exactJson(text));
 
 async function read(path: string): Promise<string> {
   const { http, tokens } = stack.description;
@@ -177,7 +205,7 @@ function checkMessages(started: readonly Started[]): number {
     const data = member(message, 'data');
     const each = byId.get(String(data && member(data, 'id')));
     if (!each) continue;
-    checkContent(each, data);
+    checkContent(each, data, false);
     count += 1;
   }
   return count;

@@ -1,6 +1,7 @@
 /** Every mutation, by the part that it changes. */
 import type { Mutation } from './mutation.ts';
 import { authMutations } from './catalogue/auth.ts';
+import { doorMutations } from './catalogue/door.ts';
 import { liveMutations } from './catalogue/live.ts';
 import { observeMutations } from './catalogue/observe.ts';
 import { processMutations } from './catalogue/process.ts';
@@ -9,6 +10,7 @@ import { valueMutations } from './catalogue/values.ts';
 
 export const catalogue: readonly Mutation[] = [
   ...authMutations,
+  ...doorMutations,
   ...liveMutations,
   ...observeMutations,
   ...processMutations,

@@ -10,6 +10,8 @@ import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { answered } from '../../lib/smart-query/answered.ts';
 import { findTransaction, type FoundTransaction } from '../../lib/smart-query/find-transaction.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
+import { isUndecided } from '../../lib/smart-query/transactions.ts';
+import { lifecycle } from '../../lib/transaction/lifecycle.ts';
 import { problem } from '../../lib/http/problem.ts';
 import { decide, type Decision } from './decide.ts';
 import { settings } from './settings.ts';
@@ -36,21 +38,27 @@ async function take(request: Request, decisionOf: () => Decision): Promise<Reply
   const id = parse(recordId, request.params.id);
   const target = await answered(findTransaction(parts, id));
   if (!target) throw problem.notFound(`There is no transaction ${id}.`);
-  requireSetAside(target, decision);
+  requireOpen(target, decision);
   if (target.status.state !== 'discarded') {
     await decide({ ...parts, queue, limits }, request, principal, { id, target, decision });
   }
-  return { status: 202, body: target.status };
+  const { status } = target;
+  const isRequested = decision.action === 'discard' && isUndecided(status.state);
+  return { status: 202, body: isRequested ? { ...status, discard: 'requested' } : status };
 }
 
-/** @throws ProblemError 409 if there is nothing to decide about */
-function requireSetAside({ status }: FoundTransaction, { action }: Decision): void {
+/**
+ * Whatever main has not applied can be discarded, also before main has seen it; only what main has set aside can be retried.
+ * @throws ProblemError 409 if there is nothing to decide about
+ */
+function requireOpen({ status }: FoundTransaction, { action }: Decision): void {
   const { state, transaction_id: id } = status;
-  const isOpen = state === 'failed' || state === 'waiting' || (state === 'discarded' && action === 'discard');
+  const isOpen =
+    action === 'retry' ? lifecycle[state].isSetAside : isUndecided(state) || state === 'discarded';
   if (isOpen) return;
   const why =
     state === 'buffered'
-      ? 'main has not judged it yet: ask again when it has'
+      ? 'main has not judged it yet, and tries it in any case'
       : state === 'discarded'
         ? 'it has been given up'
         : 'it has been applied';

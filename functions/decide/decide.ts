@@ -49,7 +49,10 @@ export async function decide(
     () => id,
   );
   if (decision.action === 'retry') builder.retry(id);
-  else builder.discard(id, decision.reason);
+  else {
+    const { aggregate, stamp, principal: owner } = target;
+    builder.discard(id, decision.reason, { aggregate, stamp, principal: owner });
+  }
   const transaction = builder.build();
   const verdict = await accept(redis, keys, {
     claimant: claimantOf(request, principal),
@@ -68,6 +71,9 @@ export async function decide(
     if (verdict.refused === 'too_many') throw problem.tooManyRequests('Too many requests.', 1);
     if (verdict.refused === 'unauthorized') throw problem.unauthorized(verdict.detail ?? '');
     if (verdict.refused === 'forbidden') throw problem.forbidden(`This needs the permission ${access}.`);
+    if (verdict.refused === 'refused_before' || verdict.refused === 'discarded_before') {
+      throw problem.conflict(`Main has refused the same decision before: ${verdict.detail ?? ''}.`);
+    }
     throw problem.unavailable(`Nothing was decided (${verdict.refused}). Please ask again.`, 2);
   }
   // the first to decide has decided: who repeats it is not who did it

@@ -154,7 +154,8 @@ elseif a.finish then
       states = states_of({state = state}), left = left})
   end
   local began = started_at(r)
-  if #began == 27 and #a.finish.end_time == 27 and a.finish.end_time < began then return refuse('before_start', began) end
+  local ended = a.finish.end_time
+  if #began == 27 and #ended == 27 and ended < began then return refuse('before_start', began) end
 end
 
 -- room

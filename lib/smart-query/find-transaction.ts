@@ -1,4 +1,4 @@
-/** Where an accepted transaction belongs, for whoever decides about it. */
+/** Where an accepted transaction belongs, for a decision about it. */
 import { readReference } from '../buffer/reference.ts';
 import * as z from 'zod/mini';
 import { readInboxRow } from '../postgres/inbox.ts';
@@ -8,6 +8,9 @@ import { readTransactionStatus, type TransactionStatus } from './transactions.ts
 
 export interface FoundTransaction {
   readonly aggregate: string;
+  /** decimal µs */
+  readonly stamp: number;
+  readonly principal: string;
   readonly status: TransactionStatus;
 }
 
@@ -17,10 +20,16 @@ export async function findTransaction(
   id: string,
 ): Promise<FoundTransaction | undefined> {
   const status = await readTransactionStatus(parts, id);
-  if (!status) return undefined;
+  if (!status) return findUnreadable(parts, id);
   const { redis, keys, replicas } = parts;
-  const reference = z.nullable(z.string()).parse(await redis.hget(keys.transaction(id), 'reference'));
-  if (reference !== null) return { aggregate: readReference(reference).aggregate, status };
+  const pipeline = redis.pipeline();
+  pipeline.hget(keys.transaction(id), 'reference').hget(keys.transaction(id), 'principal');
+  const text = z.nullable(z.string());
+  const [reference, principal] = z.tuple([text, text]).parse(await pipeline.exec());
+  if (reference !== null) {
+    const { aggregate, stamp } = readReference(reference);
+    return { aggregate, stamp, principal: principal ?? '', status };
+  }
   const row = await readFromReplica(replicas, noFloor, async (database) => {
     const { rows } = await database.query<{ row: unknown }>({
       name: 'inbox-row',
@@ -29,5 +38,24 @@ export async function findTransaction(
     });
     return rows[0] ? readInboxRow(rows[0].row) : null;
   });
-  return row ? { aggregate: row.aggregate, status } : undefined;
+  if (!row) return undefined;
+  const { aggregate, stamp } = row;
+  return { aggregate, stamp, principal: row.principal, status };
+}
+
+/** A message that no release has understood so far is an aggregate of its own. */
+async function findUnreadable(
+  { replicas }: SmartQueryParts,
+  id: string,
+): Promise<FoundTransaction | undefined> {
+  const { rows } = await readFromReplica(replicas, noFloor, (database) =>
+    database.query({
+      name: 'unreadable-message',
+      text: `select from unreadable_message where id = $1 and outcome is distinct from 'read'`,
+      values: [id],
+    }),
+  );
+  if (rows.length === 0) return undefined;
+  const status = { transaction_id: id, record_ids: [], state: 'failed', attempts: 0, history: [] } as const;
+  return { aggregate: id, stamp: 0, principal: '', status };
 }

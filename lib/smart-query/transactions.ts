@@ -1,7 +1,7 @@
 /** Where an accepted transaction is: what the buffer knows and what main has said, whichever is further. */
 import * as z from 'zod/mini';
 import { readInboxRow, type InboxRow } from '../postgres/inbox.ts';
-import { stateOfInbox, states, type State } from '../transaction/lifecycle.ts';
+import { lifecycle, stateOfInbox, states, type State } from '../transaction/lifecycle.ts';
 import { redisHash } from '../redis/hash.ts';
 import { Unavailable } from '../errors.ts';
 import type { Redis } from '../redis/client.ts';
@@ -18,6 +18,8 @@ export interface TransactionStatus {
   readonly lsn?: string;
   readonly attempts: number;
   readonly reason?: string;
+  /** an admin has given it up; main has not judged that yet, and its effect is still shown */
+  readonly discard?: 'requested';
   readonly history: readonly { readonly at: string; readonly state: TransactionState }[];
   /** what could not be looked at: the buffer alone has answered */
   readonly unseen?: 'replica';
@@ -34,6 +36,7 @@ const entry = z.object({
   history: z.string(),
   lsn: z.optional(z.string()),
   reason: z.optional(z.string()),
+  discard: z.optional(z.string()),
 });
 const history = z.array(z.object({ at: z.number(), state }));
 const ids = z.array(z.string());
@@ -100,8 +103,14 @@ export function statusOf(
     ...(buffered.lsn && { lsn: buffered.lsn }),
     attempts: Math.max(buffered.attempts, recorded?.attempts ?? 0),
     ...(reason !== '' && { reason }),
+    ...(buffered.discard !== undefined && isUndecided(said) && { discard: 'requested' as const }),
     history: told,
   };
+}
+
+/** Whether main could still give it up. */
+export function isUndecided(state: State): boolean {
+  return state === 'buffered' || lifecycle[state].isSetAside;
 }
 
 function statusOfRow(id: string, row: InboxRow): TransactionStatus {

@@ -83,9 +83,16 @@ export class TransactionBuilder {
     return this;
   }
 
-  /** Gives up a parked transaction of the same aggregate. */
-  discard(transaction: string, reason: string): this {
-    this.#steps.push({ kind: 'discard', transaction, reason });
+  /**
+   * Gives up a transaction of the same aggregate that main has not applied.
+   * @param target says about it what main needs if it has not seen it yet
+   */
+  discard(
+    transaction: string,
+    reason: string,
+    target?: { readonly aggregate: string; readonly stamp: number; readonly principal: string },
+  ): this {
+    this.#steps.push({ kind: 'discard', transaction, reason, ...(target && { target }) });
     return this;
   }
 

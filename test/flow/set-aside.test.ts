@@ -213,3 +213,22 @@ it('lets nobody decide who may not, nor about what is not set aside', async () =
     expect((await list(query)).status).toBe(400);
   }
 });
+
+it('gives up what main has not seen: it is shown until main has judged that', async () => {
+  const started = await startUnit(stack.api);
+  await eventually(async () =>
+    expect(await status(started.body.transaction_id)).toMatchObject({ state: 'replicated' }),
+  );
+  stack.link.set({ up: false });
+  const wrong = await finishUnit(stack.api, started.body.id, { status: 'aborted' }, 'a wrong finish');
+  const id = wrong.body.transaction_id;
+  expect((await decide(id, 'retry')).status).toBe(409);
+  const asked = await decide(id, 'discard', { reason: 'it went on' });
+  expect(asked).toMatchObject({ status: 202, body: { state: 'buffered', discard: 'requested' } });
+  expect(await status(id)).toMatchObject({ state: 'buffered', discard: 'requested' });
+  const unit = () => stack.api(`/executed_obs_units/${String(started.body.id)}`);
+  expect((await unit()).body).toMatchObject({ status: 'aborted' });
+  stack.link.set({ up: true });
+  // a call that was under way when the link was cut may have been first: then main says that of the discard
+  await eventually(async () => expect(await status(id)).not.toHaveProperty('discard'), { timeoutMs: 30_000 });
+});

@@ -1,0 +1,268 @@
+/** What the buffer promises when a store loses something, or when people give something up. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { drain, type DrainParts } from '../../functions/process/drain.ts';
+import { resendOld } from '../../functions/sweep/resend.ts';
+import { accept, type AcceptRequest } from '../../lib/buffer/accept.ts';
+import { claim } from '../../lib/buffer/claim.ts';
+import { revive } from '../../lib/buffer/clean.ts';
+import { heal } from '../../lib/buffer/heal.ts';
+import { mark } from '../../lib/buffer/mark.ts';
+import { readOverlay } from '../../lib/buffer/overlay.ts';
+import { writeReference } from '../../lib/buffer/reference.ts';
+import { createLog } from '../../lib/observability/log.ts';
+import { draftFinish, draftStart, type Draft } from '../../lib/observation/record-executed-obs-unit.ts';
+import { applyTransactions } from '../../lib/postgres/apply.ts';
+import type { SendOutcome } from '../../lib/queue/queue.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { TransactionBuilder } from '../../lib/transaction/builder.ts';
+import { derivedUuid } from '../../lib/transaction/ids.ts';
+import type { Transaction } from '../../lib/transaction/transaction.ts';
+import { instantOfMilliseconds } from '../../lib/values/instant.ts';
+import { startTestMain, type TestMain } from '../support/test-main.ts';
+import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+
+let redis: TestRedis;
+let main: TestMain;
+const keys = keysOf('ops');
+
+beforeAll(async () => {
+  [main, redis] = await Promise.all([startTestMain(), startTestRedis()]);
+});
+afterAll(() => Promise.all([main.stop(), redis.stop()]));
+beforeEach(() => redis.client.flushall());
+
+const now = Date.now() - 3_600_000;
+let count = 0;
+const heading = (at: number) => ({
+  id: derivedUuid('test', String((count += 1))),
+  stamp: at * 1000,
+  principal: '7',
+  operation: 'test',
+});
+const newStart = (at = now) => {
+  const unit = derivedUuid('unit', String((count += 1)));
+  return draftStart({ obs_unit_id: 7 }, unit, heading(at), instantOfMilliseconds(at));
+};
+const newFinish = (unit: string, status: 'completed' | 'aborted', at = now + 5) =>
+  draftFinish({ status }, unit, heading(at), instantOfMilliseconds(at));
+const take = (draft: Draft, more: Partial<AcceptRequest> = {}) =>
+  accept(redis.client, keys, {
+    claimant: { kind: 'none', principalId: '7' },
+    permission: '',
+    ...draft,
+    nowMilliseconds: now,
+    requestsPerSecond: 1000,
+    budgetBytes: 1e9,
+    ...more,
+  });
+const bodyOf = async ({ id, aggregate }: Transaction) => {
+  const { entries } = await readOverlay(redis.client, keys, [aggregate]);
+  return entries.find(({ transaction }) => transaction.id === id);
+};
+const stateOf = ({ id }: Transaction) => redis.client.hget(keys.transaction(id), 'state');
+const lines: string[] = [];
+const log = createLog('warn', {}, (line) => lines.push(line));
+const parts = (): DrainParts => ({
+  ...{ redis: redis.client, keys, main: main.pool, startWaitSeconds: 900, now: Date.now, log },
+});
+const drained = (...copies: Transaction[]) =>
+  drain(parts(), copies, { deadline: Date.now() + 60_000, always: false });
+const applied = (...batch: Transaction[]) => applyTransactions(main.pool, batch, 900);
+
+describe('Redis loses what it acknowledged, and main commits the copy', () => {
+  it('the body is back before the copy goes: readers have it, and it is executed anew if main loses the commit', async () => {
+    const { transaction } = newStart();
+    expect((await drained(transaction)).copies).toEqual(['recorded']);
+    expect(await bodyOf(transaction)).toMatchObject({ state: 'committed' });
+    expect(await revive(redis.client, keys, [transaction], now)).toEqual({ revived: 1, lost: [] });
+    expect(await redis.client.zrange(keys.pending, 0, -1)).toEqual([writeReference(transaction)]);
+  });
+
+  it('a processor that dies between the mark and the body leaves the copy, which brings it', async () => {
+    const { transaction } = newStart();
+    const { rows, lsn } = await applied(transaction);
+    expect(await mark(redis.client, keys, rows, lsn, now)).toEqual({ marked: 1, lacking: [transaction.id] });
+    expect(await bodyOf(transaction)).toBeUndefined();
+    expect((await drained(transaction)).copies).toEqual(['recorded']);
+    expect(await bodyOf(transaction)).toMatchObject({ state: 'committed' });
+  });
+
+  it('a commit that main loses too, with no copy left, reads as failed with the reason', async () => {
+    const { transaction } = newStart();
+    const { rows, lsn } = await applied(transaction);
+    await mark(redis.client, keys, rows, lsn, now);
+    expect(await revive(redis.client, keys, [transaction], now)).toEqual({
+      revived: 0,
+      lost: [transaction.id],
+    });
+    expect(await stateOf(transaction)).toBe('failed');
+    expect(await redis.client.zcard(keys.setAside)).toBe(1);
+    expect(await redis.client.zcard(keys.committed)).toBe(0);
+    // a copy that comes after all is pending again
+    await heal(redis.client, keys, transaction, now);
+    expect(await stateOf(transaction)).toBe('buffered');
+    expect(await redis.client.zcard(keys.setAside)).toBe(0);
+  });
+
+  it('an answer that comes late reverts nothing that a processor has recorded', async () => {
+    const start = newStart();
+    await drained(start.transaction);
+    expect(await take(start)).toMatchObject({
+      replayed: true,
+      status: 201,
+      states: ['committed', 'committed'],
+    });
+    expect(await stateOf(start.transaction)).toBe('committed');
+    expect(await redis.client.zcard(keys.pending)).toBe(0);
+  });
+});
+
+describe.each(['discarded', 'refused'] as const)('what was %s', (outcome) => {
+  it('can be done again, right; the same request stays refused', async () => {
+    const start = newStart();
+    await take(start);
+    const wrong = newFinish(start.transaction.aggregate, 'aborted');
+    expect(await take(wrong, { keyDigest: 'key' })).toMatchObject({ accepted: true });
+    const right = newFinish(start.transaction.aggregate, 'completed', now + 9);
+    expect(await take(right, { keyDigest: 'key' })).toMatchObject({ refused: 'key_reused' });
+    expect(await take(right, { keyDigest: 'other' })).toMatchObject({ refused: 'finished' });
+
+    const { rows, lsn } = await applied(start.transaction);
+    const [row] = rows;
+    if (!row) throw new Error('no row');
+    const { id, stamp } = wrong.transaction;
+    const givenUp = { ...row, id, stamp, outcome, reason: 'not so' };
+    await mark(redis.client, keys, [row, givenUp], lsn, now);
+
+    expect(await take(wrong, { keyDigest: 'key' })).toEqual({
+      refused: `${outcome}_before`,
+      detail: 'not so',
+    });
+    expect(await take(right, { keyDigest: 'key' })).toMatchObject({ accepted: true, status: 200 });
+    expect(await take(right, { keyDigest: 'key' })).toMatchObject({ replayed: true });
+    expect((await drained(right.transaction)).copies).toEqual(['recorded']);
+    const { rows: at } = await main.pool.query('select status from executed_obs_unit where id = $1', [
+      start.transaction.aggregate,
+    ]);
+    expect(at).toEqual([{ status: 'completed' }]);
+  });
+
+  it('of a start releases its id', async () => {
+    const start = newStart();
+    await take(start);
+    const again = draftStart(
+      { obs_unit_id: 8 },
+      start.transaction.aggregate,
+      heading(now),
+      instantOfMilliseconds(now),
+    );
+    expect(await take(again)).toMatchObject({ refused: 'taken' });
+    const { rows, lsn } = await applied(newStart().transaction);
+    const { id, stamp, aggregate } = start.transaction;
+    await mark(
+      redis.client,
+      keys,
+      rows.map((row) => ({ ...row, id, stamp, aggregate, outcome })),
+      lsn,
+      now,
+    );
+    expect(await take(again)).toMatchObject({ accepted: true, status: 201 });
+  });
+});
+
+it('a discard of what main has not seen is judged with it, and the right finish follows', async () => {
+  const start = newStart();
+  await take(start);
+  await drained(start.transaction);
+  const { aggregate } = start.transaction;
+  const wrong = newFinish(aggregate, 'aborted');
+  await take(wrong, { keyDigest: 'key' });
+  const { id, stamp, principal } = wrong.transaction;
+  const builder = new TransactionBuilder({ ...heading(now + 7), aggregate }, () => id);
+  builder.discard(id, 'it went on', { aggregate, stamp, principal });
+  await take({ transaction: builder.build(), patch: '{}', status: 202 });
+  expect(await redis.client.hget(keys.transaction(id), 'discard')).not.toBeNull();
+  await drained(wrong.transaction);
+  expect(await stateOf(wrong.transaction)).toBe('discarded');
+  const right = newFinish(aggregate, 'completed', now + 9);
+  expect(await take(right, { keyDigest: 'key' })).toMatchObject({ accepted: true });
+  await drained(right.transaction);
+  const { rows } = await main.pool.query('select status from executed_obs_unit where id = $1', [aggregate]);
+  expect(rows).toEqual([{ status: 'completed' }]);
+});
+
+it('an entry under the id that the first release would have given is the same transaction', async () => {
+  const start = newStart();
+  await take(start, { keyDigest: 'key' });
+  const id = derivedUuid('now', start.transaction.id);
+  const renamed = { ...start, transaction: { ...start.transaction, id, alias: start.transaction.id } };
+  expect(await take(renamed, { keyDigest: 'key' })).toMatchObject({ replayed: true });
+});
+
+describe('the sweeper', () => {
+  const sweep = async (pageSize: number, refusedId = '') => {
+    const sent: string[] = [];
+    const transactions = {
+      send: async () => undefined,
+      sendEach: async (bodies: readonly string[]): Promise<SendOutcome[]> => {
+        sent.push(...bodies);
+        return bodies.map((body) => (refusedId !== '' && body.includes(refusedId) ? 'refused' : 'taken'));
+      },
+    };
+    const resent = await resendOld({ redis: redis.client, keys, transactions, log, pageSize }, Date.now());
+    return { resent, sent };
+  };
+
+  it('sends each old copy once, however many share a stamp, and none twice while main is away', async () => {
+    const starts = Array.from({ length: 11 }, (_, n) => newStart(n < 9 ? now : now + n));
+    for (const start of starts) await take(start);
+    await redis.client.set(keys.mainDown, '1');
+    const { sent } = await sweep(2);
+    for (const { transaction } of starts)
+      expect(sent.filter((body) => body.includes(transaction.id))).toHaveLength(1);
+    expect((await sweep(2)).sent).toEqual([]);
+  });
+
+  it('goes on after a copy that SQS refuses, and after one that it cannot read', async () => {
+    const starts = [newStart(now), newStart(now + 1), newStart(now + 2)];
+    for (const start of starts) await take(start);
+    const [first, second] = starts;
+    if (!first || !second) throw new Error('unreachable');
+    const { id, aggregate } = second.transaction;
+    await redis.client.hset(keys.overlay(aggregate), { [`b:${id}`]: '{"version":2}' });
+    lines.length = 0;
+    const { resent, sent } = await sweep(1, first.transaction.id);
+    expect(resent).toEqual({ pending: 3, resent: 2, refused: 1 });
+    expect(sent).toContain('{"kind":"transaction","transaction":{"version":2}}');
+    expect(lines.join()).toContain('CopyRefused');
+  });
+
+  it('counts what a processor left behind as pending', async () => {
+    const { transaction, ...rest } = newStart();
+    await take({ transaction, ...rest });
+    const leased = {
+      copies: [transaction],
+      limit: 0,
+      nowMilliseconds: now,
+      leaseMilliseconds: 1,
+      always: false,
+    };
+    await claim(redis.client, keys, leased);
+    expect(await redis.client.zcard(keys.pending)).toBe(0);
+    expect((await sweep(10)).resent).toMatchObject({ pending: 1, resent: 1 });
+  });
+});
+
+it('a processor whose copies are all seen to takes no other work', async () => {
+  const [done, other] = [newStart(), newStart()];
+  await take(done);
+  await drained(done.transaction);
+  await take(other);
+  const asked = { copies: [done.transaction], limit: 10, nowMilliseconds: now, leaseMilliseconds: 1000 };
+  expect(await claim(redis.client, keys, { ...asked, always: false })).toMatchObject({
+    copies: ['recorded'],
+    oldest: [],
+    backlog: 1,
+  });
+  expect((await claim(redis.client, keys, { ...asked, always: true })).oldest).toHaveLength(1);
+});

@@ -1,5 +1,5 @@
 /** Clients keep what they know whole while everything between them and the feed breaks. */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startRedis, type RedisServer } from '../../infra/local/redis.ts';
 import { join } from 'node:path';
 import { listConnections } from '../../lib/change-feed/connections.ts';
@@ -14,6 +14,8 @@ import {
   type Watching,
 } from '../support/live-world.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
+
+vi.setConfig({ testTimeout: 600_000 });
 
 let stack: TestStack;
 let redis: RedisServer | undefined;
@@ -32,15 +34,20 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-const clients = (count: number) => {
-  for (let n = 0; n < count; n += 1) watching.push(watch(stack));
-  return eventually(() => {
-    for (const { units, transfers } of watching) {
-      expect(units.length).toBeGreaterThan(0);
-      expect(transfers.length).toBeGreaterThan(0);
-    }
-  });
+const clients = (count: number, pingMilliseconds?: number) => {
+  for (let n = 0; n < count; n += 1) watching.push(watch(stack, pingMilliseconds));
+  return eventually(
+    () => {
+      for (const { units, transfers } of watching) {
+        expect(units.length).toBeGreaterThan(0);
+        expect(transfers.length).toBeGreaterThan(0);
+      }
+    },
+    { timeoutMs: patienceMs },
+  );
 };
+/** Longer than any machine needs: no time decides over right and wrong here. */
+const patienceMs = 120_000;
 /** What the schedule would find after a while. */
 const sweepAfterDeath = async () => {
   await stack.redisClient.del(stack.keys.broadcaster);
@@ -50,15 +57,16 @@ const fence = async () => Number((await stack.redisClient.get<string>(stack.keys
 
 describe('a broadcaster hands over', () => {
   it('every 3 s under load: every change once, in order, and no second snapshot', async () => {
-    await clients(6);
+    // a machine that is slow must not look like a connection that is dead
+    await clients(6, 60_000);
     const before = await fence();
     const stop = new AbortController();
     const changing = keepChanging(stack, 'hand-over', stop.signal);
     await eventually(async () => expect(await fence()).toBeGreaterThanOrEqual(before + 3), {
-      timeoutMs: 30_000,
+      timeoutMs: patienceMs,
     });
     stop.abort();
-    const ids = await changing;
+    const { ids, inQueueAlone } = await changing;
     await expectEqualAtRest(stack, watching, ids);
     const [first] = watching;
     for (const { units, transfers } of watching) {
@@ -67,10 +75,15 @@ describe('a broadcaster hands over', () => {
       for (const events of [units, transfers]) {
         expect(events.filter(({ type }) => type === 'snapshot')).toHaveLength(1);
       }
-      // each acknowledged write three times: buffered, committed, replicated
-      const states = ['buffered', 'committed', 'replicated'];
-      const told = units.filter((event) => event.type === 'update' && states.includes(event.change ?? ''));
-      expect(told).toHaveLength(ids.length * 2 * 3);
+      // each acknowledged write three times: buffered, unless Redis did not hear of it, committed, replicated
+      const told = units.flatMap((event) =>
+        event.type === 'update' ? [`${event.record} ${event.change}`] : [],
+      );
+      for (const id of ids) {
+        const times = (change: string) => told.filter((each) => each === `${id} ${change}`).length;
+        expect([times('committed'), times('replicated')]).toEqual([2, 2]);
+        if (!inQueueAlone.has(id)) expect(times('buffered')).toBe(2);
+      }
       expect(units.map(({ position }) => position)).toEqual(first?.units.map(({ position }) => position));
     }
   });
@@ -107,11 +120,11 @@ describe('everything breaks', () => {
           await stack.runSchedule('sweep');
           expect(watching[0]?.units.length ?? 0).toBeGreaterThan(told);
         },
-        { timeoutMs: 20_000, everyMs: 500 },
+        { timeoutMs: patienceMs, everyMs: 500 },
       );
     }
     stop.abort();
-    const ids = await changing;
+    const { ids } = await changing;
     await eventually(async () => {
       await sweepAfterDeath();
       await expectEqualAtRest(stack, watching, ids);

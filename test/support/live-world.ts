@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { LiveClient, type LiveEvent } from '../../lib/client/live-client.ts';
 import { eventually } from './eventually.ts';
-import { finishUnit, startUnit, type TestStack } from './test-stack.ts';
+import { finishUnit, startUnit, type Reply, type TestStack } from './test-stack.ts';
 
 type Units = LiveEvent<'executed_obs_units'>;
 type Transfers = LiveEvent<'transfer.overview'>;
@@ -13,7 +13,8 @@ export interface Watching {
   readonly transfers: Transfers[];
 }
 
-export function watch(stack: TestStack): Watching {
+/** @param pingMilliseconds after some of them without an answer a client takes its connection for dead */
+export function watch(stack: TestStack, pingMilliseconds = 1000): Watching {
   const { websocket, tokens } = stack.description;
   const client = new LiveClient({
     url: websocket,
@@ -24,7 +25,7 @@ export function watch(stack: TestStack): Watching {
     },
     firstPauseMilliseconds: 20,
     longestPauseMilliseconds: 500,
-    pingMilliseconds: 1000,
+    pingMilliseconds,
   });
   const watching: Watching = { client, units: [], transfers: [] };
   client.subscribe('executed_obs_units', (event) => watching.units.push(event));
@@ -71,25 +72,48 @@ export async function expectEqualAtRest(
         }
       }
     },
-    { timeoutMs: 40_000, everyMs: 200 },
+    { timeoutMs: 120_000, everyMs: 200 },
   );
 }
 
-/** Starts, finishes and changes by plain SQL, until told to stop. Gives the ids of what was acknowledged. */
-export async function keepChanging(stack: TestStack, name: string, signal: AbortSignal): Promise<string[]> {
+export interface Changed {
+  /** of the units that were started and finished, each acknowledged */
+  readonly ids: readonly string[];
+  /** those of which Redis did not hear in time: nobody may have seen them buffered */
+  readonly inQueueAlone: ReadonlySet<string>;
+}
+
+/** Starts, finishes and changes by plain SQL, until told to stop. */
+export async function keepChanging(stack: TestStack, name: string, signal: AbortSignal): Promise<Changed> {
   const ids: string[] = [];
+  const inQueueAlone = new Set<string>();
   const statuses = ['pending', 'in_progress', 'completed', 'failed'];
   for (let n = 0; !signal.aborted && ids.length < 90; n += 1) {
-    const { body, status } = await startUnit(stack.api, { obs_unit_id: 1 + (n % 300) }, `${name} ${n}`);
-    if (status === 201) {
-      ids.push(String(body.id));
-      await finishUnit(stack.api, body.id, {}, `${name} finish ${n}`);
-    }
+    const started = await acknowledged(() =>
+      startUnit(stack.api, { obs_unit_id: 1 + (n % 300) }, `${name} ${n}`),
+    );
+    const id = String(started.body.id);
+    const finished = await acknowledged(() => finishUnit(stack.api, id, {}, `${name} finish ${n}`));
+    ids.push(id);
+    const syncs = [started, finished].map(({ body }) => body.sync as { readonly stored_in?: string });
+    if (syncs.some(({ stored_in }) => stored_in === 'sqs')) inQueueAlone.add(id);
     await stack.main.query('update data_transfer set status = $1 where id = $2', [
       statuses[n % statuses.length],
       1 + (n % 20),
     ]);
     await new Promise((resume) => setTimeout(resume, 50));
   }
-  return ids;
+  return { ids, inQueueAlone };
+}
+
+/** Repeats a write until it is acknowledged, as a client does: its key makes it the same one. */
+async function acknowledged(write: () => Promise<Reply>): Promise<Reply> {
+  return eventually(
+    async () => {
+      const reply = await write();
+      expect(reply.status).toBeLessThan(300);
+      return reply;
+    },
+    { timeoutMs: 60_000, everyMs: 200 },
+  );
 }

@@ -1,5 +1,6 @@
 /** The functions' bundles: the same ones run on one machine and are deployed. */
 import { build } from 'esbuild';
+import { spawnSync } from 'node:child_process';
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +13,7 @@ export const bundlePath = (directory: string, name: FunctionName) => join(direct
 
 /** Bundles every function into a folder of its own below `directory`. */
 export async function bundleFunctions(directory: string): Promise<void> {
+  const commit = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout ?? '';
   await Promise.all(
     Object.entries(functions).map(async ([name, { entry }]) => {
       await build({
@@ -26,6 +28,7 @@ export async function bundleFunctions(directory: string): Promise<void> {
         // a module can be taken in parts, CommonJS only whole
         mainFields: ['module', 'main'],
         legalComments: 'none',
+        define: { BUNDLED_COMMIT: JSON.stringify(commit.trim()) },
         external: ['pg-native'],
         // packages in CommonJS ask for Node's own modules this way
         banner: {

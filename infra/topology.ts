@@ -203,6 +203,15 @@ export const functions = {
       'RATE_LIMIT_PER_SECOND',
     ],
   },
+  describe: {
+    entry: 'functions/describe/describe.handler.ts',
+    description: 'what needs no credential and no store: index, problems, documents; what no route matches',
+    timeoutSeconds: 5,
+    memoryMegabytes: 256,
+    concurrency: 2,
+    database: false,
+    environment: ['LOG_LEVEL', 'CREDENTIALS_VERSION'],
+  },
   apply: {
     entry: 'functions/process/apply.handler.ts',
     description: 'apply a batch on main → capture LSN → mark → publish',
@@ -369,10 +378,20 @@ export const cors = {
   maxAgeSeconds: 600,
 } as const;
 
-/** Every HTTP route, with the function that serves it. */
-export const httpRoutes: readonly {
+interface HttpRoute {
   readonly method: string;
   readonly path: string;
   readonly function: FunctionWithRoutes;
   readonly access: string;
-}[] = routes;
+}
+
+/** Every HTTP route, with the function that serves it. What can be read with GET can be asked with HEAD. */
+export const httpRoutes: readonly HttpRoute[] = routes.flatMap((route): HttpRoute[] =>
+  route.method === 'GET' ? [route, { ...route, method: 'HEAD' }] : [route],
+);
+
+/** Answers what no route matches. */
+export const fallback = { routeKey: '$default', function: 'describe' } as const satisfies {
+  readonly routeKey: string;
+  readonly function: FunctionWithRoutes;
+};

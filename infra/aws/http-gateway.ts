@@ -1,9 +1,9 @@
 import { Duration, Stack, type CfnParameter } from 'aws-cdk-lib';
-import type { CfnRoute, CfnStage, HttpMethod, HttpRoute } from 'aws-cdk-lib/aws-apigatewayv2';
-import { CorsHttpMethod, HttpApi, type IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpRoute, type CfnRoute, type CfnStage, type HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
+import { CorsHttpMethod, HttpApi, HttpRouteKey, type IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { Construct } from 'constructs';
-import { cors, httpRoutes, publicThrottle, throttle } from '../topology.ts';
+import { cors, fallback, httpRoutes, publicThrottle, throttle } from '../topology.ts';
 import { logAccess } from './access-log.ts';
 import type { Functions } from './functions.ts';
 
@@ -38,15 +38,23 @@ export class HttpGateway extends Construct {
     });
     const open: HttpRoute[] = [];
     const integrations = new Map<string, HttpLambdaIntegration>();
-    for (const route of httpRoutes) {
-      const handler = functions.byName[route.function];
+    const integrationOf = (name: keyof typeof functions.byName) => {
       const integration =
-        integrations.get(route.function) ??
-        new HttpLambdaIntegration(`${route.function}-integration`, handler);
-      integrations.set(route.function, integration);
+        integrations.get(name) ?? new HttpLambdaIntegration(`${name}-integration`, functions.byName[name]);
+      integrations.set(name, integration);
+      return integration;
+    };
+    for (const route of httpRoutes) {
+      const integration = integrationOf(route.function);
       const made = api.addRoutes({ path: route.path, methods: [route.method as HttpMethod], integration });
       if (route.access === 'public') open.push(...made);
     }
+    const rest = new HttpRoute(this, 'Rest', {
+      httpApi: api,
+      routeKey: HttpRouteKey.DEFAULT,
+      integration: integrationOf(fallback.function),
+    });
+    open.push(rest);
     const stage = api.defaultStage?.node.defaultChild as CfnStage;
     stage.defaultRouteSettings = {
       throttlingRateLimit: throttle.requestsPerSecond,

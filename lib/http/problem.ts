@@ -95,6 +95,8 @@ export const problem = {
   unauthorized: problemOf<401>('not-authenticated', { 'WWW-Authenticate': 'Bearer' }),
   forbidden: problemOf<403>('not-permitted'),
   notFound: problemOf<404>('not-found'),
+  methodNotAllowed: (detail: string, allowed: readonly string[]) =>
+    problemOf<405>('method-not-allowed', { Allow: allowed.join(', ') })(detail),
   conflict: problemOf<409>('conflict'),
   tooLarge: problemOf<413>('body-too-large'),
   unprocessable: problemOf<422>('idempotency-key-reused'),

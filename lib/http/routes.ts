@@ -4,7 +4,7 @@
  */
 import type { Permission } from '../auth/permissions.ts';
 
-export type FunctionWithRoutes = 'accept' | 'query' | 'health' | 'decide' | 'authenticate';
+export type FunctionWithRoutes = 'accept' | 'query' | 'health' | 'decide' | 'authenticate' | 'describe';
 
 export interface Route {
   /** name of the operation: the key of its step list in the function's handler */
@@ -274,6 +274,42 @@ export const routes = [
     access: 'any',
     success: 201,
     summary: 'A single-use ticket for the WebSocket',
+  },
+  {
+    operation: 'readIndex',
+    method: 'GET',
+    path: '/',
+    function: 'describe',
+    access: 'public',
+    success: 200,
+    summary: 'Where everything is: HTML for browsers, else JSON with links',
+  },
+  {
+    operation: 'readVersion',
+    method: 'GET',
+    path: '/version',
+    function: 'describe',
+    access: 'public',
+    success: 200,
+    summary: 'The release that answers',
+  },
+  {
+    operation: 'readAsyncApi',
+    method: 'GET',
+    path: '/asyncapi.json',
+    function: 'describe',
+    access: 'public',
+    success: 200,
+    summary: 'The messages of the WebSocket, as an AsyncAPI document',
+  },
+  {
+    operation: 'readProblem',
+    method: 'GET',
+    path: '/problems/{code}',
+    function: 'describe',
+    access: 'public',
+    success: 200,
+    summary: 'What a kind of problem means, and whether to repeat the request',
   },
 ] as const satisfies readonly Route[];
 

@@ -4,6 +4,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from '
 import { logLevel } from '../config/log-level.ts';
 import { createLog } from '../observability/log.ts';
 import { bodyText, readJsonBody } from './json-body.ts';
+import { noRoute } from './no-route.ts';
 import { problem, ProblemError } from './problem.ts';
 import { readQuery, requireStorable } from './query.ts';
 import { routes, type FunctionWithRoutes, type OperationOf, type Route } from './routes.ts';
@@ -31,6 +32,8 @@ export interface Reply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** instead of a body: sent as it is, with a Content-Type of its own */
+  readonly text?: string;
   readonly cookies?: readonly string[];
 }
 
@@ -62,7 +65,7 @@ export function serve<F extends FunctionWithRoutes>(name: F, operations: Operati
   return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
     .onError(({ error, event, response }) => {
       if (response !== undefined) return;
-      const route = byKey.get(event.routeKey);
+      const route = byKey.get(asGet(event.routeKey));
       if (!(error instanceof ProblemError)) {
         log.error('unexpected error', {
           requestId: event.requestContext.requestId,
@@ -73,12 +76,8 @@ export function serve<F extends FunctionWithRoutes>(name: F, operations: Operati
       return problemResult(error, route, event.requestContext.requestId);
     })
     .handler(async (event) => {
-      const route = byKey.get(event.routeKey);
-      if (!route) {
-        throw problem.notFound(`No route matches ${event.requestContext.http.method} ${event.rawPath}.`, {
-          code: 'no-such-route',
-        });
-      }
+      const route = byKey.get(asGet(event.routeKey));
+      if (!route) throw noRoute(event.requestContext.http.method, event.rawPath);
       const operation = operations[route.operation as OperationOf<F>];
       const request = readRequest(event, route);
       try {
@@ -95,6 +94,11 @@ export function serve<F extends FunctionWithRoutes>(name: F, operations: Operati
         return withHeaders(request, problemResult(error, route, request.requestId));
       }
     });
+}
+
+/** HEAD is answered as GET is; the gateway leaves the body out. */
+function asGet(routeKey: string): string {
+  return routeKey.replace(/^HEAD /, 'GET ');
 }
 
 function readRequest(event: APIGatewayProxyEventV2, route: Route): Request {
@@ -136,7 +140,7 @@ function withHeaders(
 }
 
 function replyResult(reply: Reply): APIGatewayProxyStructuredResultV2 {
-  const body = reply.body === undefined ? undefined : JSON.stringify(reply.body);
+  const body = reply.text ?? (reply.body === undefined ? undefined : JSON.stringify(reply.body));
   if (body !== undefined && Buffer.byteLength(body) > maxAnswerBytes) {
     throw problem.badRequest('The answer would be too large: ask for less at a time.', {
       code: 'answer-too-large',

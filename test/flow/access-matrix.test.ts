@@ -50,6 +50,10 @@ const requests: Readonly<Record<Operation, { path?: string; status: number } & R
   rotateToken: { status: 404 },
   revokeToken: { status: 404 },
   createTicket: { status: 201 },
+  readIndex: { status: 200 },
+  readVersion: { status: 200 },
+  readAsyncApi: { status: 200 },
+  readProblem: { path: '/problems/not-found', status: 200 },
 };
 
 let stack: TestStack;
@@ -356,6 +360,10 @@ const ofOthers: Readonly<Record<Operation, OfOthers>> = {
   rotateToken: { owned: ({ token }) => ({ path: `/api/tokens/${token}/rotate` }), status: 404 },
   revokeToken: { owned: ({ token }) => ({ path: `/api/tokens/${token}` }), status: 404 },
   createTicket: 'no object',
+  readIndex: 'no object',
+  readVersion: 'no object',
+  readAsyncApi: 'no object',
+  readProblem: 'no object',
 };
 
 it('what is somebody else’s is as much another’s as its row says', async () => {

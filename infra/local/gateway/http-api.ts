@@ -2,7 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod/mini';
-import { cors, httpRoutes, type FunctionName } from '../../topology.ts';
+import { pathPattern } from '../../../lib/http/path-pattern.ts';
+import { problem } from '../../../lib/http/problem.ts';
+import { cors, fallback, httpRoutes, type FunctionName } from '../../topology.ts';
 
 export type Invoke = (name: FunctionName, event: unknown) => Promise<unknown>;
 
@@ -18,8 +20,10 @@ const structured = z.object({
 });
 
 const matchers = httpRoutes.map((route) => ({
-  route,
-  pattern: new RegExp(`^${route.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}/?$`),
+  routeKey: `${route.method} ${route.path}`,
+  method: route.method,
+  function: route.function,
+  pattern: pathPattern(route.path),
   /** a route without parameters goes before one with */
   parameters: (route.path.match(/\{/g) ?? []).length,
 }));
@@ -32,16 +36,14 @@ export async function answerHttp(
 ): Promise<void> {
   const [rawPath = '/', rawQueryString = ''] = (request.url ?? '/').split('?');
   if (answerCors(request, response)) return;
-  const match = matchers.find(
-    ({ route, pattern }) => route.method === request.method && pattern.test(rawPath),
-  );
-  if (!match) return send(response, 404, { message: 'Not Found' });
+  const match =
+    matchers.find(({ method, pattern }) => method === request.method && pattern.test(rawPath)) ?? fallback;
   const body = await readBody(request);
-  if (body === undefined) return send(response, 413, { message: 'Request Entity Too Large' });
+  if (body === undefined) return sendTooLarge(response);
   const event = eventOf(request, { rawPath, rawQueryString, body }, match);
   let result: unknown;
   try {
-    result = await invoke(match.route.function, event);
+    result = await invoke(match.function, event);
   } catch {
     return send(response, 500, { message: 'Internal Server Error' });
   }
@@ -78,10 +80,9 @@ function answerCors(request: IncomingMessage, response: ServerResponse): boolean
 function eventOf(
   request: IncomingMessage,
   { rawPath, rawQueryString, body }: { rawPath: string; rawQueryString: string; body: Buffer },
-  { route, pattern }: (typeof matchers)[number],
+  { routeKey, pattern }: { readonly routeKey: string; readonly pattern?: RegExp },
 ) {
-  const routeKey = `${route.method} ${route.path}`;
-  const groups = pattern.exec(rawPath)?.groups;
+  const groups = pattern?.exec(rawPath)?.groups;
   const { cookie, ...headers } = joinedHeaders(request);
   const query = queryOf(rawQueryString);
   const isText = /^(text\/|application\/(json|javascript|xml|.*\+json))/.test(
@@ -107,7 +108,7 @@ function eventOf(
       domainName: headers.host ?? '127.0.0.1',
       domainPrefix: 'local',
       http: {
-        method: route.method,
+        method: request.method ?? '',
         path: rawPath,
         protocol: 'HTTP/1.1',
         sourceIp: request.socket.remoteAddress ?? '',
@@ -160,6 +161,14 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
     if (size <= maxBodyBytes) chunks.push(bytes);
   }
   return size > maxBodyBytes ? undefined : Buffer.concat(chunks);
+}
+
+/** API Gateway's own answer is `{"message": …}`, which cannot be shaped. */
+function sendTooLarge(response: ServerResponse): void {
+  const { problem: body } = problem.tooLarge(`A request has at most ${maxBodyBytes} bytes.`, {
+    recorded: false,
+  });
+  response.writeHead(body.status, { 'Content-Type': 'application/problem+json' }).end(JSON.stringify(body));
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

@@ -1,0 +1,126 @@
+/** What anybody may ask without a credential, and what the gateway answers where no operation does. */
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { problemCodes } from '../../lib/http/problem.ts';
+import { startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
+
+let stack: TestStack;
+beforeAll(async () => {
+  // Redis is gone at the end
+  stack = await startTestStack({ looksForSecrets: false });
+});
+afterAll(() => stack.stop());
+
+const ask = (path: string, init?: RequestInit) => fetch(stack.description.http + path, init);
+const html = { headers: { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } };
+
+describe('a request that no operation matches', () => {
+  it('gets 404 as a problem for an unknown path', async () => {
+    for (const path of ['/nothing', '/api', '/executed_obs_units/1/2/3']) {
+      const reply = await ask(path);
+      expect(reply.status, path).toBe(404);
+      expect(reply.headers.get('content-type')).toBe('application/problem+json');
+      expect(await reply.json()).toMatchObject({ type: '/problems/no-such-route', status: 404 });
+    }
+  });
+
+  it.each([
+    ['DELETE', '/executed_obs_units', 'GET, HEAD'],
+    ['PATCH', '/executed_obs_units/start', 'GET, HEAD, POST'],
+    ['POST', '/executed_obs_units/7/finish', 'PUT'],
+    ['PUT', '/', 'GET, HEAD'],
+    ['HEAD', '/api/ws/ticket', 'POST'],
+  ])('gets 405 and Allow as a problem for %s %s', async (method, path, allowed) => {
+    const reply = await ask(path, { method });
+    expect(reply.status).toBe(405);
+    expect(reply.headers.get('allow')).toBe(allowed);
+    expect(reply.headers.get('content-type')).toBe('application/problem+json');
+    const body = await reply.text();
+    if (method === 'HEAD') expect(body).toBe('');
+    else expect(JSON.parse(body)).toMatchObject({ type: '/problems/method-not-allowed', status: 405 });
+  });
+
+  it('gets 413 as a problem for a body beyond every limit', async () => {
+    const body = JSON.stringify({ obs_unit_id: 1, metadata: { text: 'x'.repeat(11 * 1024 * 1024) } });
+    const reply = await ask('/executed_obs_units/start', { method: 'POST', body });
+    expect(reply.status).toBe(413);
+    expect(reply.headers.get('content-type')).toBe('application/problem+json');
+    expect(await reply.json()).toMatchObject({ type: '/problems/body-too-large', recorded: false });
+  });
+});
+
+describe('HEAD', () => {
+  it('is answered as GET is, without a body', async () => {
+    const { body } = await startUnit(stack.api);
+    const headers = { Authorization: `Bearer ${stack.description.tokens.service}` };
+    for (const path of [
+      '/health',
+      '/',
+      `/executed_obs_units/${String(body.id)}`,
+      '/executed_obs_units?limit=1',
+    ]) {
+      const reply = await ask(path, { method: 'HEAD', headers });
+      expect([path, reply.status, await reply.text()]).toEqual([path, 200, '']);
+      expect(reply.headers.get('content-type')).toBe('application/json');
+    }
+    const absent = await ask('/executed_obs_units/00000000-0000-7000-8000-000000000000', {
+      method: 'HEAD',
+      headers,
+    });
+    expect([absent.status, await absent.text()]).toEqual([404, '']);
+    expect((await ask('/executed_obs_units', { method: 'HEAD' })).status).toBe(401);
+  });
+});
+
+describe('the description of the API', () => {
+  it('is JSON with links for a script and a page for a browser', async () => {
+    const script = await ask('/');
+    expect(script.status).toBe(200);
+    const index = (await script.json()) as { links: Record<string, string> };
+    for (const path of Object.values(index.links)) {
+      // a link leads to an operation: to what it says, or to who may ask
+      const { status } = await ask(path, { redirect: 'manual' });
+      expect([path, status]).toEqual([path, expect.not.stringMatching('404')]);
+    }
+    const page = await ask('/', html);
+    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(page.headers.get('vary')).toBe('Accept');
+    expect(await page.text()).toContain('<a href="/health">');
+    expect(stack.description.page).toBe(`${stack.description.http}/`);
+  });
+
+  it('names the release', async () => {
+    const { version } = JSON.parse(
+      await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
+    ) as {
+      version: string;
+    };
+    expect(await (await ask('/version')).json()).toEqual({
+      version,
+      commit: expect.stringMatching(/^[0-9a-f]{40}$/) as string,
+    });
+  });
+
+  it('has the document of the WebSocket', async () => {
+    const text = await readFile(new URL('../../lib/change-feed/asyncapi.json', import.meta.url), 'utf8');
+    expect(await (await ask('/asyncapi.json')).json()).toEqual(JSON.parse(text));
+  });
+
+  it('explains every kind of problem, for scripts and for browsers', async () => {
+    for (const [code, [status, title]] of Object.entries(problemCodes)) {
+      const reply = await ask(`/problems/${code}`);
+      expect(reply.status, code).toBe(200);
+      expect(await reply.json()).toMatchObject({ type: `/problems/${code}`, code, status, title });
+      expect(await (await ask(`/problems/${code}`, html)).text()).toContain(`<code>${code}</code>`);
+    }
+    expect((await ask('/problems/toString')).status).toBe(404);
+  });
+
+  it('is there while every store is away', async () => {
+    await stack.parts.redis.stop();
+    await stack.link.set({ up: false });
+    for (const path of ['/', '/version', '/asyncapi.json', '/problems/conflict']) {
+      expect((await ask(path)).status, path).toBe(200);
+    }
+  });
+});

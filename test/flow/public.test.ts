@@ -118,7 +118,7 @@ describe('the description of the API', () => {
 
   it('is there while every store is away', async () => {
     await stack.parts.redis.stop();
-    await stack.link.set({ up: false });
+    stack.link.set({ up: false });
     for (const path of ['/', '/version', '/asyncapi.json', '/problems/conflict']) {
       expect((await ask(path)).status, path).toBe(200);
     }

@@ -5,6 +5,7 @@ import { doorMutations } from './catalogue/door.ts';
 import { liveMutations } from './catalogue/live.ts';
 import { observeMutations } from './catalogue/observe.ts';
 import { processMutations } from './catalogue/process.ts';
+import { propertyMutations } from './catalogue/properties.ts';
 import { stateCountMutations } from './catalogue/state-counts.ts';
 import { valueMutations } from './catalogue/values.ts';
 
@@ -14,6 +15,7 @@ export const catalogue: readonly Mutation[] = [
   ...liveMutations,
   ...observeMutations,
   ...processMutations,
+  ...propertyMutations,
   ...stateCountMutations,
   ...valueMutations,
 ];

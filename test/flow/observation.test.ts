@@ -119,10 +119,17 @@ it('shows what main cannot apply as failed, with the reason', async () => {
   const { api } = stack;
   const unknownUnit = await startUnit(api, { obs_unit_id: 987_654 });
   expect(unknownUnit.status).toBe(201);
-  await eventually(async () => {
-    const { body } = await api(`/executed_obs_units/${String(unknownUnit.body.id)}`);
-    expect(body.sync).toMatchObject({ state: 'failed', reason: expect.stringContaining('987654') as string });
-  });
+  // it waits for its planned unit, as the finish below does for its start, until that has taken too long
+  await eventually(
+    async () => {
+      const { body } = await api(`/executed_obs_units/${String(unknownUnit.body.id)}`);
+      expect(body.sync).toMatchObject({
+        state: 'failed',
+        reason: expect.stringContaining('987654') as string,
+      });
+    },
+    { timeoutMs: 30_000 },
+  );
   const listed = (await api('/executed_obs_units/987654')).body;
   expect(listed).toMatchObject([{ id: unknownUnit.body.id, sync: { state: 'failed' } }]);
 

@@ -199,6 +199,21 @@ it('an entry under the id that the first release would have given is the same tr
   expect(await take(renamed, { keyDigest: 'key' })).toMatchObject({ replayed: true });
 });
 
+it('what is known of a record is noted in the spelling of the first release too', async () => {
+  const start = newStart();
+  await take(start);
+  const finish = newFinish(start.transaction.aggregate, 'completed');
+  await take(finish);
+  const record = await redis.client.hmget<Record<string, string>>(
+    keys.record(start.transaction.aggregate),
+    'end_time',
+    'end_at',
+    'start_ms',
+  );
+  const ended = new Date(now + 5).toISOString();
+  expect(Object.values(record ?? {})).toEqual([ended, ended.replace('Z', '000Z'), String(now)]);
+});
+
 describe('the sweeper', () => {
   const sweep = async (pageSize: number, refusedId = '') => {
     const sent: string[] = [];

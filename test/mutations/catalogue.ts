@@ -1,6 +1,7 @@
 /** Every mutation, by the part that it changes. */
 import type { Mutation } from './mutation.ts';
 import { authMutations } from './catalogue/auth.ts';
+import { bufferMutations } from './catalogue/buffer.ts';
 import { doorMutations } from './catalogue/door.ts';
 import { liveMutations } from './catalogue/live.ts';
 import { observeMutations } from './catalogue/observe.ts';
@@ -11,6 +12,7 @@ import { valueMutations } from './catalogue/values.ts';
 
 export const catalogue: readonly Mutation[] = [
   ...authMutations,
+  ...bufferMutations,
   ...doorMutations,
   ...liveMutations,
   ...observeMutations,

@@ -142,7 +142,7 @@ export const doorMutations: readonly Mutation[] = [
     ...door,
     id: 'given-end-before-its-start',
     file: 'lib/buffer/accept.ts',
-    replace: 'a.finish.end_time < began then',
+    replace: 'ended < began then',
     by: 'false then',
     named: 'that is given',
   },

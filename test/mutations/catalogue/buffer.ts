@@ -1,0 +1,153 @@
+import type { Mutation } from '../mutation.ts';
+
+const scripts = { test: 'integration/scripts.test.ts' };
+const promises = { test: 'integration/buffer-promises.test.ts' };
+const accept = { file: 'lib/buffer/accept.ts' };
+const mark = { file: 'lib/buffer/mark.ts' };
+const heal = { file: 'lib/buffer/heal.ts' };
+const clean = { file: 'lib/buffer/clean.ts' };
+const claim = { file: 'lib/buffer/claim.ts' };
+const transport = { file: 'lib/redis/transport.ts', test: 'integration/lost-connections.test.ts' };
+
+export const bufferMutations: readonly Mutation[] = [
+  {
+    ...scripts,
+    ...accept,
+    id: 'accept-writes-a-start-without-a-time',
+    replace: "must(is_number(a.start.obs_unit_id) and is_number(a.start.start_ms), 'start')",
+    by: "must(is_number(a.start.obs_unit_id), 'start')",
+  },
+  {
+    ...scripts,
+    ...accept,
+    id: 'accept-gives-a-second-stamp-after-a-cut',
+    replace: `begun and string.match(begun, '"stamp":(%d+)') or `,
+    by: '',
+    named: 'ends alike',
+  },
+  {
+    ...scripts,
+    ...accept,
+    id: 'accept-takes-its-own-cut-start-for-another',
+    replace: 'local is_started = r.unit and r.started_by ~= a.id',
+    by: 'local is_started = r.unit',
+    named: 'ends alike',
+  },
+  {
+    ...promises,
+    ...accept,
+    id: 'accept-keeps-the-key-of-what-was-given-up',
+    replace: 'if a.former ~= key_of or not was_given_up(entry_of(former)) then',
+    by: 'if true then',
+    named: 'can be done again',
+  },
+  {
+    ...promises,
+    ...accept,
+    id: 'accept-knows-no-alias',
+    replace: 'local known = entry_of(tx) or entry_of(tx_alias)',
+    by: 'local known = entry_of(tx)',
+    named: 'the first release would have given',
+  },
+  {
+    ...promises,
+    ...mark,
+    id: 'mark-remembers-what-was-refused',
+    replace: "if a.outcome == 'refused' or a.outcome == 'discarded' then forget(record, overlay, a) end",
+    by: '',
+    named: 'can be done again',
+  },
+  {
+    ...promises,
+    ...mark,
+    id: 'mark-says-nothing-of-a-body-that-lacks',
+    replace: 'lacking[#lacking + 1] = a.id',
+    by: 'lacking = lacking',
+    named: 'the body is back before the copy goes',
+  },
+  {
+    ...scripts,
+    ...mark,
+    id: 'mark-checks-no-row-before-it-writes',
+    replace: "must(is_reference(a.reference) and is_number(a.revision) and is_number(a.attempts), 'row')",
+    by: '',
+    named: 'heal, mark',
+  },
+  {
+    ...promises,
+    ...heal,
+    id: 'heal-leaves-a-recorded-entry-without-its-body',
+    replace: 'if begun or not is_held then',
+    by: 'if true then',
+    named: 'the body is back before the copy goes',
+  },
+  {
+    ...scripts,
+    ...heal,
+    id: 'heal-counts-its-bytes-twice',
+    replace: "if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end",
+    by: "redis.call('HINCRBY', stats, 'bytes', size)",
+    named: 'ends alike',
+  },
+  {
+    ...promises,
+    ...clean,
+    id: 'revive-drops-what-has-no-body',
+    replace: 'lost[#lost + 1] = id',
+    by: 'lost = lost',
+    named: 'reads as failed with the reason',
+  },
+  {
+    ...scripts,
+    ...clean,
+    id: 'clean-counts-its-bytes-twice',
+    replace: "count_bytes(stats, 'cleaned:' .. a.id, -size)",
+    by: "redis.call('HINCRBY', stats, 'bytes', -size)",
+    named: 'ends alike',
+  },
+  {
+    ...promises,
+    ...claim,
+    id: 'claim-takes-an-entry-without-its-body-for-recorded',
+    replace: "state = 'incomplete'",
+    by: "state = 'recorded'",
+    named: 'a processor that dies between the mark and the body',
+  },
+  {
+    ...promises,
+    ...claim,
+    id: 'claim-gives-others-work-to-a-processor-of-recorded-copies',
+    replace: 'if limit > 0 and work and not is_away then',
+    by: 'if limit > 0 and not is_away then',
+    named: 'takes no other work',
+  },
+  {
+    ...promises,
+    id: 'sweeper-skips-those-that-share-a-stamp',
+    file: 'functions/sweep/resend.ts',
+    replace: 'after === undefined || stamp > Number(from) || member > after',
+    by: 'after === undefined || stamp > Number(from)',
+    named: 'share a stamp',
+  },
+  {
+    ...transport,
+    id: 'redis-first-call-is-not-repeated',
+    replace: "if (isKept) resolve('connection lost');",
+    by: "if (false as boolean) resolve('connection lost');",
+  },
+  {
+    ...transport,
+    id: 'redis-waits-for-a-dead-connection-to-the-end',
+    replace: 'if (isKept && idle >= this.#suspectAfter) limit(milliseconds / 3);',
+    by: '',
+    named: 'vanish',
+  },
+  {
+    id: 'postgres-uses-a-connection-that-died',
+    file: 'lib/postgres/connect.ts',
+    replace: 'if (usedAt === undefined || performance.now() - usedAt < this.#suspectAfter) return client;',
+    by: 'if (usedAt !== null) return client;',
+    test: 'integration/lost-connections.test.ts',
+    named: 'Postgres',
+  },
+];

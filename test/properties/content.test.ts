@@ -71,7 +71,12 @@ it('any body that the door takes has an outcome at main, and the same content at
       tried += bodies.length;
       await everyState(started);
     }),
-    { seed, numRuns: Number(CONTENT_RUNS ?? 8), ...(CONTENT_PATH !== undefined && { path: CONTENT_PATH }) },
+    {
+      seed,
+      interruptAfterTimeLimit: 300_000,
+      numRuns: Number(CONTENT_RUNS ?? 8),
+      ...(CONTENT_PATH !== undefined && { path: CONTENT_PATH }),
+    },
   );
   expect(taken, 'most bodies are taken').toBeGreaterThan(tried / 3);
   expect(told, 'they are told live').toBeGreaterThan(taken);

@@ -45,7 +45,12 @@ it('any list with any filter equals the naive answer, page by page', async () =>
         }
       },
     ),
-    { seed, numRuns: Number(LISTS_RUNS ?? 6), ...(LISTS_PATH !== undefined && { path: LISTS_PATH }) },
+    {
+      seed,
+      interruptAfterTimeLimit: 300_000,
+      numRuns: Number(LISTS_RUNS ?? 6),
+      ...(LISTS_PATH !== undefined && { path: LISTS_PATH }),
+    },
   );
 }, 600_000);
 

@@ -178,8 +178,10 @@ async function start(
       deathSignal: 'INT',
       ...(onLine && { onLine }),
     });
+    const failed = failsWith(child);
     try {
-      await Promise.race([answers(url.replace(/[^/]+$/, 'postgres'), directory, child), failsWith(child)]);
+      const up = answers(url.replace(/[^/]+$/, 'postgres'), directory, child);
+      await Promise.race([up.catch(() => failed), failed]);
     } catch (error) {
       // backends of a server that was killed have not noticed yet: two at once would ruin the data
       const isHeld = lastLines(child).some((line) => line.includes('pre-existing shared memory block'));
@@ -209,7 +211,7 @@ async function answers(url: string, directory: string, child: ChildProcess): Pro
     }
     await new Promise((resume) => setTimeout(resume, 20));
   }
-  await failsWith(child);
+  throw new Error('it has ended');
 }
 
 /**

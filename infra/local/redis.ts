@@ -52,7 +52,9 @@ export async function startRedis(
         ],
         options,
       );
-      await Promise.race([answers(port, child), failsWith(child)]);
+      const failed = failsWith(child);
+      // it may be seen to have ended before its last lines have come
+      await Promise.race([answers(port, child).catch(() => failed), failed]);
       return { child, port };
     }
     const child = forkBound(

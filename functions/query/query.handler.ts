@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { auditActions, mergeEvents, readEvents, readRecentEvents } from '../../lib/auth/audit.ts';
 import { authenticate, authenticateAgain, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
 import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
+import type { Principal } from '../../lib/auth/principal.ts';
 import { conditional } from '../../lib/http/conditional.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { boundedInteger, nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
@@ -18,7 +19,8 @@ import { included, type Included } from '../../lib/smart-query/records.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { unseenHeader } from '../../lib/smart-query/unseen.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
-import { readWhen, waitQuery } from '../../lib/smart-query/wait.ts';
+import { readWhen, waitQuery, type Wait } from '../../lib/smart-query/wait.ts';
+import { enterWait } from '../../lib/smart-query/waiting.ts';
 import { readBufferReport } from '../../lib/smart-query/buffer-report.ts';
 import { readTransferOverview } from '../../lib/transfer/overview.ts';
 import { databaseInstant } from '../../lib/values/database-instant.ts';
@@ -82,7 +84,7 @@ const isPlannedUnit = (id: string | undefined) => id !== undefined && /^\d+$/.te
 
 export const handler = serve('query', {
   readExecutedObsUnit: async (request) => {
-    await authenticate(parts, request);
+    const principal = await authenticate(parts, request);
     const { id } = request.params;
     if (isPlannedUnit(id)) {
       const obsUnitId = parse(integerId, Number(id));
@@ -97,6 +99,7 @@ export const handler = serve('query', {
         () => readExecutedObsUnit(parts, uuid, include),
         ({ sync }) => sync.state,
         wait,
+        placeOf(request, principal, wait),
       ),
     );
     await stillMay(request);
@@ -111,7 +114,7 @@ export const handler = serve('query', {
   },
 
   readTransaction: async (request) => {
-    await authenticate(parts, request);
+    const principal = await authenticate(parts, request);
     const id = parse(recordId, request.params.id);
     const wait = parse(transactionQuery, request.query);
     const status = await answered(
@@ -119,6 +122,7 @@ export const handler = serve('query', {
         () => readTransactionStatus(parts, id),
         ({ state }) => state,
         wait,
+        placeOf(request, principal, wait),
       ),
     );
     await stillMay(request);
@@ -193,6 +197,12 @@ async function listUnits(
   );
   const link = next && nextLink(request, writeCursor(next.start, next.id));
   return shown(request, records, { ...unseenHeader(unseen), ...link });
+}
+
+/** How this request takes its place among those that wait. */
+function placeOf({ requestId: id }: Request, principal: Principal, { timeout }: Wait) {
+  const wait = { id, principal: principal.id, milliseconds: timeout * 1000 };
+  return () => enterWait(parts, wait, Date.now());
 }
 
 /** Who has waited for an answer may have lost the right to it. @throws ProblemError */

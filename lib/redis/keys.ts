@@ -63,6 +63,10 @@ export function keysOf(prefix: string) {
     ticket: (hash: string) => key('ticket', hash),
     /** requests of one principal in one second; a few seconds */
     rate: (principal: string, window: string) => key('rate', principal, window),
+    /** zset of requests that wait, by when they end at the latest (ms) */
+    waits: key('waits'),
+    /** the same of one principal */
+    waitsOf: (principal: string) => key('waits', 'of', principal),
     /** hash of counters: bytes and entries in the buffer, failed, link state, … */
     stats: key('stats'),
     /** the highest LSN ever cleaned: a replica below it must not answer */

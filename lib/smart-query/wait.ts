@@ -25,19 +25,38 @@ const longestPauseMilliseconds = 500;
 /**
  * Reads again until the state is reached, or a final one, or the time is over; and gives what it has read last. What is not
  * there is not waited for.
+ * @param enter takes a place among those that wait, once there is something to wait for, and gives a function that leaves it
+ * @throws whatever `read` and `enter` throw
  */
 export async function readWhen<T>(
   read: () => Promise<T | undefined>,
   stateOf: (value: T) => string,
   { wait, timeout }: Wait,
+  enter: () => Promise<() => Promise<void>>,
 ): Promise<T | undefined> {
   const deadline = performance.now() + timeout * 1000;
-  for (let pause = firstPauseMilliseconds; ; pause = Math.min(1.5 * pause, longestPauseMilliseconds)) {
-    const value = await read();
-    const left = deadline - performance.now();
-    if (value === undefined || wait === undefined || left <= 0 || hasReached(stateOf(value), wait))
-      return value;
-    await new Promise((resume) => setTimeout(resume, Math.min(pause, left)));
+  const isDone = (value: T | undefined) =>
+    value === undefined ||
+    wait === undefined ||
+    deadline <= performance.now() ||
+    hasReached(stateOf(value), wait);
+  let value = await read();
+  if (isDone(value)) return value;
+  const leave = await enter();
+  try {
+    for (
+      let pause = firstPauseMilliseconds;
+      !isDone(value);
+      pause = Math.min(1.5 * pause, longestPauseMilliseconds)
+    ) {
+      const left = Math.max(0, deadline - performance.now());
+      await new Promise((resume) => setTimeout(resume, Math.min(pause, left)));
+      value = await read();
+    }
+    return value;
+  } finally {
+    // it ends by itself if Redis does not answer
+    await leave().catch(() => undefined);
   }
 }
 

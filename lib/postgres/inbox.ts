@@ -101,12 +101,13 @@ export async function hasWaiting(database: Database): Promise<boolean> {
   return rowCount === 1;
 }
 
-/** How many transactions are in state `failed`. */
+/** How many transactions are in state `failed`, messages that could not be read among them: as many as lists show. */
 export async function countFailed(database: Database): Promise<number> {
   const { rows } = await database.query<{ n: number }>({
     name: 'count-failed',
-    text: `select count(*)::integer as n from inbox
-      where outcome <> 'applied' and inbox_state(outcome, parked_for, overdue) = 'failed'`,
+    text: `select ((select count(*) from inbox
+        where outcome <> 'applied' and inbox_state(outcome, parked_for, overdue) = 'failed')
+      + (select count(*) from unreadable_message where outcome is null))::integer as n`,
   });
   return rows[0]?.n ?? 0;
 }

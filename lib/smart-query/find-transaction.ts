@@ -20,7 +20,7 @@ export async function findTransaction(
   id: string,
 ): Promise<FoundTransaction | undefined> {
   const status = await readTransactionStatus(parts, id);
-  if (!status) return findUnreadable(parts, id);
+  if (!status) return undefined;
   const { redis, keys, replicas } = parts;
   const pipeline = redis.pipeline();
   pipeline.hget(keys.transaction(id), 'reference').hget(keys.transaction(id), 'principal');
@@ -38,24 +38,8 @@ export async function findTransaction(
     });
     return rows[0] ? readInboxRow(rows[0].row) : null;
   });
-  if (!row) return undefined;
+  // a message that no release has understood so far is an aggregate of its own
+  if (!row) return { aggregate: id, stamp: 0, principal: '', status };
   const { aggregate, stamp } = row;
   return { aggregate, stamp, principal: row.principal, status };
-}
-
-/** A message that no release has understood so far is an aggregate of its own. */
-async function findUnreadable(
-  { replicas }: SmartQueryParts,
-  id: string,
-): Promise<FoundTransaction | undefined> {
-  const { rows } = await readFromReplica(replicas, noFloor, (database) =>
-    database.query({
-      name: 'unreadable-message',
-      text: `select from unreadable_message where id = $1 and outcome is distinct from 'read'`,
-      values: [id],
-    }),
-  );
-  if (rows.length === 0) return undefined;
-  const status = { transaction_id: id, record_ids: [], state: 'failed', attempts: 0, history: [] } as const;
-  return { aggregate: id, stamp: 0, principal: '', status };
 }

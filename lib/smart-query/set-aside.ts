@@ -1,10 +1,13 @@
 /** Lists of transactions that are not applied: from the buffer, and from the inbox as a replica shows it. */
 import * as z from 'zod/mini';
 import { readReference } from '../buffer/reference.ts';
+import type { Database } from '../postgres/connect.ts';
 import { readInboxRow, type InboxRow } from '../postgres/inbox.ts';
+import { sqlStateOf } from '../postgres/sql-state.ts';
 import { noFloor, readFromReplica } from '../replication/replicas.ts';
 import type { SmartQueryParts } from './snapshot.ts';
 import { readBufferedTransaction, statusOf, type TransactionStatus } from './transactions.ts';
+import { listUnreadable, type Unreadable } from './unreadable.ts';
 
 export const listedStates = ['failed', 'waiting', 'buffered'] as const;
 export type ListedState = (typeof listedStates)[number];
@@ -30,10 +33,12 @@ export async function listTransactions(
 ): Promise<TransactionsPage> {
   const count = limit + 1;
   const references = await bufferedPage(parts, state, count, after);
-  const rows = state === 'buffered' ? [] : await setAsidePage(parts, state, count, after);
-  const candidates = new Map<string, After>([...references, ...rows].map((each) => [each.id, each]));
+  const { rows, unreadable } =
+    state === 'buffered' ? { rows: [], unreadable: [] } : await setAsidePage(parts, state, count, after);
+  const all = [...references, ...rows, ...unreadable];
+  const candidates = new Map<string, After>(all.map((each) => [each.id, each]));
   const considered = [...candidates.values()].sort(newestFirst).slice(0, limit);
-  const statuses = await statusesOf(parts, considered, new Map(rows.map((row) => [row.id, row])));
+  const statuses = await statusesOf(parts, considered, rows, unreadable);
   const last = considered.at(-1);
   return {
     // what has moved on meanwhile is left out: a page may hold fewer than its limit
@@ -51,14 +56,18 @@ function newestFirst(a: After, b: After): number {
 async function statusesOf(
   { redis, keys }: SmartQueryParts,
   considered: readonly After[],
-  rows: ReadonlyMap<string, InboxRow>,
+  rows: readonly InboxRow[],
+  unreadable: readonly Unreadable[],
 ): Promise<TransactionStatus[]> {
   if (considered.length === 0) return [];
+  const rowOf = new Map(rows.map((row) => [row.id, row]));
+  const unreadableOf = new Map(unreadable.map((each) => [each.id, each.status]));
   const pipeline = redis.pipeline();
   for (const { id } of considered) pipeline.hgetall(keys.transaction(id));
   const hashes: unknown[] = await pipeline.exec();
   return considered.flatMap(
-    ({ id }, index) => statusOf(id, readBufferedTransaction(hashes[index]), rows.get(id)) ?? [],
+    ({ id }, index) =>
+      statusOf(id, readBufferedTransaction(hashes[index]), rowOf.get(id)) ?? unreadableOf.get(id) ?? [],
   );
 }
 
@@ -84,24 +93,43 @@ async function bufferedPage(
     .slice(0, count);
 }
 
+interface SetAside {
+  readonly rows: readonly InboxRow[];
+  readonly unreadable: readonly Unreadable[];
+}
+
 async function setAsidePage(
   { replicas }: SmartQueryParts,
   state: Exclude<ListedState, 'buffered'>,
   count: number,
   after: After | undefined,
+): Promise<SetAside> {
+  return readFromReplica(replicas, noFloor, async (database) => ({
+    rows: await selectInState(database, state, count, after),
+    unreadable: state === 'failed' ? await listUnreadable(database, count, after) : [],
+  }));
+}
+
+async function selectInState(
+  database: Database,
+  state: Exclude<ListedState, 'buffered'>,
+  count: number,
+  after: After | undefined,
 ): Promise<InboxRow[]> {
-  const isFailed = `(outcome = 'refused' or outcome = 'parked' and (parked_for = 'failed' or overdue))`;
-  return readFromReplica(replicas, noFloor, async (database) => {
-    const { rows } = await database.query<{ row: unknown }>({
-      name: `transactions-${state}`,
+  const select = (stateOf: string) =>
+    database.query<{ row: unknown }>({
       text: `
         select to_jsonb(i) as row from inbox i
-        where outcome in ('parked', 'refused', 'discarded')
-          and ${state === 'failed' ? isFailed : `outcome = 'parked' and not ${isFailed}`}
-          and ($1::bigint is null or (stamp, transaction_id) < ($1, $2::uuid))
-        order by stamp desc, transaction_id desc limit $3`,
-      values: [after?.stamp ?? null, after?.id ?? null, count],
+        where outcome <> 'applied' and ${stateOf} = $1
+          and ($2::bigint is null or (stamp, transaction_id) < ($2, $3::uuid))
+        order by stamp desc, transaction_id desc limit $4`,
+      values: [state, after?.stamp ?? null, after?.id ?? null, count],
     });
-    return rows.map(({ row }) => readInboxRow(row));
+  const { rows } = await select('inbox_state(outcome, parked_for, overdue)').catch((error: unknown) => {
+    // the function is not replayed at this replica yet
+    if (sqlStateOf(error) !== '42883') throw error;
+    return select(`case outcome when 'discarded' then 'discarded' when 'refused' then 'failed'
+      else case when parked_for = 'failed' or overdue then 'failed' else 'waiting' end end`);
   });
+  return rows.map(({ row }) => readInboxRow(row));
 }

@@ -8,6 +8,7 @@ import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
 import { readFromReplica } from '../replication/replicas.ts';
 import type { SmartQueryParts } from './snapshot.ts';
+import { findUnreadable } from './unreadable.ts';
 
 export type TransactionState = State;
 
@@ -57,16 +58,17 @@ export async function readTransactionStatus(
 ): Promise<TransactionStatus | undefined> {
   const asked = readBuffered(redis, keys, id);
   try {
-    const recorded = await readFromReplica(replicas, asked, async (database) => {
+    const { recorded, unreadable } = await readFromReplica(replicas, asked, async (database) => {
       const { rows } = await database.query({
         name: 'inbox-row',
         text: 'select to_jsonb(i) as row from inbox i where transaction_id = $1',
         values: [id],
       });
       const [found] = z.array(z.object({ row: z.unknown() })).parse(rows);
-      return found ? readInboxRow(found.row) : undefined;
+      if (found) return { recorded: readInboxRow(found.row), unreadable: undefined };
+      return { recorded: undefined, unreadable: await findUnreadable(database, id) };
     });
-    return statusOf(id, (await asked).buffered, recorded);
+    return statusOf(id, (await asked).buffered, recorded) ?? unreadable?.status;
   } catch (error) {
     const status = statusOf(id, (await asked).buffered, undefined);
     if (!(error instanceof Unavailable) || !status) throw error;

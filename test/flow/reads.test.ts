@@ -117,6 +117,24 @@ describe('?wait=', () => {
     expect((await waiting).body).toMatchObject({ state: 'failed' });
   });
 
+  it('takes no more than a few requests at once, and nothing else is behind them', async () => {
+    const { body } = await startUnit(stack.api, { obs_unit_id: 22 });
+    const token = stack.description.tokens.viewer;
+    const waits = Array.from({ length: 30 }, () =>
+      stack.api(`${unitPath(body.id)}?wait=replicated&timeout=20`, { token }),
+    );
+    expect((await stack.api('/health', { token: null })).status).toBe(200);
+    expect((await read('/executed_obs_units?limit=1')).status).toBe(200);
+    await settleByHand(stack);
+    const answers = await Promise.all(waits);
+    expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThan(0);
+    for (const answer of answers.filter(({ status }) => status !== 200)) {
+      expect(answer).toMatchObject({ status: 429, body: { code: 'too-many-waits' } });
+      expect(answer.headers.get('retry-after')).not.toBeNull();
+    }
+    expect((await read(`${unitPath(body.id)}?wait=replicated`)).status).toBe(200);
+  });
+
   it.each(['wait=done', 'wait=committed&timeout=26', 'timeout=-1', 'other=1'])(
     'refuses %s',
     async (query) => {

@@ -5,6 +5,8 @@ import { accept } from '../../lib/buffer/accept.ts';
 import type { UnitFilter } from '../../lib/observation/filter.ts';
 import { draftFinish, draftStart, type Draft } from '../../lib/observation/record-executed-obs-unit.ts';
 import { applyTransactions } from '../../lib/postgres/apply.ts';
+import { countFailed } from '../../lib/postgres/inbox.ts';
+import { idOfBody, keepUnreadable } from '../../lib/postgres/unreadable.ts';
 import { keysOf, type Keys } from '../../lib/redis/keys.ts';
 import { readExecutedObsUnit } from '../../lib/smart-query/executed-obs-units.ts';
 import {
@@ -12,6 +14,11 @@ import {
   type PageKey,
   type UnitsPage,
 } from '../../lib/smart-query/list-executed-obs-units.ts';
+import { findTransaction } from '../../lib/smart-query/find-transaction.ts';
+import { listTransactions, type TransactionsPage } from '../../lib/smart-query/set-aside.ts';
+import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
+import { enterWait } from '../../lib/smart-query/waiting.ts';
+import { TransactionBuilder } from '../../lib/transaction/builder.ts';
 import { instantOfMicroseconds, parseInstant, type ParsedInstant } from '../../lib/values/instant.ts';
 import { mainAsReplica, type MainAsReplica } from '../support/main-as-replica.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
@@ -246,5 +253,81 @@ describe('a record that was deleted', () => {
     await main.pool.query('delete from executed_obs_unit');
     expect(await readExecutedObsUnit(parts(), id)).toMatchObject({ sync: { verified: false } });
     expect(await ids({})).toEqual([]);
+  });
+});
+
+describe('lists of transactions', () => {
+  const failed = async (limit: number) => {
+    const all: { readonly transaction_id: string }[] = [];
+    let page: TransactionsPage | undefined;
+    do {
+      page = await listTransactions(parts(), 'failed', limit, page?.next);
+      all.push(...page.transactions);
+    } while (page.next);
+    return all;
+  };
+
+  it('count and show the same as failed: parked, refused, and messages that could not be read', async () => {
+    const [id = ''] = await apply(started(8, '2026-10-01T00:00:00Z'));
+    const refused = started(9, '2026-10-01T00:00:00Z', id);
+    await apply(refused);
+    await main.pool.query('delete from unreadable_message');
+    await keepUnreadable(main.pool, [{ body: 'garbage', reason: 'it is not JSON' }]);
+    const unreadable = idOfBody('garbage');
+    for (const limit of [1, 100]) {
+      expect((await failed(limit)).map((each) => each.transaction_id).sort()).toEqual(
+        [refused.transaction.id, unreadable].sort(),
+      );
+    }
+    expect(await countFailed(main.pool)).toBe(2);
+    const found = await findTransaction(parts(), unreadable);
+    expect(found).toMatchObject({
+      aggregate: unreadable,
+      status: {
+        state: 'failed',
+        attempts: 1,
+        record_ids: [],
+        reason: expect.stringContaining('not JSON') as string,
+      },
+    });
+    expect(await readTransactionStatus(parts(), randomUUID())).toBeUndefined();
+  });
+
+  it('say of one that somebody gives up that it is requested', async () => {
+    const target = started(8, '2026-10-01T00:00:00Z');
+    await buffer(target);
+    const { id, aggregate } = target.transaction;
+    expect(await readTransactionStatus(parts(), id)).not.toHaveProperty('discard');
+    const builder = new TransactionBuilder({ ...heading('discard'), aggregate }, randomUUID);
+    builder.discard(id, 'test');
+    await buffer({ transaction: builder.build(), patch: '{}', status: 202 });
+    expect(await readTransactionStatus(parts(), id)).toMatchObject({
+      state: 'buffered',
+      discard: 'requested',
+    });
+  });
+});
+
+describe('requests that wait', () => {
+  const wait = (id: string, principal: string, now = 0) =>
+    enterWait({ redis: redis.client, keys }, { id, principal, milliseconds: 10_000 }, now);
+  const tooMany = { problem: { status: 429, code: 'too-many-waits' } };
+
+  it('are bounded for each principal and in all, and a place that is left is free', async () => {
+    const leave = await wait('1', 'a');
+    await expect(wait('1', 'a')).resolves.toBeTypeOf('function');
+    for (const id of ['2', '3', '4']) await wait(id, 'a');
+    await expect(wait('5', 'a')).rejects.toMatchObject(tooMany);
+    await wait('6', 'b');
+    await expect(wait('7', 'b')).rejects.toMatchObject(tooMany);
+    await leave();
+    await wait('8', 'b');
+    await expect(wait('9', 'a')).rejects.toMatchObject(tooMany);
+  });
+
+  it('leave their places when they die', async () => {
+    for (const id of ['1', '2', '3', '4']) await wait(id, 'a');
+    await expect(wait('5', 'a', 14_000)).rejects.toMatchObject(tooMany);
+    await wait('5', 'a', 16_000);
   });
 });

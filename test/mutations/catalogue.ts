@@ -7,6 +7,7 @@ import { liveMutations } from './catalogue/live.ts';
 import { observeMutations } from './catalogue/observe.ts';
 import { processMutations } from './catalogue/process.ts';
 import { propertyMutations } from './catalogue/properties.ts';
+import { readMutations } from './catalogue/reads.ts';
 import { stateCountMutations } from './catalogue/state-counts.ts';
 import { valueMutations } from './catalogue/values.ts';
 
@@ -18,6 +19,7 @@ export const catalogue: readonly Mutation[] = [
   ...observeMutations,
   ...processMutations,
   ...propertyMutations,
+  ...readMutations,
   ...stateCountMutations,
   ...valueMutations,
 ];

@@ -192,24 +192,85 @@ describe('the merge', () => {
     });
   });
 
-  it('gives the same record in whatever order transactions reach the replica', () => {
-    const updates = [1, 2, 3, 4].map((n) =>
-      transaction(n + 10, n * 1000, {
-        kind: 'update',
-        table: 'executed_obs_unit',
-        id: unit,
-        values: { metadata: { [n % 2 ? 'odd' : 'even']: n, [`own ${n}`]: n } },
+  it('lays the newest writer of each field over the row, whatever is applied already and in whatever order', () => {
+    const fields = ['a', 'b'] as const;
+    const writes = fc.uniqueArray(
+      fc.record({
+        stamp: fc.integer({ min: 1, max: 9 }),
+        field: fc.constantFrom(...fields),
+        isApplied: fc.boolean(),
       }),
+      { selector: ({ stamp }) => stamp, minLength: 1, maxLength: 9 },
     );
     fc.assert(
-      fc.property(fc.shuffledSubarray(updates, { minLength: 4 }), (entries) => {
-        const record = merged(
-          [row],
-          entries.map((each) => buffered(each)),
-          [],
+      fc.property(writes, (all) => {
+        const newest = (some: typeof all, field: string) =>
+          Math.max(0, ...some.filter((each) => each.field === field).map(({ stamp }) => stamp));
+        const applied = all.filter(({ isApplied }) => isApplied);
+        const stampsOf = (prefix: string) =>
+          fields.map((field) => [prefix + field, newest(applied, field)] as const);
+        const present: Row = {
+          ...row,
+          metadata: Object.fromEntries(stampsOf('')),
+          field_stamps: Object.fromEntries(stampsOf('metadata.')),
+        };
+        const entries = all
+          .filter(({ isApplied }) => !isApplied)
+          .map(({ stamp, field }) =>
+            buffered(
+              transaction(stamp, stamp, {
+                kind: 'update',
+                table: 'executed_obs_unit',
+                id: unit,
+                values: { metadata: { [field]: stamp } },
+              }),
+            ),
+          );
+        expect(merged([present], entries, [])?.metadata).toEqual(
+          Object.fromEntries(fields.map((field) => [field, newest(all, field)])),
         );
-        expect(record?.metadata).toMatchObject({ odd: 3, even: 4, 'own 1': 1, 'own 2': 2 });
       }),
     );
+  });
+
+  it('lets the first of two finishes win, in whatever order they come', () => {
+    const other = transaction(9, 1500, {
+      ...finishStep,
+      values: { status: 'aborted', end_time: null },
+    });
+    for (const entries of [
+      [start, finish, other],
+      [other, finish, start],
+      [finish, other, start],
+    ]) {
+      expect(
+        merged(
+          [],
+          entries.map((each) => buffered(each)),
+          [],
+        ),
+      ).toMatchObject({ status: 'aborted' });
+    }
+  });
+
+  it('lays a start before what needs it, also one with a later stamp', () => {
+    const late = transaction(1, 9000, startStep);
+    for (const entries of [
+      [late, finish],
+      [finish, late],
+    ]) {
+      const record = merged(
+        [],
+        entries.map((each) => buffered(each)),
+        [],
+      );
+      expect(record).toMatchObject({ status: 'completed', obs_unit_id: 7, metadata: { a: 1, b: 2 } });
+      expect(record?.sync).toEqual({ state: 'buffered' });
+    }
+  });
+
+  it('does not verify what nothing has made: it was deleted, or never started', () => {
+    expect(merged([], [buffered(finish)], [])?.sync).toEqual({ state: 'buffered', verified: false });
+    expect(merged([row], [buffered(finish)], [])?.sync).toEqual({ state: 'buffered' });
   });
 });

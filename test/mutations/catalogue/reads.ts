@@ -1,0 +1,125 @@
+import type { Mutation } from '../mutation.ts';
+
+const merge = { file: 'lib/smart-query/merge.ts', test: 'unit/merge.test.ts' };
+const replicas = { file: 'lib/replication/replicas.ts', test: 'unit/replicas.test.ts' };
+const preference = { file: 'lib/replication/preference.ts', test: 'unit/replicas.test.ts' };
+const answered = { file: 'lib/smart-query/answered.ts', test: 'unit/answered.test.ts' };
+const lists = { file: 'lib/smart-query/list-executed-obs-units.ts', test: 'integration/lists.test.ts' };
+const statement = { file: 'lib/smart-query/list-statement.ts', test: 'integration/lists.test.ts' };
+const snapshot = { file: 'lib/smart-query/snapshot.ts', test: 'integration/lists.test.ts' };
+const waiting = { file: 'lib/smart-query/waiting.ts', test: 'integration/lists.test.ts' };
+
+export const readMutations: readonly Mutation[] = [
+  {
+    ...merge,
+    id: 'merge-older-writer-wins',
+    replace: '([key]) => stamp > Math.max(stampOf(before, `${field}.${key}`), stampOf(before, field)),',
+    by: '() => true,',
+    named: 'newest writer',
+  },
+  {
+    ...merge,
+    id: 'merge-without-order',
+    replace: 'voicesOf(overlay, snapshot.inbox).sort(inOrder)',
+    by: 'voicesOf(overlay, snapshot.inbox)',
+    named: 'two finishes',
+  },
+  {
+    ...merge,
+    id: 'merge-start-not-first',
+    replace: 'Number(isStart(b)) - Number(isStart(a)) || ',
+    by: '',
+    named: 'lays a start before',
+  },
+  {
+    ...merge,
+    id: 'merge-unmade-record-verified',
+    replace: 'if (!made) this.#unmade.add(`${step.table} ${step.id}`);',
+    by: '',
+    named: 'does not verify',
+  },
+  {
+    ...replicas,
+    id: 'replica-defect-taken-for-absence',
+    replace: "if (failure === 'defect') throw error;",
+    by: '',
+    named: 'hands a defect on',
+  },
+  {
+    ...replicas,
+    id: 'replica-below-the-floor-answers',
+    replace: 'if (position === undefined || position < floor) {',
+    by: 'if (position === undefined) {',
+    named: 'floor',
+  },
+  {
+    ...preference,
+    id: 'replica-that-hangs-asked-by-everybody',
+    replace: 'if (memory.hangsUntil > now) return false;',
+    by: '',
+    named: 'hangs',
+  },
+  {
+    ...preference,
+    id: 'replica-that-stands-still-preferred',
+    replace: 'Number(positionOf(each) < look.wanted)',
+    by: 'Number(positionOf(each) < 0n)',
+    named: 'stands still',
+  },
+  {
+    ...answered,
+    id: 'slow-statement-not-told',
+    replace: 'error instanceof StatementTooSlow',
+    by: 'false',
+    named: 'slow statement',
+  },
+  {
+    ...lists,
+    id: 'lists-overlay-of-moved-rows-not-looked-up',
+    replace: 'overlay.isAll || first === undefined',
+    by: 'true || first === undefined',
+    named: 'moved',
+  },
+  {
+    ...lists,
+    id: 'lists-end-where-a-source-was-cut',
+    replace: '[...cuts.map(keyOfRow), ...(completeFrom',
+    by: '[...(completeFrom',
+    named: 'bounded number',
+  },
+  {
+    ...lists,
+    id: 'lists-unknown-planned-unit-not-told',
+    replace: "unseen.add('planned-unit')",
+    by: 'unseen.size',
+    named: 'could not be judged',
+  },
+  {
+    ...statement,
+    id: 'lists-moved-rows-found-by-their-old-place',
+    replace: '...(status ? [moved] : [])',
+    by: '...[]',
+    named: 'moved',
+  },
+  {
+    ...snapshot,
+    id: 'lists-parked-not-found-by-aggregate',
+    replace: "and i.aggregate_id = ${ids('found', ...others.map(({ name }) => name))}",
+    by: "and i.aggregate_id = ${ids('found')}",
+    named: 'set aside',
+  },
+  {
+    ...waiting,
+    id: 'waits-of-one-principal-not-bounded',
+    replace: "or redis.call('ZCARD', own) >= of_own",
+    by: '',
+    named: 'bounded for each principal',
+  },
+  {
+    ...waiting,
+    id: 'waits-outlive-their-request',
+    replace: "redis.call('ZREMRANGEBYSCORE', own, '-inf', now)",
+    by: '',
+    named: 'when they die',
+  },
+];

@@ -64,7 +64,8 @@ export async function health(
   };
 }
 
-function isStuck({ mainInReach, oldestStamp }: BufferStats, nowMilliseconds: number): boolean {
+function isStuck({ mainInReach, oldestStamp, hasNoProgress }: BufferStats, nowMilliseconds: number): boolean {
+  if (hasNoProgress) return true;
   return (
     mainInReach && oldestStamp !== undefined && oldestStamp < (nowMilliseconds - stuckMilliseconds) * 1000
   );

@@ -16,6 +16,8 @@ export interface BufferStats {
   readonly newestLsn: bigint;
   /** false while main is known to be out of reach */
   readonly mainInReach: boolean;
+  /** main has answered in the last minutes and recorded nothing of what it was sent */
+  readonly hasNoProgress: boolean;
 }
 
 const answers = z.tuple([
@@ -29,6 +31,7 @@ const answers = z.tuple([
   z.nullable(z.string()),
   z.array(z.string()),
   z.array(z.nullable(z.string())),
+  z.int(),
 ]);
 
 /** One round trip. */
@@ -50,8 +53,20 @@ export async function readBufferStats(
   pipeline.get(keys.floor);
   pipeline.zrange(keys.committed, -1, -1, { withScores: true });
   pipeline.mget(...lastMinute);
-  const [pending, inflight, committed, bytes, mainDown, firstPending, firstInflight, floor, newest, drained] =
-    answers.parse(await pipeline.exec());
+  pipeline.exists(keys.noProgress);
+  const [
+    pending,
+    inflight,
+    committed,
+    bytes,
+    mainDown,
+    firstPending,
+    firstInflight,
+    floor,
+    newest,
+    drained,
+    noProgress,
+  ] = answers.parse(await pipeline.exec());
   const stamps = [...firstPending, ...firstInflight].map((reference) => readReference(reference).stamp);
   const lsns = [floor ?? '0', newest[1] ?? '0'].map(BigInt);
   return {
@@ -62,5 +77,6 @@ export async function readBufferStats(
     drainedPerSecond: drained.reduce((sum, count) => sum + Number(count ?? 0), 0) / 60,
     newestLsn: lsns.reduce((highest, each) => (each > highest ? each : highest), 0n),
     mainInReach: mainDown === 0,
+    hasNoProgress: noProgress === 1,
   };
 }

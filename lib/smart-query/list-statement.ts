@@ -70,11 +70,15 @@ export function selectionOf(
       ${where([...within('e', 'id'), status && `e.status = ${status}`, ...(plannedIds ?? [])])}
       order by e.start_time desc, e.id desc limit ${rowCount}`,
   };
+  // nothing that is older than the last row is shown, if there are more rows
+  const reached = (alias: string) =>
+    `${alias}.start_time >= coalesce((select start_time from matching order by start_time desc, id desc
+      offset ${rowCount} - 1 limit 1), '-infinity')`;
   const moved: Source = {
     name: 'moved',
     limit: rowLimit,
     text: `select e.id, e.start_time from executed_obs_unit e ${joined}
-      ${where([...within('e', 'id'), isMoved, ...(plannedIds ?? [])])}
+      ${where([...within('e', 'id'), reached('e'), isMoved, ...(plannedIds ?? [])])}
       order by e.start_time desc, e.id desc limit ${rowCount}`,
   };
   const ofPlanned = plannedIds && `(u.id is null or ${plannedIds.join(' and ')})`;
@@ -82,7 +86,7 @@ export function selectionOf(
     name: 'parked',
     limit: parkedLimit,
     text: `select i.aggregate_id as id, i.start_time from inbox i ${plannedIds ? 'left join obs_unit u on u.id = i.obs_unit_id' : ''}
-      ${where(["i.outcome = 'parked'", 'i.start_time is not null', ...within('i', 'aggregate_id'), ofPlanned])}
+      ${where(["i.outcome = 'parked'", 'i.start_time is not null', reached('i'), ...within('i', 'aggregate_id'), ofPlanned])}
       order by i.start_time desc, i.aggregate_id desc limit ${parkedCount}`,
   };
   const name = ['list', unit && 'unit', status && 'status', from && 'from', to && 'to', key && 'key']

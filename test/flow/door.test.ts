@@ -163,7 +163,7 @@ describe('what is refused', () => {
   });
 });
 
-it.each(['day_obs=00010101', 'started_before=0001-01-01T00:00:00Z'])(
+it.each(['day_obs=00010101', 'day_obs=9999-12-31', 'started_before=0001-01-01T00:00:00Z'])(
   'a night or a time without observations is an empty list: %s',
   async (query) => {
     const { status, body } = await stack.api(`/executed_obs_units?obs_unit_id=300&${query}`);

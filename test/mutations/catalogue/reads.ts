@@ -7,6 +7,7 @@ const answered = { file: 'lib/smart-query/answered.ts', test: 'unit/answered.tes
 const lists = { file: 'lib/smart-query/list-executed-obs-units.ts', test: 'integration/lists.test.ts' };
 const statement = { file: 'lib/smart-query/list-statement.ts', test: 'integration/lists.test.ts' };
 const snapshot = { file: 'lib/smart-query/snapshot.ts', test: 'integration/lists.test.ts' };
+const health = { file: 'functions/health/health.ts', test: 'unit/health.test.ts' };
 const waiting = { file: 'lib/smart-query/waiting.ts', test: 'integration/lists.test.ts' };
 
 export const readMutations: readonly Mutation[] = [
@@ -107,6 +108,20 @@ export const readMutations: readonly Mutation[] = [
     replace: "and i.aggregate_id = ${ids('found', ...others.map(({ name }) => name))}",
     by: "and i.aggregate_id = ${ids('found')}",
     named: 'set aside',
+  },
+  {
+    ...health,
+    id: 'health-without-progress-is-healthy',
+    replace: 'if (hasNoProgress) return true;',
+    by: '',
+    named: 'nothing gets to main',
+  },
+  {
+    ...health,
+    id: 'health-waits-for-stores',
+    replace: 'Promise.race([asked.catch(() => undefined), tooLate])',
+    by: 'asked.catch(() => undefined)',
+    named: 'within a second',
   },
   {
     ...waiting,

@@ -155,6 +155,24 @@ describe('lists', () => {
     expect((await list({ obsUnitId: 999_999 })).records).toMatchObject([{ id, status: 'completed' }]);
   });
 
+  it('go on behind rows that something parked takes away, however many they are', async () => {
+    const [oldest = ''] = await apply(started(2, '2026-01-01T00:00:00Z'));
+    await apply(...Array.from({ length: 20 }, (_, n) => started(2, `2026-02-01T00:00:${10 + n}Z`)));
+    await main.pool.query(
+      `insert into inbox (transaction_id, stamp, aggregate_id, operation, principal, record_ids, outcome, parked_for, reason,
+         steps, obs_unit_id, start_time)
+       select gen_random_uuid(), 1e15, id, 'finish', '1', array[id], 'parked', 'failed', 'poison', jsonb_build_array(
+         jsonb_build_object('kind', 'update', 'table', 'executed_obs_unit', 'id', id, 'values', '{"status": "completed"}'::jsonb)),
+         obs_unit_id, start_time
+       from executed_obs_unit where id <> $1`,
+      [oldest],
+    );
+    for (const limit of [1, 2, 30]) {
+      expect(await ids({ status: 'running' }, limit)).toEqual([oldest]);
+      expect(await ids({ status: 'completed' }, limit)).toHaveLength(20);
+    }
+  });
+
   it('show a buffered finish of a row that others have moved, under its new place alone', async () => {
     const [id = ''] = await apply(started(3, '2026-10-01T00:00:00Z'));
     await buffer(started(3, '2026-10-01T00:00:00Z', id)).catch(() => undefined);

@@ -86,7 +86,7 @@ export const readMutations: readonly Mutation[] = [
     id: 'lists-end-where-a-source-was-cut',
     replace: '[...cuts.map(keyOfRow), ...(completeFrom',
     by: '[...(completeFrom',
-    named: 'bounded number',
+    named: 'takes away',
   },
   {
     ...lists,

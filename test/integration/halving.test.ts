@@ -146,7 +146,7 @@ it('keeps a body that it cannot read, alone, and executes it once it can', async
   await redis.client.hset(keys.overlay(odd.aggregate), { [`b:${odd.id}`]: body });
   await run();
   expect(await outcomes([odd, good])).toEqual([undefined, 'applied']);
-  expect(await redis.client.zcard(keys.pending)).toBe(0);
+  for (const key of [keys.pending, keys.inflight]) expect(await redis.client.zcard(key)).toBe(0);
   expect(await redis.client.hget(keys.transaction(odd.id), 'state')).toBe('failed');
   const kept = async () =>
     (await main.pool.query<{ id: string; body: string }>('select * from unreadable_message')).rows;

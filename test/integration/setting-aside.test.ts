@@ -129,6 +129,16 @@ describe('fields that belong together', () => {
       .build();
     expect(outcomeOf(await apply(plain), plain)).toBe('applied');
     expect(await unit(id)).toMatchObject({ status: 'running', end_time: null, metadata: { note: 1 } });
+    // the first release stamps only the field that was edited
+    const other = randomUUID();
+    await apply(start(other));
+    await main.pool.query(`update executed_obs_unit set field_stamps = '{"status": 9e15}' where id = $1`, [
+      other,
+    ]);
+    await apply(
+      builder(other).update('executed_obs_unit', other, { end_time: '2026-10-01T00:10:00Z' }).build(),
+    );
+    expect(await unit(other)).toMatchObject({ end_time: null });
   });
 });
 
@@ -138,7 +148,7 @@ describe('times that nobody gave', () => {
     const stamp = 1_790_000_000_123_456;
     await apply(
       start(id, { startTime: null, stamp }),
-      finish(id, 'completed', stamp - 5, { end_time: null }),
+      finish(id, 'completed', stamp - 5000, { end_time: null }),
     );
     const begun = new Date(1_790_000_000_123);
     expect(await unit(id)).toMatchObject({ start_time: begun, end_time: begun });
@@ -400,6 +410,14 @@ describe('an alias', () => {
     await insertPlannedUnit(4100);
     expect(outcomeOf(await apply(), first)).toBe('applied');
     expect(await unit(other)).toMatchObject({ obs_unit_id: 4100 });
+    const third = randomUUID();
+    const waits = start(third, { obsUnitId: 4101 });
+    const repeat = { ...start(third, { obsUnitId: 4101 }), alias: waits.id };
+    await apply(waits);
+    expect(outcomeOf(await apply(repeat), repeat)).toBe('applied');
+    await insertPlannedUnit(4101);
+    expect(outcomeOf(await apply(), waits)).toBe('applied');
+    expect(await unit(third)).toMatchObject({ obs_unit_id: 4101 });
   });
 
   it('of a request that made another record is refused, and the reason names it', async () => {

@@ -34,7 +34,7 @@ export const processMutations: readonly Mutation[] = [
     id: 'fields-of-a-group-win-one-by-one',
     replace: 'elsif stamp > group_stamp(tbl, field, stamps) then',
     by: 'elsif stamp > coalesce((stamps ->> field)::bigint, 0) then',
-    test: 'integration/steps.model.test.ts',
+    named: 'win or lose together',
   },
   {
     ...sql('judge'),

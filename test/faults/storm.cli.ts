@@ -9,4 +9,4 @@ const { values } = parseArgs({
 const report = await storm(Number(values.seed ?? randomInt(2 ** 31)), Number(values.seconds));
 console.log(describeStorm(report));
 const { lost, duplicated, outOfOrder } = report.ours;
-process.exit(lost + duplicated + outOfOrder + report.violations.length > 0 ? 1 : 0);
+process.exit(lost + duplicated + outOfOrder + report.stuck.length + report.violations.length > 0 ? 1 : 0);

@@ -6,6 +6,7 @@ it('loses nothing, repeats nothing and keeps the order in a storm of faults', as
   console.log(describeStorm(report));
   expect(report.ours.acknowledged).toBeGreaterThan(100);
   expect(report.ours).toMatchObject({ lost: 0, duplicated: 0, outOfOrder: 0 });
+  expect(report.stuck).toEqual([]);
   expect(report.violations).toEqual([]);
   const baselines = [report.list, report.queue];
   expect(baselines.reduce((sum, each) => sum + each.lost + each.duplicated, 0)).toBeGreaterThan(0);

@@ -2,6 +2,8 @@
 import { truncate, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { createClient } from 'redis';
 import { startMain, startReplica, type PostgresServer } from '../../../infra/local/postgres.ts';
 import { startRedis, type RedisServer } from '../../../infra/local/redis.ts';
 import type { FunctionName } from '../../../infra/topology.ts';
@@ -12,6 +14,11 @@ export interface StormParts {
   readonly stack: TestStack;
   /** sends copies of pending messages again, late and in any order */
   readonly repeatMessages: (chance: number) => Promise<void>;
+  /** sends something that main cannot apply, or that cannot be read */
+  readonly poison: (chance: number) => Promise<void>;
+  readonly sendUnreadable: () => Promise<void>;
+  /** somebody else changes rows at main */
+  readonly plainSql: (chance: number) => Promise<void>;
   /** whatever else runs and dies with the processor */
   readonly killBaselines: () => void;
 }
@@ -24,6 +31,9 @@ const resourceOf: Readonly<Partial<Record<FaultKind, string>>> = {
   pauseSqs: 'sqs',
   killMain: 'main',
   killReplica: 'replica',
+  hangReplica: 'replica',
+  fillRedis: 'redis',
+  mainReadOnly: 'main',
   cutLink: 'link',
   slowLink: 'link',
 };
@@ -101,6 +111,22 @@ export class Faults {
         return;
       case 'repeatMessages':
         return this.#parts.repeatMessages(chance);
+      case 'poison':
+        return this.#parts.poison(chance);
+      case 'unreadableMessages':
+        return this.#parts.sendUnreadable();
+      case 'plainSql':
+        return this.#parts.plainSql(chance);
+      case 'hangReplica':
+        return pause([this.#replica.pid], lasts);
+      case 'fillRedis':
+        await this.#configureRedis('maxmemory', '1');
+        await delay(lasts);
+        return this.#configureRedis('maxmemory', '0');
+      case 'mainReadOnly':
+        await this.#setReadOnly(true);
+        await delay(lasts);
+        return this.#setReadOnly(false);
       case 'killRedis':
         signal([this.#redis.pid], 'SIGKILL');
         await delay(lasts);
@@ -119,6 +145,28 @@ export class Faults {
         this.#replica = await again(() =>
           startReplica({ ...this.#postgres(), port: this.#replica.port, mainPort: stack.link.port }),
         );
+    }
+  }
+
+  async #configureRedis(name: string, value: string): Promise<void> {
+    const client = createClient({ socket: { host: '127.0.0.1', port: this.#redis.port } });
+    client.on('error', () => undefined);
+    await client.connect();
+    await client.sendCommand(['CONFIG', 'SET', name, value]);
+    client.destroy();
+  }
+
+  /** As a main that is failing over, or whose disk is full. */
+  async #setReadOnly(isReadOnly: boolean): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#parts.stack.description.main });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      await client.query('set default_transaction_read_only = off');
+      await client.query(`alter system set default_transaction_read_only = ${isReadOnly ? 'on' : 'off'}`);
+      await client.query('select pg_reload_conf()');
+    } finally {
+      await client.end();
     }
   }
 

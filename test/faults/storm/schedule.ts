@@ -15,7 +15,13 @@ const kinds = {
   killReplica: { weight: 2, lasts: 1000 },
   cutLink: { weight: 4, lasts: 4000 },
   slowLink: { weight: 2, lasts: 3000 },
+  hangReplica: { weight: 2, lasts: 3000 },
+  fillRedis: { weight: 2, lasts: 1000 },
+  mainReadOnly: { weight: 2, lasts: 2000 },
   repeatMessages: { weight: 6, lasts: 0 },
+  poison: { weight: 6, lasts: 0 },
+  unreadableMessages: { weight: 2, lasts: 0 },
+  plainSql: { weight: 4, lasts: 0 },
 } as const;
 
 export type FaultKind = keyof typeof kinds;

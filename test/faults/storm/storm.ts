@@ -7,6 +7,7 @@ import { Queue } from '../../../lib/queue/queue.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startTestStack, type TestStack } from '../../support/test-stack.ts';
 import { Baseline, type BaselineResult } from './baselines.ts';
+import { Bystanders } from './bystanders.ts';
 import { Faults } from './faults.ts';
 import { faultSchedule, seeded } from './schedule.ts';
 import { runClient, type Acknowledged, type Violation, type Written } from './workload.ts';
@@ -24,6 +25,10 @@ export interface StormReport {
   readonly forgottenReads: number;
   /** of records whose answer had said that they are stored in the queue alone */
   readonly toldReads: number;
+  /** transactions that main cannot apply, and messages that nobody can read, sent on purpose */
+  readonly poisoned: number;
+  /** of those, what has no outcome once all is at rest */
+  readonly stuck: readonly string[];
   /** what became wrong, with the history of each such unit */
   readonly wrong: readonly string[];
   /** reads that lied otherwise */
@@ -49,8 +54,12 @@ export async function storm(seed: number, seconds: number): Promise<StormReport>
     AWS_SECRET_ACCESS_KEY: 'local',
   });
   const baselines = [new Baseline(stack, 'list'), new Baseline(stack, 'queue')] as const;
+  const bystanders = new Bystanders(stack);
   const faults = new Faults({
     stack,
+    poison: (chance) => bystanders.poison(chance),
+    sendUnreadable: () => bystanders.sendUnreadable(),
+    plainSql: (chance) => bystanders.plainSql(chance),
     repeatMessages: (chance) => repeatMessages(stack, chance),
     killBaselines: () => baselines.forEach((each) => each.kill()),
   });
@@ -61,14 +70,17 @@ export async function storm(seed: number, seconds: number): Promise<StormReport>
     await rage(stack, faults, baselines, written, seed, seconds);
     const settledSeconds = await settle(stack, baselines);
     await stack.findSecrets();
+    const stuck = await untilNoneIsStuck(bystanders);
     return {
+      stuck,
+      poisoned: bystanders.poisoned.length + bystanders.unreadable,
       ...{ seed, seconds, faults: faults.counts, settledSeconds },
       ...(await check(stack, written)),
       list: await baselines[0].result(),
       queue: await baselines[1].result(),
       reads: written.reads,
       refusedReads: written.refused,
-      ...judgeReads(written, faults.rollBacks),
+      ...judgeReads(written, faults.rollBacks, await compareAtRest(stack)),
     };
   } finally {
     for (const each of baselines) await each.stop();
@@ -215,7 +227,44 @@ async function check(
   ).catch(result);
 }
 
-function judgeReads({ violations }: Written, rollBacks: readonly number[]) {
+/** Copies in the queue alone come back within their back-off. */
+async function untilNoneIsStuck(bystanders: Bystanders): Promise<string[]> {
+  return eventually(
+    async () => {
+      const stuck = await bystanders.stuck();
+      if (stuck.length > 0) throw new Error('not yet');
+      return stuck;
+    },
+    { timeoutMs: 110_000, everyMs: 2000 },
+  ).catch(() => bystanders.stuck());
+}
+
+/** At rest the list, page by page, is what main has. @returns the differences as text */
+async function compareAtRest({ api, main }: TestStack): Promise<string[]> {
+  const listed = new Map<string, string>();
+  const isTwice: string[] = [];
+  for (let path: string | undefined = '/executed_obs_units?limit=100'; path;) {
+    const { status, body, headers } = await api(path);
+    if (status !== 200) return [`the list answers ${status} at rest`];
+    for (const record of body as unknown as { id: string; status: string }[]) {
+      if (listed.has(record.id)) isTwice.push(`${record.id} is listed twice`);
+      listed.set(record.id, record.status);
+    }
+    path = /<([^>]+)>; rel="next"/.exec(headers.get('link') ?? '')?.[1];
+  }
+  const { rows } = await main.query<{ id: string; status: string }>(
+    'select id, status from executed_obs_unit',
+  );
+  const missing = rows.filter(({ id, status }) => listed.get(id) !== status);
+  return [
+    ...isTwice,
+    ...missing.map(
+      ({ id, status }) => `${id} is ${status} at main and listed as ${listed.get(id) ?? 'absent'}`,
+    ),
+  ];
+}
+
+function judgeReads({ violations }: Written, rollBacks: readonly number[], atRest: readonly string[]) {
   const isSoonAfter = (at: number, then: number) => at >= then && at < then + healedMilliseconds;
   const wasForgotten = ({ at }: Violation) => rollBacks.some((rolledBack) => isSoonAfter(at, rolledBack));
   const wasTold = ({ at, toldAt }: Violation) => isSoonAfter(at, toldAt);
@@ -224,7 +273,7 @@ function judgeReads({ violations }: Written, rollBacks: readonly number[]) {
   return {
     toldReads: told.length,
     forgottenReads: others.filter(wasForgotten).length,
-    violations: others.filter((each) => !wasForgotten(each)).map(({ what }) => what),
+    violations: [...others.filter((each) => !wasForgotten(each)).map(({ what }) => what), ...atRest],
   };
 }
 
@@ -240,6 +289,7 @@ export function describeStorm(report: StormReport): string {
     `reads: ${report.reads}, refused ${report.refusedReads}, just forgotten by Redis ${report.forgottenReads}, ` +
       `told to be in the queue alone ${report.toldReads}, ` +
       `untrue ${report.violations.length}`,
+    `poison: ${report.poisoned}, without an outcome ${report.stuck.length}`,
     '',
     '| | acknowledged | lost | duplicated | out of order |',
     '|---|---|---|---|---|',
@@ -247,6 +297,7 @@ export function describeStorm(report: StormReport): string {
     row('LPUSH, then RPOP and execute', report.list),
     row('LPUSH and SQS, no inbox', report.queue),
     ...report.wrong.slice(0, 10),
+    ...report.stuck.slice(0, 10),
     ...report.violations.slice(0, 10),
   ].join('\n');
 }

@@ -58,7 +58,12 @@ export async function runClient(
   });
   const direct = directWriter(stack);
   while (!signal.aborted) {
-    const unit = next() < 0.2 ? await direct.startWithFiles(next) : await start(client, next);
+    const unit =
+      next() < 0.2
+        ? await direct.startWithFiles(next)
+        : next() < 0.2
+          ? await finishFirst(client, next)
+          : await start(client, next);
     if (!unit) continue;
     written.units.push(unit);
     written.acknowledged += 1;
@@ -71,7 +76,7 @@ export async function runClient(
       written.acknowledged += 1;
       await readBack(stack, unit, written);
     }
-    if (next() < 0.9) {
+    if (!unit.finished && next() < 0.9) {
       const answer = await client
         .finish(unit.id, { metadata: { end: true } }, randomUUID())
         .catch(() => undefined);
@@ -90,6 +95,21 @@ async function start(client: ObservatoryClient, next: () => number): Promise<Ack
   const body = { obs_unit_id: 1 + Math.floor(next() * 300), metadata: { seq: 0 } };
   const answer = await client.start(body, randomUUID()).catch(() => undefined);
   return answer && started(String(answer.body.id), answer.body, []);
+}
+
+/** The finish overtakes its start: main must judge it once the start is there. */
+async function finishFirst(client: ObservatoryClient, next: () => number): Promise<Acknowledged | undefined> {
+  const id = randomUUID();
+  const finished = await client.finish(id, { metadata: { end: true } }, randomUUID()).catch(() => undefined);
+  const body = { id, obs_unit_id: 1 + Math.floor(next() * 300), metadata: { seq: 0 } };
+  const answer = await client.start(body, randomUUID()).catch(() => undefined);
+  if (!answer) return undefined;
+  const unit = started(id, answer.body, []);
+  if (finished) {
+    unit.finished = true;
+    note(unit, 'finish, before its start', finished.body);
+  }
+  return unit;
 }
 
 function started(id: string, body: unknown, files: readonly string[]): Acknowledged {
@@ -158,8 +178,10 @@ function directWriter(stack: TestStack) {
     }
     return undefined;
   };
+  // another instance, whose clock is another
+  const skewMilliseconds = 5000;
   const heading = (id: string, now: number, aggregate: string) => ({
-    ...{ id, stamp: now * 1000, principal: '1', operation: 'storm' },
+    ...{ id, stamp: (now + skewMilliseconds) * 1000, principal: '1', operation: 'storm' },
     aggregate,
   });
   return {

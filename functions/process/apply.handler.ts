@@ -8,7 +8,7 @@ import { connectPostgres } from '../../lib/postgres/connect.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
-import { confirm } from '../../lib/replication/confirm.ts';
+import { confirm, reportLost } from '../../lib/replication/confirm.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
 import { drain, type Drained, type DrainParts } from './drain.ts';
@@ -109,8 +109,9 @@ async function pruneSometimes(): Promise<void> {
 /** Often the replica has it already; otherwise one delayed check looks again. */
 async function confirmOrCheckLater(): Promise<void> {
   try {
-    const { remaining } = await confirm({ redis, keys, replicas }, Date.now());
-    if (remaining > 0) await scheduleCheck({ redis, keys, checks }, 0);
+    const confirmed = await confirm({ redis, keys, replicas }, Date.now());
+    reportLost(log, confirmed);
+    if (confirmed.remaining > 0) await scheduleCheck({ redis, keys, checks }, 0);
   } catch (error) {
     log.warn('the check is left to the sweeper', { error });
   }

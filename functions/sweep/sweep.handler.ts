@@ -14,7 +14,7 @@ import { wakeMessage } from '../../lib/queue/messages.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
-import { confirm } from '../../lib/replication/confirm.ts';
+import { confirm, reportLost } from '../../lib/replication/confirm.ts';
 import { connectReplicas, noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
 import { needMaintenance } from '../../lib/postgres/state-counts.ts';
@@ -43,12 +43,7 @@ export const handler = middy<unknown, void>().handler(async () => {
   await step('confirm', async () => {
     const confirmed = await confirm({ redis, keys, replicas }, now);
     if (confirmed.revived > 0) await transactions.send(wakeMessage);
-    if (confirmed.lost.length > 0) {
-      log.error('main lost acknowledged transactions that the site no longer has', {
-        metric: 'AcknowledgedLost',
-        transactions: confirmed.lost,
-      });
-    }
+    reportLost(log, confirmed);
     if (confirmed.remaining > 0) await scheduleCheck({ redis, keys, checks }, 0);
     return confirmed;
   });

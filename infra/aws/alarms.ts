@@ -15,6 +15,33 @@ interface AlarmedParts {
 /** Lines of a log that somebody should look at, by their `metric`. */
 const loggedMetrics = [
   {
+    metric: 'DeploymentFault',
+    functionName: 'apply',
+    description:
+      'Main refuses what is not the fault of any transaction: schema, permissions or a foreign trigger. Records are safe in the buffer and wait.',
+  },
+  {
+    metric: 'NoProgress',
+    functionName: 'apply',
+    description: 'Main answers, and what was accepted over a minute ago is not recorded there.',
+  },
+  {
+    metric: 'UnreadableMessage',
+    functionName: 'apply',
+    description:
+      'A message could not be read. Its text is kept at main and is listed among the failed transactions.',
+  },
+  ...(['apply', 'confirm', 'sweep'] as const).map((functionName) => ({
+    metric: 'AcknowledgedLost',
+    functionName,
+    description: 'Main lost commits, and no store has the body of some of them. They are listed as failed.',
+  })),
+  {
+    metric: 'NoActiveAdmin',
+    functionName: 'sweep',
+    description: 'No user is an active admin: `npm run break-glass` makes one.',
+  },
+  {
     metric: 'RelayBehind',
     functionName: 'sweep',
     description: 'Changes that others make at main have not been relayed to live clients for two minutes.',
@@ -35,13 +62,14 @@ export function alarms(scope: Construct, { name, queues, functions }: AlarmedPar
     });
   const period = Duration.minutes(5);
   for (const { metric, functionName, description } of loggedMetrics) {
-    const filter = new MetricFilter(scope, `Filter-${metric}`, {
+    const id = `${metric}-${functionName}`;
+    const filter = new MetricFilter(scope, `Filter-${id}`, {
       logGroup: functions.byName[functionName].logGroup,
       filterPattern: FilterPattern.stringValue('$.metric', '=', metric),
       metricNamespace: name,
-      metricName: metric,
+      metricName: id,
     });
-    alarm(metric, filter.metric({ statistic: 'Sum', period }), 1, description);
+    alarm(id, filter.metric({ statistic: 'Sum', period }), 1, description);
   }
   for (const [key, { queue, deadLetters }] of Object.entries(queues.byName)) {
     const dead = deadLetters.metricApproximateNumberOfMessagesVisible({ period });

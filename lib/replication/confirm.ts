@@ -4,6 +4,7 @@
 import * as z from 'zod/mini';
 import { clean, revive, type Proof } from '../buffer/clean.ts';
 import { readReference, type Reference } from '../buffer/reference.ts';
+import type { Log } from '../observability/log.ts';
 import { findInInbox } from '../postgres/inbox.ts';
 import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
@@ -53,6 +54,15 @@ export async function confirm(parts: ConfirmParts, nowMilliseconds: number): Pro
     if (due.length < pageSize || gone + back.revived + back.lost.length === 0) break;
   }
   return { cleaned, revived, lost, remaining: await redis.zcard(keys.committed) };
+}
+
+/** Writes the error line that an alarm reads: acknowledged transactions of which no store has the body. */
+export function reportLost(log: Log, { lost }: Confirmed): void {
+  if (lost.length === 0) return;
+  log.error('main lost acknowledged transactions that the site no longer has', {
+    metric: 'AcknowledgedLost',
+    transactions: lost,
+  });
 }
 
 /** @returns undefined if one of them cannot tell: unknown counts as behind */

@@ -8,7 +8,7 @@ import { poison, poisonKinds, unreadableMessages } from './poison.ts';
 
 export class Bystanders {
   /** transactions that must have an outcome at main in the end */
-  readonly poisoned: { readonly id: string; readonly kind: string }[] = [];
+  readonly poisoned: { readonly id: string; readonly kind: string; isDiscarded: boolean }[] = [];
   /** how many messages nobody can read */
   unreadable = 0;
   readonly #stack: TestStack;
@@ -29,7 +29,7 @@ export class Bystanders {
     } catch {
       return; // not acknowledged: nothing is promised
     }
-    this.poisoned.push({ id: transaction.id, kind });
+    this.poisoned.push({ id: transaction.id, kind, isDiscarded: false });
   }
 
   async sendUnreadable(): Promise<void> {
@@ -52,6 +52,23 @@ export class Bystanders {
     ];
     const statement = statements[Math.floor(chance * 1000) % statements.length] ?? '';
     await this.#stack.main.query(statement).catch(() => undefined);
+  }
+
+  /**
+   * A column that main does not have is the deployment's fault: it is no transaction's, so that it waits, with an alarm. An
+   * admin gives it up.
+   */
+  async discardWaiting(): Promise<void> {
+    const { api, description } = this.#stack;
+    const waiting = this.poisoned.filter(({ kind, isDiscarded }) => kind === 'unknownColumn' && !isDiscarded);
+    for (const each of waiting) {
+      const reply = await api(`/api/transactions/${each.id}/discard`, {
+        method: 'POST',
+        token: description.tokens.admin,
+        body: { reason: 'main has no such column' },
+      });
+      each.isDiscarded = reply.status === 202;
+    }
   }
 
   /** What has no outcome at main, as text. */

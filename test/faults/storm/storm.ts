@@ -68,7 +68,7 @@ export async function storm(seed: number, seconds: number): Promise<StormReport>
     for (const each of baselines) await each.start();
     const written: Written = { units: [], acknowledged: 0, reads: 0, refused: 0, violations: [] };
     await rage(stack, faults, baselines, written, seed, seconds);
-    const settledSeconds = await settle(stack, baselines);
+    const settledSeconds = await settle(stack, baselines, bystanders);
     await stack.findSecrets();
     const stuck = await untilNoneIsStuck(bystanders);
     return {
@@ -157,11 +157,16 @@ async function repeatMessages(stack: TestStack, chance: number): Promise<void> {
 }
 
 /** Everything mended, it must come to rest by itself. @returns after how many seconds */
-async function settle(stack: TestStack, baselines: readonly Baseline[]): Promise<number> {
+async function settle(
+  stack: TestStack,
+  baselines: readonly Baseline[],
+  bystanders: Bystanders,
+): Promise<number> {
   const began = Date.now();
   await eventually(
     async () => {
       await stack.runSchedule('sweep');
+      await bystanders.discardWaiting();
       const { redisClient: redis, keys } = stack;
       const [pending, inflight, committed] = await Promise.all([
         redis.zcard(keys.pending),
@@ -170,12 +175,28 @@ async function settle(stack: TestStack, baselines: readonly Baseline[]): Promise
       ]);
       const idle = await Promise.all(baselines.map((each) => each.isIdle()));
       if (pending + inflight + committed > 0 || idle.includes(false)) {
-        throw new Error(`not at rest: ${pending} pending, ${inflight} in flight, ${committed} committed`);
+        const counts = `${pending} pending, ${inflight} in flight, ${committed} committed`;
+        throw new Error(`not at rest: ${counts}${await describeLeft(stack)}`);
       }
     },
     { timeoutMs: 150_000, everyMs: 1000 },
   );
   return Math.round((Date.now() - began) / 1000);
+}
+
+/** What keeps the storm from its rest, for people: some bodies, and the last complaints of the processor. */
+async function describeLeft({ redisClient: redis, keys, logs }: TestStack): Promise<string> {
+  const left = await Promise.all(
+    [keys.pending, keys.inflight].map((key) => redis.zrange<string[]>(key, 0, 2)),
+  );
+  const bodies = await Promise.all(
+    left
+      .flat()
+      .map(readReference)
+      .map(async ({ aggregate, id }) => (await redis.hget<string>(keys.overlay(aggregate), `b:${id}`)) ?? id),
+  );
+  const complaints = logs.filter((line) => /"level":"(error|warn)"/.test(line) && line.includes('"apply"'));
+  return ['', ...bodies.map((body) => body.slice(0, 400)), ...complaints.slice(-5)].join('\n');
 }
 
 async function check(
@@ -231,6 +252,7 @@ async function check(
 async function untilNoneIsStuck(bystanders: Bystanders): Promise<string[]> {
   return eventually(
     async () => {
+      await bystanders.discardWaiting();
       const stuck = await bystanders.stuck();
       if (stuck.length > 0) throw new Error('not yet');
       return stuck;

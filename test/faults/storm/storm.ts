@@ -94,6 +94,8 @@ const effectSql = `
 create table effect (n bigint generated always as identity, unit uuid, operation text, status text, metadata jsonb);
 create function note_effect() returns trigger language plpgsql as $$
 begin
+  -- others change rows too, which repeats nothing
+  if current_setting('ops.processor', true) is distinct from 'on' then return null; end if;
   insert into effect (unit, operation, status, metadata) values (new.id, tg_op, new.status, new.metadata);
   return null;
 end $$;

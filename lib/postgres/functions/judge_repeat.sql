@@ -5,8 +5,12 @@ declare
   earlier inbox;
 begin
   if tx ? 'is_recorded' then return null; end if;
-  select * into earlier from inbox where transaction_id = (tx ->> 'alias')::uuid or alias = (tx ->> 'id')::uuid limit 1;
-  if not found then return null; end if;
+  -- two look-ups, each by its index: with both in one condition the whole table is read
+  select * into earlier from inbox where alias = (tx ->> 'id')::uuid limit 1;
+  if not found and tx ? 'alias' then
+    select * into earlier from inbox where transaction_id = (tx ->> 'alias')::uuid;
+  end if;
+  if earlier.transaction_id is null then return null; end if;
   if earlier.outcome in ('applied', 'parked')
     and earlier.record_ids = array(select value::uuid from jsonb_array_elements_text(tx -> 'record_ids')) then
     return '{"outcome": "applied"}';

@@ -3,8 +3,11 @@ import { sqlStateOf } from './sql-state.ts';
 
 /** 57014: its time-out; 40001: its snapshot kept replay waiting for too long. */
 const tooSlow = ['57014', '40001'];
-/** Connection exceptions, out of connections, stopping or starting, files that cannot be read. */
-const away = ['08', '53', '57P', '58'];
+/**
+ * Connection exceptions, out of connections, stopping or starting, files that cannot be read; a replica that does not have our
+ * role or database yet.
+ */
+const away = ['08', '28', '3D', '53', '57P', '58'];
 
 /**
  * - away: the server did not answer, or cannot serve now

@@ -44,6 +44,8 @@ describe('readFailureOf', () => {
     ['57P01', 'away'],
     ['57P03', 'away'],
     ['53300', 'away'],
+    ['3D000', 'away'],
+    ['28P01', 'away'],
     ['42703', 'defect'],
     ['22P02', 'defect'],
     ['XX000', 'defect'],

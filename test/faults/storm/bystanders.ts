@@ -19,13 +19,13 @@ export class Bystanders {
     this.#queue = new Queue({ url: stack.description.queues.transactions });
   }
 
-  /** Half of it through Redis, its message lost; half of it through the queue alone. */
+  /** Half of it as the door does, into both stores; half of it through the queue alone. */
   async poison(chance: number): Promise<void> {
     const kind = poisonKinds[this.poisoned.length % poisonKinds.length] ?? 'statusOfNoRow';
     const transaction = poison(kind, randomUUID(), randomUUID(), Date.now());
     try {
       if (chance < 0.5) await acceptByHand(this.#stack, transaction);
-      else await this.#queue.send(transactionMessage(transaction));
+      await this.#queue.send(transactionMessage(transaction));
     } catch {
       return; // not acknowledged: nothing is promised
     }

@@ -11,8 +11,11 @@ export interface JsonObject {
 /** Digits before or after the point; `numeric` of Postgres holds more, a double has at most 309 and 324. */
 const maxDigits = 400;
 
-/** Numbers whose text a double may not give back: long ones, trailing zeros of a fraction, exponents, a negative zero. */
-const mayLoseDigits = /[\d.]{16}|\.\d*0(?!\d)|\d[eE][+-]?\d|-0/;
+/**
+ * Numbers whose text a double may not give back: long ones, trailing zeros of a fraction, exponents, a negative zero, and those
+ * below 1e-6, which JavaScript writes with an exponent.
+ */
+const mayLoseDigits = /[\d.]{16}|\.\d*0(?!\d)|0\.000000|\d[eE][+-]?\d|-0/;
 
 /**
  * @throws SyntaxError if it is not JSON; RangeError that names the path for a number beyond 400 digits

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalNumber, identityJson, isJsonObject, parseJson } from '../../lib/values/json.ts';
 
@@ -27,6 +28,7 @@ describe('parseJson', () => {
     ['{"id":5853498713190525696,"n":7}', '{"id":5853498713190525696,"n":7}'],
     ['[0.1234567890123456789]', '[0.1234567890123456789]'],
     ['[1.50,1e-07,1E5,-0,1e21]', '[1.50,0.0000001,100000,0,1000000000000000000000]'],
+    ['{"below a millionth":0.0000001}', '{"below a millionth":0.0000001}'],
     ['{"text":"1e5 and 1.50"}', '{"text":"1e5 and 1.50"}'],
   ])('gives %s back as %s', (text, written) => {
     expect(JSON.stringify(parseJson(text))).toBe(written);
@@ -39,6 +41,23 @@ describe('parseJson', () => {
   it('does not take a raw number for an object', () => {
     expect(isJsonObject(parseJson('5853498713190525696'))).toBe(false);
     expect(isJsonObject(parseJson('{}'))).toBe(true);
+  });
+
+  it('gives every number back in its one spelling', () => {
+    const digits = (min: number, max: number) =>
+      fc.string({ unit: fc.constantFrom(...'0000123456789'), minLength: min, maxLength: max });
+    const number = fc
+      .tuple(fc.boolean(), digits(0, 24), digits(0, 24))
+      .map(([isNegative, whole, fraction]) => {
+        const before = whole.replace(/^0+/, '') || '0';
+        return `${isNegative ? '-' : ''}${before}${fraction === '' ? '' : `.${fraction}`}`;
+      });
+    fc.assert(
+      fc.property(number, (source) => {
+        expect(JSON.stringify(parseJson(source))).toBe(canonicalNumber(source));
+      }),
+      { numRuns: 5000 },
+    );
   });
 
   it('refuses a number beyond 400 digits', () => {

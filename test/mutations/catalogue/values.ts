@@ -42,6 +42,13 @@ export const valueMutations: readonly Mutation[] = [
   },
   {
     ...json,
+    id: 'json-small-numbers-take-an-exponent',
+    replace: String.raw`|0\.000000|`,
+    by: '|',
+    named: 'gives',
+  },
+  {
+    ...json,
     id: 'json-number-without-bound',
     replace: 'if (before.length > maxDigits || after.length > maxDigits) return undefined;',
     by: '',

@@ -14,9 +14,7 @@ import type { Sync } from '../../lib/observation/sync.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import { transactionMessage } from '../../lib/queue/messages.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
-import type { Redis } from '../../lib/redis/client.ts';
 import { redisFailure } from '../../lib/redis/failure.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
 import { lifecycle, type State, type SyncState } from '../../lib/transaction/lifecycle.ts';
 import { filledIn, type Transaction } from '../../lib/transaction/transaction.ts';
 import { instantOfMilliseconds, parseInstant, type Instant } from '../../lib/values/instant.ts';
@@ -24,10 +22,9 @@ import { answerOf } from './answer.ts';
 import type { Identity } from './identify.ts';
 import { notAcknowledged, refusalOf, type Refusal } from './refusals.ts';
 import type { VerifiedTokens } from './verified-tokens.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
-export interface RecordParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+export interface RecordParts extends Site {
   readonly queue: Pick<Queue, 'send'>;
   readonly verifiedTokens: VerifiedTokens;
   readonly log: Log;
@@ -133,7 +130,7 @@ const metricOfFailure = {
 type Outcome = AcceptVerdict | 'unreachable';
 
 async function buffer(
-  { redis, keys, log, budgetBytes, requestsPerSecond }: RecordParts,
+  parts: RecordParts,
   request: Request,
   claimant: Claimant,
   identity: Identity,
@@ -145,19 +142,19 @@ async function buffer(
     ...draft,
     ...(identity.keyDigest !== undefined && { keyDigest: identity.keyDigest }),
     nowMilliseconds: request.receivedAt,
-    requestsPerSecond,
-    budgetBytes,
+    requestsPerSecond: parts.requestsPerSecond,
+    budgetBytes: parts.budgetBytes,
   };
   try {
-    const verdict = await accept(redis, keys, accepting);
+    const verdict = await accept(parts, accepting);
     const isUnable =
       'refused' in verdict && (verdict.refused === 'full' || verdict.refused === 'people_missing');
-    if (isUnable) log.error(`redis cannot take it: ${verdict.refused}`, { metric: 'RedisCannotTake' });
+    if (isUnable) parts.log.error(`redis cannot take it: ${verdict.refused}`, { metric: 'RedisCannotTake' });
     if (!('refused' in verdict) || verdict.refused !== 'people_missing') return verdict;
   } catch (error) {
     const metric = metricOfFailure[redisFailure(error)];
     // the text of a defect may quote what was sent
-    log.error('the buffer did not take a write: it goes to the queue alone', {
+    parts.log.error('the buffer did not take a write: it goes to the queue alone', {
       metric,
       error: error instanceof Error ? error.name : '',
     });

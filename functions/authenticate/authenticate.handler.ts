@@ -100,8 +100,8 @@ export const handler = serve('authenticate', {
     const { limit, cursor } = parse(usersQuery, request.query);
     const [after] = cursor === undefined ? [] : readCursor(usersCursor, cursor);
     // a Redis that has forgotten people would leave them out
-    await requirePeople(parts.redis, parts.keys);
-    const { users, next } = await inTime(listUsers(parts.redis, parts.keys, limit, after));
+    await requirePeople(parts);
+    const { users, next } = await inTime(listUsers(parts, limit, after));
     const headers = next === undefined ? {} : nextLink(request, writeCursor(next));
     return { status: 200, body: users.map(shownUser), headers };
   },
@@ -123,8 +123,8 @@ export const handler = serve('authenticate', {
     const asker = await authenticate(parts, request);
     const { owner = asker.id } = parse(tokensQuery, request.query);
     if (owner !== asker.id) requireAccess(asker, 'manage:users');
-    await requirePeople(parts.redis, parts.keys);
-    const tokens = await inTime(listTokens(parts.redis, parts.keys, owner));
+    await requirePeople(parts);
+    const tokens = await inTime(listTokens(parts, owner));
     return { status: 200, body: tokens.map(shown) };
   },
 
@@ -153,7 +153,7 @@ export const handler = serve('authenticate', {
     const rate = keys.rate(`ticket:${principal.id}`, second);
     const isWithin = await inTime(isWithinRate(redis, rate, settings.TICKETS_PER_SECOND));
     if (!isWithin) throw problem.tooManyRequests('Too many tickets. Please ask again a little later.', 1);
-    const ticket = await inTime(issueTicket(redis, keys, principal, randomBytes(32)));
+    const ticket = await inTime(issueTicket({ redis, keys }, principal, randomBytes(32)));
     return { status: 201, body: { ticket, expires_in: ticketLifeSeconds } };
   },
 });

@@ -46,21 +46,18 @@ const startQuery = z.strictObject({
 });
 
 /** Sends the browser to GitHub, marked as the one that may come back. */
-export async function startLogin(
-  { redis, keys, github, frontendOrigins }: LoginParts,
-  request: Request,
-): Promise<Reply> {
+export async function startLogin(parts: LoginParts, request: Request): Promise<Reply> {
   const { return_to: returnTo, code_challenge: challenge, ...query } = parse(startQuery, request.query);
-  if (!isAllowedReturn(returnTo, frontendOrigins)) {
+  if (!isAllowedReturn(returnTo, parts.frontendOrigins)) {
     throw problem.badRequest('return_to: not a page that a login may return to.');
   }
   const [state, verifier] = [secret(), secret()];
   const pending = { verifier, returnTo, challenge, pageState: query.state };
   // logins that are begun in several tabs share one mark
   const browser = base64url.safeParse(readCookie(request, 'login')).data ?? secret();
-  await inTime(keepLogin(redis, keys, { state, browser }, pending, loginSeconds));
+  await inTime(keepLogin(parts, { state, browser }, pending, loginSeconds));
   return {
-    ...redirect(await authorizationUrl(github, { state, verifier, login: query.login })),
+    ...redirect(await authorizationUrl(parts.github, { state, verifier, login: query.login })),
     cookies: [writeCookie('login', browser, loginSeconds)],
   };
 }
@@ -76,7 +73,7 @@ export async function finishLogin(parts: LoginParts, request: Request): Promise<
   const { redis, keys, github } = parts;
   const { state, code } = parse(callbackQuery, request.query);
   const browser = readCookie(request, 'login') ?? '';
-  const login = await inTime(takeLogin(redis, keys, { state, browser }));
+  const login = await inTime(takeLogin({ redis, keys }, { state, browser }));
   if (!login) {
     throw problem.badRequest(
       'This login has been used, is too old, or was begun in another browser. Please begin again.',
@@ -87,12 +84,12 @@ export async function finishLogin(parts: LoginParts, request: Request): Promise<
     const member = await memberOf(github, { code, verifier: login.verifier });
     if (!member) return returnWith(login, { error: 'access_denied' });
     // of whom Redis has forgotten it is not known whether they are barred
-    await requirePeople(redis, keys);
+    await requirePeople({ redis, keys });
     const user = await welcome(parts, request, member);
     if (!user) return returnWith(login, { error: 'access_denied' });
     const once = secret();
     const finished = { principal: user.principal, challenge: login.challenge };
-    await inTime(keepLoginCode(redis, keys, once, finished));
+    await inTime(keepLoginCode({ redis, keys }, once, finished));
     return returnWith(login, { code: once });
   } catch (error) {
     const isPassing =
@@ -112,14 +109,14 @@ export async function exchangeCode(parts: LoginParts, request: Request): Promise
   requireOwnFrontend(parts, request);
   const { redis, keys, outageSeconds } = parts;
   const { code, code_verifier: verifier } = parse(exchangeBody, request.body);
-  const principal = await inTime(takeLoginCode(redis, keys, code, verifier));
-  const user = principal === undefined ? undefined : await inTime(readUser(redis, keys, principal));
-  if (principal !== undefined && !user) await requirePeople(redis, keys);
+  const principal = await inTime(takeLoginCode({ redis, keys }, code, verifier));
+  const user = principal === undefined ? undefined : await inTime(readUser({ redis, keys }, principal));
+  if (principal !== undefined && !user) await requirePeople({ redis, keys });
   if (!user?.active)
     throw problem.unauthorized('This login code has been used, is too old, or is not yours.');
   const refresh = mintRefreshToken(randomBytes(48));
   const endsAt = Math.floor(request.receivedAt / 1000) + parts.sessionSeconds;
-  await inTime(openSession(redis, keys, refresh, { principal: user.principal, endsAt, outageSeconds }));
+  await inTime(openSession({ redis, keys }, refresh, { principal: user.principal, endsAt, outageSeconds }));
   await recordChange(parts, request, {
     principal: user.principal,
     action: 'session.opened',
@@ -141,7 +138,7 @@ async function welcome(parts: LoginParts, request: Request, member: Member): Pro
   const roleByTeams = roleOf(member.teams, parts.teamRoles, parts.memberRole);
   const update = (keepsRole: boolean) =>
     inTime(
-      updateUser(redis, keys, member.id, (before) => {
+      updateUser({ redis, keys }, member.id, (before) => {
         if (before?.active === false) return undefined;
         const isSetByHand = before?.role_from === 'admin';
         return {

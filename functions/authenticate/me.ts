@@ -5,9 +5,9 @@ import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
 
 /** Who asks, what they may do, and until when: also whether only an outage keeps their session open. */
-export async function describeMe({ redis, keys }: { redis: Redis; keys: Keys }, principal: Principal) {
+export async function describeMe(parts: { redis: Redis; keys: Keys }, principal: Principal) {
   const { id, name, role, permissions, credential, expiresAt, sessionId } = principal;
-  const session = sessionId === undefined ? undefined : await inTime(readSession(redis, keys, sessionId));
+  const session = sessionId === undefined ? undefined : await inTime(readSession(parts, sessionId));
   return {
     id,
     name,

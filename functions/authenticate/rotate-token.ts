@@ -46,7 +46,7 @@ export async function rotateToken(
     async (error: unknown) => {
       // what asks may be the old one, and somebody else has just replaced it
       const isEnded = error instanceof ProblemError && error.problem.status === 401;
-      if (isEnded && (await inTime(findToken(parts.redis, parts.keys, next.id)))) throw replaced(id, next.id);
+      if (isEnded && (await inTime(findToken(parts, next.id)))) throw replaced(id, next.id);
       throw error;
     },
   );
@@ -59,21 +59,21 @@ export async function rotateToken(
 }
 
 /** @throws ProblemError 404 */
-async function findOwn({ redis, keys }: TokenParts, owner: Principal, id: string): Promise<StoredToken> {
-  const found = await inTime(findToken(redis, keys, id));
+async function findOwn(parts: TokenParts, owner: Principal, id: string): Promise<StoredToken> {
+  const found = await inTime(findToken(parts, id));
   if (found?.principal === owner.id) return found;
-  if (!found) await requirePeople(redis, keys);
+  if (!found) await requirePeople(parts);
   throw noTokenOfYours(id);
 }
 
 /** A lost answer may be asked for again. @throws ProblemError 404 for a token that has ended by itself, 409 for one that was replaced long ago */
 async function requireJustReplaced(
-  { redis, keys }: TokenParts,
+  parts: TokenParts,
   { receivedAt }: Request,
   old: StoredToken,
   nextId: string,
 ): Promise<void> {
-  const next = await inTime(findToken(redis, keys, nextId));
+  const next = await inTime(findToken(parts, nextId));
   if (!next) throw noTokenOfYours(old.id);
   if (receivedAt - next.createdAt * 1000 >= repeatMilliseconds) throw replaced(old.id, nextId);
 }

@@ -54,8 +54,8 @@ export async function refreshSession(parts: SessionParts, request: Request): Pro
       );
     case 'rotated':
   }
-  const user = await inTime(readUser(redis, keys, rotation.principal));
-  if (!user) await requirePeople(redis, keys);
+  const user = await inTime(readUser({ redis, keys }, rotation.principal));
+  if (!user) await requirePeople({ redis, keys });
   if (!user?.active) throw problem.unauthorized('The session has ended. Please log in.');
   const { ends_at: endsAt, extended } = rotation;
   if (rotation.is_first) {
@@ -78,7 +78,7 @@ export async function logOut(parts: SessionParts, request: Request): Promise<Rep
     // whoever has a session's id alone must not be able to end it
     const rotation = await rotate(parts, request, presented, presented, false);
     if (rotation.state !== 'unknown') {
-      await inTime(endSession(parts.redis, parts.keys, presented.sessionId));
+      await inTime(endSession(parts, presented.sessionId));
       await recordEnd(parts, request, presented, rotation);
     }
   }
@@ -128,14 +128,14 @@ export function requireOwnFrontend(
 }
 
 function rotate(
-  { redis, keys, outageSeconds }: SessionParts,
+  parts: SessionParts,
   { receivedAt: nowMilliseconds }: Request,
   presented: RefreshToken,
   following: RefreshToken,
   isDuringOutage: boolean,
 ): Promise<Rotation> {
-  const when = { nowMilliseconds, isOutage: isDuringOutage, outageSeconds };
-  return inTime(rotateSession(redis, keys, { presented, following }, when));
+  const when = { nowMilliseconds, isOutage: isDuringOutage, outageSeconds: parts.outageSeconds };
+  return inTime(rotateSession(parts, { presented, following }, when));
 }
 
 async function recordEnd(

@@ -103,7 +103,7 @@ export async function makeToken(
     return await recordToken(parts, request, owner, fields, minted);
   } finally {
     // at the latest it ends by itself
-    await leavePlace(parts.redis, parts.keys, owner.id, hash).catch(() => undefined);
+    await leavePlace(parts, owner.id, hash).catch(() => undefined);
   }
 }
 
@@ -164,7 +164,7 @@ async function recordToken(
   // another credential has asked for it first, or this site had another signing key then
   const isSame = made.asked_with === askedWith && made.hash === hash;
   // and it may have ended since
-  if (!isSame || !(await inTime(putToken(parts.redis, parts.keys, stored)))) throw replaced(replaces?.id, id);
+  if (!isSame || !(await inTime(putToken(parts, stored)))) throw replaced(replaces?.id, id);
   return { token, stored };
 }
 
@@ -176,12 +176,12 @@ export function replaced(id: string | undefined, by: string) {
 
 /** @throws ProblemError 409 */
 async function requireRoom(
-  { redis, keys }: TokenParts,
+  parts: TokenParts,
   { receivedAt: nowMilliseconds }: Request,
   owner: Principal,
   token: { readonly hash: string; readonly except: readonly string[] },
 ): Promise<void> {
-  const reached = await inTime(takePlace(redis, keys, owner.id, { ...token, nowMilliseconds }));
+  const reached = await inTime(takePlace(parts, owner.id, { ...token, nowMilliseconds }));
   if (!reached) return;
   const { limit, most } = reached;
   throw problem.conflict(
@@ -199,9 +199,9 @@ export async function revoke(
   asker: Principal,
   id: string,
 ): Promise<StoredToken> {
-  const stored = await inTime(findToken(parts.redis, parts.keys, id));
+  const stored = await inTime(findToken(parts, id));
   const may = stored && (stored.principal === asker.id || asker.permissions.includes('manage:users'));
-  if (!stored) await requirePeople(parts.redis, parts.keys);
+  if (!stored) await requirePeople(parts);
   if (!may) throw problem.notFound(`There is no token ${id} of yours.`);
   return end(parts, request, asker, stored);
 }
@@ -214,7 +214,7 @@ export async function end(
   stored: StoredToken,
 ): Promise<StoredToken> {
   const { id } = stored;
-  await inTime(revokeToken(parts.redis, parts.keys, id));
+  await inTime(revokeToken(parts, id));
   await recordChange(parts, request, {
     ...doneBy(asker),
     action: 'token.revoked',

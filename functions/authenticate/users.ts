@@ -49,8 +49,7 @@ export async function changeUser(
   const { redis, keys } = parts;
   const updated = await inTime(
     updateUser(
-      redis,
-      keys,
+      { redis, keys },
       principal,
       (before) =>
         before && {
@@ -66,7 +65,7 @@ export async function changeUser(
   if ('refused' in updated) throw await refusalOf(parts, updated.refused);
   const after = updated.user;
   if (!after) {
-    await requirePeople(redis, keys);
+    await requirePeople({ redis, keys });
     throw problem.notFound(`Nobody with id ${principal} has logged in.`);
   }
   await recordChange(parts, request, {
@@ -86,7 +85,7 @@ export async function changeUser(
   return after;
 }
 
-async function refusalOf({ redis, keys }: UserParts, refused: UserRefusal): Promise<ProblemError> {
+async function refusalOf(parts: UserParts, refused: UserRefusal): Promise<ProblemError> {
   switch (refused) {
     case 'asker_barred':
       return problem.unauthorized('You have been barred meanwhile: nothing was changed.');
@@ -96,7 +95,7 @@ async function refusalOf({ redis, keys }: UserParts, refused: UserRefusal): Prom
       return cannotTell();
     case 'last_admin':
       // a Redis that has forgotten people may not know the others
-      await requirePeople(redis, keys);
+      await requirePeople(parts);
       return problem.conflict(
         'This is the last active admin, who must remain: nothing was changed. Make somebody else an admin first.',
         { code: 'last-admin' },

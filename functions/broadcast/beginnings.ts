@@ -99,10 +99,10 @@ export class Beginnings {
     const { epoch, position, nowMilliseconds, heading } = place;
     if (since.epoch !== epoch) return undefined;
     const range = { from: since.position, to: position, nowMilliseconds };
-    const entries = await readBetween(redis, keys, streamOf(channel), range);
+    const entries = await readBetween({ redis, keys }, streamOf(channel), range);
     if (!entries || hasReset(entries, channel)) return undefined;
     const missed = await eventTexts(this.#parts, entries, [channel], heading);
-    await deferChanges(redis, keys, missed.deferred);
+    await deferChanges({ redis, keys }, missed.deferred);
     const texts = [
       resumedMessage(heading(channel.name, since.position)),
       ...missed.texts.map(({ text }) => text),

@@ -34,7 +34,7 @@ const rightsMilliseconds = 1000;
 const lingerMilliseconds = 5000;
 
 export const handler = middy<unknown, void>().handler(async () => {
-  const lease = await acquireLease(redis, keys);
+  const lease = await acquireLease({ redis, keys });
   if (!lease) return;
   const wakes = listen(
     redisSettings,
@@ -77,5 +77,5 @@ export const handler = middy<unknown, void>().handler(async () => {
     wakes.stop();
     await lease.release();
   }
-  if (await isAnyWatching(redis, keys, Date.now())) await startBroadcaster();
+  if (await isAnyWatching({ redis, keys }, Date.now())) await startBroadcaster();
 });

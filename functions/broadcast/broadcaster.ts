@@ -120,8 +120,8 @@ export class Broadcaster {
   /** Takes up where the last broadcaster has left off. */
   async begin(): Promise<void> {
     const { redis, keys } = this.#parts;
-    const left = await readCheckpoint(redis, keys);
-    const { epoch, positions } = await readEnds(redis, keys, this.#newEpoch);
+    const left = await readCheckpoint({ redis, keys });
+    const { epoch, positions } = await readEnds({ redis, keys }, this.#newEpoch);
     this.#epoch = epoch;
     this.#at = positions;
     if (left?.epoch !== epoch) return;
@@ -148,7 +148,7 @@ export class Broadcaster {
     const hasRelayed = !this.#isCut && (await this.#relaying.step(this.#isRelayWatched, nowMilliseconds));
     if (!wasWoken && !hasRelayed && !this.#isDue(nowMilliseconds)) return;
     this.#readAt = nowMilliseconds;
-    const feed = await readFeed(redis, keys, this.#at, this.#newEpoch);
+    const feed = await readFeed({ redis, keys }, this.#at, this.#newEpoch);
     await this.#look(feed, nowMilliseconds);
     // before anything is sent, and whatever becomes of that
     await this.rights.look(nowMilliseconds);
@@ -186,11 +186,11 @@ export class Broadcaster {
     const isFirst = this.#lookedAt === undefined;
     const looksAtAll = isFirst || isBroken || nowMilliseconds - (this.#lookedAt ?? 0) > lookPauseMilliseconds;
     if (looksAtAll) {
-      for (const id of await listConnections(redis, keys, nowMilliseconds)) changed.add(id);
+      for (const id of await listConnections({ redis, keys }, nowMilliseconds)) changed.add(id);
       for (const id of this.#connections.keys()) changed.add(id);
     }
     if (changed.size > 0) {
-      const found = await readConnections(redis, keys, [...changed]);
+      const found = await readConnections({ redis, keys }, [...changed]);
       for (const connection of found) this.#open(connection, isFirst);
       const present = new Set(found.map(({ id }) => id));
       for (const id of changed) if (!present.has(id)) this.#forget(id);
@@ -215,7 +215,7 @@ export class Broadcaster {
   async #drop(id: string): Promise<void> {
     this.#forget(id);
     // what is left of it ends with its life
-    await unregister(this.#parts.redis, this.#parts.keys, id).catch(() => undefined);
+    await unregister(this.#parts, id).catch(() => undefined);
   }
 
   /** The gateway reports the end of a connection at best: one that has long taken nothing is asked for. */
@@ -263,7 +263,7 @@ export class Broadcaster {
     if (entries.length === 0 || channels.length === 0) return [];
     const heading = (channel: string, position: string) => this.#heading(channel, position);
     const { texts, deferred } = await eventTexts(this.#parts, entries, channels, heading);
-    await deferChanges(this.#parts.redis, this.#parts.keys, deferred);
+    await deferChanges(this.#parts, deferred);
     this.#hasDeferred ||= deferred.length > 0;
     return texts;
   }
@@ -295,7 +295,7 @@ export class Broadcaster {
     const { unknown } = await readUnits(this.#parts, [anyId]);
     if (unknown.size > 0) return;
     for (const { id, name } of this.#subscriptions.restartUnseen()) this.#mailbox.forget(id, name);
-    if (this.#hasDeferred) this.#hasDeferred = await republishDeferred(this.#parts.redis, this.#parts.keys);
+    if (this.#hasDeferred) this.#hasDeferred = await republishDeferred(this.#parts);
   }
 
   /** Subscriptions that begin: from where the client is, or with a snapshot at the position of this broadcaster. */
@@ -338,7 +338,7 @@ export class Broadcaster {
     const { redis, keys } = this.#parts;
     const to = this.#at.observations;
     if (from === to) return [];
-    const entries = await readBetween(redis, keys, streamOf(channel), { from, to, nowMilliseconds });
+    const entries = await readBetween({ redis, keys }, streamOf(channel), { from, to, nowMilliseconds });
     if (!entries || hasReset(entries, channel)) return undefined;
     return (await this.#eventTexts(entries, [channel])).map(({ text }) => text);
   }
@@ -373,7 +373,7 @@ export class Broadcaster {
   /** First the subscriptions that are behind, then the positions of all others: the reader of both misses nothing. */
   async #checkpoint(isWhole: boolean): Promise<void> {
     const { redis, keys } = this.#parts;
-    await noteSubscriptions(redis, keys, this.#subscriptions.notes(this.#mailbox.behind()));
+    await noteSubscriptions({ redis, keys }, this.#subscriptions.notes(this.#mailbox.behind()));
     const at = {
       epoch: this.#epoch,
       positions: isWhole ? this.#statePositions() : this.#at,
@@ -382,7 +382,7 @@ export class Broadcaster {
     };
     const text = JSON.stringify(at);
     if (text === this.#written) return;
-    await writeCheckpoint(redis, keys, this.#fence, at);
+    await writeCheckpoint({ redis, keys }, this.#fence, at);
     this.#written = text;
   }
 

@@ -4,16 +4,15 @@
  */
 import * as z from 'zod/mini';
 import { feedAppendLua, streams } from '../../lib/change-feed/append.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
 import { script } from '../../lib/redis/script.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 const atOnce = 200;
 
 export const deferredRecord = (id: string) => `record ${id}`;
 export const deferredTransaction = (id: string) => `transaction ${id}`;
 
-export async function deferChanges(redis: Redis, keys: Keys, deferred: readonly string[]): Promise<void> {
+export async function deferChanges({ redis, keys }: Site, deferred: readonly string[]): Promise<void> {
   const [first, ...others] = deferred;
   if (first !== undefined) await redis.sadd(keys.deferred, first, ...others);
 }
@@ -31,7 +30,7 @@ return #members
 `);
 
 /** @returns whether there may be more */
-export async function republishDeferred(redis: Redis, keys: Keys): Promise<boolean> {
+export async function republishDeferred({ redis, keys }: Site): Promise<boolean> {
   const published = await republishScript(redis, [keys.deferred, keys.feed(streams.observations.stream)], []);
   return z.int().parse(published) === atOnce;
 }

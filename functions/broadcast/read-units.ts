@@ -25,10 +25,10 @@ export async function readUnits(parts: SmartQueryParts, ids: readonly string[]):
  * recorded and cleaned already.
  */
 export async function wholeInBuffer(
-  { redis, keys }: SmartQueryParts,
+  parts: SmartQueryParts,
   ids: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const { entries } = await readOverlay(redis, keys, ids);
+  const { entries } = await readOverlay(parts, ids);
   return new Set(entries.flatMap(({ transaction: { steps } }) => steps.flatMap(tellsStatusOf)));
 }
 

@@ -26,7 +26,7 @@ export class Relaying {
 
   constructor(parts: RelayingParts) {
     this.#parts = parts;
-    this.#relay = new Relay(parts.redis, parts.keys);
+    this.#relay = new Relay(parts);
   }
 
   pauseMilliseconds(isWatched: boolean, now: number): number {

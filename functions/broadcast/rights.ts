@@ -2,13 +2,10 @@
 import { unregister, type Connection } from '../../lib/change-feed/connections.ts';
 import { revokedMessage } from '../../lib/change-feed/protocol.ts';
 import { withoutRight } from '../../lib/change-feed/revocation.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
 import type { Disconnect, Post } from '../../lib/change-feed/post.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
-interface RightsParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+interface RightsParts extends Site {
   readonly post: Post;
   readonly disconnect: Disconnect;
 }
@@ -45,7 +42,7 @@ export class Rights {
     const connections = [...this.#connections.values()];
     if (connections.length === 0 || nowMilliseconds - this.#lookedAt < pauseMilliseconds) return;
     const { redis, keys } = this.#parts;
-    const worthless = await withoutRight(redis, keys, connections, nowMilliseconds);
+    const worthless = await withoutRight({ redis, keys }, connections, nowMilliseconds);
     this.#lookedAt = nowMilliseconds;
     for (const id of worthless) {
       this.#forget(id);
@@ -57,7 +54,7 @@ export class Rights {
   async #end(id: string): Promise<void> {
     const { redis, keys, post, disconnect } = this.#parts;
     // first, so that no other look finds it; what is left of it ends with its life
-    await unregister(redis, keys, id).catch(() => undefined);
+    await unregister({ redis, keys }, id).catch(() => undefined);
     await post(id, revokedMessage).catch(() => 'gone');
     await disconnect(id).catch(() => undefined);
   }

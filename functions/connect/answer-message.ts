@@ -13,14 +13,8 @@ import {
   unsubscribedMessage,
 } from '../../lib/change-feed/protocol.ts';
 import { withoutRight } from '../../lib/change-feed/revocation.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
 import { isWithinRate } from '../../lib/redis/rate.ts';
-
-interface Parts {
-  readonly redis: Redis;
-  readonly keys: Keys;
-}
+import type { Site } from '../../lib/redis/site.ts';
 
 export interface Answer {
   /** sent back at once; what a subscription brings comes from the broadcaster */
@@ -32,7 +26,7 @@ const messagesPerSecond = 20;
 
 /** Never throws: whatever is wrong becomes a message with a code. */
 export async function answerMessage(
-  parts: Parts,
+  site: Site,
   id: string,
   message: Message | Malformed,
   nowMilliseconds: number,
@@ -48,11 +42,11 @@ export async function answerMessage(
   }
   const about = message.type === 'ping' ? undefined : message;
   try {
-    const rate = parts.keys.messageRate(id, Math.floor(nowMilliseconds / 1000));
-    if (!(await isWithinRate(parts.redis, rate, messagesPerSecond))) {
+    const rate = site.keys.messageRate(id, Math.floor(nowMilliseconds / 1000));
+    if (!(await isWithinRate(site.redis, rate, messagesPerSecond))) {
       return fail('too_many_messages', `At most ${messagesPerSecond} messages a second.`, about);
     }
-    return await perform(parts, id, message, nowMilliseconds);
+    return await perform(site, id, message, nowMilliseconds);
   } catch {
     return fail('unavailable', 'That could not be done now. Please send it again.', about);
   }
@@ -76,35 +70,30 @@ export function isNumbered(message: Message | Malformed): boolean {
   return typeof message === 'object' && 'request' in message && message.request !== undefined;
 }
 
-async function perform(
-  { redis, keys }: Parts,
-  id: string,
-  message: Message,
-  nowMilliseconds: number,
-): Promise<Answer> {
+async function perform(site: Site, id: string, message: Message, nowMilliseconds: number): Promise<Answer> {
   switch (message.type) {
     case 'ping':
-      if ((await redis.exists(keys.connection(id))) === 0) return unregistered;
+      if ((await site.redis.exists(site.keys.connection(id))) === 0) return unregistered;
       return { reply: JSON.stringify({ ...message, type: 'pong' }) };
     case 'unsubscribe':
-      await changeSubscription(redis, keys, id, { ...message, remove: true });
+      await changeSubscription(site, id, { ...message, remove: true });
       return { reply: unsubscribedMessage(message) };
     case 'subscribe': {
       const channel = readChannel(message.channel);
       if (!channel) return fail('unknown_channel', `There is no channel ${message.channel}.`, message);
-      const [connection] = await readConnections(redis, keys, [id]);
+      const [connection] = await readConnections(site, [id]);
       if (!connection) return unregistered;
       // who watches nothing yet is looked at by no broadcaster
-      if ((await withoutRight(redis, keys, [connection], nowMilliseconds)).length > 0) {
+      if ((await withoutRight(site, [connection], nowMilliseconds)).length > 0) {
         // a broadcaster learns of it, and ends the connection
-        await changeSubscription(redis, keys, id, { channel: message.channel, remove: true });
+        await changeSubscription(site, id, { channel: message.channel, remove: true });
         return { reply: revokedMessage, needsBroadcaster: true };
       }
       const permission = permissionOf(channel);
       if (!connection.permissions.includes(permission)) {
         return fail('forbidden', `This needs the permission ${permission}.`, message);
       }
-      const outcome = await changeSubscription(redis, keys, id, message);
+      const outcome = await changeSubscription(site, id, message);
       if (outcome === 'full') {
         const detail = `A connection has at most ${subscriptionsPerConnection} subscriptions.`;
         return fail('too_many_subscriptions', detail, message);

@@ -39,7 +39,7 @@ export const handler = middy<Event, APIGatewayProxyStructuredResultV2>()
         return { statusCode: await connect(parts, { connectionId, connectedAt, ticket, channel }) };
       }
       case '$disconnect':
-        await unregister(redis, keys, event.requestContext.connectionId);
+        await unregister({ redis, keys }, event.requestContext.connectionId);
         return { statusCode: 200 };
       default:
         return receive(event);
@@ -53,7 +53,7 @@ async function receive({ requestContext, body = '' }: Event): Promise<APIGateway
   const answer = () => answerMessage({ redis, keys }, connectionId, message, receivedAt);
   // its number distinguishes the answers to it
   if (isNumbered(message)) return reply(await answer());
-  return inTurn(redis, keys, { connectionId, messageId, receivedAt }, async () => {
+  return inTurn({ redis, keys }, { connectionId, messageId, receivedAt }, async () => {
     const { reply: text, ...rest } = await answer();
     const outcome = text === undefined ? 'gone' : await post(connectionId, text).catch(() => 'failed');
     return reply({ ...rest, ...(outcome === 'failed' && { reply: text }) });
@@ -67,5 +67,5 @@ async function reply({ reply: body, needsBroadcaster }: Answer): Promise<APIGate
 
 /** A broadcaster looks for connections once more after it has given up its lease: one of the two sees the other. */
 async function needBroadcaster(): Promise<void> {
-  if (!(await isLeased(redis, keys))) await startBroadcaster();
+  if (!(await isLeased({ redis, keys }))) await startBroadcaster();
 }

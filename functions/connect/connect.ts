@@ -12,12 +12,9 @@ import {
 } from '../../lib/change-feed/connections.ts';
 import type { IsOpen } from '../../lib/change-feed/post.ts';
 import { withoutRight } from '../../lib/change-feed/revocation.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
-export interface ConnectParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+export interface ConnectParts extends Site {
   readonly isOpen: IsOpen;
   readonly needBroadcaster: () => Promise<void>;
   readonly socketsPerUser: number;
@@ -38,15 +35,15 @@ const lookedAtAtMost = 50;
 
 /** @returns an HTTP status @throws if it could not be decided: the ticket is still good */
 export async function connect(parts: ConnectParts, handshake: Handshake): Promise<number> {
-  const { redis, keys, needBroadcaster } = parts;
+  const { keys, needBroadcaster } = parts;
   const { connectionId: id, connectedAt, ticket, channel: name } = handshake;
-  const principal = ticket === '' ? undefined : await readTicket(redis, keys, ticket);
+  const principal = ticket === '' ? undefined : await readTicket(parts, ticket);
   if (!principal) return 401;
   const channel = name === undefined ? undefined : readChannel(name);
   if (name !== undefined && !channel) return 404;
   if (channel && !principal.permissions.includes(permissionOf(channel))) return 403;
   // a ticket is no more than the credential that it was given for is now
-  const [worthless] = await withoutRight(redis, keys, [{ ...holderOf(principal), id }], connectedAt);
+  const [worthless] = await withoutRight(parts, [{ ...holderOf(principal), id }], connectedAt);
   if (worthless !== undefined) return 401;
   const connection = { id, principal, connectedAt, ...(channel && { channel: channel.name }) };
   let outcome: Awaited<ReturnType<typeof register>> | undefined;
@@ -63,28 +60,28 @@ export async function connect(parts: ConnectParts, handshake: Handshake): Promis
 
 /** Ends of connections are reported at best: those of a user without room are looked at. */
 async function registerWithRoom(parts: ConnectParts, connection: NewConnection) {
-  const { redis, keys, isOpen, socketsPerUser } = parts;
+  const { isOpen, socketsPerUser } = parts;
   const { principal, connectedAt } = connection;
-  const outcome = await register(redis, keys, connection, socketsPerUser);
+  const outcome = await register(parts, connection, socketsPerUser);
   if (outcome !== 'full') return outcome;
-  const oldest = await oldestConnectionsOf(redis, keys, principal.id, lookedAtAtMost);
-  const connections = await readConnections(redis, keys, oldest);
+  const oldest = await oldestConnectionsOf(parts, principal.id, lookedAtAtMost);
+  const connections = await readConnections(parts, oldest);
   const settled = connections.filter((each) => connectedAt - each.connectedAt > openingMilliseconds);
   const lost = await Promise.all(
     settled.map(async ({ id }) => ((await isOpen(id).catch(() => true)) ? [] : [id])),
   );
-  for (const id of lost.flat()) await unregister(redis, keys, id);
-  return lost.flat().length === 0 ? outcome : register(redis, keys, connection, socketsPerUser);
+  for (const id of lost.flat()) await unregister(parts, id);
+  return lost.flat().length === 0 ? outcome : register(parts, connection, socketsPerUser);
 }
 
 /** The handshake fails: neither its place nor its ticket is kept from others. */
 async function takeBack(
-  { redis, keys }: ConnectParts,
+  parts: ConnectParts,
   id: string,
   ticket: string,
   principal: Principal,
   isSpent: boolean,
 ): Promise<void> {
-  await unregister(redis, keys, id).catch(() => undefined);
-  if (isSpent) await giveTicketBack(redis, keys, ticket, principal).catch(() => undefined);
+  await unregister(parts, id).catch(() => undefined);
+  if (isSpent) await giveTicketBack(parts, ticket, principal).catch(() => undefined);
 }

@@ -7,17 +7,14 @@ import { problem } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
 import { transactionMessage } from '../../lib/queue/messages.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
 import type { FoundTransaction } from '../../lib/smart-query/find-transaction.ts';
 import { TransactionBuilder } from '../../lib/transaction/builder.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 export type Decision = { readonly action: 'retry' } | { readonly action: 'discard'; readonly reason: string };
 
-interface DecideParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+interface DecideParts extends Site {
   readonly queue: Pick<Queue, 'send'>;
   readonly limits: { readonly requestsPerSecond: number; readonly budgetBytes: number };
 }
@@ -28,7 +25,7 @@ interface DecideParts {
  * @throws ProblemError
  */
 export async function decide(
-  { redis, keys, queue, limits }: DecideParts,
+  parts: DecideParts,
   request: Request,
   principal: Principal,
   {
@@ -54,14 +51,14 @@ export async function decide(
     builder.discard(id, decision.reason, { aggregate, stamp, principal: owner });
   }
   const transaction = builder.build();
-  const verdict = await accept(redis, keys, {
+  const verdict = await accept(parts, {
     claimant: claimantOf(request, principal),
     permission: access,
     transaction,
     patch: '{}',
     status: 202,
     nowMilliseconds: request.receivedAt,
-    ...limits,
+    ...parts.limits,
   }).catch((error: unknown) => {
     throw problem
       .unavailable('The buffer does not answer: nothing was decided. Please ask again.', 2)
@@ -78,7 +75,7 @@ export async function decide(
   }
   // the first to decide has decided: who repeats it is not who did it
   if (verdict.stamp === undefined) return;
-  await noteAuditEvent(redis, keys, {
+  await noteAuditEvent(parts, {
     id: transaction.id,
     at: new Date(Math.floor(Number(verdict.stamp) / 1000)).toISOString(),
     principal: principal.id,
@@ -87,7 +84,7 @@ export async function decide(
     detail: 'reason' in decision ? { reason: decision.reason } : {},
   }).catch(() => undefined); // main keeps it for good, in the commit of the decision itself
   // without the message the sweeper sends it again
-  await queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
+  await parts.queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
 }
 
 function identityOf(request: Request, principal: Principal, { status }: FoundTransaction): string[] {

@@ -5,9 +5,8 @@ import type { Reply } from '../../lib/http/serve.ts';
 import { countFailed } from '../../lib/postgres/inbox.ts';
 import type { Database } from '../../lib/postgres/connect.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
 import type { Replica } from '../../lib/replication/replicas.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 /** Health answers within a second, whatever does not: two waits, one after the other. */
 export const patienceMilliseconds = 400;
@@ -15,9 +14,7 @@ export const patienceMilliseconds = 400;
 /** Main answers, and has still not recorded what was accepted so long ago. */
 const stuckMilliseconds = 60_000;
 
-export interface HealthParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+export interface HealthParts extends Site {
   readonly replicas: readonly Replica[];
   readonly queue: Pick<Queue, 'warmUp'>;
 }
@@ -27,20 +24,17 @@ export interface HealthParts {
  * without which writes go to the queue alone; or main answers and nothing gets there.
  * @throws ProblemError 503 if neither store answers
  */
-export async function health(
-  { redis, keys, replicas, queue }: HealthParts,
-  nowMilliseconds: number,
-): Promise<Reply> {
+export async function health(parts: HealthParts, nowMilliseconds: number): Promise<Reply> {
   const fromAny = <T>(read: (database: Database) => Promise<T>) =>
-    inTime(Promise.any(replicas.map(({ pool }) => read(pool))));
+    inTime(Promise.any(parts.replicas.map(({ pool }) => read(pool))));
   const [buffer, isThere, failed, changeFeed] = await Promise.all([
-    inTime(readBufferStats(redis, keys, nowMilliseconds)),
+    inTime(readBufferStats(parts, nowMilliseconds)),
     fromAny((replica) => replica.query('select 1')),
     fromAny(countFailed),
-    fromAny((replica) => readRelayLag(redis, keys, replica)),
+    fromAny((replica) => readRelayLag(parts, replica)),
   ]);
   const database = isThere === undefined ? 'unreachable' : 'connected';
-  if (buffer === undefined && (await inTime(queue.warmUp().then(() => true))) === undefined) {
+  if (buffer === undefined && (await inTime(parts.queue.warmUp().then(() => true))) === undefined) {
     throw problem.unavailable('Neither Redis nor SQS answers: writes cannot be accepted.', 5, {
       database,
       redis: 'unreachable',

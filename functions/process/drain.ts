@@ -162,17 +162,17 @@ class Drain {
 
   /** Puts back what was not recorded, so that the next processor need not wait for the lease; Redis may have forgotten a copy. */
   async #giveBack(): Promise<void> {
-    const { redis, keys, now, log } = this.#parts;
+    const { now, log } = this.#parts;
     try {
-      for (const copy of this.#copies) if (this.#open.has(copy.id)) await heal(redis, keys, copy, now());
-      await release(redis, keys, [...this.#open.values()]);
+      for (const copy of this.#copies) if (this.#open.has(copy.id)) await heal(this.#parts, copy, now());
+      await release(this.#parts, [...this.#open.values()]);
     } catch (error) {
       log.warn('redis did not take transactions back', { error });
     }
   }
 
   async #tellOfNoProgress(): Promise<void> {
-    const { redis, keys, now, log } = this.#parts;
+    const { now, log } = this.#parts;
     const old = [...this.#open.values()].filter(({ stamp }) => stamp < (now() - oldMilliseconds) * 1000);
     const transactions = [...new Set([...this.#unexplained, ...old.map(({ id }) => id)])];
     if (transactions.length === 0) return;
@@ -181,29 +181,29 @@ class Drain {
       count: transactions.length,
       transactions: transactions.slice(0, 20),
     });
-    await redis.set(keys.noProgress, '1', { ex: 120 }).catch(() => undefined);
+    await this.#parts.redis.set(this.#parts.keys.noProgress, '1', { ex: 120 }).catch(() => undefined);
   }
 
   async #readDoubts(): Promise<Doubts> {
-    const { redis, keys, log } = this.#parts;
-    return readDoubts(redis, keys).catch((error: unknown) => {
+    const { log } = this.#parts;
+    return readDoubts(this.#parts).catch((error: unknown) => {
       log.warn('redis did not say what has failed before', { error });
       return noDoubts;
     });
   }
 
   async #writeDoubts(before: Doubts): Promise<void> {
-    const { redis, keys, log } = this.#parts;
-    await writeDoubts(redis, keys, before, this.#doubts).catch((error: unknown) =>
+    const { log } = this.#parts;
+    await writeDoubts(this.#parts, before, this.#doubts).catch((error: unknown) =>
       log.warn('redis does not remember what has failed', { error }),
     );
   }
 
   /** Claims what is to be executed. With Redis away the copies alone are executed: the inbox tells what is a repeat. */
   async #gather(copies: readonly Transaction[], limit: number): Promise<Batch> {
-    const { redis, keys, now, log } = this.#parts;
+    const { now, log } = this.#parts;
     try {
-      const claims = await claim(redis, keys, {
+      const claims = await claim(this.#parts, {
         copies,
         limit,
         nowMilliseconds: now(),
@@ -212,13 +212,13 @@ class Drain {
       });
       const inState = (state: CopyState) => copies.filter((_, index) => claims.copies[index] === state);
       for (const { id } of inState('busy')) this.#outcomes.set(id, claims.mainIsAway ? 'left' : 'busy');
-      for (const copy of inState('incomplete')) await heal(redis, keys, copy, now());
+      for (const copy of inState('incomplete')) await heal(this.#parts, copy, now());
       for (const { id } of [...inState('recorded'), ...inState('incomplete')]) {
         this.#outcomes.set(id, 'recorded');
       }
       // as Redis has acknowledged it, which may differ from a copy that was made while Redis was silent
       const claimed = inState('claimed');
-      const { transactions, unreadable } = await readBodies(redis, keys, [...claimed, ...claims.oldest]);
+      const { transactions, unreadable } = await readBodies(this.#parts, [...claimed, ...claims.oldest]);
       const read = new Set(transactions.map(({ id }) => id));
       if (unreadable.length > 0) await keepBodies(this.#parts, unreadable);
       return {
@@ -243,15 +243,15 @@ interface Batch {
 }
 
 /** Rights that Redis may have forgotten, apart from the transactions that changed them. */
-async function restore({ redis, keys, log }: DrainParts, copies: readonly Transaction[]): Promise<void> {
+async function restore(parts: DrainParts, copies: readonly Transaction[]): Promise<void> {
   // a token is made before it is revoked
   const changes = copies.filter(isQuiet).sort((a, b) => a.stamp - b.stamp);
   try {
     for (const change of changes) {
-      const isUnderstood = await restoreAccess(redis, keys, change);
-      if (!isUnderstood) log.warn('a change of rights was not restored', { transaction: change.id });
+      const isUnderstood = await restoreAccess(parts, change);
+      if (!isUnderstood) parts.log.warn('a change of rights was not restored', { transaction: change.id });
     }
   } catch (error) {
-    log.warn('redis did not take rights back', { error });
+    parts.log.warn('redis did not take rights back', { error });
   }
 }

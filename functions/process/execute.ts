@@ -6,15 +6,12 @@ import type { Log } from '../../lib/observability/log.ts';
 import { applyTransactions, setAside, sqlStateOf, type Applied } from '../../lib/postgres/apply.ts';
 import type { Pool } from '../../lib/postgres/connect.ts';
 import type { InboxRow } from '../../lib/postgres/inbox.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
 import { subjectOfFailure, type FailureSubject } from '../../lib/transaction/failure.ts';
 import type { Transaction } from '../../lib/transaction/transaction.ts';
 import { failuresBeforeSetAside, halve, type Attempt, type Halved, type Result } from './halving.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
-export interface ExecuteParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+export interface ExecuteParts extends Site {
   readonly main: Pool;
   readonly startWaitSeconds: number;
   readonly now: () => number;
@@ -141,9 +138,9 @@ class Run {
     }
     try {
       if (done.rows.length === 0) await redis.del(keys.mainDown);
-      const { lacking } = await mark(redis, keys, done.rows, done.lsn, now());
+      const { lacking } = await mark(this.#parts, done.rows, done.lsn, now());
       // a copy goes once its body is where readers look for it, until every replica has it
-      for (const each of batch.filter(({ id }) => lacking.includes(id))) await heal(redis, keys, each, now());
+      for (const each of batch.filter(({ id }) => lacking.includes(id))) await heal(this.#parts, each, now());
     } catch (error) {
       // Main has it. What Redis holds as pending the sweeper sees to; of what it never had only the copy can tell it.
       log.warn('redis was not told of a commit', { metric: 'MarkFailed', error });

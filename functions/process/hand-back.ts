@@ -1,9 +1,8 @@
 /** When a processor comes back to what it could not do. */
 import { wakeMessage } from '../../lib/queue/messages.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
 import type { CopyOutcome } from './drain.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 /**
  * The first back-off, and the longest: a copy waits for main in the queue, while Redis is drained as soon as main is back.
@@ -22,9 +21,7 @@ export function giveBackSeconds(outcome: CopyOutcome, receiveCount: number, rand
   return 1 + Math.floor(random * ceiling);
 }
 
-interface WakeParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+interface WakeParts extends Site {
   readonly transactions: Pick<Queue, 'send'>;
 }
 

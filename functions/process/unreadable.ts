@@ -47,17 +47,14 @@ export async function keep(
 }
 
 /** Moves bodies that cannot be read from the buffer to main. While main is away they stay pending. */
-export async function keepBodies(
-  { redis, keys, main, log }: DrainParts,
-  unreadable: Bodies['unreadable'],
-): Promise<void> {
+export async function keepBodies(parts: DrainParts, unreadable: Bodies['unreadable']): Promise<void> {
   for (const each of unreadable) {
     const reason = reasonOfText(each.text);
     const body = contentOf(each.text);
-    const isKept = await keep({ main, log }, [{ body, reason }]);
+    const isKept = await keep({ main: parts.main, log: parts.log }, [{ body, reason }]);
     if (!isKept) return;
     const id = idOfBody(body);
-    await putAway(redis, keys, each, `This release cannot read it. It is kept as ${id} and tried again.`);
+    await putAway(parts, each, `This release cannot read it. It is kept as ${id} and tried again.`);
   }
 }
 
@@ -82,8 +79,8 @@ export async function readAgain(
     });
     if (read.length === 0) return;
     for (const { transaction } of read) {
-      await bringBack(redis, keys, transaction.id);
-      await heal(redis, keys, transaction, now());
+      await bringBack(parts, transaction.id);
+      await heal(parts, transaction, now());
     }
     const { copies } = await execute(read.map(({ transaction }) => transaction));
     for (const [index, { id, transaction }] of read.entries()) {

@@ -162,7 +162,7 @@ export const handler = serve('query', {
     const page = { limit: limit + 1, after: at && { at: at[0], id: at[1] }, filter };
     const [recent, replicated] = await answered(
       Promise.all([
-        readRecentEvents(parts.redis, parts.keys, page),
+        readRecentEvents(parts, page),
         readFromReplica(parts.replicas, noFloor, (replica) => readEvents(replica, page)),
       ]),
     );

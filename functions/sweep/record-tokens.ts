@@ -4,16 +4,13 @@ import type { KnownToken, StoredToken } from '../../lib/auth/token-store.ts';
 import { accept, withStamp } from '../../lib/buffer/accept.ts';
 import { transactionMessage } from '../../lib/queue/messages.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
 import { TransactionBuilder } from '../../lib/transaction/builder.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 const everySeconds = 3600;
 
-interface Parts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+interface Parts extends Site {
   readonly transactions: Pick<Queue, 'sendAll'>;
   readonly budgetBytes: number;
 }
@@ -96,11 +93,7 @@ interface Told {
   readonly event?: AuditEvent;
 }
 
-async function record(
-  { redis, keys, transactions, budgetBytes }: Parts,
-  news: readonly Told[],
-  nowMilliseconds: number,
-): Promise<number> {
+async function record(parts: Parts, news: readonly Told[], nowMilliseconds: number): Promise<number> {
   const messages: string[] = [];
   for (const { token, operation, id, values, event } of news) {
     const { principal } = token;
@@ -112,7 +105,7 @@ async function record(
       builder.create('audit_event', rest, eventId);
     }
     const transaction = builder.build();
-    const verdict = await accept(redis, keys, {
+    const verdict = await accept(parts, {
       claimant: { kind: 'none', principalId: principal },
       permission: '',
       transaction,
@@ -120,14 +113,14 @@ async function record(
       status: 200,
       nowMilliseconds,
       requestsPerSecond: 0,
-      budgetBytes,
+      budgetBytes: parts.budgetBytes,
     });
     if ('accepted' in verdict && verdict.stamp !== undefined) {
       messages.push(transactionMessage(withStamp(transaction, verdict.stamp)));
-      if (event) await noteAuditEvent(redis, keys, event);
+      if (event) await noteAuditEvent(parts, event);
     }
   }
-  await transactions.sendAll(messages);
+  await parts.transactions.sendAll(messages);
   return messages.length;
 }
 

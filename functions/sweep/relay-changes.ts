@@ -21,11 +21,11 @@ const longOpenMilliseconds = 600_000;
 export async function relayChanges(parts: RelayParts): Promise<object> {
   const { redis, keys, replicas, log, now } = parts;
   return readFromReplica(replicas, noFloor, async (replica) => {
-    const relay = new Relay(redis, keys);
+    const relay = new Relay({ redis, keys });
     const ends = now() + longestMilliseconds;
     // a broadcaster relays by itself, in slices between what it sends
-    while (now() < ends && !(await isLeased(redis, keys)) && (await relay.step(replica)).hasMore);
-    const lag = await readRelayLag(redis, keys, replica);
+    while (now() < ends && !(await isLeased({ redis, keys })) && (await relay.step(replica)).hasMore);
+    const lag = await readRelayLag({ redis, keys }, replica);
     const { waiting_since, held_since } = lag;
     if (isOlder(waiting_since, lateMilliseconds, now())) {
       log.error('changes by others are not relayed', { metric: 'RelayBehind', ...lag });

@@ -6,17 +6,14 @@ import { readReference } from '../../lib/buffer/reference.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import { storedMessage, transactionMessage, wakeMessage } from '../../lib/queue/messages.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
-import type { Redis } from '../../lib/redis/client.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 const oldMilliseconds = 60_000;
 const defaultPageSize = 500;
 /** what one sweep has time for; the next goes on */
 const maxPages = 40;
 
-interface ResendParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+interface ResendParts extends Site {
   readonly transactions: Pick<Queue, 'send' | 'sendEach'>;
   readonly log: Log;
   readonly pageSize?: number;
@@ -37,13 +34,16 @@ export interface Resent {
 export async function resendOld(parts: ResendParts, nowMilliseconds: number): Promise<Resent> {
   const { redis, keys, transactions, log } = parts;
   // claims nothing, but gives back the leases that have run out
-  const { backlog: pending } = await claim(redis, keys, {
-    copies: [],
-    limit: 0,
-    nowMilliseconds,
-    leaseMilliseconds: 0,
-    always: true,
-  });
+  const { backlog: pending } = await claim(
+    { redis, keys },
+    {
+      copies: [],
+      limit: 0,
+      nowMilliseconds,
+      leaseMilliseconds: 0,
+      always: true,
+    },
+  );
   const [mainDown, reached] = z
     .tuple([z.int(), z.nullable(z.string())])
     .parse(await redis.pipeline().exists(keys.mainDown).get(keys.resentAfter).exec());
@@ -56,7 +56,10 @@ export async function resendOld(parts: ResendParts, nowMilliseconds: number): Pr
     const members = await pendingAfter(parts, after, upTo);
     const last = members.at(-1);
     if (last === undefined) break;
-    const { transactions: bodies, unreadable } = await readBodies(redis, keys, members.map(readReference));
+    const { transactions: bodies, unreadable } = await readBodies(
+      { redis, keys },
+      members.map(readReference),
+    );
     const messages = [
       ...bodies.map((each) => ({ id: each.id, body: transactionMessage(each) })),
       // another release may read it

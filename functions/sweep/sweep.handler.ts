@@ -61,18 +61,18 @@ export const handler = middy<unknown, void>().handler(async () => {
   await step('people', async () => {
     const tokens = await readFromReplica(replicas, noFloor, async (replica) => {
       // no token is good before it is known what its owner may do
-      const users = await loadUsers(redis, keys, replica);
-      if (users > 0 && (await listActiveAdmins(redis, keys)).length === 0) {
+      const users = await loadUsers({ redis, keys }, replica);
+      if (users > 0 && (await listActiveAdmins({ redis, keys })).length === 0) {
         log.warn('no user is an active admin: see break-glass in the README', { metric: 'NoActiveAdmin' });
       }
-      return loadTokens(redis, keys, replica);
+      return loadTokens({ redis, keys }, replica);
     });
-    const areLoaded = await markLoaded(redis, keys, now);
+    const areLoaded = await markLoaded({ redis, keys }, now);
     const parts = { redis, keys, transactions, budgetBytes: settings.BUFFER_BUDGET_BYTES };
     const ended = await recordEnds(parts, tokens, now);
     return { areLoaded, ended, used: await recordUsage(parts, tokens, now) };
   });
-  await step('trim', () => trimFeed(redis, keys, now));
+  await step('trim', () => trimFeed({ redis, keys }, now));
   await step('outbox', async () => {
     // who applies is the one who can prune
     if ((await redis.exists(keys.outboxPruned, keys.mainDown)) === 0) await transactions.send(wakeMessage);
@@ -83,8 +83,8 @@ export const handler = middy<unknown, void>().handler(async () => {
     return isWanted;
   });
   await step('connections', async () => {
-    await pruneConnections(redis, keys, now);
-    const isMissing = !(await isLeased(redis, keys)) && (await isAnyWatching(redis, keys, now));
+    await pruneConnections({ redis, keys }, now);
+    const isMissing = !(await isLeased({ redis, keys })) && (await isAnyWatching({ redis, keys }, now));
     if (isMissing) await startBroadcaster();
     return { isMissing };
   });

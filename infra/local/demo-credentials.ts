@@ -9,8 +9,7 @@ import type { Role } from '../../lib/auth/permissions.ts';
 import { loadTokens } from '../../lib/auth/token-store.ts';
 import { loadUsers } from '../../lib/auth/user-store.ts';
 import { connectPostgres } from '../../lib/postgres/connect.ts';
-import type { Keys } from '../../lib/redis/keys.ts';
-import type { Redis } from '../../lib/redis/client.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 export interface Secrets {
   readonly privateKey: JWK;
@@ -64,13 +63,8 @@ export async function demoAccessToken(secrets: Secrets, role: Role, nowSeconds: 
 }
 
 /** Tells Redis who there is: the service's API token, and whom main knows, as the sweeper would within a minute. */
-export async function loadPeople(
-  redis: Redis,
-  keys: Keys,
-  { serviceToken }: Secrets,
-  mainUrl: string,
-): Promise<void> {
-  await redis.hset(keys.token(hashToken(serviceToken)), {
+export async function loadPeople(site: Site, { serviceToken }: Secrets, mainUrl: string): Promise<void> {
+  await site.redis.hset(site.keys.token(hashToken(serviceToken)), {
     id: '1',
     principal: users.service,
     name: 'observatory scripts',
@@ -81,10 +75,10 @@ export async function loadPeople(
   });
   const main = connectPostgres({ url: mainUrl, applicationName: 'people' });
   try {
-    await loadUsers(redis, keys, main);
-    await loadTokens(redis, keys, main);
+    await loadUsers(site, main);
+    await loadTokens(site, main);
   } finally {
     await main.end();
   }
-  await redis.set(keys.peopleLoaded, '1');
+  await site.redis.set(site.keys.peopleLoaded, '1');
 }

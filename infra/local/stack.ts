@@ -201,7 +201,7 @@ async function start(
     invoke(schedules[name].function, { source: 'aws.scheduler' });
 
   const keys = keysOf(values.REDIS_PREFIX ?? environment.REDIS_PREFIX.value);
-  await loadPeople(connectRedis(upstash), keys, secrets, main.url);
+  await loadPeople({ redis: connectRedis(upstash), keys: keys }, secrets, main.url);
   const warm = [lambdas.accept, lambdas.accept, lambdas.query, lambdas.apply, lambdas.confirm];
   const alsoWarm = [lambdas.health, lambdas.authenticate, lambdas.connect];
   await part('functions', () => Promise.all([...warm, ...alsoWarm].map((each) => each.warmUp())));

@@ -1,8 +1,7 @@
 /** Who did what to sessions, tokens, roles and set-aside transactions: append-only at main, the newest also in Redis. */
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { Site } from '../redis/site.ts';
 
 export const auditActions = [
   'session.opened',
@@ -47,7 +46,7 @@ const readAtOnce = 500;
 const keptSeconds = 14 * 24 * 3600;
 
 /** Shows it at once, whatever main and the replicas have. */
-export async function noteAuditEvent(redis: Redis, keys: Keys, noted: AuditEvent): Promise<void> {
+export async function noteAuditEvent({ redis, keys }: Site, noted: AuditEvent): Promise<void> {
   const pipeline = redis.pipeline();
   pipeline.zadd(keys.recentAudit, { score: Date.parse(noted.at), member: JSON.stringify(noted) });
   pipeline.zremrangebyrank(keys.recentAudit, 0, -keptInRedis - 1);
@@ -57,8 +56,7 @@ export async function noteAuditEvent(redis: Redis, keys: Keys, noted: AuditEvent
 
 /** Events that Redis has, the newest first: those of a page after `after`. */
 export async function readRecentEvents(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   { limit, after, filter }: { limit: number; after: AfterEvent | undefined; filter: EventFilter },
 ): Promise<AuditEvent[]> {
   const from = after === undefined ? '+inf' : Date.parse(after.at);

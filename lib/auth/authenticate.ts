@@ -1,17 +1,14 @@
 import type { Ratelimit } from '@upstash/ratelimit';
 import { countRequest } from '../http/rate-limit.ts';
 import type { Request } from '../http/serve.ts';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { VerifyAccessToken } from './access-token.ts';
 import { readCredential } from './credential.ts';
 import { checkSession, checkToken } from './look-up.ts';
 import type { Principal } from './principal.ts';
 import { requireAccess } from './require-access.ts';
+import type { Site } from '../redis/site.ts';
 
-export interface AuthenticationParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+export interface AuthenticationParts extends Site {
   readonly verifyAccessToken: VerifyAccessToken;
   readonly limiter: Ratelimit;
 }
@@ -47,17 +44,14 @@ interface Claimed {
   readonly check: (nowMilliseconds: number) => Promise<Principal>;
 }
 
-async function readClaimed(
-  { redis, keys, verifyAccessToken }: AuthenticationParts,
-  { headers }: Request,
-): Promise<Claimed> {
+async function readClaimed(parts: AuthenticationParts, { headers }: Request): Promise<Claimed> {
   const credential = readCredential(headers.authorization);
   if (credential.kind === 'api-token') {
     return {
       countedAs: `token:${credential.hash}`,
-      check: (now) => checkToken(redis, keys, credential, now),
+      check: (now) => checkToken(parts, credential, now),
     };
   }
-  const session = await verifyAccessToken(credential.jwt);
-  return { countedAs: `user:${session.id}`, check: () => checkSession(redis, keys, session) };
+  const session = await parts.verifyAccessToken(credential.jwt);
+  return { countedAs: `user:${session.id}`, check: () => checkSession(parts, session) };
 }

@@ -4,9 +4,9 @@
  */
 import * as z from 'zod/mini';
 import { createHash } from 'node:crypto';
-import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
 import { hashToken } from './api-token.ts';
+import type { Site } from '../redis/site.ts';
 
 const codeSeconds = 60;
 
@@ -29,8 +29,7 @@ export interface LoginKey {
 }
 
 export async function keepLogin(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   key: LoginKey,
   login: PendingLogin,
   lifeSeconds: number,
@@ -39,7 +38,7 @@ export async function keepLogin(
 }
 
 /** Takes it, once. */
-export async function takeLogin(redis: Redis, keys: Keys, key: LoginKey): Promise<PendingLogin | undefined> {
+export async function takeLogin({ redis, keys }: Site, key: LoginKey): Promise<PendingLogin | undefined> {
   const found = await redis.getdel<string>(keyOf(keys, key));
   return found === null ? undefined : pending.parse(JSON.parse(found));
 }
@@ -51,8 +50,7 @@ function keyOf(keys: Keys, { state, browser }: LoginKey): string {
 const finished = z.object({ principal: z.string(), challenge: z.string() });
 
 export async function keepLoginCode(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   code: string,
   login: z.infer<typeof finished>,
 ): Promise<void> {
@@ -61,8 +59,7 @@ export async function keepLoginCode(
 
 /** Takes it, once, whether or not the verifier fits. @returns the user id */
 export async function takeLoginCode(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   code: string,
   verifier: string,
 ): Promise<string | undefined> {

@@ -1,14 +1,13 @@
 /** What only Redis can tell of a credential, in one round trip; the accept script asks the same within its own. */
 import * as z from 'zod/mini';
 import { problem } from '../http/problem.ts';
-import type { Redis } from '../redis/client.ts';
 import { redisHash } from '../redis/hash.ts';
-import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
 import type { ApiTokenClaim } from './api-token.ts';
 import { permissions, roles, type Permission } from './permissions.ts';
 import type { Principal } from './principal.ts';
 import { tokenFields } from './token-store.ts';
+import type { Site } from '../redis/site.ts';
 
 const sessionScript = script(`
 local ended, user, people_loaded = unpack(KEYS)
@@ -35,7 +34,7 @@ const tokenAnswer = z.tuple([z.int(), ownerAnswer, redisHash]);
 const tokenRecord = z.object(tokenFields);
 
 /** @throws ProblemError 401, or 503 if it cannot be told */
-export async function checkSession(redis: Redis, keys: Keys, session: Principal): Promise<Principal> {
+export async function checkSession({ redis, keys }: Site, session: Principal): Promise<Principal> {
   const asked = sessionScript(
     redis,
     [keys.revokedSession(session.sessionId ?? ''), keys.user(session.id), keys.peopleLoaded],
@@ -48,8 +47,7 @@ export async function checkSession(redis: Redis, keys: Keys, session: Principal)
 
 /** @throws ProblemError 401, or 503 if it cannot be told */
 export async function checkToken(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   claim: ApiTokenClaim,
   nowMilliseconds: number,
 ): Promise<Principal> {
@@ -99,7 +97,7 @@ function asOwnerIs(
  * Whom Redis does not know there may be all the same, as long as it has not been told of everybody.
  * @throws ProblemError 503
  */
-export async function requirePeople(redis: Redis, keys: Keys): Promise<void> {
+export async function requirePeople({ redis, keys }: Site): Promise<void> {
   if ((await answered(redis.exists(keys.peopleLoaded))) === 0) throw cannotTell();
 }
 

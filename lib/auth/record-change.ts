@@ -8,16 +8,13 @@ import { problem, ProblemError } from '../http/problem.ts';
 import type { Request } from '../http/serve.ts';
 import { transactionMessage } from '../queue/messages.ts';
 import type { Queue } from '../queue/queue.ts';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Principal } from './principal.ts';
 import { TransactionBuilder } from '../transaction/builder.ts';
 import { uuidV7 } from '../transaction/ids.ts';
 import { noteAuditEvent, type AuditAction } from './audit.ts';
+import type { Site } from '../redis/site.ts';
 
-export interface ChangeParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+export interface ChangeParts extends Site {
   readonly queue: Pick<Queue, 'send'>;
   readonly limits: { readonly requestsPerSecond: number; readonly budgetBytes: number };
 }
@@ -51,7 +48,7 @@ export function doneBy({ id, tokenId }: Principal): Pick<Change, 'principal' | '
  * @throws ProblemError after which main may not learn of it; what Redis has been told stands
  */
 export async function recordChange(
-  { redis, keys, queue, limits }: ChangeParts,
+  parts: ChangeParts,
   request: Pick<Request, 'receivedAt' | 'route'>,
   change: Change,
 ): Promise<string> {
@@ -74,14 +71,14 @@ export async function recordChange(
   builder.create('audit_event', { at, principal, action, subject, detail }, event.id);
   const transaction = builder.build();
   const verdict = await inTime(
-    accept(redis, keys, {
+    accept(parts, {
       claimant,
       permission: access === 'public' || access === 'any' ? '' : access,
       transaction,
       patch: remembered,
       status: 200,
       nowMilliseconds: request.receivedAt,
-      ...limits,
+      ...parts.limits,
     }),
   );
   if ('refused' in verdict) {
@@ -90,15 +87,15 @@ export async function recordChange(
     if (verdict.refused === 'forbidden') throw problem.forbidden(`This needs the permission ${access}.`);
     // a full buffer keeps nobody from taking a right away
     if (verdict.refused !== 'full') throw notForMain();
-    await queue.send(transactionMessage(transaction)).catch((error: unknown) => {
+    await parts.queue.send(transactionMessage(transaction)).catch((error: unknown) => {
       throw notForMain().because(error);
     });
   }
   if ('replayed' in verdict && verdict.replayed) return verdict.patch;
-  await inTime(noteAuditEvent(redis, keys, event));
+  await inTime(noteAuditEvent(parts, event));
   // without the message the sweeper sends it again
   if (!('refused' in verdict) && verdict.stamp !== undefined) {
-    await queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
+    await parts.queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
   }
   return remembered;
 }

@@ -3,12 +3,11 @@
  * was taken must not come back before main has been reached.
  */
 import * as z from 'zod/mini';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Step, Transaction } from '../transaction/transaction.ts';
 import { roles } from './permissions.ts';
 import { putToken, revokeToken } from './token-store.ts';
 import { putUsers, userFields } from './user-store.ts';
+import type { Site } from '../redis/site.ts';
 
 const seconds = z.pipe(
   z.string(),
@@ -32,22 +31,18 @@ const userValues = z.object({
 });
 
 /** Changes nothing that Redis has from later on. @returns false if a step of it could not be read */
-export async function restoreAccess(
-  redis: Redis,
-  keys: Keys,
-  { steps }: Pick<Transaction, 'steps'>,
-): Promise<boolean> {
+export async function restoreAccess(site: Site, { steps }: Pick<Transaction, 'steps'>): Promise<boolean> {
   let isUnderstood = true;
-  for (const step of steps) isUnderstood = (await restore(redis, keys, step)) && isUnderstood;
+  for (const step of steps) isUnderstood = (await restore(site, step)) && isUnderstood;
   return isUnderstood;
 }
 
-async function restore(redis: Redis, keys: Keys, step: Step): Promise<boolean> {
+async function restore(site: Site, step: Step): Promise<boolean> {
   if (step.kind === 'create' && step.table === 'api_token') {
     const { data } = tokenValues.safeParse(step.values);
     if (!data) return false;
     const { token_hash, permissions, created_at, expires_at, ...rest } = data;
-    await putToken(redis, keys, {
+    await putToken(site, {
       ...rest,
       id: step.id,
       hash: token_hash,
@@ -60,12 +55,12 @@ async function restore(redis: Redis, keys: Keys, step: Step): Promise<boolean> {
     });
   }
   if (step.kind === 'update' && step.table === 'api_token' && tokenEnd.safeParse(step.values).success) {
-    await revokeToken(redis, keys, step.id);
+    await revokeToken(site, step.id);
   }
   if (step.kind === 'put' && step.table === 'ops_user') {
     const { data } = userValues.safeParse(step.values);
     if (!data) return false;
-    await putUsers(redis, keys, [{ ...data, last_login_at: data.last_login_at ?? '' }]);
+    await putUsers(site, [{ ...data, last_login_at: data.last_login_at ?? '' }]);
   }
   return true;
 }

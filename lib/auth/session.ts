@@ -4,11 +4,10 @@
  */
 import { createHash, createHmac } from 'node:crypto';
 import * as z from 'zod/mini';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import { redisHash } from '../redis/hash.ts';
 import { script } from '../redis/script.ts';
 import { hashToken } from './api-token.ts';
+import type { Site } from '../redis/site.ts';
 
 /** An access token never lives longer: a revoked session is remembered for as long. */
 export const accessTokenSeconds = 30 * 60;
@@ -55,8 +54,7 @@ function sessionOf(handle: string): string {
 
 /** @param endsAt unix seconds; beyond it only an outage keeps it open, for `outageSeconds` */
 export async function openSession(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   { sessionId, text }: RefreshToken,
   { principal, endsAt, outageSeconds }: { principal: string; endsAt: number; outageSeconds: number },
 ): Promise<void> {
@@ -113,8 +111,7 @@ export type Rotation = z.infer<typeof rotation>;
 
 /** Takes `presented`, once, and puts `following` in its place. */
 export async function rotateSession(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   { presented, following }: { readonly presented: RefreshToken; readonly following: RefreshToken },
   when: { readonly nowMilliseconds: number; readonly isOutage: boolean; readonly outageSeconds: number },
 ): Promise<Rotation> {
@@ -136,8 +133,7 @@ export async function rotateSession(
 
 /** Takes effect with the next request, and ends its sockets. @returns whose it was */
 export async function endSession(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   sessionId: string,
   lifeSeconds: number = accessTokenSeconds,
 ): Promise<string | undefined> {
@@ -152,7 +148,7 @@ export async function endSession(
 const shownSession = z.object({ ends_at: z.string(), extended: z._default(z.string(), '0') });
 
 /** Until when a session goes on, and whether only an outage keeps it open. */
-export async function readSession(redis: Redis, keys: Keys, sessionId: string) {
+export async function readSession({ redis, keys }: Site, sessionId: string) {
   const found = redisHash.parse(await redis.hgetall(keys.session(sessionId)));
   if (found === null) return undefined;
   const { ends_at, extended } = shownSession.parse(found);

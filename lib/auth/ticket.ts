@@ -1,10 +1,10 @@
 /** Tickets let a browser open a WebSocket, which cannot send a header, without a lasting credential in a URL. */
 import * as z from 'zod/mini';
-import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
 import { hashToken } from './api-token.ts';
 import { permissions, roles } from './permissions.ts';
 import type { Principal } from './principal.ts';
+import type { Site } from '../redis/site.ts';
 
 export const ticketLifeSeconds = 30;
 
@@ -21,19 +21,14 @@ const holder = z.object({
 });
 
 /** @param random 32 random bytes: the ticket */
-export async function issueTicket(
-  redis: Redis,
-  keys: Keys,
-  principal: Principal,
-  random: Uint8Array,
-): Promise<string> {
+export async function issueTicket(site: Site, principal: Principal, random: Uint8Array): Promise<string> {
   const ticket = Buffer.from(random).toString('base64url');
-  await giveTicketBack(redis, keys, ticket, principal);
+  await giveTicketBack(site, ticket, principal);
   return ticket;
 }
 
 /** @returns undefined if it is unknown, spent or has expired. It is spent with the registration of its connection. */
-export async function readTicket(redis: Redis, keys: Keys, ticket: string): Promise<Principal | undefined> {
+export async function readTicket({ redis, keys }: Site, ticket: string): Promise<Principal | undefined> {
   const found = await redis.get<string>(ticketKey(keys, ticket));
   return found === null ? undefined : holder.parse(JSON.parse(found));
 }
@@ -44,8 +39,7 @@ export function ticketKey(keys: Keys, ticket: string): string {
 
 /** Gives a ticket back that was spent for a connection which then was refused. */
 export async function giveTicketBack(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   ticket: string,
   principal: Principal,
 ): Promise<void> {

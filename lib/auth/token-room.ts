@@ -1,9 +1,8 @@
 /** How many API tokens one user may have: a place is taken before a token is made, so that many who ask at once do not get more. */
 import * as z from 'zod/mini';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
 import { listTokens, type StoredToken } from './token-store.ts';
+import type { Site } from '../redis/site.ts';
 
 const limits = {
   /** each has a rate of its own */
@@ -42,8 +41,7 @@ export type TokenLimit = { readonly limit: 'live' | 'shown'; readonly most: numb
  * @throws Error if others make tokens of this user all the time
  */
 export async function takePlace(
-  redis: Redis,
-  keys: Keys,
+  site: Site,
   owner: string,
   {
     hash,
@@ -52,11 +50,11 @@ export async function takePlace(
   }: { hash: string; except: readonly string[]; nowMilliseconds: number },
 ): Promise<TokenLimit | undefined> {
   for (let tries = 0; tries < mostTries; tries += 1) {
-    const theirs = await listTokens(redis, keys, owner);
+    const theirs = await listTokens(site, owner);
     const live = theirs.filter((each) => isLive(each, now) && !except.includes(each.id));
     const answer = await takeScript(
-      redis,
-      [keys.tokensOf(owner), keys.tokensInTheMaking(owner)],
+      site.redis,
+      [site.keys.tokensOf(owner), site.keys.tokensInTheMaking(owner)],
       [
         JSON.stringify({
           hash,
@@ -77,7 +75,7 @@ export async function takePlace(
 }
 
 /** The token is there and counted as such, or was not made. */
-export async function leavePlace(redis: Redis, keys: Keys, owner: string, hash: string): Promise<void> {
+export async function leavePlace({ redis, keys }: Site, owner: string, hash: string): Promise<void> {
   await redis.zrem(keys.tokensInTheMaking(owner), hash);
 }
 

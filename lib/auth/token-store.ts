@@ -4,11 +4,10 @@
  */
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
-import type { Redis } from '../redis/client.ts';
 import { redisHash } from '../redis/hash.ts';
-import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
 import { roles, type Role } from './permissions.ts';
+import type { Site } from '../redis/site.ts';
 
 export interface StoredToken {
   readonly id: string;
@@ -61,7 +60,7 @@ const atOnce = 100;
  * loading the row would undo it.
  * @returns of each what Redis had: how often it was used, when last, and whether it was revoked
  */
-async function putTokens(redis: Redis, keys: Keys, tokens: readonly (StoredToken & Ended)[]) {
+async function putTokens({ redis, keys }: Site, tokens: readonly (StoredToken & Ended)[]) {
   const had: z.infer<typeof hadAnswer> = [];
   for (let from = 0; from < tokens.length; from += atOnce) {
     const chunk = tokens.slice(from, from + atOnce);
@@ -97,8 +96,8 @@ function hashOf(token: StoredToken & Ended) {
 }
 
 /** It is good from the next request on. @returns false if it had been revoked before: it stays so */
-export async function putToken(redis: Redis, keys: Keys, token: StoredToken): Promise<boolean> {
-  const [had] = await putTokens(redis, keys, [token]);
+export async function putToken(site: Site, token: StoredToken): Promise<boolean> {
+  const [had] = await putTokens(site, [token]);
   return had?.[2] !== true;
 }
 
@@ -109,7 +108,7 @@ return 1
 `);
 
 /** Takes effect with the next request. @returns false if Redis does not know it */
-export async function revokeToken(redis: Redis, keys: Keys, id: string): Promise<boolean> {
+export async function revokeToken({ redis, keys }: Site, id: string): Promise<boolean> {
   const hash = z.nullable(z.string()).parse(await redis.get(keys.tokenById(id)));
   return hash !== null && (await revokeScript(redis, [keys.token(hash)], [])) === 1;
 }
@@ -134,23 +133,23 @@ const record = z.object({
   used_at: z._default(z.string(), ''),
 });
 
-export async function findToken(redis: Redis, keys: Keys, id: string): Promise<StoredToken | undefined> {
-  const hash = z.nullable(z.string()).parse(await redis.get(keys.tokenById(id)));
-  return hash === null ? undefined : (await readTokens(redis, keys, [hash]))[0];
+export async function findToken(site: Site, id: string): Promise<StoredToken | undefined> {
+  const hash = z.nullable(z.string()).parse(await site.redis.get(site.keys.tokenById(id)));
+  return hash === null ? undefined : (await readTokens(site, [hash]))[0];
 }
 
 /** Those of one owner, the newest first: also what has ended, for a month. */
-export async function listTokens(redis: Redis, keys: Keys, principal: string): Promise<StoredToken[]> {
-  const ofOwner = keys.tokensOf(principal);
-  const hashes = z.array(z.string()).parse(await redis.smembers(ofOwner));
-  const tokens = await readTokens(redis, keys, hashes);
+export async function listTokens(site: Site, principal: string): Promise<StoredToken[]> {
+  const ofOwner = site.keys.tokensOf(principal);
+  const hashes = z.array(z.string()).parse(await site.redis.smembers(ofOwner));
+  const tokens = await readTokens(site, hashes);
   const found = new Set(tokens.map(({ hash }) => hash));
   const gone = hashes.filter((hash) => !found.has(hash));
-  if (gone.length > 0) await redis.srem(ofOwner, ...gone);
+  if (gone.length > 0) await site.redis.srem(ofOwner, ...gone);
   return tokens.sort((a, b) => b.createdAt - a.createdAt);
 }
 
-async function readTokens(redis: Redis, keys: Keys, hashes: readonly string[]): Promise<StoredToken[]> {
+async function readTokens({ redis, keys }: Site, hashes: readonly string[]): Promise<StoredToken[]> {
   if (hashes.length === 0) return [];
   const pipeline = redis.pipeline();
   for (const hash of hashes) pipeline.hgetall(keys.token(hash));
@@ -191,7 +190,7 @@ export interface KnownToken extends StoredToken {
 }
 
 /** Brings what main knows of tokens to Redis. */
-export async function loadTokens(redis: Redis, keys: Keys, replica: Database): Promise<KnownToken[]> {
+export async function loadTokens(site: Site, replica: Database): Promise<KnownToken[]> {
   const { rows } = await replica.query({
     name: 'api-tokens',
     text: `
@@ -203,7 +202,7 @@ export async function loadTokens(redis: Redis, keys: Keys, replica: Database): P
     values: [endedSeconds],
   });
   const told = z.array(row).parse(rows).map(readRow);
-  const had = await putTokens(redis, keys, told);
+  const had = await putTokens(site, told);
   return told.map((token, index) => {
     const [uses, usedAt, revoked] = had[index] ?? [0, '', false];
     return { ...token, now: { uses, usedAt: usedAt === '' ? undefined : Number(usedAt), revoked } };

@@ -1,7 +1,5 @@
 /** Changes of one user in Redis. Whatever several do at once, an active admin remains: somebody must be able to give rights back. */
 import * as z from 'zod/mini';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
 import {
   isActiveAdmin,
@@ -11,6 +9,7 @@ import {
   writeUserLua,
   type User,
 } from './user-store.ts';
+import type { Site } from '../redis/site.ts';
 
 const updateScript = script(`
 local user, users, asker, people_loaded = unpack(KEYS)
@@ -60,27 +59,26 @@ const mostTries = 5;
  * @throws Error if others change it all the time
  */
 export async function updateUser(
-  redis: Redis,
-  keys: Keys,
+  site: Site,
   principal: string,
   change: (before: User | undefined) => User | undefined,
   asker?: string,
 ): Promise<UserUpdate> {
   for (let tries = 0; tries < mostTries; tries += 1) {
-    const before = await readUser(redis, keys, principal);
+    const before = await readUser(site, principal);
     const after = change(before);
     if (after === undefined) return { user: before };
     const takesAdmin = isActiveAdmin(before) && !isActiveAdmin(after);
-    const admins = takesAdmin ? await listActiveAdmins(redis, keys) : [];
+    const admins = takesAdmin ? await listActiveAdmins(site) : [];
     const others = admins.filter((admin) => admin.principal !== principal).slice(0, mostLookedAt);
     const answer = await updateScript(
-      redis,
+      site.redis,
       [
-        keys.user(principal),
-        keys.users,
-        keys.user(asker ?? principal),
-        keys.peopleLoaded,
-        ...others.map((admin) => keys.user(admin.principal)),
+        site.keys.user(principal),
+        site.keys.users,
+        site.keys.user(asker ?? principal),
+        site.keys.peopleLoaded,
+        ...others.map((admin) => site.keys.user(admin.principal)),
       ],
       [
         JSON.stringify({

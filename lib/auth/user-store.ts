@@ -4,13 +4,12 @@
  */
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
-import type { Redis } from '../redis/client.ts';
 import { redisHash } from '../redis/hash.ts';
-import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
 import type { TransactionBuilder } from '../transaction/builder.ts';
 import { derivedUuid } from '../transaction/ids.ts';
 import { rolePermissions, roles } from './permissions.ts';
+import type { Site } from '../redis/site.ts';
 
 export const userFields = {
   /** user id: decimal, GitHub's */
@@ -68,7 +67,7 @@ return 1
 const atOnce = 100;
 
 /** As main has them, or a transaction on its way there: what is newer here stays. */
-export async function putUsers(redis: Redis, keys: Keys, users: readonly User[]): Promise<void> {
+export async function putUsers({ redis, keys }: Site, users: readonly User[]): Promise<void> {
   for (let from = 0; from < users.length; from += atOnce) {
     const chunk = users.slice(from, from + atOnce);
     await putScript(
@@ -86,28 +85,27 @@ export function withPermissions(user: User) {
 
 const stored = z.object({ ...userFields, active: z.enum(['0', '1']), stamp: z.string() });
 
-export async function readUser(redis: Redis, keys: Keys, principal: string): Promise<User | undefined> {
-  return (await readUsers(redis, keys, [principal]))[0];
+export async function readUser(site: Site, principal: string): Promise<User | undefined> {
+  return (await readUsers(site, [principal]))[0];
 }
 
 /** Everybody who has logged in, by id. @param after the last one of the page before */
 export async function listUsers(
-  redis: Redis,
-  keys: Keys,
+  site: Site,
   limit: number,
   after = '0',
 ): Promise<{ readonly users: readonly User[]; readonly next?: string }> {
-  const principals = z.array(z.string()).parse(await redis.smembers(keys.users));
+  const principals = z.array(z.string()).parse(await site.redis.smembers(site.keys.users));
   const later = principals.filter((id) => Number(id) > Number(after)).sort((a, b) => Number(a) - Number(b));
   const page = later.slice(0, limit);
   const next = page.at(-1);
-  const users = await readUsers(redis, keys, page);
+  const users = await readUsers(site, page);
   return { users, ...(later.length > limit && next !== undefined && { next }) };
 }
 
 /** Everybody who may manage users now. */
-export async function listActiveAdmins(redis: Redis, keys: Keys): Promise<readonly User[]> {
-  const { users } = await listUsers(redis, keys, Infinity);
+export async function listActiveAdmins(site: Site): Promise<readonly User[]> {
+  const { users } = await listUsers(site, Infinity);
   return users.filter(isActiveAdmin);
 }
 
@@ -115,7 +113,7 @@ export function isActiveAdmin(user: User | undefined): boolean {
   return user?.active === true && user.role === 'admin';
 }
 
-async function readUsers(redis: Redis, keys: Keys, principals: readonly string[]): Promise<User[]> {
+async function readUsers({ redis, keys }: Site, principals: readonly string[]): Promise<User[]> {
   if (principals.length === 0) return [];
   const pipeline = redis.pipeline();
   for (const principal of principals) pipeline.hgetall(keys.user(principal));
@@ -132,7 +130,7 @@ async function readUsers(redis: Redis, keys: Keys, principals: readonly string[]
 const row = z.object({ ...userFields, active: z.boolean(), stamp: z.pipe(z.string(), z.transform(Number)) });
 
 /** Brings what main knows of users to Redis. @returns how many there are */
-export async function loadUsers(redis: Redis, keys: Keys, replica: Database): Promise<number> {
+export async function loadUsers(site: Site, replica: Database): Promise<number> {
   const { rows } = await replica.query({
     name: 'users',
     text: `
@@ -140,6 +138,6 @@ export async function loadUsers(redis: Redis, keys: Keys, replica: Database): Pr
         as last_login_at, to_json(created_at) #>> '{}' as created_at
       from ops_user`,
   });
-  await putUsers(redis, keys, z.array(row).parse(rows));
+  await putUsers(site, z.array(row).parse(rows));
   return rows.length;
 }

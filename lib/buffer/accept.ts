@@ -4,12 +4,12 @@
 import * as z from 'zod/mini';
 import { feedAppendLua, streams } from '../change-feed/append.ts';
 import type { Keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
 import { script } from '../redis/script.ts';
 import { bytesLua, checksLua, recordLua } from './entry.ts';
 import { overlayIndexLua } from './overlay-index.ts';
 import { states } from '../transaction/lifecycle.ts';
 import { filledIn, isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
+import type { Site } from '../redis/site.ts';
 
 const acceptScript = script(`
 local tx, pending, overlay, record, idem, credential, people_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
@@ -282,14 +282,14 @@ export type AcceptVerdict = z.infer<typeof verdict>;
  * Runs the accept script; twice if the key stands for another request, to see whether that one was refused or discarded.
  * @throws whatever the client throws when Redis does not answer: the write may or may not have been recorded
  */
-export async function accept(redis: Redis, keys: Keys, request: AcceptRequest): Promise<AcceptVerdict> {
-  const answer = await run(redis, keys, request);
+export async function accept(site: Site, request: AcceptRequest): Promise<AcceptVerdict> {
+  const answer = await run(site, request);
   if (!('refused' in answer) || answer.refused !== 'key_reused' || !answer.detail) return answer;
-  const again = await run(redis, keys, request, answer.detail);
+  const again = await run(site, request, answer.detail);
   return { ...again, ...(answer.left !== undefined && { left: answer.left }) };
 }
 
-async function run(redis: Redis, keys: Keys, request: AcceptRequest, former = ''): Promise<AcceptVerdict> {
+async function run({ redis, keys }: Site, request: AcceptRequest, former = ''): Promise<AcceptVerdict> {
   const { claimant, transaction, nowMilliseconds: now, finish } = request;
   const { stamp, ...body } = transaction;
   const second = Math.floor(now / 1000);

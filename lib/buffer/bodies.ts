@@ -1,9 +1,8 @@
 import * as z from 'zod/mini';
-import type { Keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
 import { parseJson } from '../values/json.ts';
 import { readTransaction, type Transaction } from '../transaction/transaction.ts';
 import type { Reference } from './reference.ts';
+import type { Site } from '../redis/site.ts';
 
 export interface Bodies {
   readonly transactions: readonly Transaction[];
@@ -12,11 +11,7 @@ export interface Bodies {
 }
 
 /** The stored transactions that `references` name, in one round trip; those that are cleaned meanwhile are left out. */
-export async function readBodies(
-  redis: Redis,
-  keys: Keys,
-  references: readonly Reference[],
-): Promise<Bodies> {
+export async function readBodies({ redis, keys }: Site, references: readonly Reference[]): Promise<Bodies> {
   const transactions: Transaction[] = [];
   const unreadable: { reference: Reference; text: string }[] = [];
   if (references.length === 0) return { transactions, unreadable };

@@ -3,12 +3,11 @@
  * only saves work. It is the inbox at main that makes execution happen once.
  */
 import * as z from 'zod/mini';
-import type { Keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
 import { script } from '../redis/script.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 import { checksLua } from './entry.ts';
 import { readReference, writeReference, type Reference } from './reference.ts';
+import type { Site } from '../redis/site.ts';
 
 const claimScript = script(`
 local pending, inflight, main_down, committed = unpack(KEYS, 1, 4)
@@ -102,8 +101,7 @@ export interface Claims {
  * `now + leaseMilliseconds`. With `always` the oldest ones are claimed in any case.
  */
 export async function claim(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   request: {
     readonly copies: readonly Pick<Transaction, 'id' | 'aggregate'>[];
     readonly limit: number;
@@ -149,8 +147,7 @@ return redis.call('ZCARD', pending)
 
 /** Gives claimed transactions back, so that the next processor need not wait for the lease to run out. */
 export async function release(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   references: readonly Pick<Transaction, 'stamp' | 'aggregate' | 'id'>[],
 ): Promise<void> {
   if (references.length === 0) return;

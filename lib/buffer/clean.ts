@@ -1,12 +1,11 @@
 /** Cleans what every replica has: from then on the database alone answers. */
 import * as z from 'zod/mini';
 import { feedAppendLua, streams } from '../change-feed/append.ts';
-import type { Keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
 import { script } from '../redis/script.ts';
 import { bytesLua, checksLua } from './entry.ts';
 import { overlayIndexLua } from './overlay-index.ts';
 import { writeReference, type Reference } from './reference.ts';
+import type { Site } from '../redis/site.ts';
 
 /** How long it is remembered what became of a transaction, and what is known of a record: two weeks. */
 export const rememberSeconds = 14 * 24 * 3600;
@@ -81,8 +80,7 @@ export interface Proof {
 
 /** @returns how many were cleaned */
 export async function clean(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   proofs: readonly Proof[],
   nowMilliseconds: number,
 ): Promise<number> {
@@ -188,8 +186,7 @@ const reviveAnswer = z.tuple([z.int(), z.array(z.string())]);
 
 /** Puts transactions back to pending: main has lost their commits, so they are executed anew. None is dropped silently. */
 export async function revive(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   references: readonly Reference[],
   nowMilliseconds: number,
 ): Promise<Revived> {

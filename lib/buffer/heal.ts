@@ -1,13 +1,12 @@
 /** Writes back what Redis has forgotten, out of the copies that SQS kept. */
 import { feedAppendLua, streams } from '../change-feed/append.ts';
-import type { Keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
 import { script } from '../redis/script.ts';
 import { isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 import { bytesLua, checksLua, recordLua } from './entry.ts';
 import { knownOf } from './known.ts';
 import { overlayIndexLua } from './overlay-index.ts';
 import { writeReference } from './reference.ts';
+import type { Site } from '../redis/site.ts';
 
 const healScript = script(`
 local tx, pending, inflight, committed, overlay, record, stats, by_start, by_unit, unknown, feed, set_aside = unpack(KEYS)
@@ -106,8 +105,7 @@ return 1
  * and not every replica does. What every replica has stays clean. With it comes what a repeated request is answered.
  */
 export async function heal(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   transaction: Transaction,
   nowMilliseconds: number,
 ): Promise<void> {

@@ -1,8 +1,7 @@
 import * as z from 'zod/mini';
-import type { Keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
 import { identityJson, isJsonObject, parseJson, type Json, type JsonObject } from '../values/json.ts';
 import type { Transaction } from '../transaction/transaction.ts';
+import type { Site } from '../redis/site.ts';
 
 /** What a transaction tells about its executed unit, for the accept script to judge later writes by. */
 export interface Known {
@@ -76,8 +75,7 @@ const answers = z.array(z.tuple([z.nullable(z.string()), z.nullable(z.string())]
  * @param buffered ids of the transactions in the overlay
  */
 export async function readKnownRows(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   aggregates: readonly string[],
   buffered: ReadonlySet<string>,
 ): Promise<z.infer<typeof knownRow>[]> {

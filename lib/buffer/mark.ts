@@ -1,13 +1,12 @@
 /** Marks what main has said of transactions. Marks only go forward, and belong to a transaction, not to a record. */
 import * as z from 'zod/mini';
 import { feedAppendLua, streams } from '../change-feed/append.ts';
-import type { Keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
 import { script } from '../redis/script.ts';
 import type { InboxRow } from '../postgres/inbox.ts';
 import { checksLua, recordLua } from './entry.ts';
 import { overlayIndexLua } from './overlay-index.ts';
 import { lifecycle, stateOfInbox } from '../transaction/lifecycle.ts';
+import type { Site } from '../redis/site.ts';
 
 const markScript = script(`
 local pending, inflight, committed, main_down, feed, set_aside, drained, by_start, by_unit, unknown = unpack(KEYS, 1, 10)
@@ -107,8 +106,7 @@ const markAnswer = z.tuple([z.int(), z.array(z.string())]);
  * @param lsn a commit position at or after that of the rows
  */
 export async function mark(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   rows: readonly InboxRow[],
   lsn: { readonly text: string; readonly value: bigint },
   nowMilliseconds: number,

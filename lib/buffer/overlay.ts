@@ -7,6 +7,7 @@ import { states, type State } from '../transaction/lifecycle.ts';
 import { parseJson } from '../values/json.ts';
 import { readTransaction, type Transaction } from '../transaction/transaction.ts';
 import { aggregateOfUnitMember, startOfUnitMember, unitBounds } from './overlay-index.ts';
+import type { Site } from '../redis/site.ts';
 
 export interface OverlayEntry {
   readonly transaction: Transaction;
@@ -35,7 +36,7 @@ const flag = z.object({
 });
 
 /** Overlay of some aggregates, in one round trip; the floor is read after them, so it is never too low for them. */
-export async function readOverlay(redis: Redis, keys: Keys, aggregates: readonly string[]): Promise<Overlay> {
+export async function readOverlay({ redis, keys }: Site, aggregates: readonly string[]): Promise<Overlay> {
   const pipeline = redis.pipeline();
   for (const aggregate of aggregates) pipeline.hgetall(keys.overlay(aggregate));
   pipeline.get(keys.floor);
@@ -94,8 +95,7 @@ export interface OverlaidRange {
  * One round trip; two if more than `count` have started in the same millisecond.
  */
 export async function overlaidWithin(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   range: OverlaidRange,
 ): Promise<OverlaidSlice & { readonly floor: bigint }> {
   const { unknownAtMost = 1000 } = range;
@@ -141,8 +141,7 @@ const rangeAnswer = z.tuple([
 
 /** Which of `aggregates` have an overlay, in one round trip, and the floor, read after that. */
 export async function findOverlaid(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   aggregates: readonly [string, ...string[]],
 ): Promise<{ readonly overlaid: readonly string[]; readonly floor: bigint }> {
   const pipeline = redis.pipeline();

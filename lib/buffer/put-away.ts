@@ -1,7 +1,6 @@
-import type { Keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
 import { script } from '../redis/script.ts';
 import { writeReference, type Reference } from './reference.ts';
+import type { Site } from '../redis/site.ts';
 
 const putAwayScript = script(`
 local pending, inflight, stats, tx, overlay = unpack(KEYS)
@@ -22,8 +21,7 @@ return 1
 
 /** Takes a pending transaction whose body cannot be read out of the buffer. Main must have kept its text before. */
 export async function putAway(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   { reference, text }: { readonly reference: Reference; readonly text: string },
   reason: string,
 ): Promise<void> {
@@ -41,7 +39,7 @@ export async function putAway(
 }
 
 /** Forgets what was put away, so that the buffer takes it as new: it can be read now. */
-export async function bringBack(redis: Redis, keys: Keys, id: string): Promise<void> {
+export async function bringBack({ redis, keys }: Site, id: string): Promise<void> {
   const isPutAway = await redis.hget(keys.transaction(id), 'put_away');
   if (isPutAway !== null) await redis.del(keys.transaction(id));
 }

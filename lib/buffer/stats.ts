@@ -1,7 +1,6 @@
 import * as z from 'zod/mini';
-import type { Keys } from '../redis/keys.ts';
-import type { Redis } from '../redis/client.ts';
 import { readReference } from './reference.ts';
+import type { Site } from '../redis/site.ts';
 
 export interface BufferStats {
   /** accepted, not yet recorded by main */
@@ -35,11 +34,7 @@ const answers = z.tuple([
 ]);
 
 /** One round trip. */
-export async function readBufferStats(
-  redis: Redis,
-  keys: Keys,
-  nowMilliseconds: number,
-): Promise<BufferStats> {
+export async function readBufferStats({ redis, keys }: Site, nowMilliseconds: number): Promise<BufferStats> {
   const tenSeconds = Math.floor(nowMilliseconds / 10_000);
   const lastMinute = [1, 2, 3, 4, 5, 6].map((ago) => keys.drained(tenSeconds - ago));
   const pipeline = redis.pipeline();

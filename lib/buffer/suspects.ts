@@ -1,8 +1,8 @@
 /** What processors remember from one run to the next about transactions that main did not record. */
 import * as z from 'zod/mini';
 import { redisHash } from '../redis/hash.ts';
-import type { Keys } from '../redis/keys.ts';
 import type { Redis } from '../redis/client.ts';
+import type { Site } from '../redis/site.ts';
 
 const suspect = z.object({
   aggregate: z.string(),
@@ -28,7 +28,7 @@ const daySeconds = 24 * 3600;
 const hourSeconds = 3600;
 
 /** One round trip. */
-export async function readDoubts(redis: Redis, keys: Keys): Promise<Doubts> {
+export async function readDoubts({ redis, keys }: Site): Promise<Doubts> {
   const pipeline = redis.pipeline();
   pipeline.hgetall(keys.suspects);
   pipeline.hgetall(keys.failures);
@@ -46,7 +46,7 @@ function read<T>(answer: unknown, parse: (text: string) => T): [string, T][] {
 }
 
 /** Writes what differs between `before` and `after`; at most one round trip. */
-export async function writeDoubts(redis: Redis, keys: Keys, before: Doubts, after: Doubts): Promise<void> {
+export async function writeDoubts({ redis, keys }: Site, before: Doubts, after: Doubts): Promise<void> {
   const pipeline = redis.pipeline();
   const written = [
     writeHash(pipeline, keys.suspects, before.suspects, after.suspects),

@@ -1,8 +1,7 @@
 /** Where a broadcaster has got to, for the next one. */
 import * as z from 'zod/mini';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
+import type { Site } from '../redis/site.ts';
 
 const positions = z.object({
   observations: z.string(),
@@ -22,7 +21,7 @@ const checkpoint = z.object({
 
 export type Checkpoint = z.infer<typeof checkpoint>;
 
-export async function readCheckpoint(redis: Redis, keys: Keys): Promise<Checkpoint | undefined> {
+export async function readCheckpoint({ redis, keys }: Site): Promise<Checkpoint | undefined> {
   const text = z.nullable(z.string()).parse(await redis.hget(keys.broadcasterCheckpoint, 'at'));
   return text === null ? undefined : checkpoint.parse(JSON.parse(text));
 }
@@ -35,11 +34,6 @@ return 1
 `);
 
 /** A later broadcaster's is kept. */
-export async function writeCheckpoint(
-  redis: Redis,
-  keys: Keys,
-  fence: number,
-  at: Checkpoint,
-): Promise<void> {
+export async function writeCheckpoint({ redis, keys }: Site, fence: number, at: Checkpoint): Promise<void> {
   await writeScript(redis, [keys.broadcasterCheckpoint], [fence, JSON.stringify(at)]);
 }

@@ -2,11 +2,10 @@
 import * as z from 'zod/mini';
 import { permissions as allPermissions, type Permission } from '../auth/permissions.ts';
 import type { Principal } from '../auth/principal.ts';
-import type { Redis } from '../redis/client.ts';
 import { redisHash } from '../redis/hash.ts';
-import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
 import { feedAppendLua, streams } from './append.ts';
+import type { Site } from '../redis/site.ts';
 
 /** API Gateway ends a connection after two hours. */
 const lifeSeconds = 7200;
@@ -89,8 +88,7 @@ export interface NewConnection {
 
 /** @returns `full` if the user has as many as are allowed, `spent` if the ticket is not good any more */
 export async function register(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   { id, principal, channel, connectedAt, ticketKey }: NewConnection,
   limit: number,
 ): Promise<'done' | 'full' | 'spent'> {
@@ -110,8 +108,7 @@ export async function register(
 
 /** Of one user's connections the oldest ones. @param count at most */
 export async function oldestConnectionsOf(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   principal: string,
   count: number,
 ): Promise<string[]> {
@@ -168,8 +165,7 @@ return 'done'
  * a later request has asked for.
  */
 export async function changeSubscription(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   id: string,
   change: {
     readonly channel: string;
@@ -201,8 +197,7 @@ return 1
  * what they have. A client that has asked again meanwhile is not touched.
  */
 export async function noteSubscriptions(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   notes: readonly (Subscription & { readonly id: string })[],
 ): Promise<void> {
   for (let from = 0; from < notes.length; from += 500) {
@@ -215,28 +210,28 @@ export async function noteSubscriptions(
   }
 }
 
-export async function unregister(redis: Redis, keys: Keys, id: string): Promise<void> {
-  const [found] = await readConnections(redis, keys, [id]);
-  const pipeline = redis.multi();
-  pipeline.zrem(keys.connections, id);
-  pipeline.del(keys.connection(id));
-  if (found) pipeline.zrem(keys.connectionsOf(found.principal), id);
-  pipeline.xadd(keys.feed(streams.connections.stream), '*', { record: id });
+export async function unregister(site: Site, id: string): Promise<void> {
+  const [found] = await readConnections(site, [id]);
+  const pipeline = site.redis.multi();
+  pipeline.zrem(site.keys.connections, id);
+  pipeline.del(site.keys.connection(id));
+  if (found) pipeline.zrem(site.keys.connectionsOf(found.principal), id);
+  pipeline.xadd(site.keys.feed(streams.connections.stream), '*', { record: id });
   await pipeline.exec();
 }
 
 /** Whether a connection that may be open is subscribed to something. */
-export async function isAnyWatching(redis: Redis, keys: Keys, nowMilliseconds: number): Promise<boolean> {
-  const ids = await listConnections(redis, keys, nowMilliseconds);
+export async function isAnyWatching(site: Site, nowMilliseconds: number): Promise<boolean> {
+  const ids = await listConnections(site, nowMilliseconds);
   for (let from = 0; from < ids.length; from += 500) {
-    const connections = await readConnections(redis, keys, ids.slice(from, from + 500));
+    const connections = await readConnections(site, ids.slice(from, from + 500));
     if (connections.some(({ subscriptions }) => subscriptions.length > 0)) return true;
   }
   return false;
 }
 
 /** Ids of the connections that may be open. */
-export async function listConnections(redis: Redis, keys: Keys, nowMilliseconds: number): Promise<string[]> {
+export async function listConnections({ redis, keys }: Site, nowMilliseconds: number): Promise<string[]> {
   return z
     .array(z.string())
     .parse(await redis.zrange(keys.connections, nowMilliseconds, '+inf', { byScore: true }));
@@ -250,11 +245,7 @@ const subscription = z.object({
   gap: z.optional(z.literal(true)),
 });
 
-export async function readConnections(
-  redis: Redis,
-  keys: Keys,
-  ids: readonly string[],
-): Promise<Connection[]> {
+export async function readConnections({ redis, keys }: Site, ids: readonly string[]): Promise<Connection[]> {
   const connections: Connection[] = [];
   for (let from = 0; from < ids.length; from += 500) {
     const chunk = ids.slice(from, from + 500);
@@ -282,6 +273,6 @@ function readConnection(id: string, hash: Readonly<Record<string, string>>): Con
 }
 
 /** Forgets those whose life has ended. */
-export async function pruneConnections(redis: Redis, keys: Keys, nowMilliseconds: number): Promise<void> {
+export async function pruneConnections({ redis, keys }: Site, nowMilliseconds: number): Promise<void> {
   await redis.zremrangebyscore(keys.connections, '-inf', nowMilliseconds);
 }

@@ -1,8 +1,7 @@
 /** One broadcaster at a time: a lease with a fence that each message carries, so that a late one can be told. */
 import * as z from 'zod/mini';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
+import type { Site } from '../redis/site.ts';
 
 const leaseMilliseconds = 15_000;
 
@@ -32,7 +31,7 @@ export interface Lease {
 }
 
 /** @returns undefined if somebody holds it */
-export async function acquireLease(redis: Redis, keys: Keys): Promise<Lease | undefined> {
+export async function acquireLease({ redis, keys }: Site): Promise<Lease | undefined> {
   const fence = z
     .int()
     .parse(await acquireScript(redis, [keys.broadcaster, keys.broadcasterFence], [leaseMilliseconds]));
@@ -45,6 +44,6 @@ export async function acquireLease(redis: Redis, keys: Keys): Promise<Lease | un
 }
 
 /** Whether a broadcaster is at work. */
-export async function isLeased(redis: Redis, keys: Keys): Promise<boolean> {
+export async function isLeased({ redis, keys }: Site): Promise<boolean> {
   return (await redis.exists(keys.broadcaster)) === 1;
 }

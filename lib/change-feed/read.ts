@@ -1,9 +1,8 @@
 /** Reads the feed: what stands after a position, and whether something may be missing before it. */
 import * as z from 'zod/mini';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import { keyLocking } from '../redis/script.ts';
 import { feedSeconds, streams, type Change, type StreamName } from './append.ts';
+import type { Site } from '../redis/site.ts';
 
 export interface FeedEntry {
   readonly position: string;
@@ -58,8 +57,7 @@ const lastLua = `${keyLocking}local found = redis.call('XREVRANGE', KEYS[1], '+'
  * What each stream holds after the position given for it, in one round trip. @param newEpoch used if there is none yet
  */
 export async function readFeed(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   after: Readonly<Record<StreamName, string>>,
   newEpoch: string,
 ): Promise<Feed> {
@@ -76,8 +74,7 @@ export async function readFeed(
 
 /** Where each stream ends, and the epoch. */
 export async function readEnds(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   newEpoch: string,
 ): Promise<{ readonly epoch: string; readonly positions: Record<StreamName, string> }> {
   const pipeline = redis.multi();
@@ -94,8 +91,7 @@ export async function readEnds(
  * entries are kept, or if too much came after it to be read at once
  */
 export async function readBetween(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   name: StreamName,
   {
     from,
@@ -144,7 +140,7 @@ function isPosition(text: string): boolean {
 }
 
 /** Forgets entries that are too old for anybody to resume from. */
-export async function trimFeed(redis: Redis, keys: Keys, nowMilliseconds: number): Promise<void> {
+export async function trimFeed({ redis, keys }: Site, nowMilliseconds: number): Promise<void> {
   const oldest = `${oldestKept(nowMilliseconds)}-0`;
   const pipeline = redis.pipeline();
   for (const name of names) {

@@ -13,6 +13,7 @@ import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
 import { parseInstant } from '../values/instant.ts';
 import { feedAppendLua, streams } from './append.ts';
+import type { Site } from '../redis/site.ts';
 
 const relayScript = script(`
 local relay, ahead, transfer, observations = unpack(KEYS)
@@ -63,7 +64,7 @@ interface State {
 
 const storedState = z.tuple([z.nullable(z.string()), redisHash]);
 
-async function readState(redis: Redis, keys: Keys): Promise<State> {
+async function readState({ redis, keys }: Site): Promise<State> {
   const pipeline = redis.pipeline();
   pipeline.get(keys.relay);
   pipeline.hgetall(keys.relayAhead);
@@ -79,7 +80,7 @@ export class Relay {
   /** the replica's position when nothing was left to relay */
   #replayed: string | undefined;
 
-  constructor(redis: Redis, keys: Keys) {
+  constructor({ redis, keys }: Site) {
     this.#redis = redis;
     this.#keys = keys;
   }
@@ -91,7 +92,7 @@ export class Relay {
   async step(replica: Database): Promise<{ readonly hasRelayed: boolean; readonly hasMore: boolean }> {
     const replayed = await readReplayed(replica);
     if (replayed !== undefined && replayed === this.#replayed) return { hasRelayed: false, hasMore: false };
-    const state = (this.#state ??= await readState(this.#redis, this.#keys));
+    const state = (this.#state ??= await readState({ redis: this.#redis, keys: this.#keys }));
     const { rows, pruned } = await readSlice(replica, state);
     const hasMissed = pruned !== undefined && state.cursor !== undefined && isAfter(pruned, state.cursor);
     const isFirst = state.cursor === undefined;
@@ -230,8 +231,8 @@ export interface RelayLag {
 const lagRow = z.tuple([z.object({ waiting: z.nullable(z.string()), held: z.nullable(z.string()) })]);
 
 /** How far the relay is behind, as a replica shows it. Instants, so that nothing changes by time alone. */
-export async function readRelayLag(redis: Redis, keys: Keys, replica: Database): Promise<RelayLag> {
-  const { cursor, ahead } = await readState(redis, keys);
+export async function readRelayLag(site: Site, replica: Database): Promise<RelayLag> {
+  const { cursor, ahead } = await readState(site);
   if (cursor === undefined) return { waiting_since: null, held_since: null };
   const { rows } = await replica.query({
     name: 'relay-lag',

@@ -1,14 +1,12 @@
 import * as z from 'zod/mini';
 import type { Holder } from './connections.ts';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
+import type { Site } from '../redis/site.ts';
 
 const atOnce = 1000;
 
 /** Ids of connections whose credential has expired, was revoked, or has lost a permission that it came with. */
 export async function withoutRight(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   connections: readonly (Holder & { readonly id: string })[],
   nowMilliseconds: number,
 ): Promise<string[]> {

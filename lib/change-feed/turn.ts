@@ -4,9 +4,8 @@
  * for a little. A client that must be certain gives its messages a `request`, or pings an `id`.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import { script } from '../redis/script.ts';
+import type { Site } from '../redis/site.ts';
 
 /** How much later one message may arrive here than another that was received after it. */
 const settleMilliseconds = 30;
@@ -31,8 +30,7 @@ export interface Turn {
 
 /** Does the work once every message that was received before has been replied to, or seems to be lost. */
 export async function inTurn<T>(
-  redis: Redis,
-  keys: Keys,
+  { redis, keys }: Site,
   { connectionId, messageId, receivedAt }: Turn,
   work: () => Promise<T>,
 ): Promise<T> {

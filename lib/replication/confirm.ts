@@ -6,13 +6,10 @@ import { clean, revive, type Proof } from '../buffer/clean.ts';
 import { readReference, type Reference } from '../buffer/reference.ts';
 import type { Log } from '../observability/log.ts';
 import { findInInbox } from '../postgres/inbox.ts';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import { replayedLsn, type Replica } from './replicas.ts';
+import type { Site } from '../redis/site.ts';
 
-export interface ConfirmParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+export interface ConfirmParts extends Site {
   readonly replicas: readonly Replica[];
 }
 
@@ -37,14 +34,13 @@ export async function confirm(parts: ConfirmParts, nowMilliseconds: number): Pro
   let revived = 0;
   const lost: string[] = [];
   while (watermark !== undefined) {
-    const due = await committedUpTo(redis, keys, watermark);
+    const due = await committedUpTo(parts, watermark);
     const proofs = await prove(parts.replicas, due);
     if (proofs === undefined) break;
     const proved = new Set(proofs.map(({ reference }) => reference.id));
-    const gone = await clean(redis, keys, proofs, nowMilliseconds);
+    const gone = await clean(parts, proofs, nowMilliseconds);
     const back = await revive(
-      redis,
-      keys,
+      parts,
       due.filter(({ id }) => !proved.has(id)),
       nowMilliseconds,
     );
@@ -73,7 +69,7 @@ async function slowestReplayed(replicas: readonly Replica[]): Promise<bigint | u
   );
 }
 
-async function committedUpTo(redis: Redis, keys: Keys, watermark: bigint): Promise<Reference[]> {
+async function committedUpTo({ redis, keys }: Site, watermark: bigint): Promise<Reference[]> {
   const members = await redis.zrange(keys.committed, '-inf', Number(watermark), {
     byScore: true,
     offset: 0,

@@ -5,15 +5,12 @@ import { countFailed } from '../postgres/inbox.ts';
 import { noFloor, readFromReplica, readReplicaStates } from '../replication/replicas.ts';
 import type { SmartQueryParts } from './snapshot.ts';
 
-export async function readBufferReport(
-  { redis, keys, replicas }: SmartQueryParts,
-  nowMilliseconds: number,
-): Promise<object> {
+export async function readBufferReport(parts: SmartQueryParts, nowMilliseconds: number): Promise<object> {
   const [stats, failed, changeFeed, states] = await Promise.all([
-    readBufferStats(redis, keys, nowMilliseconds),
-    readFromReplica(replicas, noFloor, countFailed).catch(() => null),
-    readFromReplica(replicas, noFloor, (replica) => readRelayLag(redis, keys, replica)).catch(() => null),
-    readReplicaStates(replicas),
+    readBufferStats(parts, nowMilliseconds),
+    readFromReplica(parts.replicas, noFloor, countFailed).catch(() => null),
+    readFromReplica(parts.replicas, noFloor, (replica) => readRelayLag(parts, replica)).catch(() => null),
+    readReplicaStates(parts.replicas),
   ]);
   return {
     size: stats.size,

@@ -35,7 +35,7 @@ export async function readExecutedObsUnits(
   include: readonly Included[] = [],
 ): Promise<ReadUnits> {
   if (ids.length === 0) return { records: new Map(), unseen: [] };
-  const asked = readOverlay(parts.redis, parts.keys, ids);
+  const asked = readOverlay(parts, ids);
   // the overlay's aggregates are the records that are asked for
   const { snapshot } = await readSnapshot(parts, asked, include, () => byId);
   const merged = merge(snapshot, (await asked).entries);

@@ -109,7 +109,7 @@ type OverlaySlice = Overlay & OverlaidSlice;
 const firstMillisecond = -8.64e15;
 
 async function readOverlaySlice(
-  { redis, keys }: SmartQueryParts,
+  parts: SmartQueryParts,
   { filter, after, count }: Look,
 ): Promise<OverlaySlice> {
   const from = filter.from === undefined ? undefined : millisecondsWithin(filter.from);
@@ -119,7 +119,7 @@ async function readOverlaySlice(
   ].filter((each) => each < Infinity);
   // whose start the site does not know matters for a status alone: every other row is looked up by its id once it is found
   const unknownAtMost = filter.status === undefined ? 0 : 1000;
-  const { aggregates, ...slice } = await overlaidWithin(redis, keys, {
+  const { aggregates, ...slice } = await overlaidWithin(parts, {
     ...(filter.obsUnitId !== undefined && { obsUnitId: filter.obsUnitId }),
     ...(from !== undefined && { from }),
     ...(ends.length > 0 && { to: Math.max(firstMillisecond, Math.min(...ends)) }),
@@ -127,9 +127,7 @@ async function readOverlaySlice(
     unknownAtMost,
   });
   const { entries, floor } =
-    aggregates.length === 0
-      ? { entries: [], floor: slice.floor }
-      : await readOverlay(redis, keys, aggregates);
+    aggregates.length === 0 ? { entries: [], floor: slice.floor } : await readOverlay(parts, aggregates);
   return { ...slice, aggregates, entries, floor };
 }
 
@@ -153,7 +151,7 @@ async function renew(
   const known = new Set(overlay.aggregates);
   const [first, ...others] = merged.filter(({ id }) => !known.has(id)).map(({ id }) => id);
   if (overlay.isAll || first === undefined || snapshot.unseen) return { records: merged, unseen: [] };
-  const { overlaid, floor } = await findOverlaid(redis, keys, [first, ...others]);
+  const { overlaid, floor } = await findOverlaid({ redis, keys }, [first, ...others]);
   const again = position === undefined || position < floor ? [first, ...others] : overlaid;
   if (again.length === 0) return { records: merged, unseen: [] };
   const { records, unseen } = await readExecutedObsUnits({ redis, keys, replicas }, again, include);

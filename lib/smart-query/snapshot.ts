@@ -8,16 +8,13 @@ import type { Overlay } from '../buffer/overlay.ts';
 import { Unavailable } from '../errors.ts';
 import type { Database } from '../postgres/connect.ts';
 import { readInboxRow } from '../postgres/inbox.ts';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import { readFromReplica, type Replica } from '../replication/replicas.ts';
 import { recordIdsOf } from '../transaction/transaction.ts';
 import type { Row, Snapshot } from './merge.ts';
 import type { Included } from './records.ts';
+import type { Site } from '../redis/site.ts';
 
-export interface SmartQueryParts {
-  readonly redis: Redis;
-  readonly keys: Keys;
+export interface SmartQueryParts extends Site {
   /** nearest first */
   readonly replicas: readonly Replica[];
 }
@@ -74,13 +71,13 @@ const answer = z.object({
  * @throws StatementTooSlow
  */
 export async function readSnapshot<O extends Overlay>(
-  { redis, keys, replicas }: SmartQueryParts,
+  parts: SmartQueryParts,
   asked: Promise<O>,
   include: readonly Included[],
   select: (overlay: O) => Selection,
 ): Promise<Seen> {
   try {
-    return await readFromReplica(replicas, asked, async (database, position) => {
+    return await readFromReplica(parts.replicas, asked, async (database, position) => {
       const overlay = await asked;
       return { ...(await selectSnapshot(database, overlay, include, select(overlay))), position };
     });
@@ -90,7 +87,7 @@ export async function readSnapshot<O extends Overlay>(
     // a record with nothing in the buffer is unknown, whatever the site remembers of it: others may have changed it
     const buffered = [...new Set(overlay.entries.map(({ transaction }) => transaction.aggregate))];
     const ids = new Set(overlay.entries.map(({ transaction }) => transaction.id));
-    const known = await readKnownRows(redis, keys, buffered, ids);
+    const known = await readKnownRows(parts, buffered, ids);
     const snapshot = {
       rows: { executed_obs_unit: known },
       deleted: [],

@@ -4,11 +4,10 @@ import { readInboxRow, type InboxRow } from '../postgres/inbox.ts';
 import { lifecycle, stateOfInbox, states, type State } from '../transaction/lifecycle.ts';
 import { redisHash } from '../redis/hash.ts';
 import { Unavailable } from '../errors.ts';
-import type { Redis } from '../redis/client.ts';
-import type { Keys } from '../redis/keys.ts';
 import { readFromReplica } from '../replication/replicas.ts';
 import type { SmartQueryParts } from './snapshot.ts';
 import { findUnreadable } from './unreadable.ts';
+import type { Site } from '../redis/site.ts';
 
 export type TransactionState = State;
 
@@ -53,12 +52,12 @@ export function readBufferedTransaction(answer: unknown): BufferedTransaction | 
 
 /** @throws Unavailable if no replica answers and the buffer does not know it */
 export async function readTransactionStatus(
-  { redis, keys, replicas }: SmartQueryParts,
+  parts: SmartQueryParts,
   id: string,
 ): Promise<TransactionStatus | undefined> {
-  const asked = readBuffered(redis, keys, id);
+  const asked = readBuffered(parts, id);
   try {
-    const { recorded, unreadable } = await readFromReplica(replicas, asked, async (database) => {
+    const { recorded, unreadable } = await readFromReplica(parts.replicas, asked, async (database) => {
       const { rows } = await database.query({
         name: 'inbox-row',
         text: 'select to_jsonb(i) as row from inbox i where transaction_id = $1',
@@ -76,7 +75,7 @@ export async function readTransactionStatus(
   }
 }
 
-async function readBuffered(redis: Redis, keys: Keys, id: string) {
+async function readBuffered({ redis, keys }: Site, id: string) {
   const pipeline = redis.pipeline();
   pipeline.hgetall(keys.transaction(id));
   pipeline.get(keys.floor);

@@ -56,13 +56,13 @@ async function positionsAsked(
   });
   const limits = { permission: '', requestsPerSecond: 1e9, budgetBytes: 1e12, nowMilliseconds: Date.now() };
   const claimant = { kind: 'none', principalId: '1' } as const;
-  for (const draft of batch) await accept(redis, keys, { claimant, ...limits, ...draft });
+  for (const draft of batch) await accept({ redis, keys }, { claimant, ...limits, ...draft });
   const { rows, lsn } = await applyTransactions(
     main,
     batch.map(({ transaction }) => transaction),
     900,
   );
-  await mark(redis, keys, rows, lsn, Date.now());
+  await mark({ redis, keys }, rows, lsn, Date.now());
   while (((await replayedLsn(replica)) ?? 0n) < lsn.value) await delay(5);
 
   let asked = 0;

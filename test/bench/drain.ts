@@ -63,14 +63,17 @@ async function drain(stack: TestStack, count: number, poison: number): Promise<n
       while (left > 0) {
         left -= 1;
         const obsUnitId = left % 100 < poison * 100 ? 900_000 : 1 + (left % 300);
-        await accept(redisClient, keys, {
-          claimant: { kind: 'none', principalId: '1' },
-          permission: '',
-          ...draft(Date.now(), obsUnitId),
-          nowMilliseconds: Date.now(),
-          requestsPerSecond: 1e9,
-          budgetBytes: 1e12,
-        });
+        await accept(
+          { redis: redisClient, keys },
+          {
+            claimant: { kind: 'none', principalId: '1' },
+            permission: '',
+            ...draft(Date.now(), obsUnitId),
+            nowMilliseconds: Date.now(),
+            requestsPerSecond: 1e9,
+            budgetBytes: 1e12,
+          },
+        );
       }
     }),
   );

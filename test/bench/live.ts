@@ -99,7 +99,7 @@ async function oneClient(
   post: (id: string, text: string) => Promise<unknown>,
 ) {
   if (!client) return;
-  const [id = ''] = await listConnections(stack.redisClient, stack.keys, Date.now());
+  const [id = ''] = await listConnections(stack.site, Date.now());
   const seen: number[] = [];
   const bare: number[] = [];
   for (let n = 0; n < changes; n += 1) {
@@ -131,7 +131,7 @@ async function fanOut(
   clients: readonly Client[],
   post: (id: string, text: string) => Promise<unknown>,
 ) {
-  const ids = await listConnections(stack.redisClient, stack.keys, Date.now());
+  const ids = await listConnections(stack.site, Date.now());
   const text = JSON.stringify({ type: 'bench', data: 'x'.repeat(300) });
   const ours: number[] = [];
   const raw: number[] = [];
@@ -185,7 +185,7 @@ async function model(stack: TestStack, clients: readonly Client[], gateway: Gate
 
 /** Posts to one connection in a hundred never end. */
 async function stalled(stack: TestStack, clients: readonly Client[], gateway: GatewayProxy): Promise<void> {
-  const ids = await listConnections(stack.redisClient, stack.keys, Date.now());
+  const ids = await listConnections(stack.site, Date.now());
   const measure = async () => {
     const p99s: number[] = [];
     for (let round = 0; round < rounds; round += 1) {

@@ -124,7 +124,7 @@ async function scanPage(parts: SmartQueryParts, replica: Pool): Promise<Executed
     if (next === '0') break;
     cursor = next;
   }
-  const { entries } = await readOverlay(redis, keys, aggregates);
+  const { entries } = await readOverlay({ redis, keys }, aggregates);
   const page = (await barePage(replica)) as { to_jsonb: { id: string } }[];
   const executed_obs_unit = page.map(({ to_jsonb }) => to_jsonb);
   const merged = executedObsUnitsOf(
@@ -171,14 +171,17 @@ async function bufferMore({ redisClient, keys }: TestStack, count: number): Prom
     Array.from({ length: 24 }, async () => {
       while (left > 0) {
         left -= 1;
-        await accept(redisClient, keys, {
-          claimant: { kind: 'none', principalId: '1' },
-          permission: '',
-          ...draft((clock += 1000)),
-          nowMilliseconds: clock,
-          requestsPerSecond: 1e9,
-          budgetBytes: 1e12,
-        });
+        await accept(
+          { redis: redisClient, keys },
+          {
+            claimant: { kind: 'none', principalId: '1' },
+            permission: '',
+            ...draft((clock += 1000)),
+            nowMilliseconds: clock,
+            requestsPerSecond: 1e9,
+            budgetBytes: 1e12,
+          },
+        );
       }
     }),
   );

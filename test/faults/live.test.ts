@@ -110,7 +110,7 @@ describe('everything breaks', () => {
     for (let round = 0; round < 6; round += 1) {
       for (const pid of stack.parts.lambdas.broadcast.pids()) process.kill(pid, 'SIGKILL');
       await sweepAfterDeath();
-      const open = await listConnections(stack.redisClient, stack.keys, Date.now());
+      const open = await listConnections(stack.site, Date.now());
       await Promise.all(open.filter((_id, n) => n % 3 === round % 3).map(disconnect));
       if (round === 2)
         await stack.redisClient.xtrim(stack.keys.feed(streams.observations.stream), {

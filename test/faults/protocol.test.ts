@@ -40,7 +40,7 @@ afterEach(settle);
 async function pendingTransactions(): Promise<Transaction[]> {
   const { redisClient, keys } = stack;
   const references = await redisClient.zrange<string[]>(keys.pending, 0, -1);
-  const { transactions } = await readBodies(redisClient, keys, references.map(readReference));
+  const { transactions } = await readBodies({ redis: redisClient, keys }, references.map(readReference));
   return [...transactions];
 }
 const read = async (id: unknown) => stack.api(`/executed_obs_units/${String(id)}`);
@@ -66,7 +66,7 @@ async function bufferAlone(secondsAgo: number): Promise<Transaction> {
   const [id, record] = [uuidV7(now, randomBytes(10)), uuidV7(now, randomBytes(10))];
   const heading = { id, stamp: now * 1000, principal: '1', operation: 'startExecutedObsUnit' };
   const draft = draftStart({ obs_unit_id: 9 }, record, heading, instantOfMilliseconds(now));
-  const verdict = await accept(stack.redisClient, stack.keys, {
+  const verdict = await accept(stack.site, {
     claimant: { kind: 'none', principalId: '1' },
     permission: 'write:observations',
     ...draft,
@@ -349,8 +349,8 @@ describe('W18: a mark comes late', () => {
       outcome: 'parked' as const,
       parkedFor: 'failed' as const,
     }));
-    expect(await mark(redis, keys, later, lsn, Date.now())).toMatchObject({ marked: 1 });
-    expect(await mark(redis, keys, rows, lsn, Date.now())).toMatchObject({ marked: 0 });
+    expect(await mark({ redis, keys }, later, lsn, Date.now())).toMatchObject({ marked: 1 });
+    expect(await mark({ redis, keys }, rows, lsn, Date.now())).toMatchObject({ marked: 0 });
     expect(await redis.hget(keys.transaction(String(started.body.transaction_id)), 'state')).toBe('failed');
     // what main has really said, so that it can be cleaned
     await redis.hset(keys.transaction(String(started.body.transaction_id)), {

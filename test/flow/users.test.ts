@@ -187,8 +187,7 @@ describe('an admin', () => {
 describe('an active admin remains', () => {
   const byHand = (id: string, body: object, token = stack.description.tokens.admin) =>
     stack.api(`/api/users/${id}`, { method: 'PUT', token, body });
-  const activeAdmins = async () =>
-    (await listActiveAdmins(stack.redisClient, stack.keys)).map(({ principal }) => principal);
+  const activeAdmins = async () => (await listActiveAdmins(stack.site)).map(({ principal }) => principal);
 
   it('when two bar each other', async () => {
     for (const [login, id] of [

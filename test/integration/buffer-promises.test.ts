@@ -20,13 +20,16 @@ import type { Transaction } from '../../lib/transaction/transaction.ts';
 import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 let redis: TestRedis;
+let site: Site;
 let main: TestMain;
 const keys = keysOf('ops');
 
 beforeAll(async () => {
   [main, redis] = await Promise.all([startTestMain(), startTestRedis()]);
+  site = { redis: redis.client, keys };
 });
 afterAll(() => Promise.all([main.stop(), redis.stop()]));
 beforeEach(() => redis.client.flushall());
@@ -46,7 +49,7 @@ const newStart = (at = now) => {
 const newFinish = (unit: string, status: 'completed' | 'aborted', at = now + 5) =>
   draftFinish({ status }, unit, heading(at), instantOfMilliseconds(at));
 const take = (draft: Draft, more: Partial<AcceptRequest> = {}) =>
-  accept(redis.client, keys, {
+  accept(site, {
     claimant: { kind: 'none', principalId: '7' },
     permission: '',
     ...draft,
@@ -56,7 +59,7 @@ const take = (draft: Draft, more: Partial<AcceptRequest> = {}) =>
     ...more,
   });
 const bodyOf = async ({ id, aggregate }: Transaction) => {
-  const { entries } = await readOverlay(redis.client, keys, [aggregate]);
+  const { entries } = await readOverlay(site, [aggregate]);
   return entries.find(({ transaction }) => transaction.id === id);
 };
 const stateOf = ({ id }: Transaction) => redis.client.hget(keys.transaction(id), 'state');
@@ -74,14 +77,20 @@ describe('Redis loses what it acknowledged, and main commits the copy', () => {
     const { transaction } = newStart();
     expect((await drained(transaction)).copies).toEqual(['recorded']);
     expect(await bodyOf(transaction)).toMatchObject({ state: 'committed' });
-    expect(await revive(redis.client, keys, [transaction], now)).toEqual({ revived: 1, lost: [] });
+    expect(await revive(site, [transaction], now)).toEqual({
+      revived: 1,
+      lost: [],
+    });
     expect(await redis.client.zrange(keys.pending, 0, -1)).toEqual([writeReference(transaction)]);
   });
 
   it('a processor that dies between the mark and the body leaves the copy, which brings it', async () => {
     const { transaction } = newStart();
     const { rows, lsn } = await applied(transaction);
-    expect(await mark(redis.client, keys, rows, lsn, now)).toEqual({ marked: 1, lacking: [transaction.id] });
+    expect(await mark(site, rows, lsn, now)).toEqual({
+      marked: 1,
+      lacking: [transaction.id],
+    });
     expect(await bodyOf(transaction)).toBeUndefined();
     expect((await drained(transaction)).copies).toEqual(['recorded']);
     expect(await bodyOf(transaction)).toMatchObject({ state: 'committed' });
@@ -90,8 +99,8 @@ describe('Redis loses what it acknowledged, and main commits the copy', () => {
   it('a commit that main loses too, with no copy left, reads as failed with the reason', async () => {
     const { transaction } = newStart();
     const { rows, lsn } = await applied(transaction);
-    await mark(redis.client, keys, rows, lsn, now);
-    expect(await revive(redis.client, keys, [transaction], now)).toEqual({
+    await mark(site, rows, lsn, now);
+    expect(await revive(site, [transaction], now)).toEqual({
       revived: 0,
       lost: [transaction.id],
     });
@@ -99,7 +108,7 @@ describe('Redis loses what it acknowledged, and main commits the copy', () => {
     expect(await redis.client.zcard(keys.setAside)).toBe(1);
     expect(await redis.client.zcard(keys.committed)).toBe(0);
     // a copy that comes after all is pending again
-    await heal(redis.client, keys, transaction, now);
+    await heal(site, transaction, now);
     expect(await stateOf(transaction)).toBe('buffered');
     expect(await redis.client.zcard(keys.setAside)).toBe(0);
   });
@@ -132,7 +141,7 @@ describe.each(['discarded', 'refused'] as const)('what was %s', (outcome) => {
     if (!row) throw new Error('no row');
     const { id, stamp } = wrong.transaction;
     const givenUp = { ...row, id, stamp, outcome, reason: 'not so' };
-    await mark(redis.client, keys, [row, givenUp], lsn, now);
+    await mark(site, [row, givenUp], lsn, now);
 
     expect(await take(wrong, { keyDigest: 'key' })).toEqual({
       refused: `${outcome}_before`,
@@ -160,8 +169,7 @@ describe.each(['discarded', 'refused'] as const)('what was %s', (outcome) => {
     const { rows, lsn } = await applied(newStart().transaction);
     const { id, stamp, aggregate } = start.transaction;
     await mark(
-      redis.client,
-      keys,
+      site,
       rows.map((row) => ({ ...row, id, stamp, aggregate, outcome })),
       lsn,
       now,
@@ -262,7 +270,7 @@ describe('the sweeper', () => {
       leaseMilliseconds: 1,
       always: false,
     };
-    await claim(redis.client, keys, leased);
+    await claim(site, leased);
     expect(await redis.client.zcard(keys.pending)).toBe(0);
     expect((await sweep(10)).resent).toMatchObject({ pending: 1, resent: 1 });
   });
@@ -274,10 +282,10 @@ it('a processor whose copies are all seen to takes no other work', async () => {
   await drained(done.transaction);
   await take(other);
   const asked = { copies: [done.transaction], limit: 10, nowMilliseconds: now, leaseMilliseconds: 1000 };
-  expect(await claim(redis.client, keys, { ...asked, always: false })).toMatchObject({
+  expect(await claim(site, { ...asked, always: false })).toMatchObject({
     copies: ['recorded'],
     oldest: [],
     backlog: 1,
   });
-  expect((await claim(redis.client, keys, { ...asked, always: true })).oldest).toHaveLength(1);
+  expect((await claim(site, { ...asked, always: true })).oldest).toHaveLength(1);
 });

@@ -9,8 +9,10 @@ import { listConnections } from '../../lib/change-feed/connections.ts';
 import { inTurn } from '../../lib/change-feed/turn.ts';
 import { keysOf, type Keys } from '../../lib/redis/keys.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 let redis: TestRedis;
+let site: Site;
 let keys: Keys;
 let parts: ConnectParts;
 beforeAll(async () => {
@@ -19,6 +21,7 @@ beforeAll(async () => {
 afterAll(() => redis.stop());
 beforeEach(() => {
   keys = keysOf(randomUUID());
+  site = { redis: redis.client, keys };
   parts = {
     redis: redis.client,
     keys,
@@ -36,13 +39,13 @@ const viewer: Principal = {
   credential: 'session',
   sessionId: 's',
 };
-const ticketOf = () => issueTicket(redis.client, keys, viewer, randomBytes(32));
+const ticketOf = () => issueTicket(site, viewer, randomBytes(32));
 const open = (ticket: string, more: object = {}, some: Partial<ConnectParts> = {}) =>
   connect(
     { ...parts, ...some },
     { connectionId: randomUUID(), connectedAt: Date.now(), ticket, channel: undefined, ...more },
   );
-const places = async () => (await listConnections(redis.client, keys, Date.now())).length;
+const places = async () => (await listConnections(site, Date.now())).length;
 
 describe('a handshake', () => {
   it('spends its ticket, once', async () => {
@@ -92,7 +95,7 @@ describe('messages of one connection', () => {
     const now = Date.now();
     await Promise.all(
       [3, 1, 2, 0].map((n) =>
-        inTurn(redis.client, keys, turn(now + n), async () => {
+        inTurn(site, turn(now + n), async () => {
           await delay(20 - 5 * n);
           answered.push(n);
         }),
@@ -104,6 +107,6 @@ describe('messages of one connection', () => {
 
   it('do not wait for one whose function has died', async () => {
     await redis.client.zadd(keys.turns('c'), { score: Date.now() - 10_000, member: 'dead' });
-    expect(await inTurn(redis.client, keys, turn(Date.now()), async () => 'answered')).toBe('answered');
+    expect(await inTurn(site, turn(Date.now()), async () => 'answered')).toBe('answered');
   });
 });

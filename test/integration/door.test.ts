@@ -16,8 +16,10 @@ import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import type { Transaction } from '../../lib/transaction/transaction.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 let redis: TestRedis;
+let site: Site;
 let sent: string[];
 const keys = keysOf('ops');
 const claimant = { kind: 'none', principalId: '7' } as const;
@@ -27,6 +29,7 @@ const now = Date.UTC(2026, 9, 1, 11, 10);
 
 beforeAll(async () => {
   redis = await startTestRedis();
+  site = { redis: redis.client, keys };
 });
 afterAll(() => redis.stop());
 beforeEach(async () => {
@@ -141,7 +144,7 @@ describe('a request that comes again', () => {
 
   it('says in a header where the record is now', async () => {
     const { body } = await start({ text: '{"obs_unit_id":7}', key: 'k' });
-    await mark(redis.client, keys, [rowOf(body)], { text: '0/10', value: 16n }, now);
+    await mark(site, [rowOf(body)], { text: '0/10', value: 16n }, now);
     const again = await start({ text: '{"obs_unit_id":7}', key: 'k', at: now + 1 });
     expect(again.headers).toMatchObject({ 'Sync-State': 'committed', 'Idempotency-Replayed': 'true' });
     expect(again.body).toEqual(body);
@@ -202,7 +205,7 @@ describe('with Redis silent', () => {
 
   it('a repeat leaves open what main has recorded meanwhile by another clock', async () => {
     const { body } = await start({ text: '{"obs_unit_id":7}', key: 'k', over: parts(silent()) });
-    await mark(redis.client, keys, [rowOf(body)], { text: '0/10', value: 16n }, now);
+    await mark(site, [rowOf(body)], { text: '0/10', value: 16n }, now);
     const again = await start({ text: '{"obs_unit_id":7}', key: 'k', at: now + 60_000 });
     expect(again).toMatchObject({ status: 201, headers: { 'Sync-State': 'committed' } });
     expect(again.body).toMatchObject({ id: body.id, start_time: null, sync: { verified: false } });

@@ -41,12 +41,15 @@ import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 import { dumpOf, dumps, keys, restore, storedTransactions, type Dump } from '../support/release-1.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 let redis: TestRedis;
+let site: Site;
 let main: TestMain;
 
 beforeAll(async () => {
   [main, redis] = await Promise.all([startTestMain(), startTestRedis()]);
+  site = { redis: redis.client, keys };
 });
 afterAll(() => Promise.all([main.stop(), redis.stop()]));
 
@@ -83,7 +86,7 @@ describe.each(dumps.filter((dump) => overlaidIn(dump).length > 0))('the overlay 
   beforeEach(() => restore(redis.client, dump));
 
   it('is read whole, each entry in its state', async () => {
-    const overlay = await readOverlay(redis.client, keys, overlaidIn(dump));
+    const overlay = await readOverlay(site, overlaidIn(dump));
     const expected = overlaidIn(dump).flatMap((aggregate) => {
       const hash = hashOf(dump, keys.overlay(aggregate));
       return Object.keys(hash)
@@ -106,23 +109,23 @@ describe.each(dumps.filter((dump) => overlaidIn(dump).length > 0))('the overlay 
 
   it('is found by start, by planned unit, or as unknown', async () => {
     const indexed = membersOf(dump, keys.overlaid);
-    const { aggregates } = await overlaidWithin(redis.client, keys, { count: 1000 });
+    const { aggregates } = await overlaidWithin(site, { count: 1000 });
     expect(aggregates).toEqual(expect.arrayContaining(indexed));
     for (const aggregate of indexed) {
       const known = hashOf(dump, keys.record(aggregate));
       const [start, obsUnitId] = [Number(known.start_ms), Number(known.obs_unit_id)];
       const range = { obsUnitId, from: start, to: start, count: 1000 };
-      expect((await overlaidWithin(redis.client, keys, range)).aggregates).toContain(aggregate);
+      expect((await overlaidWithin(site, range)).aggregates).toContain(aggregate);
     }
     const unknown = dump.redis[keys.overlaidUnknown];
     expect(aggregates).toEqual(expect.arrayContaining(unknown?.type === 'set' ? [...unknown.value] : []));
     if (indexed.length === 0) return;
-    const starts = await readKnownRows(redis.client, keys, indexed, new Set());
+    const starts = await readKnownRows(site, indexed, new Set());
     expect(starts.map(({ id }) => id).sort()).toEqual([...indexed].sort());
   });
 
   it('is counted', async () => {
-    const stats = await readBufferStats(redis.client, keys, dump.facts.takenAt);
+    const stats = await readBufferStats(site, dump.facts.takenAt);
     const size = membersOf(dump, keys.pending).length + membersOf(dump, keys.inflight).length;
     expect(stats).toMatchObject({
       size,
@@ -139,7 +142,7 @@ describe('the accept script judges by what the first release has noted', () => {
   function finish(aggregate: unknown, body: object, id = derivedUuid('test', JSON.stringify(body))) {
     const heading = { id, stamp: now * 1000, principal: '1', operation: 'finishExecutedObsUnit' };
     const draft = draftFinish(finishBody.parse(body), text(aggregate), heading, instantOfMilliseconds(now));
-    return accept(redis.client, keys, { ...asked, ...draft });
+    return accept(site, { ...asked, ...draft });
   }
 
   it('a repeated start gets the same answer', async () => {
@@ -154,13 +157,13 @@ describe('the accept script judges by what the first release has noted', () => {
       status: 201,
       keyDigest: digestIn(buffered, transaction),
     };
-    expect(await accept(redis.client, keys, again)).toMatchObject({
+    expect(await accept(site, again)).toMatchObject({
       replayed: true,
       patch: known.patch,
       status: 201,
     });
     const other = { ...transaction, id: derivedUuid('another request') };
-    expect(await accept(redis.client, keys, { ...again, transaction: other })).toMatchObject({
+    expect(await accept(site, { ...again, transaction: other })).toMatchObject({
       refused: 'key_reused',
     });
   });
@@ -171,7 +174,7 @@ describe('the accept script judges by what the first release has noted', () => {
     if (!transaction) throw new Error('no message');
     const other = { ...transaction, id: derivedUuid('another request') };
     const start = { obs_unit_id: 7, start_ms: now };
-    const verdict = await accept(redis.client, keys, {
+    const verdict = await accept(site, {
       ...asked,
       transaction: other,
       patch: '{}',
@@ -257,9 +260,9 @@ describe('the processor goes on with what the first release has accepted', () =>
       nowMilliseconds: now,
       leaseMilliseconds: 1000,
     };
-    const spared = await claim(redis.client, keys, { ...request, always: false });
+    const spared = await claim(site, { ...request, always: false });
     expect(spared).toMatchObject({ copies: ['busy'], oldest: [], mainIsAway: true });
-    expect((await claim(redis.client, keys, { ...request, always: true })).copies).toEqual(['claimed']);
+    expect((await claim(site, { ...request, always: true })).copies).toEqual(['claimed']);
   });
 
   it('cleans what is committed, to the last byte', async () => {
@@ -268,7 +271,7 @@ describe('the processor goes on with what the first release has accepted', () =>
     const references = membersOf(dump, keys.committed).map(readReference);
     expect(references).toHaveLength(2);
     const proofs = references.map((reference) => ({ reference, revision: 1 }));
-    expect(await clean(redis.client, keys, proofs, now)).toBe(2);
+    expect(await clean(site, proofs, now)).toBe(2);
     expect(await redis.client.exists(keys.overlay(text(dump.facts.id)), keys.committed, keys.overlaid)).toBe(
       0,
     );
@@ -283,7 +286,10 @@ describe('the processor goes on with what the first release has accepted', () =>
     const dump = dumpOf('committed');
     await restore(redis.client, dump);
     const references = membersOf(dump, keys.committed).map(readReference);
-    expect(await revive(redis.client, keys, references, now)).toEqual({ revived: 2, lost: [] });
+    expect(await revive(site, references, now)).toEqual({
+      revived: 2,
+      lost: [],
+    });
     expect(await redis.client.zcard(keys.pending)).toBe(2);
   });
 
@@ -295,19 +301,21 @@ describe('the processor goes on with what the first release has accepted', () =>
       const rows = dump.inbox.map((row) => readInboxRow(row));
       const lsn = { text: '0/FFFFFF0', value: 0xffffff0n };
       // as it stands: nothing new
-      expect(await mark(redis.client, keys, rows, lsn, now)).toMatchObject({ marked: 0 });
+      expect(await mark(site, rows, lsn, now)).toMatchObject({ marked: 0 });
       const later = rows.map((row) => ({
         ...row,
         ...{ outcome: 'applied' as const, parkedFor: null, overdue: false, reason: null, steps: null },
         revision: row.revision + 1,
       }));
-      expect(await mark(redis.client, keys, later, lsn, now)).toMatchObject({ marked: rows.length });
+      expect(await mark(site, later, lsn, now)).toMatchObject({
+        marked: rows.length,
+      });
       expect(await redis.client.exists(keys.setAside)).toBe(0);
       const proofs = later.map(({ stamp, aggregate, id, revision }) => ({
         reference: { stamp, aggregate, id },
         revision,
       }));
-      expect(await clean(redis.client, keys, proofs, now)).toBe(rows.length);
+      expect(await clean(site, proofs, now)).toBe(rows.length);
       expect(await redis.client.exists(keys.overlay(text(dump.facts.id)))).toBe(0);
     },
   );
@@ -315,10 +323,10 @@ describe('the processor goes on with what the first release has accepted', () =>
   it('makes the entry of every copy anew, should Redis have forgotten it', async () => {
     await redis.client.flushall();
     const all = storedTransactions().map(readTransaction);
-    for (const transaction of all) await heal(redis.client, keys, transaction, now);
+    for (const transaction of all) await heal(site, transaction, now);
     expect(await redis.client.zcard(keys.pending)).toBe(new Set(all.map(({ id }) => id)).size);
     for (const { aggregate, id } of all) {
-      const { entries } = await readOverlay(redis.client, keys, [aggregate]);
+      const { entries } = await readOverlay(site, [aggregate]);
       expect(entries.map(({ transaction }) => transaction.id)).toContain(id);
     }
   });
@@ -341,7 +349,7 @@ describe('people', () => {
     builder.delete('executed_obs_unit', id);
     const claimant = { kind: 'api-token', principalId, hash } as const;
     const transaction = builder.build();
-    return accept(redis.client, keys, {
+    return accept(site, {
       ...{ ...asked, claimant, permission: 'write:observations', transaction, patch: '{}', status: 200 },
     });
   }
@@ -352,18 +360,20 @@ describe('people', () => {
     expect(await startWith(facts.rotated.hash)).toMatchObject({ accepted: true });
     expect(await startWith(facts.ended.hash)).toMatchObject({ refused: 'unauthorized' });
     expect(await startWith('0'.repeat(64))).toMatchObject({ refused: 'unauthorized' });
-    const listed = await listTokens(redis.client, keys, '7001');
+    const listed = await listTokens(site, '7001');
     expect(listed.map(({ id }) => id).sort()).toEqual(
       Object.values({ ...facts })
         .flatMap((each) => (each.hash ? [each.id] : []))
         .sort(),
     );
-    expect(await findToken(redis.client, keys, facts.ended.id)).toMatchObject({ revoked: true });
+    expect(await findToken(site, facts.ended.id)).toMatchObject({
+      revoked: true,
+    });
   });
 
   it('have the role that they had, and their session goes on', async () => {
     await restore(redis.client, before);
-    expect(await readUser(redis.client, keys, '7001')).toMatchObject({
+    expect(await readUser(site, '7001')).toMatchObject({
       role: 'admin',
       role_from: 'admin',
       active: true,
@@ -371,17 +381,17 @@ describe('people', () => {
     });
     const [session] = Object.keys(before.redis).filter((key) => /^ops:session:[\w-]{22}$/.test(key));
     const id = session?.split(':').at(-1) ?? '';
-    expect(await readSession(redis.client, keys, id)).toMatchObject({ extended: false });
+    expect(await readSession(site, id)).toMatchObject({ extended: false });
   });
 
   it('stay out if they were barred', async () => {
     await restore(redis.client, after);
-    expect(await readUser(redis.client, keys, '1002')).toMatchObject({ active: false });
+    expect(await readUser(site, '1002')).toMatchObject({ active: false });
   });
 
   it('find what they did in the audit', async () => {
     await restore(redis.client, after);
-    const events = await readRecentEvents(redis.client, keys, { limit: 100, after: undefined, filter: {} });
+    const events = await readRecentEvents(site, { limit: 100, after: undefined, filter: {} });
     expect(events).toHaveLength(membersOf(after, keys.recentAudit).length);
   });
 
@@ -389,11 +399,15 @@ describe('people', () => {
     await redis.client.flushall();
     const changes = dumps.filter(({ name }) => name.startsWith('people')).flatMap(transactionsIn);
     for (const change of changes.sort((a, b) => a.stamp - b.stamp)) {
-      expect(await restoreAccess(redis.client, keys, change)).toBe(true);
+      expect(await restoreAccess(site, change)).toBe(true);
     }
-    expect(await readUser(redis.client, keys, '1002')).toMatchObject({ active: false });
-    expect(await findToken(redis.client, keys, facts.token.id)).toMatchObject({ revoked: false });
-    expect(await findToken(redis.client, keys, facts.ended.id)).toMatchObject({ revoked: true });
+    expect(await readUser(site, '1002')).toMatchObject({ active: false });
+    expect(await findToken(site, facts.token.id)).toMatchObject({
+      revoked: false,
+    });
+    expect(await findToken(site, facts.ended.id)).toMatchObject({
+      revoked: true,
+    });
   });
 });
 
@@ -403,8 +417,8 @@ describe('a live client', () => {
 
   it('keeps its connection and subscriptions', async () => {
     const [id = ''] = membersOf(dump, keys.connections);
-    expect(await listConnections(redis.client, keys, dump.facts.takenAt)).toEqual([id]);
-    const [connection] = await readConnections(redis.client, keys, [id]);
+    expect(await listConnections(site, dump.facts.takenAt)).toEqual([id]);
+    const [connection] = await readConnections(site, [id]);
     expect(connection).toMatchObject({
       id,
       principal: '3',
@@ -424,9 +438,9 @@ describe('a live client', () => {
   });
 
   it('goes on from the checkpoint, in the same epoch and without a gap', async () => {
-    const checkpoint = await readCheckpoint(redis.client, keys);
+    const checkpoint = await readCheckpoint(site);
     if (!checkpoint) throw new Error('no checkpoint');
-    const feed = await readFeed(redis.client, keys, checkpoint.positions, 'another epoch');
+    const feed = await readFeed(site, checkpoint.positions, 'another epoch');
     expect(feed.epoch).toBe(checkpoint.epoch);
     for (const tail of Object.values(feed.tails)) expect(tail.isBroken).toBe(false);
   });
@@ -435,7 +449,7 @@ describe('a live client', () => {
     const nowhere = { transfer: '0-0', buffer: '0-0', connections: '0-0' };
     const stream = dump.redis[keys.feed('executed_obs_units')];
     const [first, ...rest] = stream?.type === 'stream' ? stream.value : [];
-    const feed = await readFeed(redis.client, keys, { ...nowhere, observations: first?.[0] ?? '' }, 'x');
+    const feed = await readFeed(site, { ...nowhere, observations: first?.[0] ?? '' }, 'x');
     expect(feed.tails.observations).toMatchObject({ isBroken: false });
     const [change, record] = [/change,(\w+)/, /record,([\w-]+)/].map((pattern) =>
       rest.map(([, fields]) => pattern.exec(fields.join(','))?.[1]),

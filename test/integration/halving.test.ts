@@ -13,15 +13,18 @@ import { acceptByHand } from '../support/by-hand.ts';
 import { builder, finish, start } from '../support/made-transactions.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 let main: TestMain;
 let redis: TestRedis;
+let site: Site;
 let parts: DrainParts;
 let lines: string[] = [];
 const keys = keysOf('halving');
 
 beforeAll(async () => {
   [main, redis] = await Promise.all([startTestMain(), startTestRedis()]);
+  site = { redis: redis.client, keys };
   const log = createLog('warn', {}, (line) => lines.push(line));
   parts = { redis: redis.client, keys, main: main.pool, startWaitSeconds: 900, now: Date.now, log };
 });
@@ -65,7 +68,7 @@ it('sets aside the one that takes too long, after it has done so three times alo
   expect(await outcomes([slow, behind])).toEqual([undefined, undefined]);
   expect(first).toMatchObject({ mainAnswered: true, heldSeconds: 5 });
   expect(await redis.client.zcard(keys.pending)).toBe(2);
-  expect([...(await readDoubts(redis.client, keys)).suspects]).toMatchObject([[slow.id, { failures: 1 }]]);
+  expect([...(await readDoubts(site)).suspects]).toMatchObject([[slow.id, { failures: 1 }]]);
   const next = start(randomUUID());
   await buffer(next);
   await run();
@@ -74,7 +77,7 @@ it('sets aside the one that takes too long, after it has done so three times alo
   await run();
   expect(await outcomes([slow, behind])).toEqual(['parked failed', 'parked behind']);
   expect(logged('SetAside')).toHaveLength(1);
-  expect((await readDoubts(redis.client, keys)).suspects.size).toBe(0);
+  expect((await readDoubts(site)).suspects.size).toBe(0);
   expect(await run()).toMatchObject({ heldSeconds: undefined, backlog: 0 });
   // a person takes it up once it is no longer slow
   await main.pool.query('drop function misbehave cascade');
@@ -123,7 +126,7 @@ it('waits for a row that somebody holds, and counts that against nobody', async 
   await client.query(`begin; select from executed_obs_unit where id = '${held.aggregate}' for update`);
   for (let runs = 0; runs < 2; runs += 1) await run();
   expect(await outcomes([good, ended])).toEqual(['applied', undefined]);
-  expect([...(await readDoubts(redis.client, keys)).suspects]).toMatchObject([[ended.id, { failures: 0 }]]);
+  expect([...(await readDoubts(site)).suspects]).toMatchObject([[ended.id, { failures: 0 }]]);
   await client.query('rollback');
   client.release();
   await run();

@@ -23,9 +23,11 @@ import { instantOfMicroseconds, parseInstant, type ParsedInstant } from '../../l
 import { mainAsReplica, type MainAsReplica } from '../support/main-as-replica.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 let main: TestMain;
 let redis: TestRedis;
+let site: Site;
 let replica: MainAsReplica;
 let keys: Keys;
 let clock = Date.UTC(2027, 0, 1) * 1000;
@@ -37,6 +39,7 @@ beforeAll(async () => {
 afterAll(() => Promise.all([main.stop(), redis.stop()]));
 beforeEach(async () => {
   keys = keysOf(randomUUID());
+  site = { redis: redis.client, keys };
   await main.pool.query('truncate executed_obs_unit, inbox, tombstone cascade');
 });
 
@@ -77,7 +80,7 @@ const finished = (id: string) => {
   return draftFinish({ status: 'completed', end_time }, id, heading('finish'), end_time.instant);
 };
 const buffer = async (draft: Draft): Promise<string> => {
-  const verdict = await accept(redis.client, keys, {
+  const verdict = await accept(site, {
     claimant: { kind: 'none', principalId: '1' },
     permission: '',
     ...draft,

@@ -12,13 +12,16 @@ import { relayChanges } from '../../functions/sweep/relay-changes.ts';
 import { MainAsStandby } from '../support/broadcaster-world.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 let main: TestMain;
 let redis: TestRedis;
+let site: Site;
 const keys = keysOf('outbox');
 
 beforeAll(async () => {
   [main, redis] = await Promise.all([startTestMain(), startTestRedis()]);
+  site = { redis: redis.client, keys };
 });
 afterAll(() => Promise.all([main.stop(), redis.stop()]));
 /** The feed as if nothing had been changed before. */
@@ -27,12 +30,12 @@ beforeEach(async () => {
   await redis.client.del(keys.feed(streams.observations.stream), keys.feed(streams.transfer.stream));
 });
 
-const drain = async (relay = new Relay(redis.client, keys)) => {
+const drain = async (relay = new Relay(site)) => {
   while ((await relay.step(main.pool)).hasMore);
 };
 const read = async () => {
   const start = { observations: '0-0', transfer: '0-0', buffer: '0-0', connections: '0-0' };
-  return (await readFeed(redis.client, keys, start, 'epoch')).tails;
+  return (await readFeed(site, start, 'epoch')).tails;
 };
 const relayed = async () =>
   (await read()).observations.entries.map(({ record, left }) => [record, ...(left ? [left] : [])]);
@@ -78,7 +81,7 @@ describe('an open transaction at main', () => {
         select ('00000000-0000-4000-9000-' || lpad(n::text, 12, '0'))::uuid, 1, 'running', now()
         from generate_series(1, 450) n`,
     );
-    const [first, second] = [new Relay(redis.client, keys), new Relay(redis.client, keys)];
+    const [first, second] = [new Relay(site), new Relay(site)];
     expect(await first.step(main.pool)).toEqual({ hasRelayed: true, hasMore: true });
     expect((await relayed()).length).toBe(200);
     await Promise.all([drain(first), drain(second)]);
@@ -92,20 +95,20 @@ describe('an open transaction at main', () => {
 
   it('is seen in how far the relay is behind', async () => {
     const none = { waiting_since: null, held_since: null };
-    expect(await readRelayLag(redis.client, keys, main.pool)).toEqual(none);
+    expect(await readRelayLag(site, main.pool)).toEqual(none);
     const slow = await open();
     await insert(6);
-    const waiting = await readRelayLag(redis.client, keys, main.pool);
+    const waiting = await readRelayLag(site, main.pool);
     expect(waiting.held_since).toBeNull();
     expect(waiting.waiting_since).toMatch(/^20.*\.\d{6}Z$/);
     await drain();
-    expect(await readRelayLag(redis.client, keys, main.pool)).toEqual({
+    expect(await readRelayLag(site, main.pool)).toEqual({
       ...none,
       held_since: waiting.waiting_since,
     });
     await commit(slow);
     await drain();
-    expect(await readRelayLag(redis.client, keys, main.pool)).toEqual(none);
+    expect(await readRelayLag(site, main.pool)).toEqual(none);
   });
 });
 
@@ -135,7 +138,7 @@ describe('a sweep', () => {
   });
 
   it('leaves the relay to a broadcaster, and reports one that does not relay', async () => {
-    const lease = await acquireLease(redis.client, keys);
+    const lease = await acquireLease(site);
     await insert(111);
     expect(await sweep(0)).toEqual([]);
     expect(await relayed()).toEqual([]);
@@ -214,10 +217,10 @@ describe('old changes', () => {
   });
 
   it('cannot be resumed from, though their entry may still be there', async () => {
-    const { positions } = await readEnds(redis.client, keys, 'epoch');
+    const { positions } = await readEnds(site, 'epoch');
     const from = positions.observations;
     const resume = (nowMilliseconds: number) =>
-      readBetween(redis.client, keys, 'observations', { from, to: from, nowMilliseconds });
+      readBetween(site, 'observations', { from, to: from, nowMilliseconds });
     const [written] = from.split('-').map(Number);
     expect(await resume((written ?? 0) + 86_400_000)).toEqual([]);
     expect(await resume((written ?? 0) + 86_400_001)).toBeUndefined();
@@ -225,15 +228,15 @@ describe('old changes', () => {
 });
 
 it('an epoch is made once, and stays', async () => {
-  await readEnds(redis.client, keys, 'epoch');
-  expect((await readEnds(redis.client, keys, 'another')).epoch).toBe('epoch');
+  await readEnds(site, 'epoch');
+  expect((await readEnds(site, 'another')).epoch).toBe('epoch');
 });
 
 it('what was written to an empty stream and is gone before anybody read it is missed aloud', async () => {
   const feed = keys.feed(streams.transfer.stream);
   await redis.client.del(feed);
-  const { positions } = await readEnds(redis.client, keys, 'epoch');
-  const tail = async () => (await readFeed(redis.client, keys, positions, 'epoch')).tails.transfer;
+  const { positions } = await readEnds(site, 'epoch');
+  const tail = async () => (await readFeed(site, positions, 'epoch')).tails.transfer;
   expect(await tail()).toMatchObject({ entries: [], isBroken: false });
   await redis.client.xadd(feed, '*', { change: 'changed' });
   expect(await tail()).toMatchObject({ entries: [{ change: 'changed' }], isBroken: false });

@@ -19,12 +19,15 @@ import type { Transaction } from '../../lib/transaction/transaction.ts';
 import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 import { cutAfter, dumpRedis, type Dump } from '../support/cut-scripts.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 let redis: TestRedis;
+let site: Site;
 const keys = keysOf('ops');
 
 beforeAll(async () => {
   redis = await startTestRedis();
+  site = { redis: redis.client, keys };
 });
 afterAll(() => redis.stop());
 beforeEach(() => redis.client.flushall());
@@ -98,7 +101,7 @@ const acceptAll =
   async (client) => {
     await putToken(client);
     for (const draft of drafts)
-      expect(await accept(client, keys, request(draft))).toMatchObject({ accepted: true });
+      expect(await accept({ redis: client, keys }, request(draft))).toMatchObject({ accepted: true });
   };
 const all =
   (...acts: Act[]): Act =>
@@ -108,8 +111,7 @@ const all =
 const both = [start.transaction, finish.transaction];
 const marked: Act = (client) =>
   mark(
-    client,
-    keys,
+    { redis: client, keys },
     both.map((each) => row(each)),
     lsn,
     now,
@@ -117,43 +119,68 @@ const marked: Act = (client) =>
 
 /** name → what is there before, and what is cut */
 const scenarios: Readonly<Record<string, readonly [before: Act, act: Act]>> = {
-  'accept a start': [putToken, (client) => accept(client, keys, request(start))],
-  'accept a finish of a known unit': [acceptAll(start), (client) => accept(client, keys, request(finish))],
-  'accept a finish of an unknown unit': [putToken, (client) => accept(client, keys, request(finish))],
+  'accept a start': [putToken, (client) => accept({ redis: client, keys }, request(start))],
+  'accept a finish of a known unit': [
+    acceptAll(start),
+    (client) => accept({ redis: client, keys }, request(finish)),
+  ],
+  'accept a finish of an unknown unit': [
+    putToken,
+    (client) => accept({ redis: client, keys }, request(finish)),
+  ],
   'accept a discard of what is buffered': [
     acceptAll(start),
-    (client) => accept(client, keys, request(discard)),
+    (client) => accept({ redis: client, keys }, request(discard)),
   ],
   'accept the answer of what a copy has healed': [
-    all(putToken, (client) => heal(client, keys, finish.transaction, now)),
-    (client) => accept(client, keys, request(finish)),
+    all(putToken, (client) => heal({ redis: client, keys }, finish.transaction, now)),
+    (client) => accept({ redis: client, keys }, request(finish)),
   ],
-  'heal a start': [putToken, (client) => heal(client, keys, start.transaction, now)],
-  'heal a finish': [acceptAll(start), (client) => heal(client, keys, finish.transaction, now)],
-  'heal what is recorded, without its body': [marked, (client) => heal(client, keys, start.transaction, now)],
+  'heal a start': [putToken, (client) => heal({ redis: client, keys }, start.transaction, now)],
+  'heal a finish': [acceptAll(start), (client) => heal({ redis: client, keys }, finish.transaction, now)],
+  'heal what is recorded, without its body': [
+    marked,
+    (client) => heal({ redis: client, keys }, start.transaction, now),
+  ],
   'claim copies and the oldest, and end a lease': [
     all(acceptAll(start, finish), async (client) => {
-      await claim(client, keys, { ...claimed, limit: 1, always: true, copies: [], leaseMilliseconds: -1 });
+      await claim(
+        { redis: client, keys },
+        { ...claimed, limit: 1, always: true, copies: [], leaseMilliseconds: -1 },
+      );
     }),
-    (client) => claim(client, keys, { ...claimed, copies: [finish.transaction] }),
+    (client) => claim({ redis: client, keys }, { ...claimed, copies: [finish.transaction] }),
   ],
   release: [
-    all(acceptAll(start), (client) => claim(client, keys, { ...claimed, copies: [start.transaction] })),
-    (client) => release(client, keys, [start.transaction]),
+    all(acceptAll(start), (client) =>
+      claim({ redis: client, keys }, { ...claimed, copies: [start.transaction] }),
+    ),
+    (client) => release({ redis: client, keys }, [start.transaction]),
   ],
   'mark as committed': [acceptAll(start, finish), marked],
   'mark what Redis has forgotten': [putToken, marked],
   'mark as refused, which releases what is known': [
     acceptAll(start, finish),
-    (client) => mark(client, keys, [refused], lsn, now),
+    (client) => mark({ redis: client, keys }, [refused], lsn, now),
   ],
   'mark a start as discarded': [
     acceptAll(start, finish),
     (client) =>
-      mark(client, keys, [row(start.transaction, { outcome: 'discarded', reason: 'clouds' })], lsn, now),
+      mark(
+        { redis: client, keys },
+        [row(start.transaction, { outcome: 'discarded', reason: 'clouds' })],
+        lsn,
+        now,
+      ),
   ],
-  clean: [all(acceptAll(start, finish), marked), (client) => clean(client, keys, both.map(proof), now)],
-  'revive what main has lost': [all(acceptAll(start), marked), (client) => revive(client, keys, both, now)],
+  clean: [
+    all(acceptAll(start, finish), marked),
+    (client) => clean({ redis: client, keys }, both.map(proof), now),
+  ],
+  'revive what main has lost': [
+    all(acceptAll(start), marked),
+    (client) => revive({ redis: client, keys }, both, now),
+  ],
 };
 
 /** Counts of tries and of the last two minutes, which no decision rests on. */
@@ -228,25 +255,29 @@ describe('an argument that cannot be taken leaves no trace', () => {
     ['no stamp', { ...later, transaction: { ...later.transaction, stamp: NaN } }],
     ['no limit', { ...later, requestsPerSecond: NaN }],
     ['a body that is cut off', { ...later, patch: '{"id":' }],
-  ])('accept: %s', (_name, asked: AcceptRequest) => rejects((client) => accept(client, keys, asked)));
+  ])('accept: %s', (_name, asked: AcceptRequest) =>
+    rejects((client) => accept({ redis: client, keys }, asked)),
+  );
 
   it('heal, mark, clean, revive, claim and release', async () => {
     const odd = { ...start.transaction, stamp: NaN };
-    await rejects((client) => heal(client, keys, odd, now));
-    await rejects((client) => heal(client, keys, finish.transaction, NaN));
-    await rejects((client) => mark(client, keys, [row(start.transaction), row(odd)], lsn, now));
-    await rejects((client) => mark(client, keys, [row(start.transaction, { attempts: NaN })], lsn, now));
-    await rejects((client) => clean(client, keys, [proof(start.transaction), proof(odd)], now));
-    await rejects((client) => revive(client, keys, [start.transaction, odd], now));
-    await rejects((client) => claim(client, keys, { ...claimed, copies: [], limit: NaN }));
-    await rejects((client) => release(client, keys, [start.transaction, odd]));
+    await rejects((client) => heal({ redis: client, keys }, odd, now));
+    await rejects((client) => heal({ redis: client, keys }, finish.transaction, NaN));
+    await rejects((client) => mark({ redis: client, keys }, [row(start.transaction), row(odd)], lsn, now));
+    await rejects((client) =>
+      mark({ redis: client, keys }, [row(start.transaction, { attempts: NaN })], lsn, now),
+    );
+    await rejects((client) => clean({ redis: client, keys }, [proof(start.transaction), proof(odd)], now));
+    await rejects((client) => revive({ redis: client, keys }, [start.transaction, odd], now));
+    await rejects((client) => claim({ redis: client, keys }, { ...claimed, copies: [], limit: NaN }));
+    await rejects((client) => release({ redis: client, keys }, [start.transaction, odd]));
   });
 });
 
 it('keeps every character of a reason and of a body', async () => {
   await acceptAll(start, finish)(redis.client);
-  await mark(redis.client, keys, [refused], lsn, now);
-  const { entries } = await readOverlay(redis.client, keys, [unit]);
+  await mark(site, [refused], lsn, now);
+  const { entries } = await readOverlay(site, [unit]);
   const found = entries.find(({ transaction }) => transaction.id === finish.transaction.id);
   expect(found?.reason).toBe(refused.reason);
   expect(found?.transaction.steps).toEqual(finish.transaction.steps);

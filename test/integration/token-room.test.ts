@@ -5,11 +5,14 @@ import { leavePlace, takePlace } from '../../lib/auth/token-room.ts';
 import { putToken, type StoredToken } from '../../lib/auth/token-store.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 let redis: TestRedis;
+let site: Site;
 const keys = keysOf('room');
 beforeAll(async () => {
   redis = await startTestRedis();
+  site = { redis: redis.client, keys };
 });
 afterAll(() => redis.stop());
 
@@ -28,11 +31,10 @@ const token = (principal: string, hash: string): StoredToken => ({
   usedAt: undefined,
 });
 const put = async (principal: string, count: number) => {
-  for (let n = 0; n < count; n += 1)
-    await putToken(redis.client, keys, token(principal, `${principal} ${n}`));
+  for (let n = 0; n < count; n += 1) await putToken(site, token(principal, `${principal} ${n}`));
 };
 const take = (principal: string, hash: string, nowMilliseconds = now, except: readonly string[] = []) =>
-  takePlace(redis.client, keys, principal, { hash, except, nowMilliseconds });
+  takePlace(site, principal, { hash, except, nowMilliseconds });
 
 it('gives the last place to one of many who ask at once', async () => {
   await put('1', 99);
@@ -49,7 +51,7 @@ it('gives a place that was left, or not used for half a minute, to another', asy
   // the same one asks again
   expect(await take('2', 'a')).toBeUndefined();
   expect(await take('2', 'b')).toBeDefined();
-  await leavePlace(redis.client, keys, '2', 'a');
+  await leavePlace(site, '2', 'a');
   expect(await take('2', 'b')).toBeUndefined();
   expect(await take('2', 'c', now + 30_001)).toBeUndefined();
 });
@@ -57,7 +59,7 @@ it('gives a place that was left, or not used for half a minute, to another', asy
 it('does not count what is replaced', async () => {
   const old = token('3', 'old');
   await put('3', 99);
-  await putToken(redis.client, keys, old);
+  await putToken(site, old);
   expect(await take('3', 'a')).toEqual({ limit: 'live', most: 100 });
   expect(await take('3', 'a', now, [old.id])).toBeUndefined();
 });

@@ -4,11 +4,14 @@ import { updateUser } from '../../lib/auth/update-user.ts';
 import { listActiveAdmins, putUsers, readUser, type User } from '../../lib/auth/user-store.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 let redis: TestRedis;
+let site: Site;
 const keys = keysOf('users');
 beforeAll(async () => {
   redis = await startTestRedis();
+  site = { redis: redis.client, keys };
   await redis.client.set(keys.peopleLoaded, '1');
 });
 afterAll(() => redis.stop());
@@ -26,16 +29,11 @@ const someone: User = {
 };
 
 it('what two change at the same time is both changed', async () => {
-  await updateUser(redis.client, keys, '7', () => someone);
+  await updateUser(site, '7', () => someone);
   const change = (values: Partial<User>) =>
-    updateUser(
-      redis.client,
-      keys,
-      '7',
-      (before) => before && { ...before, ...values, stamp: before.stamp + 1 },
-    );
+    updateUser(site, '7', (before) => before && { ...before, ...values, stamp: before.stamp + 1 });
   await Promise.all([change({ active: false }), change({ role: 'viewer' }), change({ name: 'Somebody' })]);
-  expect(await readUser(redis.client, keys, '7')).toEqual({
+  expect(await readUser(site, '7')).toEqual({
     ...someone,
     active: false,
     role: 'viewer',
@@ -45,17 +43,18 @@ it('what two change at the same time is both changed', async () => {
 });
 
 it('who is to stay as they are is left alone, and nobody is made up', async () => {
-  expect(await updateUser(redis.client, keys, '7', () => undefined)).toMatchObject({
+  expect(await updateUser(site, '7', () => undefined)).toMatchObject({
     user: { active: false },
   });
-  expect(await updateUser(redis.client, keys, '8', (before) => before)).toEqual({ user: undefined });
-  expect(await readUser(redis.client, keys, '8')).toBeUndefined();
+  expect(await updateUser(site, '8', (before) => before)).toEqual({
+    user: undefined,
+  });
+  expect(await readUser(site, '8')).toBeUndefined();
 });
 
 it('a user whom Redis may have forgotten is not made anew: they may be barred', async () => {
   await redis.client.del(keys.user('9'), keys.peopleLoaded);
-  const logsIn = () =>
-    updateUser(redis.client, keys, '9', (before) => before ?? { ...someone, principal: '9' });
+  const logsIn = () => updateUser(site, '9', (before) => before ?? { ...someone, principal: '9' });
   expect(await logsIn()).toEqual({ refused: 'people_missing' });
   await redis.client.set(keys.peopleLoaded, '1');
   expect(await logsIn()).toMatchObject({ user: { principal: '9' } });
@@ -66,18 +65,17 @@ describe('an active admin remains', () => {
   const admin = (principal: string): User => ({ ...someone, principal, role: 'admin' });
   const put = async (...users: User[]) => {
     await redis.client.del(admins.users, ...['1', '2', '3'].map(admins.user));
-    await putUsers(redis.client, admins, users);
+    await putUsers({ redis: redis.client, keys: admins }, users);
   };
   const change = (principal: string, values: Partial<User>, asker?: string) =>
     updateUser(
-      redis.client,
-      admins,
+      { redis: redis.client, keys: admins },
       principal,
       (before) => before && { ...before, ...values, stamp: before.stamp + 1 },
       asker,
     );
   const remaining = async () =>
-    (await listActiveAdmins(redis.client, admins)).map(({ principal }) => principal);
+    (await listActiveAdmins({ redis: redis.client, keys: admins })).map(({ principal }) => principal);
 
   it('when two bar each other', async () => {
     for (let round = 0; round < 20; round += 1) {

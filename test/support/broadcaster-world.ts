@@ -144,18 +144,18 @@ export class BroadcasterWorld {
       permissions: ['read:observations', 'read:transfers'],
       credential: 'session',
     } as const;
-    await register(this.#redis, this.keys, { id, principal, connectedAt: Date.now() }, 1000);
+    await register({ redis: this.#redis, keys: this.keys }, { id, principal, connectedAt: Date.now() }, 1000);
     for (const channel of channels) await this.subscribe(id, channel, since);
   }
 
   async subscribe(id: string, channel: string, since?: Since, request?: number): Promise<void> {
     const change = { channel, ...(since && { since }), ...(request !== undefined && { request }) };
-    await changeSubscription(this.#redis, this.keys, id, change);
+    await changeSubscription({ redis: this.#redis, keys: this.keys }, id, change);
   }
 
   async unsubscribe(id: string, channel: string, request?: number): Promise<void> {
     const change = { channel, remove: true as const, ...(request !== undefined && { request }) };
-    await changeSubscription(this.#redis, this.keys, id, change);
+    await changeSubscription({ redis: this.#redis, keys: this.keys }, id, change);
   }
 
   /** A start that the site has accepted, and main does not have. @returns its id */
@@ -165,7 +165,7 @@ export class BroadcasterWorld {
     const builder = new TransactionBuilder(heading, randomUUID);
     const start_time = '2026-11-25T05:00:00.000000Z';
     builder.create('executed_obs_unit', { obs_unit_id: obsUnitId, status: 'running', start_time }, id);
-    await heal(this.#redis, this.keys, builder.build(), Date.now());
+    await heal({ redis: this.#redis, keys: this.keys }, builder.build(), Date.now());
     return id;
   }
 }

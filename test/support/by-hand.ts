@@ -49,15 +49,18 @@ export async function acceptByHand(
   transaction: Transaction,
   nowMilliseconds = Date.now(),
 ): Promise<void> {
-  const verdict = await accept(redisClient, keys, {
-    claimant: { kind: 'none', principalId: transaction.principal },
-    permission: 'write:observations',
-    transaction,
-    patch: '{}',
-    status: 200,
-    nowMilliseconds,
-    requestsPerSecond: 1e9,
-    budgetBytes: 1e12,
-  });
+  const verdict = await accept(
+    { redis: redisClient, keys },
+    {
+      claimant: { kind: 'none', principalId: transaction.principal },
+      permission: 'write:observations',
+      transaction,
+      patch: '{}',
+      status: 200,
+      nowMilliseconds,
+      requestsPerSecond: 1e9,
+      budgetBytes: 1e12,
+    },
+  );
   expect(verdict).toMatchObject({ accepted: true });
 }

@@ -7,6 +7,7 @@ import { testPool } from './test-pool.ts';
 import { startStack, type Stack, type StackOptions } from '../../infra/local/stack.ts';
 import { connectRedis, type Redis } from '../../lib/redis/client.ts';
 import { keysOf, type Keys } from '../../lib/redis/keys.ts';
+import type { Site } from '../../lib/redis/site.ts';
 
 export interface TestStack extends Stack {
   readonly directory: string;
@@ -15,6 +16,7 @@ export interface TestStack extends Stack {
   readonly replica: pg.Pool;
   readonly redisClient: Redis;
   readonly keys: Keys;
+  readonly site: Site;
   /** what the functions have logged */
   readonly logs: string[];
   /** looks for every credential that was seen so far where none may be; `stop` does it too. @throws Error that says where */
@@ -77,6 +79,7 @@ export async function startTestStack(
     const { sqs, queues } = description;
     return canaries.find({ logs, redisPort: parts.redis.port, sqs, queues: Object.values(queues), main });
   };
+  const [redisClient, keys] = [connectRedis(description.redis), keysOf('ops')];
   return {
     ...stack,
     directory,
@@ -87,8 +90,9 @@ export async function startTestStack(
     },
     main,
     replica,
-    redisClient: connectRedis(description.redis),
-    keys: keysOf('ops'),
+    redisClient,
+    keys,
+    site: { redis: redisClient, keys },
     logs,
     findSecrets,
     stop: async () => {

@@ -112,17 +112,20 @@ class Run {
         return;
       }
       case 'execute': {
-        const { oldest } = await claim(redis, this.#keys, {
-          copies: [],
-          limit: move.count,
-          nowMilliseconds: (this.#clock += 1),
-          leaseMilliseconds: 0,
-          always: true,
-        });
-        const { transactions: batch } = await readBodies(redis, this.#keys, oldest);
+        const { oldest } = await claim(
+          { redis: redis, keys: this.#keys },
+          {
+            copies: [],
+            limit: move.count,
+            nowMilliseconds: (this.#clock += 1),
+            leaseMilliseconds: 0,
+            always: true,
+          },
+        );
+        const { transactions: batch } = await readBodies({ redis: redis, keys: this.#keys }, oldest);
         if (batch.length === 0 || move.dies === 'before commit') return;
         const { rows, lsn } = await applyTransactions(main, batch, 900);
-        if (move.dies === 'no') await mark(redis, this.#keys, rows, lsn, this.#clock);
+        if (move.dies === 'no') await mark({ redis: redis, keys: this.#keys }, rows, lsn, this.#clock);
       }
     }
   }
@@ -195,14 +198,17 @@ class Run {
 
   /** @returns false if it was refused */
   async #accept(draft: Draft): Promise<boolean> {
-    const verdict = await accept(this.#world.redis, this.#keys, {
-      claimant: { kind: 'none', principalId: '1' },
-      permission: '',
-      ...draft,
-      nowMilliseconds: this.#clock,
-      requestsPerSecond: 1e9,
-      budgetBytes: 1e12,
-    });
+    const verdict = await accept(
+      { redis: this.#world.redis, keys: this.#keys },
+      {
+        claimant: { kind: 'none', principalId: '1' },
+        permission: '',
+        ...draft,
+        nowMilliseconds: this.#clock,
+        requestsPerSecond: 1e9,
+        budgetBytes: 1e12,
+      },
+    );
     return 'accepted' in verdict && verdict.accepted === true;
   }
 

@@ -143,8 +143,7 @@ async function repeatMessages(stack: TestStack, chance: number): Promise<void> {
     const references = await redisClient.zrange<string[]>(keys.pending, 0, 20);
     const committed = await redisClient.zrange<string[]>(keys.committed, 0, 20);
     const { transactions } = await readBodies(
-      redisClient,
-      keys,
+      { redis: redisClient, keys },
       [...references, ...committed].map(readReference),
     );
     const queue = new Queue({ url: description.queues.transactions });

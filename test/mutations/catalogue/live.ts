@@ -260,7 +260,7 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...connecting,
     id: 'handshake-finds-no-room-among-lost-connections',
-    replace: 'for (const id of lost.flat()) await unregister(redis, keys, id);',
+    replace: 'for (const id of lost.flat()) await unregister(parts, id);',
     by: '',
     named: 'without room',
   },

@@ -167,7 +167,7 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...broadcaster,
     id: 'broadcaster-forgets-deferred-changes',
-    replace: 'await deferChanges(this.#parts.redis, this.#parts.keys, deferred);',
+    replace: 'await deferChanges(this.#parts, deferred);',
     by: '',
     named: 'absent',
   },

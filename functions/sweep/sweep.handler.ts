@@ -63,7 +63,9 @@ export const handler = middy<unknown, void>().handler(async () => {
       // no token is good before it is known what its owner may do
       const users = await loadUsers({ redis, keys }, replica);
       if (users > 0 && (await listActiveAdmins({ redis, keys })).length === 0) {
-        log.warn('no user is an active admin: see break-glass in the README', { metric: 'NoActiveAdmin' });
+        log.warn('no user is an active admin: see break-glass in infra/aws/README.md', {
+          metric: 'NoActiveAdmin',
+        });
       }
       return loadTokens({ redis, keys }, replica);
     });

@@ -3,8 +3,8 @@
  * and come again in the feed, with a position of their own, once a replica answers.
  */
 import * as z from 'zod/mini';
-import { feedAppendLua, streams } from '../../lib/change-feed/append.ts';
-import { script } from '../../lib/redis/script.ts';
+import { streams } from '../../lib/change-feed/append.ts';
+import { republishDeferredScript } from '../../lib/redis/generated/scripts.ts';
 import type { Site } from '../../lib/redis/site.ts';
 
 const atOnce = 200;
@@ -17,20 +17,12 @@ export async function deferChanges({ redis, keys }: Site, deferred: readonly str
   if (first !== undefined) await redis.sadd(keys.deferred, first, ...others);
 }
 
-const republishScript = script(`
-local deferred, observations = unpack(KEYS)
-${feedAppendLua}
-local members = redis.call('SRANDMEMBER', deferred, ${atOnce})
-for _, each in ipairs(members) do
-  local field, id = string.match(each, '^(%a+) (.+)$')
-  redis.call('SREM', deferred, each)
-  feed_append(observations, '${streams.observations.wakes}', 'change', 'changed', field, id)
-end
-return #members
-`);
-
 /** @returns whether there may be more */
 export async function republishDeferred({ redis, keys }: Site): Promise<boolean> {
-  const published = await republishScript(redis, [keys.deferred, keys.feed(streams.observations.stream)], []);
+  const published = await republishDeferredScript(
+    redis,
+    [keys.deferred, keys.feed(streams.observations.stream)],
+    [atOnce, streams.observations.wakes],
+  );
   return z.int().parse(published) === atOnce;
 }

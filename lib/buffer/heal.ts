@@ -1,104 +1,10 @@
 /** Writes back what Redis has forgotten, out of the copies that SQS kept. */
-import { feedAppendLua, streams } from '../change-feed/append.ts';
-import { script } from '../redis/script.ts';
+import { streams } from '../change-feed/append.ts';
+import { healScript } from '../redis/generated/scripts.ts';
 import { isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
-import { bytesLua, checksLua, recordLua } from './entry.ts';
 import { knownOf } from './known.ts';
-import { overlayIndexLua } from './overlay-index.ts';
 import { writeReference } from './reference.ts';
 import type { Site } from '../redis/site.ts';
-
-const healScript = script(`
-local tx, pending, inflight, committed, overlay, record, stats, by_start, by_unit, unknown, feed, set_aside = unpack(KEYS)
-local a, body = cjson.decode(ARGV[1]), ARGV[2]
-${checksLua}
-${bytesLua}
-${recordLua}
-${feedAppendLua}
-${overlayIndexLua}
-must(is_reference(a.reference) and string.match(a.stamp, '^%d+$') and is_number(a.now_ms), 'reference')
-for _, name in ipairs({'id', 'aggregate', 'records', 'principal'}) do must(is_text(a[name]), name) end
-if a.start then
-  must(is_number(a.start.obs_unit_id) and is_number(a.start.start_ms) and is_text(a.start.base) and is_text(a.start.patch), 'start')
-end
-if a.finish then
-  for _, name in ipairs({'status', 'end_time', 'given_metadata', 'patch'}) do must(is_text(a.finish[name]), name) end
-end
-must_be('hash', tx, overlay, record, stats)
-must_be('zset', pending, inflight, committed, by_start, by_unit, set_aside)
-must_be('set', unknown)
-must_be('stream', feed)
-
-local known = redis.call('HMGET', tx, 'state', 'reference', 'lsn', 'reason', 'outcome', 'size', 'quiet')
-local begun = redis.call('HGET', overlay, 'b:' .. a.id)
-local is_new = not known[1] or known[5] == 'lost'
-local reference, stamp = a.reference, a.stamp
-if is_new then
-  -- a run that was cut has given it a stamp already
-  if begun then
-    body = begun
-    stamp = string.match(begun, '"stamp":(%d+)') or a.stamp
-    reference = stamp .. ':' .. a.aggregate .. ':' .. a.id
-  end
-else
-  reference = known[2]
-  local is_held = redis.call('ZSCORE', pending, reference) or redis.call('ZSCORE', inflight, reference)
-    or redis.call('ZSCORE', committed, reference)
-  -- it is whole; or every replica has it
-  if begun or not is_held then
-    redis.call('HDEL', stats, 'counted:' .. a.id)
-    return 0
-  end
-end
-
-local flags = {state = 'buffered', verified = true}
-if not is_new then
-  flags = {state = known[1], lsn = known[3] or nil, reason = known[4] or nil, refused = known[5] == 'refused', verified = true}
-end
-local size = #body + 800
-local r = read_record(record)
-local unit, start_ms = r.unit, r.start_ms
-if is_new then
-  redis.call('HSET', overlay, 'b:' .. a.id, body, 's:' .. a.id, cjson.encode(flags))
-  redis.call('ZADD', pending, stamp, reference)
-end
-if known[5] ~= 'refused' and known[5] ~= 'discarded' then
-  if a.start and (not r.unit or is_of(r.started_by, r.base, a.id) or not r.started_by) then
-    unit, start_ms = a.start.obs_unit_id, string.format('%.0f', a.start.start_ms)
-    note_start(record, a.start, a.start.base, a.id)
-  elseif a.finish and not r.given_status then
-    note_finish(record, a.finish, a.finish.patch, a.id)
-  end
-end
-if r.stamp < tonumber(stamp) then redis.call('HSET', record, 'stamp', stamp) end
-redis.call('PERSIST', record)
-if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end
-if not a.quiet then
-  index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
-  local change = {committed = 'committed', waiting = 'waiting', failed = 'failed'}
-  feed_append(feed, '${streams.observations.wakes}', 'change', change[flags.state] or 'buffered', 'record', a.aggregate,
-    'obs_unit_id', unit or '', 'transaction', a.id)
-end
-if is_new then
-  local fields = {'reference', reference, 'state', 'buffered', 'revision', 0, 'attempts', 0, 'size', known[6] or size,
-    'records', a.records, 'principal', a.principal, 'outcome', '', 'reason', '',
-    'history', '[' .. cjson.encode({at = a.now_ms, state = 'buffered'}) .. ']'}
-  local function add(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
-  -- what a repeated request is answered; for a finish that stands with the record, whose start may come later
-  if a.start then add('patch', a.start.patch); add('status', 201)
-  elseif not a.finish then add('patch', '{}'); add('status', 200) end
-  if a.quiet then add('quiet', '1') end
-  redis.call('ZREM', set_aside, reference)
-  redis.call('PERSIST', tx)
-  redis.call('HSET', tx, unpack(fields))
-  redis.call('HDEL', stats, 'counted:' .. a.id)
-else
-  if not known[6] then redis.call('HSET', tx, 'size', size) end
-  redis.call('HDEL', stats, 'counted:' .. a.id)
-  redis.call('HSET', overlay, 'b:' .. a.id, body, 's:' .. a.id, cjson.encode(flags))
-end
-return 1
-`);
 
 /**
  * Makes the buffer's entry of a transaction whole: all of it if Redis has forgotten it, its body if Redis knows that main has it
@@ -135,6 +41,7 @@ export async function heal(
         principal: transaction.principal,
         now_ms: nowMilliseconds,
         quiet: isQuiet(transaction),
+        wakes: streams.observations.wakes,
         ...knownOf(transaction),
       }),
       JSON.stringify(transaction),

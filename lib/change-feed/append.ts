@@ -25,12 +25,3 @@ export const feedSeconds = 24 * 3600;
  * more has changed than entries name.
  */
 export type Change = 'buffered' | 'waiting' | 'committed' | 'replicated' | 'failed' | 'changed' | 'reset';
-
-/** Lua: `feed_append(stream key, pub/sub channel, field, value, …)`; gives the position. */
-export const feedAppendLua = `
-local function feed_append(stream, channel, ...)
-  local position = redis.call('XADD', stream, 'MAXLEN', '~', 20000, '*', ...)
-  redis.call('PUBLISH', channel, position)
-  return position
-end
-`;

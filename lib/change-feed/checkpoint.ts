@@ -1,6 +1,6 @@
 /** Where a broadcaster has got to, for the next one. */
 import * as z from 'zod/mini';
-import { script } from '../redis/script.ts';
+import { writeCheckpointScript } from '../redis/generated/scripts.ts';
 import type { Site } from '../redis/site.ts';
 
 const positions = z.object({
@@ -26,14 +26,7 @@ export async function readCheckpoint({ redis, keys }: Site): Promise<Checkpoint 
   return text === null ? undefined : checkpoint.parse(JSON.parse(text));
 }
 
-const writeScript = script(`
-local known = tonumber(redis.call('HGET', KEYS[1], 'fence') or 0)
-if known > tonumber(ARGV[1]) then return 0 end
-redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'at', ARGV[2])
-return 1
-`);
-
 /** A later broadcaster's is kept. */
 export async function writeCheckpoint({ redis, keys }: Site, fence: number, at: Checkpoint): Promise<void> {
-  await writeScript(redis, [keys.broadcasterCheckpoint], [fence, JSON.stringify(at)]);
+  await writeCheckpointScript(redis, [keys.broadcasterCheckpoint], [fence, JSON.stringify(at)]);
 }

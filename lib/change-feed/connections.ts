@@ -3,8 +3,12 @@ import * as z from 'zod/mini';
 import { permissions as allPermissions, type Permission } from '../auth/permissions.ts';
 import type { Principal } from '../auth/principal.ts';
 import { redisHash } from '../redis/hash.ts';
-import { script } from '../redis/script.ts';
-import { feedAppendLua, streams } from './append.ts';
+import {
+  changeSubscriptionScript,
+  noteSubscriptionsScript,
+  registerConnectionScript,
+} from '../redis/generated/scripts.ts';
+import { streams } from './append.ts';
 import type { Site } from '../redis/site.ts';
 
 /** API Gateway ends a connection after two hours. */
@@ -50,31 +54,6 @@ export interface Connection extends Holder {
   readonly subscriptions: readonly Subscription[];
 }
 
-const tellLua = `
-${feedAppendLua}
-local function tell(feed, id) feed_append(feed, '${streams.connections.wakes}', 'record', id) end
-`;
-
-const registerScript = script(`
-local connections, of_user, connection, feed, ticket = unpack(KEYS)
-local a = cjson.decode(ARGV[1])
-${tellLua}
--- what is refused spends no ticket and takes no place
-if ticket and redis.call('EXISTS', ticket) == 0 then return 'spent' end
-redis.call('ZREMRANGEBYSCORE', of_user, '-inf', a.connected_at)
-if redis.call('ZCARD', of_user) >= a.limit then return 'full' end
-if ticket then redis.call('DEL', ticket) end
-local ends = a.connected_at + ${lifeSeconds} * 1000
-redis.call('ZADD', of_user, ends, a.id)
-redis.call('EXPIRE', of_user, ${lifeSeconds})
-redis.call('ZADD', connections, ends, a.id)
-redis.call('HSET', connection, 'holder', ARGV[2], 'connected_at', a.connected_at)
-if a.channel then redis.call('HSET', connection, 'sub:' .. a.channel, '{"asked":0}') end
-redis.call('EXPIRE', connection, ${lifeSeconds})
-if a.channel then tell(feed, a.id) end
-return 'done'
-`);
-
 export interface NewConnection {
   readonly id: string;
   readonly principal: Principal;
@@ -92,7 +71,7 @@ export async function register(
   { id, principal, channel, connectedAt, ticketKey }: NewConnection,
   limit: number,
 ): Promise<'done' | 'full' | 'spent'> {
-  const answer = await registerScript(
+  const answer = await registerConnectionScript(
     redis,
     [
       keys.connections,
@@ -101,7 +80,17 @@ export async function register(
       keys.feed(streams.connections.stream),
       ...(ticketKey === undefined ? [] : [ticketKey]),
     ],
-    [JSON.stringify({ id, channel, connected_at: connectedAt, limit }), JSON.stringify(holderOf(principal))],
+    [
+      JSON.stringify({
+        id,
+        channel,
+        connected_at: connectedAt,
+        limit,
+        life_seconds: lifeSeconds,
+        wakes: streams.connections.wakes,
+      }),
+      JSON.stringify(holderOf(principal)),
+    ],
   );
   return z.enum(['done', 'full', 'spent']).parse(answer);
 }
@@ -133,33 +122,6 @@ export function holderOf({ id, permissions, sessionId, tokenHash, expiresAt }: P
   };
 }
 
-const subscribeScript = script(`
-local connection, feed = unpack(KEYS)
-local a = cjson.decode(ARGV[1])
-${tellLua}
-if redis.call('EXISTS', connection) == 0 then return 'gone' end
-local field = 'sub:' .. a.channel
--- messages of one socket may be handled in another order than they were sent
-local stored = redis.call('HGET', connection, field)
-local known = stored and cjson.decode(stored).request
-if a.remove then
-  if known and a.request and known ~= a.request then return 'done' end
-  redis.call('HDEL', connection, field)
-elseif known and a.request and known > a.request then
-  return 'done'
-else
-  local count = 0
-  for _, each in ipairs(redis.call('HKEYS', connection)) do
-    if string.sub(each, 1, 4) == 'sub:' and each ~= field then count = count + 1 end
-  end
-  if count >= ${subscriptionsPerConnection} then return 'full' end
-  local asked = redis.call('HINCRBY', connection, 'asked', 1)
-  redis.call('HSET', connection, field, cjson.encode({since = a.since, asked = asked, request = a.request}))
-end
-tell(feed, a.id)
-return 'done'
-`);
-
 /**
  * Subscribes, anew if it was subscribed already; with `remove` it ends the subscription. With a `request` nothing changes that
  * a later request has asked for.
@@ -174,23 +136,13 @@ export async function changeSubscription(
     readonly request?: number;
   },
 ): Promise<'done' | 'full' | 'gone'> {
-  const answer = await subscribeScript(
+  const answer = await changeSubscriptionScript(
     redis,
     [keys.connection(id), keys.feed(streams.connections.stream)],
-    [JSON.stringify({ id, ...change })],
+    [JSON.stringify({ id, ...change, most: subscriptionsPerConnection, wakes: streams.connections.wakes })],
   );
   return z.enum(['done', 'full', 'gone']).parse(answer);
 }
-
-const noteScript = script(`
-for i, text in ipairs(ARGV) do
-  local a = cjson.decode(text)
-  local field = 'sub:' .. a.channel
-  local known = redis.call('HGET', KEYS[i], field)
-  if known and cjson.decode(known).asked == a.asked then redis.call('HSET', KEYS[i], field, text) end
-end
-return 1
-`);
 
 /**
  * Notes for the next broadcaster where subscriptions are: with their snapshot and everything after it (`live`), or behind, at
@@ -202,7 +154,7 @@ export async function noteSubscriptions(
 ): Promise<void> {
   for (let from = 0; from < notes.length; from += 500) {
     const chunk = notes.slice(from, from + 500);
-    await noteScript(
+    await noteSubscriptionsScript(
       redis,
       chunk.map(({ id }) => keys.connection(id)),
       chunk.map(({ id: _id, ...note }) => JSON.stringify(note)),

@@ -10,30 +10,10 @@ import type { Database } from '../postgres/connect.ts';
 import type { Redis } from '../redis/client.ts';
 import { redisHash } from '../redis/hash.ts';
 import type { Keys } from '../redis/keys.ts';
-import { script } from '../redis/script.ts';
+import { relayChangesScript } from '../redis/generated/scripts.ts';
 import { parseInstant } from '../values/instant.ts';
-import { feedAppendLua, streams } from './append.ts';
+import { streams } from './append.ts';
 import type { Site } from '../redis/site.ts';
-
-const relayScript = script(`
-local relay, ahead, transfer, observations = unpack(KEYS)
-local a = cjson.decode(ARGV[1])
-${feedAppendLua}
-if (redis.call('GET', relay) or '') ~= a.expected then return 0 end
-for _, each in ipairs(a.ahead) do
-  if (redis.call('HGET', ahead, each.xid) or '') ~= each.from then return 0 end
-end
-redis.call('SET', relay, a.reached)
-for _, each in ipairs(a.ahead) do redis.call('HSET', ahead, each.xid, each.to) end
-for _, xid in ipairs(a.passed) do redis.call('HDEL', ahead, xid) end
-if a.transfer then feed_append(transfer, '${streams.transfer.wakes}', 'change', a.transfer) end
-if a.reset then feed_append(observations, '${streams.observations.wakes}', 'change', 'reset') end
-for _, each in ipairs(a.records) do
-  feed_append(observations, '${streams.observations.wakes}', 'change', 'changed', 'record', each.record,
-    'left', each.left)
-end
-return 1
-`);
 
 /** A slice is small, so that what the site itself has accepted meanwhile waits for no more than one. */
 const sliceRows = 200;
@@ -121,12 +101,23 @@ export class Relay {
       ahead.get(xid) === to ? [] : [{ xid, from: ahead.get(xid) ?? '', to }],
     );
     for (const xid of passed) next.delete(xid);
-    const change = { expected: cursor, reached, ahead: updates, passed, ...entriesOf(rows, hasMissed) };
-    const { stream: transfer } = streams.transfer;
-    const { stream: observations } = streams.observations;
-    const answer = await relayScript(
+    const { transfer, observations } = streams;
+    const change = {
+      expected: cursor,
+      reached,
+      ahead: updates,
+      passed,
+      ...entriesOf(rows, hasMissed),
+      wakes: { transfer: transfer.wakes, observations: observations.wakes },
+    };
+    const answer = await relayChangesScript(
       this.#redis,
-      [this.#keys.relay, this.#keys.relayAhead, this.#keys.feed(transfer), this.#keys.feed(observations)],
+      [
+        this.#keys.relay,
+        this.#keys.relayAhead,
+        this.#keys.feed(transfer.stream),
+        this.#keys.feed(observations.stream),
+      ],
       [JSON.stringify(change)],
     );
     return answer === 1 ? { cursor: reached, ahead: next } : undefined;

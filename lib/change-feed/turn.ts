@@ -4,7 +4,7 @@
  * for a little. A client that must be certain gives its messages a `request`, or pings an `id`.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { script } from '../redis/script.ts';
+import { takeTurnScript } from '../redis/generated/scripts.ts';
 import type { Site } from '../redis/site.ts';
 
 /** How much later one message may arrive here than another that was received after it. */
@@ -13,13 +13,6 @@ const pauseMilliseconds = 10;
 /** A function that has died keeps the others waiting for no longer. */
 const deadMilliseconds = 3000;
 const waitMilliseconds = 5000;
-
-const firstScript = script(`
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[2])
-redis.call('ZADD', KEYS[1], 'NX', ARGV[3], ARGV[1])
-redis.call('PEXPIRE', KEYS[1], 2 * ${waitMilliseconds})
-return redis.call('ZRANGE', KEYS[1], 0, 0)[1] == ARGV[1] and 1 or 0
-`);
 
 export interface Turn {
   readonly connectionId: string;
@@ -38,7 +31,11 @@ export async function inTurn<T>(
   const isFirst = async () => {
     const dead = Date.now() - deadMilliseconds;
     // without Redis each is answered as it comes
-    return (await firstScript(redis, [turns], [messageId, dead, receivedAt]).catch(() => 1)) === 1;
+    return (
+      (await takeTurnScript(redis, [turns], [messageId, dead, receivedAt, 2 * waitMilliseconds]).catch(
+        () => 1,
+      )) === 1
+    );
   };
   const begun = Date.now();
   await isFirst();

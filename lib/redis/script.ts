@@ -13,9 +13,10 @@ export const keyLocking = '#!lua flags=allow-key-locking\n';
 /**
  * A server-side script: one atomic step, one round trip once Redis knows it.
  * It must name every key in KEYS and give the same result when it runs twice: a lost answer makes callers repeat it.
+ * @param parts of its text, in order; `npm run lua` makes them out of the `.lua` files
  */
-export function script(lua: string): Script {
-  const source = keyLocking + lua.trim();
+export function script(...parts: readonly string[]): Script {
+  const source = keyLocking + parts.join('').trim();
   const sha = createHash('sha1').update(source).digest('hex');
   return async (redis, keys, args) => {
     const texts = args.map(String);

@@ -2,26 +2,11 @@
 import { problem } from '../http/problem.ts';
 import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
-import { script } from '../redis/script.ts';
+import { enterWaitScript } from '../redis/generated/scripts.ts';
 
 /** Half of the instances that answer reads. */
 const atOnce = 5;
 const atOncePerPrincipal = 4;
-
-/** A place ends by itself: whoever held it may have died. */
-const enterScript = script(`
-local all, own = unpack(KEYS)
-local now, ends, id, of_all, of_own = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-redis.call('ZREMRANGEBYSCORE', all, '-inf', now)
-redis.call('ZREMRANGEBYSCORE', own, '-inf', now)
-if redis.call('ZSCORE', all, id) then return 1 end
-if redis.call('ZCARD', all) >= of_all or redis.call('ZCARD', own) >= of_own then return 0 end
-redis.call('ZADD', all, ends, id)
-redis.call('ZADD', own, ends, id)
-redis.call('EXPIRE', all, 120)
-redis.call('EXPIRE', own, 120)
-return 1
-`);
 
 /**
  * Takes a place among those that wait.
@@ -41,7 +26,7 @@ export async function enterWait(
   const [all, own] = [keys.waits, keys.waitsOf(principal)];
   // a read after the last pause takes its time too
   const ends = nowMilliseconds + milliseconds + 5000;
-  const entered = await enterScript(
+  const entered = await enterWaitScript(
     redis,
     [all, own],
     [nowMilliseconds, ends, id, atOnce, atOncePerPrincipal],

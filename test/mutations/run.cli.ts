@@ -68,14 +68,19 @@ async function copyTree(): Promise<string> {
 async function judge(copy: string, mutation: Mutation): Promise<Judged> {
   const file = join(copy, mutation.file);
   const source = await readFile(join(root, mutation.file), 'utf8');
-  await writeFile(file, mutate(source, mutation));
+  const write = async (text: string) => {
+    await writeFile(file, text);
+    // what runs is generated
+    if (file.endsWith('.lua')) execFileSync(process.execPath, ['infra/local/lua-scripts.ts'], { cwd: copy });
+  };
+  await write(mutate(source, mutation));
   try {
     const { failed, passed, output } = await runTest(copy, mutation);
     const didRun = failed + passed > 0;
     if (!didRun) return { mutation, isFound: false, why: `: no test ran\n${output.slice(-2000)}` };
     return { mutation, isFound: failed > 0, why: failed > 0 ? '' : `: ${passed} tests passed` };
   } finally {
-    await writeFile(file, source);
+    await write(source);
   }
 }
 

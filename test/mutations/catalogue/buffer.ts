@@ -2,11 +2,11 @@ import type { Mutation } from '../mutation.ts';
 
 const scripts = { test: 'integration/scripts.test.ts' };
 const promises = { test: 'integration/buffer-promises.test.ts' };
-const accept = { file: 'lib/buffer/accept.ts' };
-const mark = { file: 'lib/buffer/mark.ts' };
-const heal = { file: 'lib/buffer/heal.ts' };
-const clean = { file: 'lib/buffer/clean.ts' };
-const claim = { file: 'lib/buffer/claim.ts' };
+const accept = { file: 'lib/buffer/lua/accept.lua' };
+const mark = { file: 'lib/buffer/lua/mark.lua' };
+const heal = { file: 'lib/buffer/lua/heal.lua' };
+const clean = { file: 'lib/buffer/lua/clean.lua' };
+const claim = { file: 'lib/buffer/lua/claim.lua' };
 const transport = { file: 'lib/redis/transport.ts', test: 'integration/lost-connections.test.ts' };
 
 export const bufferMutations: readonly Mutation[] = [
@@ -91,7 +91,7 @@ export const bufferMutations: readonly Mutation[] = [
   },
   {
     ...promises,
-    ...clean,
+    file: 'lib/buffer/lua/revive.lua',
     id: 'revive-drops-what-has-no-body',
     replace: 'lost[#lost + 1] = id',
     by: 'lost = lost',

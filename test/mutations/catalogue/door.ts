@@ -141,7 +141,7 @@ export const doorMutations: readonly Mutation[] = [
   {
     ...door,
     id: 'given-end-before-its-start',
-    file: 'lib/buffer/accept.ts',
+    file: 'lib/buffer/lua/accept.lua',
     replace: 'ended < began then',
     by: 'false then',
     named: 'that is given',
@@ -149,7 +149,7 @@ export const doorMutations: readonly Mutation[] = [
   {
     ...door,
     id: 'repeat-by-the-clock-of-now',
-    file: 'lib/buffer/accept.ts',
+    file: 'lib/buffer/lua/accept.lua',
     replace: 'for _, column in ipairs(a.filled) do',
     by: 'for _, column in ipairs({}) do',
     named: 'leaves open what main has recorded',

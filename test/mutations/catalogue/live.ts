@@ -63,6 +63,7 @@ export const liveMutations: readonly Mutation[] = [
   },
   {
     ...relay,
+    file: 'lib/change-feed/lua/relay_changes.lua',
     id: 'relay-cursor-not-compared',
     replace: "if (redis.call('GET', relay) or '') ~= a.expected then return 0 end",
     by: '',
@@ -70,6 +71,7 @@ export const liveMutations: readonly Mutation[] = [
   },
   {
     ...relay,
+    file: 'lib/change-feed/lua/relay_changes.lua',
     id: 'relay-rows-ahead-not-compared',
     replace: "if (redis.call('HGET', ahead, each.xid) or '') ~= each.from then return 0 end",
     by: '',
@@ -77,6 +79,7 @@ export const liveMutations: readonly Mutation[] = [
   },
   {
     ...relay,
+    file: 'lib/change-feed/lua/relay_changes.lua',
     id: 'relay-rows-ahead-not-remembered',
     replace: "redis.call('HSET', ahead, each.xid, each.to)",
     by: '',
@@ -84,6 +87,7 @@ export const liveMutations: readonly Mutation[] = [
   },
   {
     ...relay,
+    file: 'lib/change-feed/lua/relay_changes.lua',
     id: 'relay-rows-ahead-not-forgotten',
     replace: "redis.call('HDEL', ahead, xid)",
     by: '',
@@ -143,6 +147,7 @@ export const liveMutations: readonly Mutation[] = [
   },
   {
     ...registry,
+    file: 'lib/change-feed/lua/change_subscription.lua',
     id: 'subscription-taken-back-by-an-older-one',
     replace: 'elseif known and a.request and known > a.request then',
     by: 'elseif false then',
@@ -150,6 +155,7 @@ export const liveMutations: readonly Mutation[] = [
   },
   {
     ...registry,
+    file: 'lib/change-feed/lua/change_subscription.lua',
     id: 'subscription-ended-by-an-older-one',
     replace: "if known and a.request and known ~= a.request then return 'done' end",
     by: '',
@@ -229,14 +235,16 @@ export const liveMutations: readonly Mutation[] = [
   },
   {
     ...deferred,
+    file: 'lib/change-feed/lua/republish_deferred.lua',
     id: 'deferred-change-not-published-again',
-    replace: "feed_append(observations, '${streams.observations.wakes}', 'change', 'changed', field, id)",
+    replace: "feed_append(observations, wakes, 'change', 'changed', field, id)",
     by: '',
     named: 'absent',
   },
   {
     ...registry,
     test: 'integration/connect.test.ts',
+    file: 'lib/change-feed/lua/register_connection.lua',
     id: 'ticket-spent-twice',
     replace: "if ticket and redis.call('EXISTS', ticket) == 0 then return 'spent' end",
     by: '',
@@ -245,6 +253,7 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...registry,
     test: 'integration/connect.test.ts',
+    file: 'lib/change-feed/lua/register_connection.lua',
     id: 'ticket-not-spent',
     replace: "if ticket then redis.call('DEL', ticket) end",
     by: '',

@@ -178,7 +178,7 @@ export const processMutations: readonly Mutation[] = [
     named: 'tries suspects last',
   },
   {
-    file: 'lib/buffer/put-away.ts',
+    file: 'lib/buffer/lua/put_away.lua',
     test: 'integration/halving.test.ts',
     id: 'unreadable-body-stays-pending',
     replace: "redis.call('ZREM', inflight, reference)",

@@ -125,6 +125,7 @@ export const readMutations: readonly Mutation[] = [
   },
   {
     ...waiting,
+    file: 'lib/smart-query/lua/enter_wait.lua',
     id: 'waits-of-one-principal-not-bounded',
     replace: "or redis.call('ZCARD', own) >= of_own",
     by: '',
@@ -132,6 +133,7 @@ export const readMutations: readonly Mutation[] = [
   },
   {
     ...waiting,
+    file: 'lib/smart-query/lua/enter_wait.lua',
     id: 'waits-outlive-their-request',
     replace: "redis.call('ZREMRANGEBYSCORE', own, '-inf', now)",
     by: '',

@@ -1,0 +1,77 @@
+--- @include "../../redis/lua/include/checks"
+--- @include "include/record"
+--- @include "../../change-feed/lua/include/feed"
+--- @include "include/overlay_index"
+
+local pending, inflight, committed, main_down, feed, set_aside, drained, by_start, by_unit, unknown = unpack(KEYS, 1, 10)
+local lsn, lsn_text, now, wakes, rows = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], cjson.decode(ARGV[5])
+must(string.match(lsn, '^%d+$') and is_number(now), 'position or clock')
+must_be('zset', pending, inflight, committed, set_aside, by_start, by_unit)
+must_be('set', unknown)
+must_be('stream', feed)
+must_be('string', drained)
+must(tonumber(redis.call('GET', drained) or 0), 'count')
+for i, a in ipairs(rows) do
+  must(is_reference(a.reference) and is_number(a.revision) and is_number(a.attempts), 'row')
+  for _, name in ipairs({'id', 'aggregate', 'outcome', 'state', 'change', 'reason', 'records', 'obs_unit_id'}) do
+    must(is_text(a[name]), name)
+  end
+  must_be('hash', KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i])
+end
+
+-- What was refused or given up is no longer known of the record: it can be done again, right.
+local function forget(record, overlay, a)
+  local r = read_record(record)
+  if r.given_status and is_of(r.finished_by, r.finish, a.id) then
+    redis.call('HDEL', record, 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish', 'finished_by')
+  end
+  if r.unit and is_of(r.started_by, r.base, a.id) then
+    unindex_overlay(by_start, by_unit, unknown, r.unit, r.start_ms, a.aggregate)
+    if redis.call('EXISTS', overlay) == 1 then redis.call('SADD', unknown, a.aggregate) end
+    redis.call('HDEL', record, 'obs_unit_id', 'start_ms', 'base', 'started_by')
+  end
+end
+
+redis.call('DEL', main_down)
+local marked, lacking = 0, {}
+for i, a in ipairs(rows) do
+  local tx, overlay, record = KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i]
+  local known = redis.call('HMGET', tx, 'revision', 'reference', 'history', 'quiet')
+  local has_body = redis.call('HEXISTS', overlay, 'b:' .. a.id) == 1
+  if (tonumber(known[1] or 0) or 0) < a.revision then
+    local history = known[3] or '[]'
+    local entry = cjson.encode({at = now, state = a.state})
+    history = history == '[]' and '[' .. entry .. ']' or string.sub(history, 1, -2) .. ',' .. entry .. ']'
+    redis.call('ZADD', committed, lsn, a.reference)
+    if a.state == 'committed' then
+      redis.call('ZREM', set_aside, a.reference)
+    else
+      redis.call('ZADD', set_aside, string.match(a.reference, '^%d+'), a.reference)
+    end
+    if has_body then
+      redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text,
+        reason = a.reason, refused = a.outcome == 'refused'}))
+    end
+    if a.outcome == 'refused' or a.outcome == 'discarded' then forget(record, overlay, a) end
+    if not known[4] then
+      feed_append(feed, wakes, 'change', a.change, 'record', a.aggregate,
+        'obs_unit_id', a.obs_unit_id, 'transaction', a.id)
+    end
+    redis.call('PERSIST', tx)
+    redis.call('HSET', tx, 'reference', a.reference, 'state', a.state, 'outcome', a.outcome, 'revision', a.revision,
+      'lsn', lsn_text, 'attempts', a.attempts, 'reason', a.reason, 'records', a.records, 'history', history)
+    marked = marked + 1
+  end
+  if known[2] and known[2] ~= a.reference then
+    redis.call('ZREM', pending, known[2])
+    redis.call('ZREM', inflight, known[2])
+  end
+  redis.call('ZREM', pending, a.reference)
+  redis.call('ZREM', inflight, a.reference)
+  if not has_body and redis.call('ZSCORE', committed, a.reference) then lacking[#lacking + 1] = a.id end
+end
+if marked > 0 then
+  redis.call('INCRBY', drained, marked)
+  redis.call('EXPIRE', drained, 120)
+end
+return {marked, lacking}

@@ -1,0 +1,48 @@
+--- @include "../../redis/lua/include/checks"
+--- @include "../../change-feed/lua/include/feed"
+
+local pending, committed, set_aside, feed = unpack(KEYS, 1, 4)
+local references, reason, now, wakes = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
+must(is_number(now), 'clock')
+must_be('zset', pending, committed, set_aside)
+must_be('stream', feed)
+for i, reference in ipairs(references) do
+  must(is_reference(reference), 'reference')
+  must_be('hash', KEYS[3 + 2 * i], KEYS[4 + 2 * i])
+end
+local revived, lost = 0, {}
+for i, reference in ipairs(references) do
+  local tx, overlay = KEYS[3 + 2 * i], KEYS[4 + 2 * i]
+  local stamp, aggregate, id = string.match(reference, '^(%d+):([^:]+):([^:]+)$')
+  if redis.call('ZSCORE', committed, reference) then
+    local known = redis.call('HMGET', tx, 'history', 'quiet', 'state')
+    local history = known[1] or '[]'
+    local function later(state)
+      if known[3] == state then return history end
+      local entry = cjson.encode({at = now, state = state})
+      return history == '[]' and '[' .. entry .. ']' or string.sub(history, 1, -2) .. ',' .. entry .. ']'
+    end
+    if redis.call('HEXISTS', overlay, 'b:' .. id) == 1 then
+      redis.call('HSET', tx, 'state', 'buffered', 'revision', 0, 'history', later('buffered'))
+      redis.call('HSET', overlay, 's:' .. id, cjson.encode({state = 'buffered', verified = true}))
+      redis.call('ZREM', set_aside, reference)
+      redis.call('ZADD', pending, stamp, reference)
+      revived = revived + 1
+    else
+      -- nothing is left of it here: people must see that, and a copy that comes after all is executed
+      redis.call('HSET', tx, 'reference', reference, 'state', 'failed', 'outcome', 'lost', 'reason', reason, 'revision', 0,
+        'history', later('failed'))
+      redis.call('HSETNX', tx, 'records', '[]')
+      redis.call('HSETNX', tx, 'attempts', 1)
+      redis.call('PERSIST', tx)
+      redis.call('ZADD', set_aside, stamp, reference)
+      if not known[2] then
+        feed_append(feed, wakes, 'change', 'failed', 'record', aggregate,
+          'obs_unit_id', '', 'transaction', id)
+      end
+      lost[#lost + 1] = id
+    end
+    redis.call('ZREM', committed, reference)
+  end
+end
+return {revived, lost}

@@ -1,0 +1,25 @@
+--- @include "include/feed"
+
+local connection, feed = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+if redis.call('EXISTS', connection) == 0 then return 'gone' end
+local field = 'sub:' .. a.channel
+-- messages of one socket may be handled in another order than they were sent
+local stored = redis.call('HGET', connection, field)
+local known = stored and cjson.decode(stored).request
+if a.remove then
+  if known and a.request and known ~= a.request then return 'done' end
+  redis.call('HDEL', connection, field)
+elseif known and a.request and known > a.request then
+  return 'done'
+else
+  local count = 0
+  for _, each in ipairs(redis.call('HKEYS', connection)) do
+    if string.sub(each, 1, 4) == 'sub:' and each ~= field then count = count + 1 end
+  end
+  if count >= a.most then return 'full' end
+  local asked = redis.call('HINCRBY', connection, 'asked', 1)
+  redis.call('HSET', connection, field, cjson.encode({since = a.since, asked = asked, request = a.request}))
+end
+feed_append(feed, a.wakes, 'record', a.id)
+return 'done'

@@ -1,0 +1,705 @@
+// Written by: npm run lua
+import { script } from '../script.ts';
+
+/** lib/redis/lua/include/checks.lua */
+const checks = `local function must(is_so, what)
+  if not is_so then error('argument: ' .. what, 0) end
+end
+local function is_number(n) return type(n) == 'number' and n == n and n ~= math.huge and n ~= -math.huge end
+local function is_text(t) return type(t) == 'string' end
+local function is_reference(t) return is_text(t) and string.match(t, '^%d+:[^:]+:[^:]+$') ~= nil end
+local function must_be(kind, ...)
+  for _, key in ipairs({...}) do
+    local found = redis.call('TYPE', key)
+    if type(found) == 'table' then found = found.ok end
+    must(found == 'none' or found == kind, 'a key holds a ' .. tostring(found) .. ', not a ' .. kind)
+  end
+end
+`;
+
+/** lib/buffer/lua/include/bytes.lua */
+const bytes = `local function count_bytes(stats, name, size)
+  if redis.call('HEXISTS', stats, name) == 1 then return end
+  local bytes = tonumber(redis.call('HGET', stats, 'bytes') or 0) or 0
+  redis.call('HSET', stats, 'bytes', string.format('%.0f', bytes + size), name, string.format('%.0f', size))
+end
+`;
+
+/** lib/buffer/lua/include/record.lua */
+const record = `local function microseconds(text) return (string.gsub(text or '', '^(.*%.%d%d%d)Z$', '%1000Z')) end
+local function milliseconds(text) return (string.gsub(text or '', '^(.*%.%d%d%d)%d%d%dZ$', '%1Z')) end
+local function is_of(by, text, id)
+  if by then return by == id end
+  return text and string.find(text, '"transaction_id":"' .. id .. '"', 1, true) ~= nil
+end
+local function read_record(record)
+  local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms', 'base', 'stamp', 'given_status', 'end_time', 'end_at',
+    'given_metadata', 'finish', 'started_by', 'finished_by')
+  return {unit = r[1], start_ms = r[2], base = r[3], stamp = tonumber(r[4] or 0) or 0, given_status = r[5],
+    end_at = r[7] or microseconds(r[6] or ''), given_metadata = r[8], finish = r[9], started_by = r[10], finished_by = r[11]}
+end
+local function started_at(r)
+  if not r.base then return '' end
+  local _, at = string.find(r.base, '"start_time":', 1, true)
+  return at and microseconds(string.match(r.base, '^"([^"]*)"', at + 1)) or ''
+end
+local function note_start(record, start, base, id)
+  redis.call('HSET', record, 'obs_unit_id', start.obs_unit_id, 'start_ms', string.format('%.0f', start.start_ms),
+    'base', base, 'started_by', id)
+end
+local function note_finish(record, finish, patch, id)
+  redis.call('HSET', record, 'given_status', finish.status, 'end_time', milliseconds(finish.end_time),
+    'end_at', microseconds(finish.end_time), 'given_metadata', finish.given_metadata, 'finish', patch, 'finished_by', id)
+end
+`;
+
+/** lib/change-feed/lua/include/feed.lua */
+const feed = `local function feed_append(stream, channel, ...)
+  local position = redis.call('XADD', stream, 'MAXLEN', '~', 20000, '*', ...)
+  redis.call('PUBLISH', channel, position)
+  return position
+end
+`;
+
+/** lib/buffer/lua/include/overlay_index.lua */
+const overlayIndex = `local function is_placed(unit, start_ms)
+  local n, ms = tonumber(unit or ''), tonumber(start_ms or '')
+  return n and ms and n == n and ms == ms and math.abs(n) < 1e15 and math.abs(ms) < 1e15
+end
+local function unit_member(unit, start_ms, aggregate)
+  return string.format('%010d:%015d:%s', tonumber(unit), math.max(0, tonumber(start_ms)), aggregate)
+end
+local function index_overlay(by_start, by_unit, unknown, unit, start_ms, aggregate)
+  if is_placed(unit, start_ms) then
+    redis.call('ZADD', by_start, start_ms, aggregate)
+    redis.call('ZADD', by_unit, 0, unit_member(unit, start_ms, aggregate))
+    redis.call('SREM', unknown, aggregate)
+  else
+    redis.call('SADD', unknown, aggregate)
+  end
+end
+local function unindex_overlay(by_start, by_unit, unknown, unit, start_ms, aggregate)
+  redis.call('SREM', unknown, aggregate)
+  redis.call('ZREM', by_start, aggregate)
+  if is_placed(unit, start_ms) then redis.call('ZREM', by_unit, unit_member(unit, start_ms, aggregate)) end
+end
+`;
+
+/** lib/buffer/lua/accept.lua */
+export const acceptScript = /* @__PURE__ */ script(checks, bytes, record, feed, overlayIndex, `local tx, pending, overlay, record, idem, credential, people_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
+  unknown, feed, tx_alias, target, former = unpack(KEYS)
+local a, rest, patch = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
+local left
+local function refuse(why, detail) return cjson.encode({refused = why, detail = detail, left = left}) end
+must(is_text(a.id) and is_text(a.alias) and is_text(a.aggregate) and is_text(a.records) and is_text(a.principal)
+  and is_text(a.permission) and is_text(a.former) and is_text(a.wakes), 'names')
+for _, name in ipairs({'stamp', 'status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget'}) do
+  must(is_number(a[name]), name)
+end
+if a.start then must(is_number(a.start.obs_unit_id) and is_number(a.start.start_ms), 'start') end
+if a.finish then
+  for _, name in ipairs({'status', 'end_time', 'given_end_time', 'given_metadata', 'given_metadata_1'}) do
+    must(is_text(a.finish[name]), name)
+  end
+end
+must(string.sub(rest, -1) == '}' and string.sub(patch, -1) == '}', 'texts')
+must_be('hash', tx, tx_alias, target, overlay, record, stats, user)
+if a.credential == 'api-token' then must_be('hash', credential) end
+must_be('zset', pending, by_start, by_unit)
+must_be('set', unknown)
+must_be('string', idem, rate_now, rate_before)
+must_be('stream', feed)
+local before = tonumber(redis.call('GET', rate_before) or 0)
+must(before and tonumber(redis.call('GET', rate_now) or 0), 'rate')
+local owner = redis.call('HMGET', user, 'active', 'permissions')
+local are_loaded = redis.call('EXISTS', people_loaded) == 1
+local token
+if a.credential == 'api-token' then
+  token = redis.call('HMGET', credential, 'principal', 'permissions', 'expires_at', 'revoked', 'uses', 'used_by')
+  if not token[1] and not are_loaded then return refuse('people_missing') end
+  if token[1] ~= a.principal then return refuse('unauthorized', 'The API token is not known.') end
+  if token[4] == '1' then return refuse('unauthorized', 'The API token has been revoked.') end
+  if token[3] ~= '' and tonumber(token[3]) * 1000 <= a.now_ms then
+    return refuse('unauthorized', 'The API token has expired.')
+  end
+  if a.permission ~= '' and not string.find(' ' .. token[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then return refuse('forbidden') end
+elseif a.credential == 'session' and redis.call('EXISTS', credential) == 1 then
+  return refuse('unauthorized', 'The session has been ended.')
+end
+if a.credential ~= 'none' then
+  if not owner[1] and not are_loaded then return refuse('people_missing') end
+  if owner[1] == '0' then return refuse('unauthorized', 'Its owner has been barred.') end
+  if owner[2] and a.permission ~= '' and not string.find(' ' .. owner[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then
+    return refuse('forbidden')
+  end
+  if a.former == '' then
+    local used = redis.call('INCR', rate_now)
+    redis.call('EXPIRE', rate_now, 3)
+    left = math.floor(a.rate_limit - used - before * a.rest_of_window)
+    if left < 0 then
+      redis.call('DECR', rate_now)
+      left = 0
+      return refuse('too_many')
+    end
+  end
+end
+local function entry_of(key)
+  local t = redis.call('HMGET', key, 'state', 'outcome', 'reason', 'patch', 'base', 'status')
+  return t[1] and {key = key, state = t[1], outcome = t[2], reason = t[3] or '', patch = t[4], base = t[5], status = t[6]}
+end
+local function was_given_up(t) return t and (t.state == 'discarded' or t.outcome == 'refused') end
+local function states_of(t)
+  local states = {t.state}
+  local fields = redis.call('HGETALL', overlay)
+  for i = 1, #fields, 2 do
+    if string.sub(fields[i], 1, 2) == 's:' then states[#states + 1] = cjson.decode(fields[i + 1]).state end
+  end
+  return states
+end
+local known = entry_of(tx) or entry_of(tx_alias)
+if known and known.state == 'discarded' then return refuse('discarded_before', known.reason) end
+if known and known.outcome == 'refused' then return refuse('refused_before', known.reason) end
+local function replay(t)
+  return cjson.encode({replayed = true, patch = t.patch, base = t.base, status = tonumber(t.status), states = states_of(t),
+    left = left})
+end
+if known and known.patch then
+  redis.call('HDEL', stats, 'counted:' .. a.id)
+  return replay(known)
+end
+local key_of = redis.call('GET', idem)
+if key_of and key_of ~= a.id and key_of ~= a.alias then
+  if a.former ~= key_of or not was_given_up(entry_of(former)) then return refuse('key_reused', key_of) end
+end
+local r = read_record(record)
+local is_started = r.unit and r.started_by ~= a.id
+local is_finished = r.given_status and (known or r.finished_by ~= a.id)
+local verified = true
+local base = false
+if a.finish then
+  base = r.base
+  verified = r.unit and true or false
+end
+if known then
+  if a.finish and is_of(r.finished_by, r.finish, a.id) then patch = r.finish
+  else
+    for _, column in ipairs(a.filled) do
+      patch = string.gsub(patch, '"' .. column .. '":"[^"]*"', '"' .. column .. '":null', 1)
+    end
+  end
+  local status = verified and a.status or 202
+  if a.has_key then redis.call('SET', idem, a.id, 'EX', 2592000) end
+  if base then redis.call('HSET', known.key, 'patch', patch, 'status', status, 'base', base)
+  else redis.call('HSET', known.key, 'patch', patch, 'status', status) end
+  known.patch, known.base, known.status = patch, base, status
+  return replay(known)
+end
+if a.start then
+  if is_started then return refuse('taken') end
+elseif a.finish then
+  if is_finished then
+    local f = a.finish
+    local is_same = r.given_status == f.status and (f.given_end_time == '' or f.given_end_time == r.end_at)
+      and (f.given_metadata == '' or f.given_metadata == r.given_metadata
+        or not r.finished_by and f.given_metadata_1 == r.given_metadata)
+    if not is_same then return refuse('finished', r.given_status) end
+    local flags = redis.call('HGET', overlay, 's:' .. (r.finished_by or cjson.decode(r.finish).transaction_id))
+    local state = flags and cjson.decode(flags).state or 'replicated'
+    return cjson.encode({repeated = true, patch = r.finish, base = base, status = 200, state = state,
+      states = states_of({state = state}), left = left})
+  end
+  local began = started_at(r)
+  local ended = a.finish.end_time
+  if #began == 27 and #ended == 27 and ended < began then return refuse('before_start', began) end
+end
+local size = #rest + 2 * #patch + 800
+local begun = redis.call('HGET', overlay, 'b:' .. a.id)
+if not begun and tonumber(redis.call('HGET', stats, 'bytes') or 0) + size > a.budget then return refuse('full') end
+local stamp = begun and string.match(begun, '"stamp":(%d+)') or string.format('%.0f', math.max(a.stamp, r.stamp + 1))
+local reference = stamp .. ':' .. a.aggregate .. ':' .. a.id
+local status = verified and a.status or 202
+redis.call('HSET', overlay, 'b:' .. a.id, '{"stamp":' .. stamp .. ',' .. rest,
+  's:' .. a.id, cjson.encode({state = 'buffered', verified = verified}))
+redis.call('ZADD', pending, stamp, reference)
+if token and token[6] ~= a.id then
+  redis.call('HSET', credential, 'uses', string.format('%.0f', (tonumber(token[5] or 0) or 0) + 1), 'used_at', a.now_ms,
+    'used_by', a.id)
+end
+if a.has_key then redis.call('SET', idem, a.id, 'EX', 2592000) end
+local unit, start_ms = r.unit, r.start_ms
+if a.start then
+  unit, start_ms = a.start.obs_unit_id, string.format('%.0f', a.start.start_ms)
+  note_start(record, a.start, patch, a.id)
+elseif a.finish then
+  note_finish(record, a.finish, patch, a.id)
+end
+if tonumber(stamp) > r.stamp then redis.call('HSET', record, 'stamp', stamp) end
+redis.call('PERSIST', record)
+count_bytes(stats, 'counted:' .. a.id, size)
+if not a.quiet then
+  index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
+  feed_append(feed, a.wakes, 'change', 'buffered', 'record', a.aggregate,
+    'obs_unit_id', unit or '', 'transaction', a.id)
+end
+if a.discards and redis.call('EXISTS', target) == 1 then redis.call('HSET', target, 'discard', a.id) end
+local fields = {'reference', reference, 'state', 'buffered', 'revision', 0, 'attempts', 0, 'size', size,
+  'records', a.records, 'principal', a.principal, 'patch', patch, 'status', status,
+  'history', '[' .. cjson.encode({at = a.now_ms, state = 'buffered'}) .. ']'}
+if base then fields[#fields + 1] = 'base'; fields[#fields + 1] = base end
+if a.quiet then fields[#fields + 1] = 'quiet'; fields[#fields + 1] = '1' end
+redis.call('HSET', tx, unpack(fields))
+redis.call('HDEL', stats, 'counted:' .. a.id)
+return cjson.encode({accepted = true, stamp = stamp, patch = patch, base = base, status = status, left = left})`);
+
+/** lib/change-feed/lua/acquire_lease.lua */
+export const acquireLeaseScript = /* @__PURE__ */ script(`if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local fence = redis.call('INCR', KEYS[2])
+redis.call('SET', KEYS[1], fence, 'PX', ARGV[1])
+return fence`);
+
+/** lib/change-feed/lua/change_subscription.lua */
+export const changeSubscriptionScript = /* @__PURE__ */ script(feed, `local connection, feed = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+if redis.call('EXISTS', connection) == 0 then return 'gone' end
+local field = 'sub:' .. a.channel
+local stored = redis.call('HGET', connection, field)
+local known = stored and cjson.decode(stored).request
+if a.remove then
+  if known and a.request and known ~= a.request then return 'done' end
+  redis.call('HDEL', connection, field)
+elseif known and a.request and known > a.request then
+  return 'done'
+else
+  local count = 0
+  for _, each in ipairs(redis.call('HKEYS', connection)) do
+    if string.sub(each, 1, 4) == 'sub:' and each ~= field then count = count + 1 end
+  end
+  if count >= a.most then return 'full' end
+  local asked = redis.call('HINCRBY', connection, 'asked', 1)
+  redis.call('HSET', connection, field, cjson.encode({since = a.since, asked = asked, request = a.request}))
+end
+feed_append(feed, a.wakes, 'record', a.id)
+return 'done'`);
+
+/** lib/buffer/lua/claim.lua */
+export const claimScript = /* @__PURE__ */ script(checks, `local pending, inflight, main_down, committed = unpack(KEYS, 1, 4)
+local now, lease_end, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local asks = ARGV[4] == 'always'
+must(is_number(now) and is_number(lease_end) and is_number(limit) and limit >= 0 and limit <= 3000, 'numbers')
+must_be('zset', pending, inflight, committed)
+for i = 5, #KEYS do must_be('hash', KEYS[i]) end
+local is_away = not asks and redis.call('EXISTS', main_down) == 1
+local function lease(references)
+  if #references == 0 then return end
+  local entries = {}
+  for _, reference in ipairs(references) do
+    entries[#entries + 1] = ARGV[2]
+    entries[#entries + 1] = reference
+  end
+  redis.call('ZADD', inflight, unpack(entries))
+  redis.call('ZREM', pending, unpack(references))
+end
+for _, reference in ipairs(redis.call('ZRANGE', inflight, '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000)) do
+  if is_reference(reference) then redis.call('ZADD', pending, string.match(reference, '^%d+'), reference) end
+  redis.call('ZREM', inflight, reference)
+end
+local copies, mine, work = {}, {}, asks
+for i = 5, #KEYS, 2 do
+  local known = redis.call('HMGET', KEYS[i], 'reference', 'outcome', 'state')
+  local id = string.match(known[1] or '', '[^:]+$') or ''
+  local has_body = redis.call('HEXISTS', KEYS[i + 1], 'b:' .. id) == 1
+  local state = 'unknown'
+  if known[1] and known[2] ~= 'lost' then
+    if redis.call('ZSCORE', pending, known[1]) then
+      state = is_away and 'busy' or 'claimed'
+      if not is_away then mine[#mine + 1] = known[1] end
+    elseif redis.call('ZSCORE', inflight, known[1]) then
+      state = 'busy'
+    elseif redis.call('ZSCORE', committed, known[1]) and not has_body then
+      state = 'incomplete'
+    else
+      state = 'recorded'
+    end
+  end
+  work = work or state == 'unknown' or state == 'claimed'
+  copies[#copies + 1] = state
+end
+local is_mine = {}
+for _, reference in ipairs(mine) do is_mine[reference] = true end
+local oldest, all = {}, {unpack(mine)}
+if limit > 0 and work and not is_away then
+  for _, reference in ipairs(redis.call('ZRANGE', pending, 0, limit - 1)) do
+    if not is_mine[reference] then
+      oldest[#oldest + 1] = reference
+      all[#all + 1] = reference
+    end
+  end
+end
+lease(all)
+return {copies, oldest, redis.call('ZCARD', pending), is_away and 1 or 0}`);
+
+/** lib/buffer/lua/clean.lua */
+export const cleanScript = /* @__PURE__ */ script(checks, bytes, feed, overlayIndex, `local committed, stats, floor, feed, by_start, by_unit, unknown, set_aside = unpack(KEYS, 1, 8)
+local remember, now, wakes, proofs = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cjson.decode(ARGV[4])
+must(is_number(remember) and remember > 0 and is_number(now), 'numbers')
+must_be('zset', committed, by_start, by_unit, set_aside)
+must_be('set', unknown)
+must_be('hash', stats)
+must_be('string', floor)
+must_be('stream', feed)
+must(tonumber(redis.call('GET', floor) or 0), 'floor')
+for i, a in ipairs(proofs) do
+  must(is_text(a.id) and is_text(a.aggregate) and is_reference(a.reference) and is_number(a.revision), 'proof')
+  must_be('hash', KEYS[6 + 3 * i], KEYS[7 + 3 * i], KEYS[8 + 3 * i])
+end
+local cleaned = 0
+for i, a in ipairs(proofs) do
+  local tx, overlay, record, reference = KEYS[6 + 3 * i], KEYS[7 + 3 * i], KEYS[8 + 3 * i], a.reference
+  local lsn = redis.call('ZSCORE', committed, reference)
+  local known = redis.call('HMGET', tx, 'revision', 'state', 'size', 'history', 'quiet')
+  local counted = redis.call('HGET', stats, 'counted:' .. a.id)
+  if lsn and known[1] and tonumber(known[1]) <= a.revision then
+    if tonumber(lsn) > tonumber(redis.call('GET', floor) or 0) then redis.call('SET', floor, lsn) end
+    redis.call('ZREM', set_aside, reference)
+    redis.call('HDEL', overlay, 'b:' .. a.id, 's:' .. a.id)
+    local state = known[2]
+    if state == 'committed' then
+      state = 'replicated'
+      redis.call('HSET', tx, 'state', state, 'history',
+        string.sub(known[4] or '[]', 1, -2) .. ',' .. cjson.encode({at = now, state = state}) .. ']')
+    end
+    local size = tonumber(known[3] or counted or '')
+    if size then
+      count_bytes(stats, 'cleaned:' .. a.id, -size)
+      redis.call('HDEL', tx, 'size')
+      redis.call('HDEL', stats, 'counted:' .. a.id)
+    end
+    redis.call('HDEL', stats, 'cleaned:' .. a.id)
+    redis.call('EXPIRE', tx, remember)
+    local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms')
+    if redis.call('EXISTS', overlay) == 0 then
+      unindex_overlay(by_start, by_unit, unknown, r[1], r[2], a.aggregate)
+      redis.call('EXPIRE', record, remember)
+    end
+    if state == 'replicated' and not known[5] then
+      feed_append(feed, wakes, 'change', 'replicated', 'record', a.aggregate,
+        'obs_unit_id', r[1] or '', 'transaction', a.id)
+    end
+    redis.call('ZREM', committed, reference)
+    cleaned = cleaned + 1
+  end
+end
+return cleaned`);
+
+/** lib/smart-query/lua/enter_wait.lua */
+export const enterWaitScript = /* @__PURE__ */ script(`local all, own = unpack(KEYS)
+local now, ends, id, of_all, of_own = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+redis.call('ZREMRANGEBYSCORE', all, '-inf', now)
+redis.call('ZREMRANGEBYSCORE', own, '-inf', now)
+if redis.call('ZSCORE', all, id) then return 1 end
+if redis.call('ZCARD', all) >= of_all or redis.call('ZCARD', own) >= of_own then return 0 end
+redis.call('ZADD', all, ends, id)
+redis.call('ZADD', own, ends, id)
+redis.call('EXPIRE', all, 120)
+redis.call('EXPIRE', own, 120)
+return 1`);
+
+/** lib/buffer/lua/heal.lua */
+export const healScript = /* @__PURE__ */ script(checks, bytes, record, feed, overlayIndex, `local tx, pending, inflight, committed, overlay, record, stats, by_start, by_unit, unknown, feed, set_aside = unpack(KEYS)
+local a, body = cjson.decode(ARGV[1]), ARGV[2]
+must(is_reference(a.reference) and string.match(a.stamp, '^%d+$') and is_number(a.now_ms), 'reference')
+for _, name in ipairs({'id', 'aggregate', 'records', 'principal', 'wakes'}) do must(is_text(a[name]), name) end
+if a.start then
+  must(is_number(a.start.obs_unit_id) and is_number(a.start.start_ms) and is_text(a.start.base) and is_text(a.start.patch), 'start')
+end
+if a.finish then
+  for _, name in ipairs({'status', 'end_time', 'given_metadata', 'patch'}) do must(is_text(a.finish[name]), name) end
+end
+must_be('hash', tx, overlay, record, stats)
+must_be('zset', pending, inflight, committed, by_start, by_unit, set_aside)
+must_be('set', unknown)
+must_be('stream', feed)
+local known = redis.call('HMGET', tx, 'state', 'reference', 'lsn', 'reason', 'outcome', 'size', 'quiet')
+local begun = redis.call('HGET', overlay, 'b:' .. a.id)
+local is_new = not known[1] or known[5] == 'lost'
+local reference, stamp = a.reference, a.stamp
+if is_new then
+  if begun then
+    body = begun
+    stamp = string.match(begun, '"stamp":(%d+)') or a.stamp
+    reference = stamp .. ':' .. a.aggregate .. ':' .. a.id
+  end
+else
+  reference = known[2]
+  local is_held = redis.call('ZSCORE', pending, reference) or redis.call('ZSCORE', inflight, reference)
+    or redis.call('ZSCORE', committed, reference)
+  if begun or not is_held then
+    redis.call('HDEL', stats, 'counted:' .. a.id)
+    return 0
+  end
+end
+local flags = {state = 'buffered', verified = true}
+if not is_new then
+  flags = {state = known[1], lsn = known[3] or nil, reason = known[4] or nil, refused = known[5] == 'refused', verified = true}
+end
+local size = #body + 800
+local r = read_record(record)
+local unit, start_ms = r.unit, r.start_ms
+if is_new then
+  redis.call('HSET', overlay, 'b:' .. a.id, body, 's:' .. a.id, cjson.encode(flags))
+  redis.call('ZADD', pending, stamp, reference)
+end
+if known[5] ~= 'refused' and known[5] ~= 'discarded' then
+  if a.start and (not r.unit or is_of(r.started_by, r.base, a.id) or not r.started_by) then
+    unit, start_ms = a.start.obs_unit_id, string.format('%.0f', a.start.start_ms)
+    note_start(record, a.start, a.start.base, a.id)
+  elseif a.finish and not r.given_status then
+    note_finish(record, a.finish, a.finish.patch, a.id)
+  end
+end
+if r.stamp < tonumber(stamp) then redis.call('HSET', record, 'stamp', stamp) end
+redis.call('PERSIST', record)
+if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end
+if not a.quiet then
+  index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
+  local change = {committed = 'committed', waiting = 'waiting', failed = 'failed'}
+  feed_append(feed, a.wakes, 'change', change[flags.state] or 'buffered', 'record', a.aggregate,
+    'obs_unit_id', unit or '', 'transaction', a.id)
+end
+if is_new then
+  local fields = {'reference', reference, 'state', 'buffered', 'revision', 0, 'attempts', 0, 'size', known[6] or size,
+    'records', a.records, 'principal', a.principal, 'outcome', '', 'reason', '',
+    'history', '[' .. cjson.encode({at = a.now_ms, state = 'buffered'}) .. ']'}
+  local function add(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
+  if a.start then add('patch', a.start.patch); add('status', 201)
+  elseif not a.finish then add('patch', '{}'); add('status', 200) end
+  if a.quiet then add('quiet', '1') end
+  redis.call('ZREM', set_aside, reference)
+  redis.call('PERSIST', tx)
+  redis.call('HSET', tx, unpack(fields))
+  redis.call('HDEL', stats, 'counted:' .. a.id)
+else
+  if not known[6] then redis.call('HSET', tx, 'size', size) end
+  redis.call('HDEL', stats, 'counted:' .. a.id)
+  redis.call('HSET', overlay, 'b:' .. a.id, body, 's:' .. a.id, cjson.encode(flags))
+end
+return 1`);
+
+/** lib/buffer/lua/mark.lua */
+export const markScript = /* @__PURE__ */ script(checks, record, feed, overlayIndex, `local pending, inflight, committed, main_down, feed, set_aside, drained, by_start, by_unit, unknown = unpack(KEYS, 1, 10)
+local lsn, lsn_text, now, wakes, rows = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], cjson.decode(ARGV[5])
+must(string.match(lsn, '^%d+$') and is_number(now), 'position or clock')
+must_be('zset', pending, inflight, committed, set_aside, by_start, by_unit)
+must_be('set', unknown)
+must_be('stream', feed)
+must_be('string', drained)
+must(tonumber(redis.call('GET', drained) or 0), 'count')
+for i, a in ipairs(rows) do
+  must(is_reference(a.reference) and is_number(a.revision) and is_number(a.attempts), 'row')
+  for _, name in ipairs({'id', 'aggregate', 'outcome', 'state', 'change', 'reason', 'records', 'obs_unit_id'}) do
+    must(is_text(a[name]), name)
+  end
+  must_be('hash', KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i])
+end
+local function forget(record, overlay, a)
+  local r = read_record(record)
+  if r.given_status and is_of(r.finished_by, r.finish, a.id) then
+    redis.call('HDEL', record, 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish', 'finished_by')
+  end
+  if r.unit and is_of(r.started_by, r.base, a.id) then
+    unindex_overlay(by_start, by_unit, unknown, r.unit, r.start_ms, a.aggregate)
+    if redis.call('EXISTS', overlay) == 1 then redis.call('SADD', unknown, a.aggregate) end
+    redis.call('HDEL', record, 'obs_unit_id', 'start_ms', 'base', 'started_by')
+  end
+end
+redis.call('DEL', main_down)
+local marked, lacking = 0, {}
+for i, a in ipairs(rows) do
+  local tx, overlay, record = KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i]
+  local known = redis.call('HMGET', tx, 'revision', 'reference', 'history', 'quiet')
+  local has_body = redis.call('HEXISTS', overlay, 'b:' .. a.id) == 1
+  if (tonumber(known[1] or 0) or 0) < a.revision then
+    local history = known[3] or '[]'
+    local entry = cjson.encode({at = now, state = a.state})
+    history = history == '[]' and '[' .. entry .. ']' or string.sub(history, 1, -2) .. ',' .. entry .. ']'
+    redis.call('ZADD', committed, lsn, a.reference)
+    if a.state == 'committed' then
+      redis.call('ZREM', set_aside, a.reference)
+    else
+      redis.call('ZADD', set_aside, string.match(a.reference, '^%d+'), a.reference)
+    end
+    if has_body then
+      redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text,
+        reason = a.reason, refused = a.outcome == 'refused'}))
+    end
+    if a.outcome == 'refused' or a.outcome == 'discarded' then forget(record, overlay, a) end
+    if not known[4] then
+      feed_append(feed, wakes, 'change', a.change, 'record', a.aggregate,
+        'obs_unit_id', a.obs_unit_id, 'transaction', a.id)
+    end
+    redis.call('PERSIST', tx)
+    redis.call('HSET', tx, 'reference', a.reference, 'state', a.state, 'outcome', a.outcome, 'revision', a.revision,
+      'lsn', lsn_text, 'attempts', a.attempts, 'reason', a.reason, 'records', a.records, 'history', history)
+    marked = marked + 1
+  end
+  if known[2] and known[2] ~= a.reference then
+    redis.call('ZREM', pending, known[2])
+    redis.call('ZREM', inflight, known[2])
+  end
+  redis.call('ZREM', pending, a.reference)
+  redis.call('ZREM', inflight, a.reference)
+  if not has_body and redis.call('ZSCORE', committed, a.reference) then lacking[#lacking + 1] = a.id end
+end
+if marked > 0 then
+  redis.call('INCRBY', drained, marked)
+  redis.call('EXPIRE', drained, 120)
+end
+return {marked, lacking}`);
+
+/** lib/change-feed/lua/note_subscriptions.lua */
+export const noteSubscriptionsScript = /* @__PURE__ */ script(`for i, text in ipairs(ARGV) do
+  local a = cjson.decode(text)
+  local field = 'sub:' .. a.channel
+  local known = redis.call('HGET', KEYS[i], field)
+  if known and cjson.decode(known).asked == a.asked then redis.call('HSET', KEYS[i], field, text) end
+end
+return 1`);
+
+/** lib/buffer/lua/put_away.lua */
+export const putAwayScript = /* @__PURE__ */ script(`local pending, inflight, stats, tx, overlay = unpack(KEYS)
+local reference, id, text, reason = unpack(ARGV)
+if redis.call('HGET', overlay, 'b:' .. id) ~= text then return 0 end
+redis.call('ZREM', pending, reference)
+redis.call('ZREM', inflight, reference)
+redis.call('HDEL', overlay, 'b:' .. id, 's:' .. id)
+local size = redis.call('HGET', tx, 'size')
+if size then
+  redis.call('HINCRBY', stats, 'bytes', -tonumber(size))
+  redis.call('HDEL', tx, 'size')
+end
+if redis.call('EXISTS', tx) == 1 then redis.call('HSET', tx, 'state', 'failed', 'reason', reason, 'put_away', '1') end
+return 1`);
+
+/** lib/change-feed/lua/register_connection.lua */
+export const registerConnectionScript = /* @__PURE__ */ script(feed, `local connections, of_user, connection, feed, ticket = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+if ticket and redis.call('EXISTS', ticket) == 0 then return 'spent' end
+redis.call('ZREMRANGEBYSCORE', of_user, '-inf', a.connected_at)
+if redis.call('ZCARD', of_user) >= a.limit then return 'full' end
+if ticket then redis.call('DEL', ticket) end
+local ends = a.connected_at + a.life_seconds * 1000
+redis.call('ZADD', of_user, ends, a.id)
+redis.call('EXPIRE', of_user, a.life_seconds)
+redis.call('ZADD', connections, ends, a.id)
+redis.call('HSET', connection, 'holder', ARGV[2], 'connected_at', a.connected_at)
+if a.channel then redis.call('HSET', connection, 'sub:' .. a.channel, '{"asked":0}') end
+redis.call('EXPIRE', connection, a.life_seconds)
+if a.channel then feed_append(feed, a.wakes, 'record', a.id) end
+return 'done'`);
+
+/** lib/change-feed/lua/relay_changes.lua */
+export const relayChangesScript = /* @__PURE__ */ script(feed, `local relay, ahead, transfer, observations = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+if (redis.call('GET', relay) or '') ~= a.expected then return 0 end
+for _, each in ipairs(a.ahead) do
+  if (redis.call('HGET', ahead, each.xid) or '') ~= each.from then return 0 end
+end
+redis.call('SET', relay, a.reached)
+for _, each in ipairs(a.ahead) do redis.call('HSET', ahead, each.xid, each.to) end
+for _, xid in ipairs(a.passed) do redis.call('HDEL', ahead, xid) end
+if a.transfer then feed_append(transfer, a.wakes.transfer, 'change', a.transfer) end
+if a.reset then feed_append(observations, a.wakes.observations, 'change', 'reset') end
+for _, each in ipairs(a.records) do
+  feed_append(observations, a.wakes.observations, 'change', 'changed', 'record', each.record,
+    'left', each.left)
+end
+return 1`);
+
+/** lib/buffer/lua/release.lua */
+export const releaseScript = /* @__PURE__ */ script(checks, `local pending, inflight = KEYS[1], KEYS[2]
+for _, reference in ipairs(ARGV) do must(is_reference(reference), 'reference') end
+must_be('zset', pending, inflight)
+for _, reference in ipairs(ARGV) do
+  if redis.call('ZSCORE', inflight, reference) then
+    redis.call('ZADD', pending, string.match(reference, '^%d+'), reference)
+    redis.call('ZREM', inflight, reference)
+  end
+end
+return redis.call('ZCARD', pending)`);
+
+/** lib/change-feed/lua/release_lease.lua */
+export const releaseLeaseScript = /* @__PURE__ */ script(`if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1`);
+
+/** lib/change-feed/lua/renew_lease.lua */
+export const renewLeaseScript = /* @__PURE__ */ script(`if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`);
+
+/** lib/change-feed/lua/republish_deferred.lua */
+export const republishDeferredScript = /* @__PURE__ */ script(feed, `local deferred, observations = unpack(KEYS)
+local most, wakes = ARGV[1], ARGV[2]
+local members = redis.call('SRANDMEMBER', deferred, most)
+for _, each in ipairs(members) do
+  local field, id = string.match(each, '^(%a+) (.+)$')
+  redis.call('SREM', deferred, each)
+  feed_append(observations, wakes, 'change', 'changed', field, id)
+end
+return #members`);
+
+/** lib/buffer/lua/revive.lua */
+export const reviveScript = /* @__PURE__ */ script(checks, feed, `local pending, committed, set_aside, feed = unpack(KEYS, 1, 4)
+local references, reason, now, wakes = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
+must(is_number(now), 'clock')
+must_be('zset', pending, committed, set_aside)
+must_be('stream', feed)
+for i, reference in ipairs(references) do
+  must(is_reference(reference), 'reference')
+  must_be('hash', KEYS[3 + 2 * i], KEYS[4 + 2 * i])
+end
+local revived, lost = 0, {}
+for i, reference in ipairs(references) do
+  local tx, overlay = KEYS[3 + 2 * i], KEYS[4 + 2 * i]
+  local stamp, aggregate, id = string.match(reference, '^(%d+):([^:]+):([^:]+)$')
+  if redis.call('ZSCORE', committed, reference) then
+    local known = redis.call('HMGET', tx, 'history', 'quiet', 'state')
+    local history = known[1] or '[]'
+    local function later(state)
+      if known[3] == state then return history end
+      local entry = cjson.encode({at = now, state = state})
+      return history == '[]' and '[' .. entry .. ']' or string.sub(history, 1, -2) .. ',' .. entry .. ']'
+    end
+    if redis.call('HEXISTS', overlay, 'b:' .. id) == 1 then
+      redis.call('HSET', tx, 'state', 'buffered', 'revision', 0, 'history', later('buffered'))
+      redis.call('HSET', overlay, 's:' .. id, cjson.encode({state = 'buffered', verified = true}))
+      redis.call('ZREM', set_aside, reference)
+      redis.call('ZADD', pending, stamp, reference)
+      revived = revived + 1
+    else
+      redis.call('HSET', tx, 'reference', reference, 'state', 'failed', 'outcome', 'lost', 'reason', reason, 'revision', 0,
+        'history', later('failed'))
+      redis.call('HSETNX', tx, 'records', '[]')
+      redis.call('HSETNX', tx, 'attempts', 1)
+      redis.call('PERSIST', tx)
+      redis.call('ZADD', set_aside, stamp, reference)
+      if not known[2] then
+        feed_append(feed, wakes, 'change', 'failed', 'record', aggregate,
+          'obs_unit_id', '', 'transaction', id)
+      end
+      lost[#lost + 1] = id
+    end
+    redis.call('ZREM', committed, reference)
+  end
+end
+return {revived, lost}`);
+
+/** lib/change-feed/lua/take_turn.lua */
+export const takeTurnScript = /* @__PURE__ */ script(`redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[2])
+redis.call('ZADD', KEYS[1], 'NX', ARGV[3], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return redis.call('ZRANGE', KEYS[1], 0, 0)[1] == ARGV[1] and 1 or 0`);
+
+/** lib/change-feed/lua/write_checkpoint.lua */
+export const writeCheckpointScript = /* @__PURE__ */ script(`local known = tonumber(redis.call('HGET', KEYS[1], 'fence') or 0)
+if known > tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'at', ARGV[2])
+return 1`);

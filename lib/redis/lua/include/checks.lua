@@ -1,0 +1,16 @@
+-- Redis does not roll a script back: each script checks every argument and the type of every key before its first write, writes
+-- last what says that it is done, and completes a run that was cut when it runs again. A check that fails is an error of the
+-- whole script.
+local function must(is_so, what)
+  if not is_so then error('argument: ' .. what, 0) end
+end
+local function is_number(n) return type(n) == 'number' and n == n and n ~= math.huge and n ~= -math.huge end
+local function is_text(t) return type(t) == 'string' end
+local function is_reference(t) return is_text(t) and string.match(t, '^%d+:[^:]+:[^:]+$') ~= nil end
+local function must_be(kind, ...)
+  for _, key in ipairs({...}) do
+    local found = redis.call('TYPE', key)
+    if type(found) == 'table' then found = found.ok end
+    must(found == 'none' or found == kind, 'a key holds a ' .. tostring(found) .. ', not a ' .. kind)
+  end
+end

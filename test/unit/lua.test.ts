@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'luaparse';
+import { expect, it } from 'vitest';
+import { readLuaScripts, scriptsFile, scriptsModule, textOf } from '../../infra/local/lua-scripts.ts';
+
+/** What Redis gives a script. */
+const given = new Set([
+  'redis',
+  'cjson',
+  'KEYS',
+  'ARGV',
+  'error',
+  'ipairs',
+  'math',
+  'next',
+  'pairs',
+  'pcall',
+  'setmetatable',
+  'string',
+  'table',
+  'tonumber',
+  'tostring',
+  'type',
+  'unpack',
+]);
+
+/** Names that a script reads or assigns without having declared them. @throws SyntaxError if it is not Lua 5.1 */
+function undeclared(lua: string): string[] {
+  const { globals } = parse(lua, { luaVersion: '5.1', scope: true }) as unknown as {
+    globals: { name: string }[];
+  };
+  return globals.map(({ name }) => name).filter((name) => !given.has(name));
+}
+
+const scripts = await readLuaScripts();
+
+it('generated scripts are those of the .lua files (npm run lua writes them)', async () => {
+  expect(scriptsModule(scripts)).toBe(await readFile(scriptsFile, 'utf8'));
+});
+
+it.each(scripts)('$path is Lua 5.1 and uses no global of its own', (script) => {
+  expect(undeclared(textOf(script))).toEqual([]);
+});
+
+it('check of globals finds an assignment and a read, in functions too', () => {
+  expect(undeclared('local function f() forgotten = 1 end\nreturn other')).toEqual(['forgotten', 'other']);
+  expect(() => undeclared('local x = 5 // 2')).toThrow(SyntaxError);
+});

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
-import { breakGlass } from '../lib/auth/break-glass.ts';
+import { breakGlass } from '../lib/users/break-glass.ts';
 import { connectPostgres } from '../lib/postgres/connect.ts';
 
 const usage =

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { accessTokenVerifier } from '../../lib/auth/access-token.ts';
+import { accessTokenVerifier } from '../../lib/credentials/access-token.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { finishBody, recordId, startBody } from '../../lib/observation/executed-obs-unit.ts';

@@ -1,7 +1,13 @@
 /** How people come in: to GitHub, back with a code of GitHub's, on to their page with a code of ours, and that for a session. */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod/mini';
-import { authorizationUrl, GitHubUnavailable, memberOf, roleOf, type Member } from '../../lib/auth/github.ts';
+import {
+  authorizationUrl,
+  GitHubUnavailable,
+  memberOf,
+  roleOf,
+  type Member,
+} from '../../lib/login/github.ts';
 import {
   isAllowedReturn,
   keepLogin,
@@ -9,13 +15,13 @@ import {
   takeLogin,
   takeLoginCode,
   type PendingLogin,
-} from '../../lib/auth/login.ts';
-import type { Role } from '../../lib/auth/permissions.ts';
-import { inTime, recordChange } from '../../lib/auth/record-change.ts';
-import { cannotTell, requirePeople } from '../../lib/auth/look-up.ts';
-import { mintRefreshToken, openSession } from '../../lib/auth/session.ts';
-import { updateUser } from '../../lib/auth/update-user.ts';
-import { putUserRow, readUser, userRowId, type User } from '../../lib/auth/user-store.ts';
+} from '../../lib/login/pending-login.ts';
+import type { Role } from '../../lib/people/permissions.ts';
+import { inTime, recordChange } from '../../lib/audit/record-change.ts';
+import { cannotTell, requirePeople } from '../../lib/credentials/check-credential.ts';
+import { mintRefreshToken, openSession } from '../../lib/sessions/session.ts';
+import { updateUser } from '../../lib/users/update-user.ts';
+import { putUserRow, readUser, userRowId, type User } from '../../lib/users/user-store.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { problem, ProblemError } from '../../lib/http/problem.ts';
 import type { Reply, Request } from '../../lib/http/serve.ts';

@@ -1,6 +1,6 @@
-import type { Principal } from '../../lib/auth/principal.ts';
-import { inTime } from '../../lib/auth/record-change.ts';
-import { readSession } from '../../lib/auth/session.ts';
+import type { Principal } from '../../lib/people/principal.ts';
+import { inTime } from '../../lib/audit/record-change.ts';
+import { readSession } from '../../lib/sessions/session.ts';
 import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
 

@@ -3,13 +3,13 @@
  * time, or again because the answer was lost, gets the same one, every other credential a 409.
  */
 import { createHmac } from 'node:crypto';
-import { mintApiToken } from '../../lib/auth/api-token.ts';
-import { requirePeople } from '../../lib/auth/look-up.ts';
-import { rolePermissions } from '../../lib/auth/permissions.ts';
-import type { Principal } from '../../lib/auth/principal.ts';
-import { inTime } from '../../lib/auth/record-change.ts';
-import { isLive } from '../../lib/auth/token-room.ts';
-import { findToken, type StoredToken } from '../../lib/auth/token-store.ts';
+import { mintApiToken } from '../../lib/credentials/api-token.ts';
+import { requirePeople } from '../../lib/credentials/check-credential.ts';
+import { rolePermissions } from '../../lib/people/permissions.ts';
+import type { Principal } from '../../lib/people/principal.ts';
+import { inTime } from '../../lib/audit/record-change.ts';
+import { isLive } from '../../lib/tokens/token-limit.ts';
+import { findToken, type StoredToken } from '../../lib/tokens/token-store.ts';
 import { problem, ProblemError } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';

@@ -1,12 +1,12 @@
 /** How people stay and leave: a refresh token in a cookie is worth one access token, and one that follows it. */
 import { randomUUID } from 'node:crypto';
 import type { JWK } from 'jose';
-import { signAccessToken, type AccessTokenSettings } from '../../lib/auth/access-token.ts';
-import { isInReach, type GitHubSettings } from '../../lib/auth/github.ts';
-import { isFrontend } from '../../lib/auth/login.ts';
-import { requirePeople } from '../../lib/auth/look-up.ts';
-import { rolePermissions } from '../../lib/auth/permissions.ts';
-import { inTime, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
+import { signAccessToken, type AccessTokenSettings } from '../../lib/credentials/access-token.ts';
+import { isInReach, type GitHubSettings } from '../../lib/login/github.ts';
+import { isFrontend } from '../../lib/login/pending-login.ts';
+import { requirePeople } from '../../lib/credentials/check-credential.ts';
+import { rolePermissions } from '../../lib/people/permissions.ts';
+import { inTime, recordChange, type ChangeParts } from '../../lib/audit/record-change.ts';
 import {
   accessTokenSeconds,
   endSession,
@@ -15,8 +15,8 @@ import {
   rotateSession,
   type RefreshToken,
   type Rotation,
-} from '../../lib/auth/session.ts';
-import { readUser, type User } from '../../lib/auth/user-store.ts';
+} from '../../lib/sessions/session.ts';
+import { readUser, type User } from '../../lib/users/user-store.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Reply, Request } from '../../lib/http/serve.ts';
 import { readCookie, writeCookie } from './cookies.ts';

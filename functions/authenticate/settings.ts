@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
-import { teamRoles } from '../../lib/auth/github.ts';
-import { roles } from '../../lib/auth/permissions.ts';
-import { signingKey } from '../../lib/auth/signing-key.ts';
+import { teamRoles } from '../../lib/login/github.ts';
+import { roles } from '../../lib/people/permissions.ts';
+import { signingKey } from '../../lib/credentials/signing-key.ts';
 import { json, positiveInteger, readEnvironment, text } from '../../lib/config/environment.ts';
 import { accessTokenVariables, redisVariables } from '../../lib/config/variables.ts';
 

@@ -1,15 +1,15 @@
 /** API tokens: made, shown once, listed, renewed and revoked. Each change is a transaction, so that it works while main is away. */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod/mini';
-import { mintApiToken } from '../../lib/auth/api-token.ts';
-import type { AuthenticationParts } from '../../lib/auth/authenticate.ts';
-import { claimantOf } from '../../lib/auth/claimant.ts';
-import { requirePeople } from '../../lib/auth/look-up.ts';
-import type { Principal } from '../../lib/auth/principal.ts';
-import { doneBy, inTime, newId, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
-import { leavePlace, takePlace } from '../../lib/auth/token-room.ts';
-import { expandScopes } from '../../lib/auth/scopes.ts';
-import { findToken, putToken, revokeToken, type StoredToken } from '../../lib/auth/token-store.ts';
+import { mintApiToken } from '../../lib/credentials/api-token.ts';
+import type { AuthenticationParts } from '../../lib/credentials/authenticate.ts';
+import { claimantOf } from '../../lib/credentials/claimant.ts';
+import { requirePeople } from '../../lib/credentials/check-credential.ts';
+import type { Principal } from '../../lib/people/principal.ts';
+import { doneBy, inTime, newId, recordChange, type ChangeParts } from '../../lib/audit/record-change.ts';
+import { leavePlace, takePlace } from '../../lib/tokens/token-limit.ts';
+import { expandScopes } from '../../lib/people/scopes.ts';
+import { findToken, putToken, revokeToken, type StoredToken } from '../../lib/tokens/token-store.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';

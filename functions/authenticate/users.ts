@@ -1,12 +1,12 @@
 /** Who has come in, and what they may do: listed and changed by admins, with effect on every session and token at once. */
 import * as z from 'zod/mini';
-import type { AuthenticationParts } from '../../lib/auth/authenticate.ts';
-import { roles } from '../../lib/auth/permissions.ts';
-import type { Principal } from '../../lib/auth/principal.ts';
-import { doneBy, inTime, recordChange, type ChangeParts } from '../../lib/auth/record-change.ts';
-import { cannotTell, requirePeople } from '../../lib/auth/look-up.ts';
-import { updateUser, type UserRefusal } from '../../lib/auth/update-user.ts';
-import { putUserRow, userRowId, type User } from '../../lib/auth/user-store.ts';
+import type { AuthenticationParts } from '../../lib/credentials/authenticate.ts';
+import { roles } from '../../lib/people/permissions.ts';
+import type { Principal } from '../../lib/people/principal.ts';
+import { doneBy, inTime, recordChange, type ChangeParts } from '../../lib/audit/record-change.ts';
+import { cannotTell, requirePeople } from '../../lib/credentials/check-credential.ts';
+import { updateUser, type UserRefusal } from '../../lib/users/update-user.ts';
+import { putUserRow, userRowId, type User } from '../../lib/users/user-store.ts';
 import { boundedInteger } from '../../lib/http/page.ts';
 import { problem, type ProblemError } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';

@@ -1,6 +1,6 @@
 /** `$connect`: a ticket opens a connection, once. A handshake that is refused spends no ticket and takes no place. */
-import { giveTicketBack, readTicket, ticketKey } from '../../lib/auth/ticket.ts';
-import type { Principal } from '../../lib/auth/principal.ts';
+import { giveTicketBack, readTicket, ticketKey } from '../../lib/credentials/ticket.ts';
+import type { Principal } from '../../lib/people/principal.ts';
 import { permissionOf, readChannel } from '../../lib/change-feed/channels.ts';
 import {
   holderOf,

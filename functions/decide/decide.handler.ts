@@ -1,7 +1,7 @@
 /** People decide about what main has set aside. A decision is a transaction itself: buffered, applied once, audited. */
 import * as z from 'zod/mini';
-import { authenticate, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
-import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
+import { authenticate, type AuthenticationParts } from '../../lib/credentials/authenticate.ts';
+import { connectAuthentication } from '../../lib/credentials/connect-authentication.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { recordId } from '../../lib/observation/executed-obs-unit.ts';

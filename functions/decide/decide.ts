@@ -1,6 +1,6 @@
-import { noteAuditEvent } from '../../lib/auth/audit.ts';
-import type { Principal } from '../../lib/auth/principal.ts';
-import { claimantOf } from '../../lib/auth/claimant.ts';
+import { noteAuditEvent } from '../../lib/audit/audit-event.ts';
+import type { Principal } from '../../lib/people/principal.ts';
+import { claimantOf } from '../../lib/credentials/claimant.ts';
 import { accept, withStamp } from '../../lib/buffer/accept.ts';
 import { idempotencyKeyOf } from '../../lib/http/idempotency-key.ts';
 import { problem } from '../../lib/http/problem.ts';

@@ -2,7 +2,7 @@
  * Drains: the copies that came with messages together with the oldest pending transactions, batch after batch, until nothing
  * is left or the time is up. What has failed alone before is tried last.
  */
-import { restoreAccess } from '../../lib/auth/restore-access.ts';
+import { restoreAccess } from '../../lib/credentials/restore-access.ts';
 import { readBodies } from '../../lib/buffer/bodies.ts';
 import { claim, release, type CopyState } from '../../lib/buffer/claim.ts';
 import { heal } from '../../lib/buffer/heal.ts';

@@ -1,8 +1,12 @@
 import * as z from 'zod/mini';
-import { auditActions, mergeEvents, readEvents, readRecentEvents } from '../../lib/auth/audit.ts';
-import { authenticate, authenticateAgain, type AuthenticationParts } from '../../lib/auth/authenticate.ts';
-import { connectAuthentication } from '../../lib/auth/connect-authentication.ts';
-import type { Principal } from '../../lib/auth/principal.ts';
+import { auditActions, mergeEvents, readEvents, readRecentEvents } from '../../lib/audit/audit-event.ts';
+import {
+  authenticate,
+  authenticateAgain,
+  type AuthenticationParts,
+} from '../../lib/credentials/authenticate.ts';
+import { connectAuthentication } from '../../lib/credentials/connect-authentication.ts';
+import type { Principal } from '../../lib/people/principal.ts';
 import { conditional } from '../../lib/http/conditional.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { boundedInteger, nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';

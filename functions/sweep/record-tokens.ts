@@ -1,6 +1,6 @@
 /** Brings to main what Redis alone knows of tokens: how often they were used, and an end of which main was never told. */
-import { noteAuditEvent, type AuditEvent } from '../../lib/auth/audit.ts';
-import type { KnownToken, StoredToken } from '../../lib/auth/token-store.ts';
+import { noteAuditEvent, type AuditEvent } from '../../lib/audit/audit-event.ts';
+import type { KnownToken, StoredToken } from '../../lib/tokens/token-store.ts';
 import { accept, withStamp } from '../../lib/buffer/accept.ts';
 import { transactionMessage } from '../../lib/queue/messages.ts';
 import type { Queue } from '../../lib/queue/queue.ts';

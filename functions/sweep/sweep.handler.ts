@@ -1,8 +1,8 @@
 /** Every minute: whatever a lost message has left lying is taken up again. With every message lost all still completes. */
 import middy from '@middy/core';
-import { markLoaded } from '../../lib/auth/people.ts';
-import { loadTokens } from '../../lib/auth/token-store.ts';
-import { listActiveAdmins, loadUsers } from '../../lib/auth/user-store.ts';
+import { markLoaded } from '../../lib/users/everybody-loaded.ts';
+import { loadTokens } from '../../lib/tokens/token-store.ts';
+import { listActiveAdmins, loadUsers } from '../../lib/users/user-store.ts';
 import { isAnyWatching, pruneConnections } from '../../lib/change-feed/connections.ts';
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { trimFeed } from '../../lib/change-feed/read.ts';

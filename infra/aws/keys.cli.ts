@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import * as z from 'zod/mini';
-import { keySteps, newSigningKey, type KeyMaterial } from '../../lib/auth/signing-key.ts';
+import { keySteps, newSigningKey, type KeyMaterial } from '../../lib/credentials/signing-key.ts';
 
 const jwk = z.looseObject({ kty: z.string(), kid: z.string() });
 const jsonText = <S extends z.ZodMiniType>(schema: S) =>

@@ -3,11 +3,11 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { algorithm, signAccessToken } from '../../lib/auth/access-token.ts';
-import { hashToken, mintApiToken } from '../../lib/auth/api-token.ts';
-import type { Role } from '../../lib/auth/permissions.ts';
-import { loadTokens } from '../../lib/auth/token-store.ts';
-import { loadUsers } from '../../lib/auth/user-store.ts';
+import { algorithm, signAccessToken } from '../../lib/credentials/access-token.ts';
+import { hashToken, mintApiToken } from '../../lib/credentials/api-token.ts';
+import type { Role } from '../../lib/people/permissions.ts';
+import { loadTokens } from '../../lib/tokens/token-store.ts';
+import { loadUsers } from '../../lib/users/user-store.ts';
 import { connectPostgres } from '../../lib/postgres/connect.ts';
 import type { Site } from '../../lib/redis/site.ts';
 

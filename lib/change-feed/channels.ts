@@ -1,5 +1,5 @@
 /** What a WebSocket can subscribe to. A channel's name says all: `executed_obs_units?obs_unit_id=7`. */
-import type { Permission } from '../auth/permissions.ts';
+import type { Permission } from '../people/permissions.ts';
 import type { StreamName } from './append.ts';
 
 export type Channel =

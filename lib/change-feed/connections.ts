@@ -1,7 +1,7 @@
 /** The registry of open WebSockets: who each one belongs to, and what it is subscribed to. */
 import * as z from 'zod/mini';
-import { permissions as allPermissions, type Permission } from '../auth/permissions.ts';
-import type { Principal } from '../auth/principal.ts';
+import { permissions as allPermissions, type Permission } from '../people/permissions.ts';
+import type { Principal } from '../people/principal.ts';
 import { redisHash } from '../redis/hash.ts';
 import {
   changeSubscriptionScript,

@@ -2,7 +2,7 @@
  * Every HTTP route once: method, path, function, permission. CDK, the local stack, the OpenAPI document and the
  * authorisation matrix read this list. The schemas of an operation stand with its noun in lib.
  */
-import type { Permission } from '../auth/permissions.ts';
+import type { Permission } from '../people/permissions.ts';
 
 export type FunctionWithRoutes = 'accept' | 'query' | 'health' | 'decide' | 'authenticate' | 'describe';
 

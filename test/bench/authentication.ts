@@ -2,9 +2,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { percentile } from '../../infra/local/percentile.ts';
 import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
-import { accessTokenVerifier } from '../../lib/auth/access-token.ts';
-import { mintApiToken } from '../../lib/auth/api-token.ts';
-import { readCredential } from '../../lib/auth/credential.ts';
+import { accessTokenVerifier } from '../../lib/credentials/access-token.ts';
+import { mintApiToken } from '../../lib/credentials/api-token.ts';
+import { readCredential } from '../../lib/credentials/credential.ts';
 import { startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
 
 const rounds = 5;

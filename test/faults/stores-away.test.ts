@@ -1,7 +1,7 @@
 /** One of the two stores does not answer: the observation is recorded all the same, and nothing is recorded twice. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { mintApiToken } from '../../lib/auth/api-token.ts';
+import { mintApiToken } from '../../lib/credentials/api-token.ts';
 import { eventually } from '../support/eventually.ts';
 import { finishUnit, startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
 

@@ -3,8 +3,8 @@ import { exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWTH
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
-import { hashToken, mintApiToken } from '../../lib/auth/api-token.ts';
-import { permissions, rolePermissions, type Role } from '../../lib/auth/permissions.ts';
+import { hashToken, mintApiToken } from '../../lib/credentials/api-token.ts';
+import { permissions, rolePermissions, type Role } from '../../lib/people/permissions.ts';
 import { routes, type Route } from '../../lib/http/routes.ts';
 import {
   startTestStack,

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
-import { signAccessToken } from '../../lib/auth/access-token.ts';
-import { hashToken } from '../../lib/auth/api-token.ts';
-import { rolePermissions, type Role } from '../../lib/auth/permissions.ts';
+import { signAccessToken } from '../../lib/credentials/access-token.ts';
+import { hashToken } from '../../lib/credentials/api-token.ts';
+import { rolePermissions, type Role } from '../../lib/people/permissions.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 

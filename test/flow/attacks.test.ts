@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { localOrganization } from '../../infra/local/github.ts';
 import { cors } from '../../infra/topology.ts';
-import { mintApiToken } from '../../lib/auth/api-token.ts';
+import { mintApiToken } from '../../lib/credentials/api-token.ts';
 import { routes } from '../../lib/http/routes.ts';
 import { addMember, logIn, loggedIn, origin, visitGitHub, withCookie } from '../support/log-in.ts';
 import { startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { challengeOf } from '../../lib/auth/login.ts';
+import { challengeOf } from '../../lib/login/pending-login.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 
 const executablePath = ['chromium', 'chromium-browser', 'google-chrome']

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { observe } from '../../infra/local/observe/observe.ts';
 import { readLandedRun, type LandedScan } from '../../infra/local/observe/landed-run.ts';
 import { readSchedule } from '../../infra/local/observe/schedule/read-schedule.ts';
-import { readApiToken } from '../../lib/auth/api-token.ts';
+import { readApiToken } from '../../lib/credentials/api-token.ts';
 import { ObservatoryClient, stableKey } from '../../lib/client/observatory-client.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';

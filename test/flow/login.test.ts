@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { rolePermissions } from '../../lib/auth/permissions.ts';
+import { rolePermissions } from '../../lib/people/permissions.ts';
 import { settleByHand } from '../support/by-hand.ts';
 import { eventually } from '../support/eventually.ts';
 import {

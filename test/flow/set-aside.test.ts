@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
-import { signAccessToken } from '../../lib/auth/access-token.ts';
+import { signAccessToken } from '../../lib/credentials/access-token.ts';
 import { eventually } from '../support/eventually.ts';
 import { finishUnit, startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 

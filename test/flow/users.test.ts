@@ -1,9 +1,9 @@
 /** What people may do: given and taken by admins, whatever Redis forgets, and on record. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { hashToken } from '../../lib/auth/api-token.ts';
-import { breakGlass } from '../../lib/auth/break-glass.ts';
-import { listActiveAdmins } from '../../lib/auth/user-store.ts';
-import { rolePermissions } from '../../lib/auth/permissions.ts';
+import { hashToken } from '../../lib/credentials/api-token.ts';
+import { breakGlass } from '../../lib/users/break-glass.ts';
+import { listActiveAdmins } from '../../lib/users/user-store.ts';
+import { rolePermissions } from '../../lib/people/permissions.ts';
 import { readTransactionsMessage } from '../../lib/queue/messages.ts';
 import { applyByHand, settleByHand } from '../support/by-hand.ts';
 import { eventually } from '../support/eventually.ts';

@@ -11,11 +11,11 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { drain } from '../../functions/process/drain.ts';
-import { readRecentEvents } from '../../lib/auth/audit.ts';
-import { restoreAccess } from '../../lib/auth/restore-access.ts';
-import { readSession } from '../../lib/auth/session.ts';
-import { findToken, listTokens } from '../../lib/auth/token-store.ts';
-import { readUser } from '../../lib/auth/user-store.ts';
+import { readRecentEvents } from '../../lib/audit/audit-event.ts';
+import { restoreAccess } from '../../lib/credentials/restore-access.ts';
+import { readSession } from '../../lib/sessions/session.ts';
+import { findToken, listTokens } from '../../lib/tokens/token-store.ts';
+import { readUser } from '../../lib/users/user-store.ts';
 import { accept, type AcceptRequest } from '../../lib/buffer/accept.ts';
 import { claim } from '../../lib/buffer/claim.ts';
 import { clean, revive } from '../../lib/buffer/clean.ts';

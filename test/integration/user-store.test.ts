@@ -1,7 +1,7 @@
 /** Users in Redis, changed by several at once. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { updateUser } from '../../lib/auth/update-user.ts';
-import { listActiveAdmins, putUsers, readUser, type User } from '../../lib/auth/user-store.ts';
+import { updateUser } from '../../lib/users/update-user.ts';
+import { listActiveAdmins, putUsers, readUser, type User } from '../../lib/users/user-store.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
 import type { Site } from '../../lib/redis/site.ts';

@@ -1,6 +1,6 @@
 /** Logs in as a browser and its page would: the redirects by hand, the cookie kept, the verifier in no URL. */
 import { expect } from 'vitest';
-import { challengeOf } from '../../lib/auth/login.ts';
+import { challengeOf } from '../../lib/login/pending-login.ts';
 import type { Reply, TestStack } from './test-stack.ts';
 
 export const page = 'http://localhost:3000/after-login';

@@ -10,7 +10,7 @@
 import * as z from 'zod/mini';
 import { describe, expect, it } from 'vitest';
 import { identifyWrite } from '../../functions/accept/identify.ts';
-import { userRowId } from '../../lib/auth/user-store.ts';
+import { userRowId } from '../../lib/users/user-store.ts';
 import { readJsonBody } from '../../lib/http/json-body.ts';
 import { readCursor } from '../../lib/http/page.ts';
 import { routes } from '../../lib/http/routes.ts';

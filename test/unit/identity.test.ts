@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { mintApiToken, readApiToken } from '../../lib/auth/api-token.ts';
+import { mintApiToken, readApiToken } from '../../lib/credentials/api-token.ts';
 import { canonicalJson } from '../../lib/transaction/canonical.ts';
 import { derivedUuid, uuidV7 } from '../../lib/transaction/ids.ts';
 

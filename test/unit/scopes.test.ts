@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { permissions, rolePermissions } from '../../lib/auth/permissions.ts';
-import { expandScopes } from '../../lib/auth/scopes.ts';
+import { permissions, rolePermissions } from '../../lib/people/permissions.ts';
+import { expandScopes } from '../../lib/people/scopes.ts';
 
 it('a wildcard means what its owner has of it, and never more', () => {
   expect(expandScopes(['*'], permissions)).toEqual({ permissions });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { accessTokenVerifier, signAccessToken } from '../../lib/auth/access-token.ts';
-import { keySteps, newSigningKey, requirePublished, signingKey } from '../../lib/auth/signing-key.ts';
+import { accessTokenVerifier, signAccessToken } from '../../lib/credentials/access-token.ts';
+import { keySteps, newSigningKey, requirePublished, signingKey } from '../../lib/credentials/signing-key.ts';
 
 const settings = { issuer: 'https://site', audience: 'ops-db' };
 const session = { id: '7', name: 'Seven', role: 'viewer', sessionId: 's' } as const;

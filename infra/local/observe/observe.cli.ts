@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { decodeJwt } from 'jose';
-import { readApiToken } from '../../../lib/auth/api-token.ts';
+import { readApiToken } from '../../../lib/credentials/api-token.ts';
 import { ObservatoryClient } from '../../../lib/client/observatory-client.ts';
 import { percentile } from '../percentile.ts';
 import { observe, type Observed, type Progress } from './observe.ts';

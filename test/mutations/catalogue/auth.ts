@@ -1,6 +1,6 @@
 import type { Mutation } from '../mutation.ts';
 
-const update = { file: 'lib/auth/update-user.ts', test: 'integration/user-store.test.ts' };
+const update = { file: 'lib/users/update-user.ts', test: 'integration/user-store.test.ts' };
 
 export const authMutations: readonly Mutation[] = [
   {
@@ -49,10 +49,10 @@ export const authMutations: readonly Mutation[] = [
   },
   {
     id: 'places-of-tokens-not-counted',
-    file: 'lib/auth/token-room.ts',
+    file: 'lib/tokens/token-limit.ts',
     replace: 'if a.live + made >= a.most_live',
     by: 'if a.live >= a.most_live',
-    test: 'integration/token-room.test.ts',
+    test: 'integration/token-limit.test.ts',
     named: 'the last place',
   },
 ];

@@ -2,8 +2,8 @@
 import { createLocalJWKSet, errors, importJWK, jwtVerify, SignJWT, type JSONWebKeySet, type JWK } from 'jose';
 import * as z from 'zod/mini';
 import { problem } from '../http/problem.ts';
-import { permissions, rolePermissions, roles } from './permissions.ts';
-import type { Principal } from './principal.ts';
+import { permissions, rolePermissions, roles } from '../people/permissions.ts';
+import type { Principal } from '../people/principal.ts';
 
 export const algorithm = 'EdDSA';
 const type = 'at+jwt';

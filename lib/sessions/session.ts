@@ -6,7 +6,7 @@ import { createHash, createHmac } from 'node:crypto';
 import * as z from 'zod/mini';
 import { redisHash } from '../redis/hash.ts';
 import { script } from '../redis/script.ts';
-import { hashToken } from './api-token.ts';
+import { hashToken } from '../credentials/api-token.ts';
 import type { Site } from '../redis/site.ts';
 
 /** An access token never lives longer: a revoked session is remembered for as long. */

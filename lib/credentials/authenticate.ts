@@ -3,8 +3,8 @@ import { countRequest } from '../http/rate-limit.ts';
 import type { Request } from '../http/serve.ts';
 import type { VerifyAccessToken } from './access-token.ts';
 import { readCredential } from './credential.ts';
-import { checkSession, checkToken } from './look-up.ts';
-import type { Principal } from './principal.ts';
+import { checkSession, checkToken } from './check-credential.ts';
+import type { Principal } from '../people/principal.ts';
 import { requireAccess } from './require-access.ts';
 import type { Site } from '../redis/site.ts';
 

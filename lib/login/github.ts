@@ -5,7 +5,7 @@
 import * as oauth from 'oauth4webapi';
 import * as z from 'zod/mini';
 import { whyNotStorable } from '../values/text.ts';
-import { roles, type Role } from './permissions.ts';
+import { roles, type Role } from '../people/permissions.ts';
 
 /** of everything that one login asks */
 const timeoutMilliseconds = 8000;

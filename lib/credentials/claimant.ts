@@ -1,7 +1,7 @@
 import type { Claimant } from '../buffer/accept.ts';
 import type { Request } from '../http/serve.ts';
 import { readCredential } from './credential.ts';
-import type { Principal } from './principal.ts';
+import type { Principal } from '../people/principal.ts';
 
 /** Who the accept script shall check again, atomically with the write. */
 export function claimantOf(request: Request, principal: Principal): Claimant {

@@ -8,7 +8,7 @@ import { redisHash } from '../redis/hash.ts';
 import { script } from '../redis/script.ts';
 import type { TransactionBuilder } from '../transaction/builder.ts';
 import { derivedUuid } from '../transaction/ids.ts';
-import { rolePermissions, roles } from './permissions.ts';
+import { rolePermissions, roles } from '../people/permissions.ts';
 import type { Site } from '../redis/site.ts';
 
 export const userFields = {

@@ -8,10 +8,10 @@ import { problem, ProblemError } from '../http/problem.ts';
 import type { Request } from '../http/serve.ts';
 import { transactionMessage } from '../queue/messages.ts';
 import type { Queue } from '../queue/queue.ts';
-import type { Principal } from './principal.ts';
+import type { Principal } from '../people/principal.ts';
 import { TransactionBuilder } from '../transaction/builder.ts';
 import { uuidV7 } from '../transaction/ids.ts';
-import { noteAuditEvent, type AuditAction } from './audit.ts';
+import { noteAuditEvent, type AuditAction } from './audit-event.ts';
 import type { Site } from '../redis/site.ts';
 
 export interface ChangeParts extends Site {

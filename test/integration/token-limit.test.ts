@@ -1,8 +1,8 @@
 /** Places of API tokens, taken by several at once. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { leavePlace, takePlace } from '../../lib/auth/token-room.ts';
-import { putToken, type StoredToken } from '../../lib/auth/token-store.ts';
+import { leavePlace, takePlace } from '../../lib/tokens/token-limit.ts';
+import { putToken, type StoredToken } from '../../lib/tokens/token-store.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
 import type { Site } from '../../lib/redis/site.ts';

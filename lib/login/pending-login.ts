@@ -5,7 +5,7 @@
 import * as z from 'zod/mini';
 import { createHash } from 'node:crypto';
 import type { Keys } from '../redis/keys.ts';
-import { hashToken } from './api-token.ts';
+import { hashToken } from '../credentials/api-token.ts';
 import type { Site } from '../redis/site.ts';
 
 const codeSeconds = 60;

@@ -1,6 +1,6 @@
 import { problem } from '../http/problem.ts';
 import type { Route } from '../http/routes.ts';
-import type { Principal } from './principal.ts';
+import type { Principal } from '../people/principal.ts';
 
 /** @throws ProblemError 403 */
 export function requireAccess(principal: Pick<Principal, 'permissions'>, access: Route['access']): void {

@@ -6,7 +6,7 @@ import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
 import { redisHash } from '../redis/hash.ts';
 import { script } from '../redis/script.ts';
-import { roles, type Role } from './permissions.ts';
+import { roles, type Role } from '../people/permissions.ts';
 import type { Site } from '../redis/site.ts';
 
 export interface StoredToken {

@@ -4,9 +4,9 @@
  */
 import * as z from 'zod/mini';
 import type { Step, Transaction } from '../transaction/transaction.ts';
-import { roles } from './permissions.ts';
-import { putToken, revokeToken } from './token-store.ts';
-import { putUsers, userFields } from './user-store.ts';
+import { roles } from '../people/permissions.ts';
+import { putToken, revokeToken } from '../tokens/token-store.ts';
+import { putUsers, userFields } from '../users/user-store.ts';
 import type { Site } from '../redis/site.ts';
 
 const seconds = z.pipe(

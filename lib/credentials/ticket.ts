@@ -2,8 +2,8 @@
 import * as z from 'zod/mini';
 import type { Keys } from '../redis/keys.ts';
 import { hashToken } from './api-token.ts';
-import { permissions, roles } from './permissions.ts';
-import type { Principal } from './principal.ts';
+import { permissions, roles } from '../people/permissions.ts';
+import type { Principal } from '../people/principal.ts';
 import type { Site } from '../redis/site.ts';
 
 export const ticketLifeSeconds = 30;

@@ -4,9 +4,9 @@ import { problem } from '../http/problem.ts';
 import { redisHash } from '../redis/hash.ts';
 import { script } from '../redis/script.ts';
 import type { ApiTokenClaim } from './api-token.ts';
-import { permissions, roles, type Permission } from './permissions.ts';
-import type { Principal } from './principal.ts';
-import { tokenFields } from './token-store.ts';
+import { permissions, roles, type Permission } from '../people/permissions.ts';
+import type { Principal } from '../people/principal.ts';
+import { tokenFields } from '../tokens/token-store.ts';
 import type { Site } from '../redis/site.ts';
 
 const sessionScript = script(`

@@ -2,7 +2,7 @@
 import type { Channel } from '../../lib/change-feed/channels.ts';
 import { listMessages, recordJson, stateMessage, type Heading } from '../../lib/change-feed/protocol.ts';
 import type { FeedEntry } from '../../lib/change-feed/read.ts';
-import { Unavailable } from '../../lib/errors.ts';
+import { ReplicaUnavailable } from '../../lib/replication/errors.ts';
 import type { ExecutedObsUnit } from '../../lib/observation/executed-obs-unit.ts';
 import { listExecutedObsUnits, type UnitsPage } from '../../lib/smart-query/list-executed-obs-units.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
@@ -100,7 +100,7 @@ async function readStatuses(
     try {
       statuses.set(id, JSON.stringify((await readTransactionStatus(parts, id)) ?? null));
     } catch (error) {
-      if (!(error instanceof Unavailable)) throw error;
+      if (!(error instanceof ReplicaUnavailable)) throw error;
       statuses.set(id, undefined);
     }
   }
@@ -109,7 +109,7 @@ async function readStatuses(
 
 /** Nothing is buffered: the snapshot says that it could not see the rest, and what is buffered from now on follows. */
 function withoutReplica(error: unknown): UnitsPage {
-  if (error instanceof Unavailable && error.what === 'replica') return { records: [], unseen: ['replica'] };
+  if (error instanceof ReplicaUnavailable) return { records: [], unseen: ['replica'] };
   throw error;
 }
 
@@ -119,7 +119,7 @@ export interface SnapshotTexts {
   readonly isUnseen: boolean;
 }
 
-/** The snapshot of an event channel. @throws Unavailable if nothing of it is known */
+/** The snapshot of an event channel. @throws ReplicaUnavailable if nothing of it is known */
 export async function snapshotTexts(
   parts: SmartQueryParts,
   channel: UnitsChannel | TransactionChannel,

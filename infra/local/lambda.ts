@@ -9,7 +9,7 @@ import type { FunctionName, FunctionSpec } from '../topology.ts';
 import { end, forkBound, lastLines } from './process.ts';
 
 /** What the function threw, as the Lambda service tells it. */
-export class FunctionError extends Error {
+class FunctionError extends Error {
   override readonly name = 'FunctionError';
 }
 

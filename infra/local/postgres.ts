@@ -32,7 +32,7 @@ export interface PostgresOptions {
   readonly pickPort?: () => Promise<number>;
 }
 
-export const databaseName = 'observatory';
+const databaseName = 'observatory';
 const superuser = 'postgres';
 /** The replica of the local stack; further ones have names of their own. */
 const firstReplica = 'site';

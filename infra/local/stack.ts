@@ -96,7 +96,7 @@ export interface Stack {
 }
 
 /** A frontend is developed on any port of this machine. */
-export const localFrontends = ['http://localhost:*', 'http://127.0.0.1:*'];
+const localFrontends = ['http://localhost:*', 'http://127.0.0.1:*'];
 
 /** A developer's machine has no rate to defend, and nobody waits a quarter of an hour to see a finish without a start. */
 const localSettings: LocalValues = {

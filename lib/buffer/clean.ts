@@ -6,7 +6,7 @@ import { writeReference, type Reference } from './reference.ts';
 import type { Site } from '../redis/site.ts';
 
 /** How long it is remembered what became of a transaction, and what is known of a record: two weeks. */
-export const rememberSeconds = 14 * 24 * 3600;
+const rememberSeconds = 14 * 24 * 3600;
 
 const chunkSize = 200;
 

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 
 /** API Gateway delivers a message of at most one frame whole. */
-export const maxMessageBytes = 32 * 1024;
+const maxMessageBytes = 32 * 1024;
 /** What a client may send at most. */
 export const maxRequestBytes = 4 * 1024;
 

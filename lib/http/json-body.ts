@@ -3,7 +3,7 @@ import { findJsonFault } from './json-fault.ts';
 import { problem } from './problem.ts';
 
 /** A transaction must fit an SQS message with room. */
-export const maxBodyBytes = 256 * 1024;
+const maxBodyBytes = 256 * 1024;
 
 /**
  * The text of a body as API Gateway passes it on: base64 for what it does not take for text, and a text in which it has put

@@ -8,7 +8,7 @@ import * as z from 'zod/mini';
 import type { Database } from './connect.ts';
 
 /** The column that holds the state of each counted table. */
-export const stateColumns = { raw_data_package: 'state', data_transfer: 'status' } as const;
+const stateColumns = { raw_data_package: 'state', data_transfer: 'status' } as const;
 
 export type CountedTable = keyof typeof stateColumns;
 

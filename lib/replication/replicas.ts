@@ -1,6 +1,6 @@
 /** The site's replicas: which one may answer a read, and how far each has replayed. */
 import * as z from 'zod/mini';
-import { StatementTooSlow, Unavailable } from '../errors.ts';
+import { StatementTooSlow, ReplicaUnavailable } from './errors.ts';
 import { connectPostgres, type Database, type Pool, type PoolClient } from '../postgres/connect.ts';
 import { readFailureOf } from '../postgres/failure.ts';
 import { readLsn } from './lsn.ts';
@@ -32,7 +32,7 @@ export function connectReplicas(
  * older than the position), and while the floor is still being asked for: a position only rises.
  * @param asked what must be known before the read, with the floor
  * @param read is given a position that the snapshot of its statements has at least
- * @throws Unavailable if there is none; StatementTooSlow; whatever `asked` throws; a defect of the read as it is
+ * @throws ReplicaUnavailable if there is none; StatementTooSlow; whatever `asked` throws; a defect of the read as it is
  */
 export async function readFromReplica<T>(
   replicas: readonly Replica[],
@@ -56,7 +56,7 @@ export async function readFromReplica<T>(
     }
     await asked;
   }
-  throw new Unavailable('replica', { cause });
+  throw new ReplicaUnavailable({ cause });
 }
 
 /** @returns undefined if it has not replayed the floor, or was promoted */

@@ -1,4 +1,4 @@
-import { StatementTooSlow, Unavailable } from '../errors.ts';
+import { StatementTooSlow, ReplicaUnavailable } from '../replication/errors.ts';
 import { problem } from '../http/problem.ts';
 import { isRedisAway } from '../redis/failure.ts';
 
@@ -25,7 +25,7 @@ function refusalOf(error: unknown) {
       )
       .because(error);
   }
-  if (error instanceof Unavailable && error.what === 'replica') {
+  if (error instanceof ReplicaUnavailable) {
     return problem
       .unavailable(
         'No replica that is recent enough answers. What is recorded is safe: please ask again.',
@@ -36,7 +36,7 @@ function refusalOf(error: unknown) {
       )
       .because(error);
   }
-  if (error instanceof Unavailable || isRedisAway(error)) {
+  if (isRedisAway(error)) {
     return problem
       .unavailable('The buffer does not answer. What is recorded is safe: please ask again.', 2, {
         code: 'buffer-unavailable',

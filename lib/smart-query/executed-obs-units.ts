@@ -1,6 +1,6 @@
 /** One executed unit: the overlay first, then rows and inbox in one statement at a replica, then the merge. */
 import { readOverlay } from '../buffer/overlay.ts';
-import { Unavailable } from '../errors.ts';
+import { ReplicaUnavailable } from '../replication/errors.ts';
 import type { ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
 import { merge } from './merge.ts';
 import { executedObsUnitsOf, type Included } from './records.ts';
@@ -9,7 +9,7 @@ import type { Unseen } from './unseen.ts';
 
 /**
  * One executed unit; undefined if there is none.
- * @throws Unavailable if no replica answers and the buffer does not know it
+ * @throws ReplicaUnavailable if no replica answers and the buffer does not know it
  */
 export async function readExecutedObsUnit(
   parts: SmartQueryParts,
@@ -18,7 +18,7 @@ export async function readExecutedObsUnit(
 ): Promise<ExecutedObsUnit | undefined> {
   const { records, unseen } = await readExecutedObsUnits(parts, [id], include);
   const record = records.get(id);
-  if (!record && unseen.length > 0) throw new Unavailable('replica');
+  if (!record && unseen.length > 0) throw new ReplicaUnavailable();
   return record;
 }
 

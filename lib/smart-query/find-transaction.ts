@@ -14,7 +14,7 @@ export interface FoundTransaction {
   readonly status: TransactionStatus;
 }
 
-/** @throws Unavailable */
+/** @throws ReplicaUnavailable */
 export async function findTransaction(
   parts: SmartQueryParts,
   id: string,

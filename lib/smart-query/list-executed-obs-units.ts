@@ -9,7 +9,7 @@ import {
   type Overlay,
   type OverlaidSlice,
 } from '../buffer/overlay.ts';
-import { Unavailable } from '../errors.ts';
+import { ReplicaUnavailable } from '../replication/errors.ts';
 import type { ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
 import type { UnitFilter } from '../observation/filter.ts';
 import { sortKeyOf } from '../values/database-instant.ts';
@@ -45,7 +45,7 @@ const lookedAtOnce = 1000;
 
 /**
  * With every replica away the page holds what the buffer knows, and says so. An empty page would say that nothing is there.
- * @throws Unavailable if Redis does not answer, or no replica does and the buffer knows nothing that matches; StatementTooSlow
+ * @throws ReplicaUnavailable if Redis does not answer, or no replica does and the buffer knows nothing that matches; StatementTooSlow
  */
 export async function listExecutedObsUnits(
   parts: SmartQueryParts,
@@ -65,7 +65,7 @@ export async function listExecutedObsUnits(
     looked += count;
     if (end === undefined || records.length === limit) break;
   }
-  if (records.length === 0 && unseen.has('replica')) throw new Unavailable('replica');
+  if (records.length === 0 && unseen.has('replica')) throw new ReplicaUnavailable();
   return { records, ...(end && { next: end }), unseen: [...unseen] };
 }
 

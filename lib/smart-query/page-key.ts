@@ -10,7 +10,7 @@ export interface PageKey {
 }
 
 /** Below every other one: a page that ends with it has shown all that started in that microsecond. */
-export const leastId = '00000000-0000-0000-0000-000000000000';
+const leastId = '00000000-0000-0000-0000-000000000000';
 
 /** The order of Postgres: instants to the microsecond, then ids. Positive if `a` is newer. */
 export function compareKeys(a: PageKey, b: PageKey): number {

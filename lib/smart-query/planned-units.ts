@@ -23,7 +23,7 @@ const ids = z.tuple([z.record(z.string(), z.nullable(z.int()))]);
 /**
  * The ids that the names stand for, so that the plan of a list is made for them and not for any.
  * @returns undefined if none of them is asked for
- * @throws Unavailable
+ * @throws ReplicaUnavailable
  */
 export async function readPlannedUnits(
   replicas: readonly Replica[],

@@ -24,7 +24,7 @@ export interface TransactionsPage {
   readonly next?: After;
 }
 
-/** @throws Unavailable */
+/** @throws ReplicaUnavailable */
 export async function listTransactions(
   parts: SmartQueryParts,
   state: ListedState,

@@ -5,7 +5,7 @@
 import * as z from 'zod/mini';
 import { readKnownRows } from '../buffer/known.ts';
 import type { Overlay } from '../buffer/overlay.ts';
-import { Unavailable } from '../errors.ts';
+import { ReplicaUnavailable } from '../replication/errors.ts';
 import type { Database } from '../postgres/connect.ts';
 import { readInboxRow } from '../postgres/inbox.ts';
 import { readFromReplica, type Replica } from '../replication/replicas.ts';
@@ -83,7 +83,7 @@ export async function readSnapshot<O extends Overlay>(
     });
   } catch (error) {
     const overlay = await asked;
-    if (!(error instanceof Unavailable)) throw error;
+    if (!(error instanceof ReplicaUnavailable)) throw error;
     // a record with nothing in the buffer is unknown, whatever the site remembers of it: others may have changed it
     const buffered = [...new Set(overlay.entries.map(({ transaction }) => transaction.aggregate))];
     const ids = new Set(overlay.entries.map(({ transaction }) => transaction.id));

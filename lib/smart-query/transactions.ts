@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { readInboxRow, type InboxRow } from '../postgres/inbox.ts';
 import { lifecycle, stateOfInbox, states, type State } from '../transaction/lifecycle.ts';
 import { redisHash } from '../redis/hash.ts';
-import { Unavailable } from '../errors.ts';
+import { ReplicaUnavailable } from '../replication/errors.ts';
 import { readFromReplica } from '../replication/replicas.ts';
 import type { SmartQueryParts } from './snapshot.ts';
 import { findUnreadable } from './unreadable.ts';
@@ -50,7 +50,7 @@ export function readBufferedTransaction(answer: unknown): BufferedTransaction | 
   return hash === null ? undefined : entry.parse(hash);
 }
 
-/** @throws Unavailable if no replica answers and the buffer does not know it */
+/** @throws ReplicaUnavailable if no replica answers and the buffer does not know it */
 export async function readTransactionStatus(
   parts: SmartQueryParts,
   id: string,
@@ -70,7 +70,7 @@ export async function readTransactionStatus(
     return statusOf(id, (await asked).buffered, recorded) ?? unreadable?.status;
   } catch (error) {
     const status = statusOf(id, (await asked).buffered, undefined);
-    if (!(error instanceof Unavailable) || !status) throw error;
+    if (!(error instanceof ReplicaUnavailable) || !status) throw error;
     return { ...status, unseen: 'replica' };
   }
 }

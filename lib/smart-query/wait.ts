@@ -61,7 +61,7 @@ export async function readWhen<T>(
 }
 
 /** @param state of a record or of a transaction */
-export function hasReached(state: string, wanted: 'committed' | 'replicated'): boolean {
+function hasReached(state: string, wanted: 'committed' | 'replicated'): boolean {
   if (state === 'buffered' || state === 'waiting') return false;
   return state !== 'committed' || wanted === 'committed';
 }

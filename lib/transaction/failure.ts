@@ -19,7 +19,7 @@ interface FailureRule {
 }
 
 /** The first rule that matches counts. */
-export const failureRules: readonly FailureRule[] = [
+const failureRules: readonly FailureRule[] = [
   { sqlState: '22', subject: 'transaction', because: 'data exception' },
   {
     sqlState: '23',

@@ -3,8 +3,8 @@ import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
 import { readStateCounts, type StateCounts } from '../postgres/state-counts.ts';
 
-export const transferStatuses = ['pending', 'scheduled', 'in_progress', 'completed', 'failed'] as const;
-export const packageStates = ['waiting', 'transferring', 'archived', 'failed'] as const;
+const transferStatuses = ['pending', 'scheduled', 'in_progress', 'completed', 'failed'] as const;
+const packageStates = ['waiting', 'transferring', 'archived', 'failed'] as const;
 
 export interface TransferOverview {
   readonly total_packages: number;

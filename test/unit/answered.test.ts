@@ -1,7 +1,7 @@
 import { errors } from '@upstash/redis';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
-import { StatementTooSlow, Unavailable } from '../../lib/errors.ts';
+import { StatementTooSlow, ReplicaUnavailable } from '../../lib/replication/errors.ts';
 import { ProblemError } from '../../lib/http/problem.ts';
 import { readFailureOf } from '../../lib/postgres/failure.ts';
 import { isRedisAway, RedisUnreachable } from '../../lib/redis/failure.ts';
@@ -17,7 +17,7 @@ const redisError = (text: string) => new errors.UpstashError(`${text}, command w
 
 describe('answered', () => {
   it.each([
-    ['a replica that is away', new Unavailable('replica'), 'replica-unavailable'],
+    ['a replica that is away', new ReplicaUnavailable(), 'replica-unavailable'],
     ['a silent Redis', new RedisUnreachable('no answer'), 'buffer-unavailable'],
     ['a Redis that starts', redisError('LOADING Redis is loading'), 'buffer-unavailable'],
     ['a slow statement', new StatementTooSlow(), 'statement-too-slow'],

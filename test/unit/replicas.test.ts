@@ -1,6 +1,6 @@
 /** Which replica answers a read, over replicas that are only a position. */
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { StatementTooSlow, Unavailable } from '../../lib/errors.ts';
+import { StatementTooSlow, ReplicaUnavailable } from '../../lib/replication/errors.ts';
 import { writeLsn } from '../../lib/replication/lsn.ts';
 import { noFloor, readFromReplica, type Replica } from '../../lib/replication/replicas.ts';
 
@@ -62,9 +62,9 @@ describe('readFromReplica', () => {
 
   it('leaves a replica out that hangs, and lets one read ask it again after a moment', async () => {
     near.failure = hang;
-    expect(await reader([near]).catch((error: unknown) => error)).toBeInstanceOf(Unavailable);
+    expect(await reader([near]).catch((error: unknown) => error)).toBeInstanceOf(ReplicaUnavailable);
     const before = near.asked;
-    for (let n = 0; n < 5; n += 1) await expect(reader([near])).rejects.toThrow(Unavailable);
+    for (let n = 0; n < 5; n += 1) await expect(reader([near])).rejects.toThrow(ReplicaUnavailable);
     expect(near.asked).toBe(before);
     await passes(2500);
     const attempts = await Promise.allSettled([1, 2, 3].map(() => reader([near])));
@@ -81,7 +81,7 @@ describe('readFromReplica', () => {
       code: 'ECONNREFUSED',
       syscall: 'connect',
     });
-    await expect(reader([near])).rejects.toThrow(Unavailable);
+    await expect(reader([near])).rejects.toThrow(ReplicaUnavailable);
     near.failure = undefined;
     expect(await reader([near])).toBe('near');
   });
@@ -91,7 +91,7 @@ describe('readFromReplica', () => {
     const asked = Promise.resolve({ floor: 400n });
     expect(await readFromReplica(both, asked, async (_, position) => position)).toBe(500n);
     const beyond = Promise.resolve({ floor: 900n });
-    await expect(readFromReplica(both, beyond, async () => 1)).rejects.toThrow(Unavailable);
+    await expect(readFromReplica(both, beyond, async () => 1)).rejects.toThrow(ReplicaUnavailable);
   });
 
   it('hands a defect on, and asks nobody else', async () => {

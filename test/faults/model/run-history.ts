@@ -6,7 +6,7 @@ import { accept } from '../../../lib/buffer/accept.ts';
 import { readBodies } from '../../../lib/buffer/bodies.ts';
 import { claim } from '../../../lib/buffer/claim.ts';
 import { mark } from '../../../lib/buffer/mark.ts';
-import { Unavailable } from '../../../lib/errors.ts';
+import { ReplicaUnavailable } from '../../../lib/replication/errors.ts';
 import type { ExecutedObsUnit } from '../../../lib/observation/executed-obs-unit.ts';
 import { draftFinish, draftStart, type Draft } from '../../../lib/observation/record-executed-obs-unit.ts';
 import { applyTransactions } from '../../../lib/postgres/apply.ts';
@@ -265,7 +265,7 @@ class Run {
     try {
       return await read;
     } catch (error) {
-      if (!(error instanceof Unavailable)) throw error;
+      if (!(error instanceof ReplicaUnavailable)) throw error;
       expect(this.#floorIsReached(await this.#floor()), 'refused without need').toBe(false);
       return undefined;
     }

@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from 'pg';
 import { judgingSqlStates } from '../transaction/failure.ts';
-import { referencedTables, tables } from '../transaction/tables.ts';
+import { referencedTables, tables } from '../table/tables.ts';
 import { keptReleases, release, releaseSchema, schemaOfRelease } from './release.ts';
 
 /** Serializes installations; waits no longer than `lock_timeout`. */

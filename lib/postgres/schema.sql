@@ -85,9 +85,11 @@ create table executed_obs_unit (
 
 create table inbox (
   aggregate_id uuid not null,
+  aggregates uuid[],
   alias uuid,
   attempts integer not null default 1,
   changed_at timestamp with time zone not null default clock_timestamp(),
+  group_id uuid,
   obs_unit_id integer,
   operation text not null,
   outcome text not null,
@@ -98,7 +100,9 @@ create table inbox (
   reason text,
   record_ids uuid[] not null default '{}'::uuid[],
   recorded_at timestamp with time zone not null default clock_timestamp(),
+  request_id text,
   revision integer not null default 1,
+  site text,
   stamp bigint not null,
   start_time timestamp with time zone,
   steps jsonb,
@@ -770,6 +774,54 @@ begin
     end case;
   end loop;
   return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.make_buffered_v1(tbl text, parent text DEFAULT NULL::text, together text[] DEFAULT '{}'::text[], states jsonb DEFAULT '{}'::jsonb, feed boolean DEFAULT true, append_only boolean DEFAULT false)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  state_column text;
+  allowed jsonb;
+begin
+  if not exists (
+    select from pg_constraint c join pg_attribute a on a.attrelid = c.conrelid and c.conkey = array[a.attnum]
+    where c.conrelid = tbl::regclass and c.contype = 'p' and a.attname = 'id' and a.atttypid = 'uuid'::regtype
+  ) then
+    raise exception 'table % needs "id uuid primary key"', tbl;
+  end if;
+  execute format($sql$
+    alter table %I
+      add column created_at timestamptz not null default clock_timestamp(),
+      add column updated_at timestamptz not null default clock_timestamp(),
+      add column field_stamps jsonb not null default '{}'$sql$, tbl);
+  execute format('comment on column %I.field_stamps is %L', tbl, 'field → when it was last written, microseconds since 1970');
+  if parent is not null then
+    execute format('alter table %I add foreign key (%I) references %I', tbl, parent, left(parent, -3));
+    execute format('create index %I on %I (%I)', tbl || '_parent', tbl, parent);
+  end if;
+  for state_column, allowed in select * from jsonb_each(states) loop
+    execute format('alter table %I add check (%I in (%s))', tbl, state_column,
+      (select string_agg(quote_literal(state), ', ') from jsonb_array_elements_text(allowed) state));
+  end loop;
+  if append_only then
+    execute format('create trigger %I before update or delete or truncate on %I for each statement execute function refuse_change()',
+      tbl || '_append_only', tbl);
+  else
+    execute format('create trigger %I before update on %I for each row execute function stamp_changed_fields(%s)',
+      tbl || '_stamp', tbl, (select string_agg(quote_literal(names), ', ') from unnest(together) names));
+  end if;
+  if feed then
+    execute format('create trigger %I after insert on %I referencing new table as new_rows
+      for each statement execute function note_changes()', tbl || '_inserted', tbl);
+    execute format('create trigger %I after update on %I referencing new table as new_rows
+      for each statement execute function note_changes()', tbl || '_updated', tbl);
+    execute format('create trigger %I after delete on %I referencing old table as old_rows
+      for each statement execute function note_changes()', tbl || '_deleted', tbl);
+    execute format('create trigger %I after truncate on %I
+      for each statement execute function note_truncate()', tbl || '_truncated', tbl);
+  end if;
 end $function$
 ;
 

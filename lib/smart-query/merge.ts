@@ -10,22 +10,15 @@ import type { Sync } from '../observation/sync.ts';
 import { lifecycle, stateOfInbox, type State } from '../transaction/lifecycle.ts';
 import type { InboxRow } from '../postgres/inbox.ts';
 import { writeLsn, readLsn } from '../replication/lsn.ts';
-import { isJsonObject } from '../values/json.ts';
-import { groupOf } from '../transaction/tables.ts';
-import {
-  bufferedTables,
-  isStart,
-  recordIdsOf,
-  type BufferedTable,
-  type Step,
-} from '../transaction/transaction.ts';
+import { LaidRows, type Rows } from '../table/lay.ts';
+import { byTable, type BufferedTable } from '../table/tables.ts';
+import { isStart, recordIdsOf, type Step } from '../transaction/transaction.ts';
 
-/** A row of a buffered table as JSON, with its columns. */
-export type Row = Readonly<Record<string, unknown>> & { readonly id: string };
+export type { Row } from '../table/lay.ts';
 
 /** What one replica shows in one statement; without an answer of any replica, what the buffer alone knows. */
 export interface Snapshot {
-  readonly rows: Readonly<Partial<Record<BufferedTable, readonly Row[]>>>;
+  readonly rows: Rows;
   /** ids of records that were deleted: nothing revives them */
   readonly deleted: readonly string[];
   /** the overlay's transactions, and those parked for these records */
@@ -60,8 +53,8 @@ interface Voice {
 
 export function merge(snapshot: Snapshot, overlay: readonly OverlayEntry[]): Merged {
   const voices = voicesOf(overlay, snapshot.inbox).sort(inOrder);
-  const layers = new Layers(snapshot);
-  for (const voice of voices) for (const step of voice.steps) layers.lay(step, voice.stamp);
+  const layers = new LaidRows(snapshot.rows, snapshot.deleted);
+  for (const voice of voices) layers.lay(voice.steps, voice.stamp);
 
   const voicesAbout = new Map<string, Voice[]>();
   for (const voice of voices) {
@@ -79,14 +72,7 @@ export function merge(snapshot: Snapshot, overlay: readonly OverlayEntry[]): Mer
         ];
       }),
     );
-  return {
-    executed_obs_unit: recordsOf('executed_obs_unit'),
-    raw_data_package: recordsOf('raw_data_package'),
-    raw_data_file: recordsOf('raw_data_file'),
-    api_token: recordsOf('api_token'),
-    ops_user: recordsOf('ops_user'),
-    audit_event: recordsOf('audit_event'),
-  };
+  return byTable(recordsOf);
 }
 
 function voicesOf(overlay: readonly OverlayEntry[], inbox: readonly InboxRow[]): Voice[] {
@@ -144,115 +130,6 @@ function parkedSteps(row: InboxRow): readonly Step[] {
 /** As main applies them: a start before what needs it, then by stamp. */
 function inOrder(a: Voice, b: Voice): number {
   return Number(isStart(b)) - Number(isStart(a)) || a.stamp - b.stamp || (a.id < b.id ? -1 : 1);
-}
-
-type Values = Record<string, unknown>;
-
-/** The rows of each table, and what is laid over them. */
-class Layers {
-  readonly #tables: ReadonlyMap<BufferedTable, Map<string, Values>>;
-  readonly #deleted: Set<string>;
-  /** changed, though neither a row nor a step has made them */
-  readonly #unmade = new Set<string>();
-
-  constructor({ rows, deleted }: Snapshot) {
-    this.#tables = new Map(
-      bufferedTables.map((table) => [table, new Map((rows[table] ?? []).map((row) => [row.id, { ...row }]))]),
-    );
-    this.#deleted = new Set(deleted);
-  }
-
-  of(table: BufferedTable): Map<string, Values> {
-    return this.#tables.get(table) ?? new Map<string, Values>();
-  }
-
-  isMade(table: BufferedTable, id: string): boolean {
-    return !this.#unmade.has(`${table} ${id}`);
-  }
-
-  lay(step: Step, stamp: number): void {
-    switch (step.kind) {
-      case 'create':
-        this.#create(step.table, step.id, step.values);
-        return;
-      case 'put':
-        this.of(step.table).set(
-          step.id,
-          layFields(step.table, this.of(step.table).get(step.id) ?? { id: step.id }, step.values, stamp),
-        );
-        return;
-      case 'bulk_create':
-        for (const { id, values } of step.rows) this.#create(step.table, id, values);
-        return;
-      case 'update': {
-        if (this.#deleted.has(step.id)) return;
-        const made = this.of(step.table).get(step.id);
-        if (!made) this.#unmade.add(`${step.table} ${step.id}`);
-        const present = made ?? { id: step.id };
-        const isUnmet = Object.entries(step.only_if ?? {}).some(
-          ([column, value]) =>
-            (present[column] !== undefined && present[column] !== value) ||
-            stamp <= groupStamp(step.table, column, asObject(present.field_stamps)),
-        );
-        if (!isUnmet) this.of(step.table).set(step.id, layFields(step.table, present, step.values, stamp));
-        return;
-      }
-      case 'delete':
-        this.of(step.table).delete(step.id);
-        this.#deleted.add(step.id);
-        return;
-      case 'retry':
-      case 'discard':
-        return;
-    }
-  }
-
-  #create(table: BufferedTable, id: string, values: Values): void {
-    if (!this.#deleted.has(id) && !this.of(table).has(id)) this.of(table).set(id, { id, ...values });
-  }
-}
-
-/**
- * Last writer per field, by stamp. An object merges by its keys; fields that belong together win or lose together. The same rule
- * as `update_row` at main.
- */
-function layFields(
-  table: BufferedTable,
-  present: Readonly<Record<string, unknown>>,
-  values: Readonly<Record<string, unknown>>,
-  stamp: number,
-): Record<string, unknown> {
-  const before = asObject(present.field_stamps);
-  const stamps = { ...before };
-  const result: Record<string, unknown> = { ...present };
-  for (const [field, value] of Object.entries(values)) {
-    if (isJsonObject(value)) {
-      const newer = Object.entries(value).filter(
-        ([key]) => stamp > Math.max(stampOf(before, `${field}.${key}`), stampOf(before, field)),
-      );
-      if (newer.length > 0) result[field] = { ...asObject(present[field]), ...Object.fromEntries(newer) };
-      for (const [key] of newer) stamps[`${field}.${key}`] = stamp;
-    } else if (stamp > groupStamp(table, field, before)) {
-      result[field] = value;
-      for (const member of groupOf(table, field)) stamps[member] = stamp;
-    }
-  }
-  return { ...result, field_stamps: stamps };
-}
-
-type Stamps = Readonly<Record<string, unknown>>;
-
-function stampOf(stamps: Stamps, field: string): number {
-  return Number(stamps[field] ?? 0);
-}
-
-/** When a field, or one that belongs to it, was last written. */
-function groupStamp(table: BufferedTable, field: string, stamps: Stamps): number {
-  return Math.max(...groupOf(table, field).map((member) => stampOf(stamps, member)));
-}
-
-function asObject(value: unknown): Record<string, unknown> {
-  return isJsonObject(value) ? { ...value } : {};
 }
 
 /** Where a record is: the least advanced of its transactions that are not cleaned; failed, if one of them is. */

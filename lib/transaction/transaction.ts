@@ -1,57 +1,19 @@
 /**
  * A transaction: one unit of work accepted from a client, executed on main exactly once.
- * This is its stored form, in Redis and in SQS messages. It outlives releases: a field may be added, none may change
- * its meaning; what must change gets a new `version`, and `readTransaction` brings the old one forward.
+ *
+ * This is its stored form, in Redis and in SQS messages. It outlives releases: a field may be added, none may change its meaning;
+ * what must change gets a new `version`, and `readTransaction` brings the old one forward. A reader drops fields that it does not
+ * know, so that an older release executes what a newer one has written: a field that may not be dropped needs a new version. Main
+ * keeps the fields named here in columns of `inbox` (see work_of.sql), all others end with the message. What is none of this form
+ * is kept as text: in `inbox.raw` if main cannot store its steps, in `unreadable_message` if nobody can read it.
  */
 import * as z from 'zod/mini';
-import type { Json } from '../values/json.ts';
 import { uuid } from '../values/uuid.ts';
-import { bufferedTables, tables } from './tables.ts';
+import { step, type Step } from '../table/step.ts';
+import { tables } from '../table/tables.ts';
 
-export { bufferedTables, type BufferedTable } from './tables.ts';
-
-const table = z.enum(bufferedTables);
-/**
- * column → JSON value; instants as text. An object merges into the column by its keys. Values are taken as they were parsed:
- * numbers keep their digits.
- */
-const values = z.record(z.string(), z.custom<Json>());
-
-/**
- * Columns among `values` that the door took from its own clock, the instant of the stamp; main puts no end before its start.
- */
-const filled = z.optional(z.array(z.string()));
-
-const step = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('create'), table, id: uuid, values, filled }),
-  /** creates the row, or lays the values over the one that is there */
-  z.object({ kind: z.literal('put'), table, id: uuid, values }),
-  z.object({ kind: z.literal('bulk_create'), table, rows: z.array(z.object({ id: uuid, values })) }),
-  z.object({
-    kind: z.literal('update'),
-    table,
-    id: uuid,
-    values,
-    /**
-     * The row must have these values. If it has not, the step changes nothing, and is right only if the row already
-     * has all that the client gave (`given`, columns of `values`): a repeat.
-     */
-    only_if: z.optional(values),
-    given: z.optional(z.array(z.string())),
-    filled,
-  }),
-  z.object({ kind: z.literal('delete'), table, id: uuid }),
-  /** tries a parked transaction again */
-  z.object({ kind: z.literal('retry'), transaction: uuid }),
-  /** gives up a parked transaction, for a reason */
-  z.object({
-    kind: z.literal('discard'),
-    transaction: uuid,
-    reason: z.string(),
-    /** of the transaction that is given up: main may not have seen it yet */
-    target: z.optional(z.object({ aggregate: uuid, stamp: z.int(), principal: z.string() })),
-  }),
-]);
+export type { Step } from '../table/step.ts';
+export type { BufferedTable } from '../table/tables.ts';
 
 const transactionV1 = z.object({
   version: z.literal(1),
@@ -67,13 +29,22 @@ const transactionV1 = z.object({
   stamp: z.int(),
   /** the executed unit, token or user that everything in it belongs to */
   aggregate: uuid,
+  /** every aggregate that it changes, if there are several; `aggregate` is the first */
+  aggregates: z.optional(z.array(uuid)),
+  /** members of a group are applied together or not at all; each has a stamp of its own, in order */
+  group: z.optional(uuid),
+  /** `<table>:<id>` of a row that others must bring before it can be applied */
+  waits_for: z.optional(z.string()),
+  /** the site that accepted it, where several write to one main */
+  site: z.optional(z.string()),
+  /** of the request that brought it, for logs */
+  request_id: z.optional(z.string()),
   /** user id of who asked */
   principal: z.string(),
   operation: z.string(),
   steps: z.array(step),
 });
 
-export type Step = z.infer<typeof step>;
 export type Transaction = z.infer<typeof transactionV1>;
 
 /**
@@ -86,12 +57,12 @@ export function readTransaction(stored: unknown): Transaction {
 
 /** Whether it is of no executed unit. */
 export function isQuiet({ steps }: Pick<Transaction, 'steps'>): boolean {
-  return steps.every((step) => 'table' in step && tables[step.table].isQuiet === true);
+  return steps.every((step) => 'table' in step && tables[step.table].feed === undefined);
 }
 
 /** Whether it creates the record that everything else of its aggregate belongs to. */
 export function isStart({ steps }: { readonly steps: readonly Step[] }): boolean {
-  return steps.some((step) => step.kind === 'create' && tables[step.table].isStart === true);
+  return steps.some((step) => step.kind === 'create' && tables[step.table].aggregate === 'self');
 }
 
 /** Whether it decides about others: it retries or discards them. */

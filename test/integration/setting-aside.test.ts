@@ -7,7 +7,7 @@ import { readInboxRow, type InboxRow } from '../../lib/postgres/inbox.ts';
 import { releaseSchema } from '../../lib/postgres/release.ts';
 import { storableJson } from '../../lib/postgres/storable-json.ts';
 import { outcomes, parkingReasons, stateOfInbox } from '../../lib/transaction/lifecycle.ts';
-import { tables } from '../../lib/transaction/tables.ts';
+import { tables } from '../../lib/table/tables.ts';
 import { recordIdsOf, type Transaction } from '../../lib/transaction/transaction.ts';
 import { builder, finish, nextStamp, start } from '../support/made-transactions.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';

@@ -2,4 +2,4 @@
 create function is_start(tx jsonb) returns boolean language sql stable
 return exists (
   select from jsonb_array_elements(tx -> 'steps') step
-  where step ->> 'kind' = 'create' and tables() -> (step ->> 'table') -> 'isStart' = 'true');
+  where step ->> 'kind' = 'create' and tables() -> (step ->> 'table') ->> 'aggregate' = 'self');

@@ -62,14 +62,14 @@ begin
         return jsonb_build_object('outcome', 'parked', 'parked_for', 'start', 'waits_for', format('%s:%s', tbl, row_id),
           'reason', format('nothing was started under %s', row_id));
       end if;
-      if step ? 'only_if' and not present @> (step -> 'only_if') then
+      missing := unmet_condition(step, (tx ->> 'stamp')::bigint, present);
+      if missing is not null then
         if (select bool_and(has_value(present -> given.key, given.value))
             from jsonb_each(step -> 'values') given
-            where step -> 'given' ? given.key) then
+            where coalesce(step -> 'given', case when step ? 'only_if' then '[]' else '["*"]'::jsonb end) ?| array[given.key, '*']) then
           return '{"outcome": "applied"}';
         end if;
-        return jsonb_build_object('outcome', 'refused', 'reason',
-          format('it had already ended as %s with other values', present ->> 'status'));
+        return jsonb_build_object('outcome', 'refused', 'reason', missing);
       end if;
       for field in select jsonb_object_keys(step -> 'only_if') loop
         if (tx ->> 'stamp')::bigint <= group_stamp(tbl, field, present -> 'field_stamps') then

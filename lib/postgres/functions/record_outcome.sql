@@ -21,12 +21,15 @@ begin
     end if;
   end if;
   insert into inbox as i (transaction_id, alias, stamp, aggregate_id, operation, principal, record_ids, outcome, parked_for,
-      waits_for, reason, steps, raw, obs_unit_id, start_time)
+      waits_for, reason, steps, raw, obs_unit_id, start_time, site, request_id, group_id, aggregates)
   values ((tx ->> 'id')::uuid, (tx ->> 'alias')::uuid, (tx ->> 'stamp')::bigint, (tx ->> 'aggregate')::uuid,
     tx ->> 'operation', tx ->> 'principal',
     array(select value::uuid from jsonb_array_elements_text(tx -> 'record_ids')),
     outcome, verdict ->> 'parked_for', verdict ->> 'waits_for', verdict ->> 'reason',
-    case when outcome <> 'applied' then tx -> 'steps' end, verdict ->> 'raw', unit, started)
+    case when outcome <> 'applied' then tx -> 'steps' end, verdict ->> 'raw', unit, started,
+    tx ->> 'site', tx ->> 'request_id', (tx ->> 'group')::uuid,
+    case jsonb_typeof(tx -> 'aggregates') when 'array' then
+      array(select value::uuid from jsonb_array_elements_text(tx -> 'aggregates')) end)
   on conflict (transaction_id) do update set
     outcome = excluded.outcome,
     parked_for = excluded.parked_for,

@@ -11,6 +11,7 @@ return coalesce((
     union all
     select jsonb_build_object('id', transaction_id, 'is_recorded', true, 'stamp', stamp, 'aggregate', aggregate_id,
       'operation', operation, 'principal', principal, 'record_ids', to_jsonb(record_ids), 'steps', coalesce(steps, '[]'),
+      'site', site, 'request_id', request_id, 'group', group_id, 'aggregates', to_jsonb(aggregates),
       'is_held', steps is null or waits_for is not distinct from 'retry')
     from inbox where outcome = 'parked' and aggregate_id = any (touched)
   ) everything), '{}');

@@ -13,6 +13,7 @@ const waiting = { file: 'lib/smart-query/waiting.ts', test: 'integration/lists.t
 export const readMutations: readonly Mutation[] = [
   {
     ...merge,
+    file: 'lib/table/lay.ts',
     id: 'merge-older-writer-wins',
     replace: '([key]) => stamp > Math.max(stampOf(before, `${field}.${key}`), stampOf(before, field)),',
     by: '() => true,',
@@ -34,6 +35,7 @@ export const readMutations: readonly Mutation[] = [
   },
   {
     ...merge,
+    file: 'lib/table/lay.ts',
     id: 'merge-unmade-record-verified',
     replace: 'if (!made) this.#unmade.add(`${step.table} ${step.id}`);',
     by: '',

@@ -1,0 +1,168 @@
+/**
+ * What the steps of a transaction make of rows, in TypeScript: laid over what a replica shows. The same rules as the judge in
+ * Redis (lib/buffer/lua/include/judge.lua) and the functions at main; test/integration/steps.model.test.ts compares the three.
+ *
+ * - A transaction has an effect as a whole or none.
+ * - Last writer wins per field, by stamp. An object merges by its keys; fields that belong together win or lose together.
+ * - A row is created once, and never again after it was deleted; `put` alone brings it back.
+ * - An update with a condition that is not met has no effect, nor has one that would take a column to a state that may not follow.
+ */
+import { isJsonObject } from '../values/json.ts';
+import type { Step } from './step.ts';
+import { bufferedTables, groupOf, isTransition, tables, type BufferedTable } from './tables.ts';
+
+/** A row of a buffered table as JSON, with its columns. */
+export type Row = Readonly<Record<string, unknown>> & { readonly id: string };
+
+export type Rows = Readonly<Partial<Record<BufferedTable, readonly Row[]>>>;
+
+type Values = Readonly<Record<string, unknown>>;
+type UpdateStep = Extract<Step, { kind: 'update' }>;
+
+/** The rows of each table, and what was laid over them. */
+export class LaidRows {
+  readonly #tables: ReadonlyMap<BufferedTable, Map<string, Values>>;
+  readonly #deleted: Set<string>;
+  /** changed, though neither a row nor a step has made them */
+  readonly #unmade = new Set<string>();
+
+  /** @param deleted ids of rows that were deleted */
+  constructor(rows: Rows, deleted: readonly string[]) {
+    this.#tables = new Map(
+      bufferedTables.map((table) => [table, new Map((rows[table] ?? []).map((row) => [row.id, { ...row }]))]),
+    );
+    this.#deleted = new Set(deleted);
+  }
+
+  /** by id */
+  of(table: BufferedTable): ReadonlyMap<string, Values> {
+    return this.#of(table);
+  }
+
+  isMade(table: BufferedTable, id: string): boolean {
+    return !this.#unmade.has(`${table} ${id}`);
+  }
+
+  /** @param stamp of the transaction that has these steps */
+  lay(steps: readonly Step[], stamp: number): void {
+    if (this.#hasEffect(steps, stamp)) for (const step of steps) this.#lay(step, stamp);
+  }
+
+  #of(table: BufferedTable): Map<string, Values> {
+    return this.#tables.get(table) ?? new Map<string, Values>();
+  }
+
+  #hasEffect(steps: readonly Step[], stamp: number): boolean {
+    const made = new Set<string>();
+    return steps.every((step) => {
+      switch (step.kind) {
+        case 'create':
+          made.add(step.id);
+          return this.#isFree(step.table, step.id);
+        case 'bulk_create':
+          for (const { id } of step.rows) made.add(id);
+          return step.rows.every(({ id }) => this.#isFree(step.table, id));
+        case 'update': {
+          if (made.has(step.id)) return true;
+          const present = this.#of(step.table).get(step.id);
+          return present ? isMet(step, present, stamp) : !this.#deleted.has(step.id);
+        }
+        default:
+          return true;
+      }
+    });
+  }
+
+  #isFree(table: BufferedTable, id: string): boolean {
+    return !this.#deleted.has(id) && !this.#of(table).has(id);
+  }
+
+  #lay(step: Step, stamp: number): void {
+    switch (step.kind) {
+      case 'create':
+        this.#of(step.table).set(step.id, { id: step.id, ...step.values });
+        return;
+      case 'put':
+        this.#put(step, stamp);
+        return;
+      case 'bulk_create':
+        for (const { id, values } of step.rows) this.#of(step.table).set(id, { id, ...values });
+        return;
+      case 'update': {
+        const made = this.#of(step.table).get(step.id);
+        if (!made) this.#unmade.add(`${step.table} ${step.id}`);
+        this.#of(step.table).set(step.id, layFields(step.table, made ?? { id: step.id }, step.values, stamp));
+        return;
+      }
+      case 'delete':
+        this.#of(step.table).delete(step.id);
+        this.#deleted.add(step.id);
+        return;
+      case 'retry':
+      case 'discard':
+        return;
+    }
+  }
+
+  /** A row that carries a stamp of its own was put in that order at the site, whatever order it is recorded in. */
+  #put({ table, id, values }: Extract<Step, { kind: 'put' }>, stamp: number): void {
+    const present = this.#of(table).get(id);
+    const putStamp = Number(values.stamp ?? stamp);
+    if (!present) this.#of(table).set(id, { id, ...values });
+    else if (Number(present.stamp ?? 0) <= putStamp) {
+      this.#of(table).set(id, layFields(table, present, values, putStamp));
+    }
+  }
+}
+
+/** A column that nobody has written, as far as it is known, meets every condition. */
+function isMet(step: UpdateStep, present: Values, stamp: number): boolean {
+  const { table, only_if = {}, values, corrects } = step;
+  const stamps = asObject(present.field_stamps);
+  const isUnmet = Object.entries(only_if).some(
+    ([column, value]) =>
+      (present[column] !== undefined && present[column] !== value) ||
+      stamp <= groupStamp(table, column, stamps),
+  );
+  if (isUnmet || corrects) return !isUnmet;
+  return Object.keys(tables[table].transitions ?? {}).every(
+    (column) =>
+      values[column] === undefined ||
+      present[column] === undefined ||
+      // overtaken: the field loses alone
+      stamp <= groupStamp(table, column, stamps) ||
+      isTransition(table, column, present[column], values[column]),
+  );
+}
+
+function layFields(table: BufferedTable, present: Values, values: Values, stamp: number): Values {
+  const before = asObject(present.field_stamps);
+  const stamps = { ...before };
+  const result: Record<string, unknown> = { ...present };
+  for (const [field, value] of Object.entries(values)) {
+    if (isJsonObject(value)) {
+      const newer = Object.entries(value).filter(
+        ([key]) => stamp > Math.max(stampOf(before, `${field}.${key}`), stampOf(before, field)),
+      );
+      if (newer.length > 0) result[field] = { ...asObject(present[field]), ...Object.fromEntries(newer) };
+      for (const [key] of newer) stamps[`${field}.${key}`] = stamp;
+    } else if (stamp > groupStamp(table, field, before)) {
+      result[field] = value;
+      for (const member of groupOf(table, field)) stamps[member] = stamp;
+    }
+  }
+  return { ...result, field_stamps: stamps };
+}
+
+function stampOf(stamps: Values, field: string): number {
+  return Number(stamps[field] ?? 0);
+}
+
+/** When a field, or one that belongs to it, was last written. */
+function groupStamp(table: BufferedTable, field: string, stamps: Values): number {
+  return Math.max(...groupOf(table, field).map((member) => stampOf(stamps, member)));
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+  return isJsonObject(value) ? { ...value } : {};
+}

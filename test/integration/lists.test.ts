@@ -1,10 +1,12 @@
 /** Lists over rows that others put in, rows that are applied, parked and buffered: against what must be there. */
 import { createHash, randomUUID } from 'node:crypto';
+import type { QueryConfig } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { accept } from '../../lib/buffer/accept.ts';
 import type { UnitFilter } from '../../lib/observation/filter.ts';
 import { draftFinish, draftStart, type Draft } from '../../lib/observation/record-executed-obs-unit.ts';
 import { applyTransactions } from '../../lib/postgres/apply.ts';
+import type { Pool } from '../../lib/postgres/connect.ts';
 import { countFailed } from '../../lib/postgres/inbox.ts';
 import { idOfBody, keepUnreadable } from '../../lib/postgres/unreadable.ts';
 import { keysOf, type Keys } from '../../lib/redis/keys.ts';
@@ -106,6 +108,43 @@ const insert = async (start: string, id: string = randomUUID(), unit = 1) => {
   );
   return id;
 };
+
+describe('a page', () => {
+  it('takes time in proportion to the keys of its records', async () => {
+    const plan = async (keys: number) => {
+      await main.pool.query('truncate executed_obs_unit cascade');
+      await main.pool.query(
+        `insert into executed_obs_unit (id, obs_unit_id, status, start_time, metadata)
+          select gen_random_uuid(), 1, 'running', now(), jsonb_object_agg('key ' || n, n)
+          from generate_series(1, $1::integer) n, generate_series(1, 3) record group by record`,
+        [keys],
+      );
+      const times: number[] = [];
+      const query = async (config: QueryConfig) => {
+        if (config.text.includes('as executed_obs_unit')) times.push(await executionTime(config));
+        return replica.pool.query(config);
+      };
+      const pool = { query, connect: async () => ({ query, release: () => undefined }) } as unknown as Pool;
+      const explaining = { name: 'main', pool };
+      await listExecutedObsUnits({ ...parts(), replicas: [explaining] }, { filter: {}, limit: 100 });
+      expect(times).toHaveLength(1);
+      return times[0] ?? 0;
+    };
+    const least = async (keys: number) => Math.min(...[await plan(keys), await plan(keys), await plan(keys)]);
+    const [few, many] = [await least(1250), await least(10_000)];
+    console.log(`3 × 1,250 keys ${few.toFixed(1)} ms, 3 × 10,000 keys ${many.toFixed(1)} ms`);
+    expect(many / few).toBeLessThan(16);
+  });
+
+  /** The server's own time (ms), which this machine's load changes least. */
+  async function executionTime({ text, values }: QueryConfig): Promise<number> {
+    const { rows } = await main.pool.query<{ 'QUERY PLAN': [{ 'Execution Time': number }] }>(
+      `explain (analyze, format json) ${text}`,
+      values,
+    );
+    return rows[0]?.['QUERY PLAN'][0]['Execution Time'] ?? 0;
+  }
+});
 
 describe('lists', () => {
   it('page through rows of any start and any id, and each can be read', async () => {

@@ -22,6 +22,13 @@ export const processMutations: readonly Mutation[] = [
     named: 'depends on no value',
   },
   {
+    ...sql('apply_transactions'),
+    id: 'outcomes-are-collected-as-jsonb',
+    replace: 'select to_jsonb(array_agg(i)) from inbox i',
+    by: 'select jsonb_agg(to_jsonb(i)) from inbox i',
+    named: 'the keys of what waits',
+  },
+  {
     ...sql('update_row'),
     id: 'older-key-overtakes-newer',
     replace:

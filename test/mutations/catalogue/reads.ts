@@ -141,4 +141,11 @@ export const readMutations: readonly Mutation[] = [
     by: '',
     named: 'when they die',
   },
+  {
+    ...snapshot,
+    id: 'page-collects-rows-as-jsonb',
+    replace: '(select json_agg(f) from found f)',
+    by: '(select jsonb_agg(to_jsonb(f)) from found f)',
+    named: 'in proportion to the keys',
+  },
 ];

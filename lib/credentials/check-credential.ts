@@ -2,28 +2,12 @@
 import * as z from 'zod/mini';
 import { problem } from '../http/problem.ts';
 import { redisHash } from '../redis/hash.ts';
-import { script } from '../redis/script.ts';
+import { checkSessionScript, checkTokenScript } from '../redis/generated/scripts.ts';
 import type { ApiTokenClaim } from './api-token.ts';
 import { permissions, roles, type Permission } from '../people/permissions.ts';
 import type { Principal } from '../people/principal.ts';
 import { tokenFields } from '../tokens/token-store.ts';
 import type { Site } from '../redis/site.ts';
-
-const sessionScript = script(`
-local ended, user, people_loaded = unpack(KEYS)
-return {redis.call('EXISTS', ended), redis.call('EXISTS', people_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions')}
-`);
-
-const tokenScript = script(`
-local token, user, people_loaded = unpack(KEYS)
-local known = redis.call('HGETALL', token)
-local t = redis.call('HMGET', token, 'principal', 'revoked', 'expires_at')
-if t[1] == ARGV[1] and t[2] ~= '1' and (t[3] == '' or tonumber(t[3]) * 1000 > tonumber(ARGV[2])) then
-  redis.call('HINCRBY', token, 'uses', 1)
-  redis.call('HSET', token, 'used_at', ARGV[2])
-end
-return {redis.call('EXISTS', people_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions'), known}
-`);
 
 const text = z.nullable(z.string());
 /** `active`, `role` and `permissions` of the owner; null: Redis does not know them */
@@ -35,7 +19,7 @@ const tokenRecord = z.object(tokenFields);
 
 /** @throws ProblemError 401, or 503 if it cannot be told */
 export async function checkSession({ redis, keys }: Site, session: Principal): Promise<Principal> {
-  const asked = sessionScript(
+  const asked = checkSessionScript(
     redis,
     [keys.revokedSession(session.sessionId ?? ''), keys.user(session.id), keys.peopleLoaded],
     [],
@@ -51,7 +35,7 @@ export async function checkToken(
   claim: ApiTokenClaim,
   nowMilliseconds: number,
 ): Promise<Principal> {
-  const asked = tokenScript(
+  const asked = checkTokenScript(
     redis,
     [keys.token(claim.hash), keys.user(claim.principalId), keys.peopleLoaded],
     [claim.principalId, nowMilliseconds],

@@ -5,7 +5,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import * as z from 'zod/mini';
 import { redisHash } from '../redis/hash.ts';
-import { script } from '../redis/script.ts';
+import { rotateSessionScript } from '../redis/generated/scripts.ts';
 import { hashToken } from '../credentials/api-token.ts';
 import type { Site } from '../redis/site.ts';
 
@@ -64,34 +64,6 @@ export async function openSession(
   await pipeline.exec();
 }
 
-const rotateScript = script(`
-local session, ended = unpack(KEYS)
-local a = cjson.decode(ARGV[1])
-local s = redis.call('HMGET', session, 'principal', 'ends_at', 'current', 'previous', 'rotated_ms', 'extended')
-if not s[1] then return cjson.encode({state = 'unknown'}) end
-local is_current = s[3] == a.presented
-local is_repeat = s[4] == a.presented and a.now_ms - tonumber(s[5]) < ${repeatMilliseconds}
-if not is_current and not is_repeat then
-  redis.call('SET', ended, '1', 'EX', ${accessTokenSeconds + clockSkewSeconds})
-  redis.call('DEL', session)
-  return cjson.encode({state = 'reused', principal = s[1]})
-end
-local ends, now = tonumber(s[2]), a.now_ms / 1000
-local answer = {state = 'rotated', principal = s[1], ends_at = ends, extended = false}
-if now >= ends then
-  if not a.is_outage or now >= ends + a.outage_seconds then
-    return cjson.encode({state = 'over', principal = s[1], ends_at = ends})
-  end
-  answer.extended, answer.ends_at, answer.is_first = true, ends + a.outage_seconds, not s[6]
-  redis.call('HSET', session, 'extended', '1')
-end
-if is_current then
-  redis.call('HSET', session, 'previous', a.presented, 'rotated_ms', a.now_ms)
-end
-redis.call('HSET', session, 'current', a.following)
-return cjson.encode(answer)
-`);
-
 const rotation = z.discriminatedUnion('state', [
   z.object({ state: z.literal('unknown') }),
   z.object({ state: z.literal('reused'), principal: z.string() }),
@@ -115,7 +87,7 @@ export async function rotateSession(
   { presented, following }: { readonly presented: RefreshToken; readonly following: RefreshToken },
   when: { readonly nowMilliseconds: number; readonly isOutage: boolean; readonly outageSeconds: number },
 ): Promise<Rotation> {
-  const answer = await rotateScript(
+  const answer = await rotateSessionScript(
     redis,
     [keys.session(presented.sessionId), keys.revokedSession(presented.sessionId)],
     [
@@ -125,6 +97,8 @@ export async function rotateSession(
         now_ms: when.nowMilliseconds,
         is_outage: when.isOutage,
         outage_seconds: when.outageSeconds,
+        repeat_ms: repeatMilliseconds,
+        ended_seconds: accessTokenSeconds + clockSkewSeconds,
       }),
     ],
   );

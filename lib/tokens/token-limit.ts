@@ -1,6 +1,6 @@
 /** How many API tokens one user may have: a place is taken before a token is made, so that many who ask at once do not get more. */
 import * as z from 'zod/mini';
-import { script } from '../redis/script.ts';
+import { reserveTokenScript } from '../redis/generated/scripts.ts';
 import { listTokens, type StoredToken } from './token-store.ts';
 import type { Site } from '../redis/site.ts';
 
@@ -13,21 +13,6 @@ const limits = {
 
 /** Longer than a request may take: a place that was not used is free again. */
 const placeMilliseconds = 30_000;
-
-const takeScript = script(`
-local of_owner, in_the_making = unpack(KEYS)
-local a = cjson.decode(ARGV[1])
--- fewer live ones than were counted do no harm, more of them would
-if redis.call('SCARD', of_owner) ~= a.shown then return 'changed_meanwhile' end
-local made = redis.call('ZCOUNT', in_the_making, a.now_ms, '+inf')
-if redis.call('ZSCORE', in_the_making, a.hash) then made = made - 1 end
-if a.live + made >= a.most_live then return 'live' end
-if a.shown + made >= a.most_shown then return 'shown' end
-redis.call('ZADD', in_the_making, a.until_ms, a.hash)
-redis.call('ZREMRANGEBYSCORE', in_the_making, '-inf', '(' .. string.format('%.0f', a.now_ms))
-redis.call('PEXPIRE', in_the_making, a.until_ms - a.now_ms)
-return 'taken'
-`);
 
 const verdict = z.enum(['taken', 'live', 'shown', 'changed_meanwhile']);
 const mostTries = 20;
@@ -52,7 +37,7 @@ export async function takePlace(
   for (let tries = 0; tries < mostTries; tries += 1) {
     const theirs = await listTokens(site, owner);
     const live = theirs.filter((each) => isLive(each, now) && !except.includes(each.id));
-    const answer = await takeScript(
+    const answer = await reserveTokenScript(
       site.redis,
       [site.keys.tokensOf(owner), site.keys.tokensInTheMaking(owner)],
       [

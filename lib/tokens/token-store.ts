@@ -5,7 +5,7 @@
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
 import { redisHash } from '../redis/hash.ts';
-import { script } from '../redis/script.ts';
+import { putTokensScript, revokeTokenScript } from '../redis/generated/scripts.ts';
 import { roles, type Role } from '../people/permissions.ts';
 import type { Site } from '../redis/site.ts';
 
@@ -31,27 +31,6 @@ export interface StoredToken {
 /** What has ended is shown for so long. */
 const endedSeconds = 30 * 24 * 3600;
 
-const putScript = script(`
-local had = {}
-for i, a in ipairs(cjson.decode(ARGV[1])) do
-  local token, of_owner, by_id = unpack(KEYS, 3 * i - 2, 3 * i)
-  local known = redis.call('HMGET', token, 'revoked', 'uses', 'used_at')
-  local revoked = known[1] == '1' or a.revoked
-  redis.call('HSET', token, 'id', a.id, 'principal', a.principal, 'name', a.name, 'role', a.role,
-    'permissions', a.permissions, 'expires_at', a.expires_at, 'created_at', a.created_at, 'revoked', revoked and '1' or '0')
-  -- what is counted here is newer than what main was told
-  had[i] = {tonumber(known[2] or 0), known[3] or '', known[1] == '1'}
-  if had[i][1] < a.uses then redis.call('HSET', token, 'uses', a.uses, 'used_at', a.used_at) end
-  redis.call('SADD', of_owner, a.hash)
-  redis.call('SET', by_id, a.hash)
-  if a.kept_until then
-    redis.call('EXPIREAT', token, a.kept_until)
-    redis.call('EXPIREAT', by_id, a.kept_until)
-  end
-end
-return cjson.encode(had)
-`);
-
 const hadAnswer = z.array(z.tuple([z.number(), z.string(), z.boolean()]));
 const atOnce = 100;
 
@@ -64,7 +43,7 @@ async function putTokens({ redis, keys }: Site, tokens: readonly (StoredToken & 
   const had: z.infer<typeof hadAnswer> = [];
   for (let from = 0; from < tokens.length; from += atOnce) {
     const chunk = tokens.slice(from, from + atOnce);
-    const answer = await putScript(
+    const answer = await putTokensScript(
       redis,
       chunk.flatMap(({ hash, principal, id }) => [
         keys.token(hash),
@@ -101,16 +80,10 @@ export async function putToken(site: Site, token: StoredToken): Promise<boolean>
   return had?.[2] !== true;
 }
 
-const revokeScript = script(`
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('HSET', KEYS[1], 'revoked', '1')
-return 1
-`);
-
 /** Takes effect with the next request. @returns false if Redis does not know it */
 export async function revokeToken({ redis, keys }: Site, id: string): Promise<boolean> {
   const hash = z.nullable(z.string()).parse(await redis.get(keys.tokenById(id)));
-  return hash !== null && (await revokeScript(redis, [keys.token(hash)], [])) === 1;
+  return hash !== null && (await revokeTokenScript(redis, [keys.token(hash)], [])) === 1;
 }
 
 /** What makes an API token one, in its hash. */

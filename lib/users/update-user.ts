@@ -1,40 +1,8 @@
 /** Changes of one user in Redis. Whatever several do at once, an active admin remains: somebody must be able to give rights back. */
 import * as z from 'zod/mini';
-import { script } from '../redis/script.ts';
-import {
-  isActiveAdmin,
-  listActiveAdmins,
-  readUser,
-  withPermissions,
-  writeUserLua,
-  type User,
-} from './user-store.ts';
+import { updateUserScript } from '../redis/generated/scripts.ts';
+import { isActiveAdmin, listActiveAdmins, readUser, withPermissions, type User } from './user-store.ts';
 import type { Site } from '../redis/site.ts';
-
-const updateScript = script(`
-local user, users, asker, people_loaded = unpack(KEYS)
-local a = cjson.decode(ARGV[1])
-${writeUserLua}
-local stamp = redis.call('HGET', user, 'stamp')
--- it is not known whether somebody whom Redis has forgotten is barred
-if not stamp and redis.call('EXISTS', people_loaded) == 0 then return 'people_missing' end
-if tonumber(stamp or 0) ~= a.replaces then return 'changed_meanwhile' end
-if a.takes_admin then
-  local remains = false
-  for i = 5, #KEYS do
-    local other = redis.call('HMGET', KEYS[i], 'active', 'role')
-    remains = remains or (other[1] == '1' and other[2] == 'admin')
-  end
-  if not remains then return 'last_admin' end
-end
-if a.is_asked then
-  local by = redis.call('HMGET', asker, 'active', 'permissions')
-  if by[1] == '0' then return 'asker_barred' end
-  if by[2] and not string.find(' ' .. by[2] .. ' ', ' manage:users ', 1, true) then return 'asker_forbidden' end
-end
-write_user(user, users, a.user)
-return 'updated'
-`);
 
 const verdict = z.enum([
   'updated',
@@ -71,7 +39,7 @@ export async function updateUser(
     const takesAdmin = isActiveAdmin(before) && !isActiveAdmin(after);
     const admins = takesAdmin ? await listActiveAdmins(site) : [];
     const others = admins.filter((admin) => admin.principal !== principal).slice(0, mostLookedAt);
-    const answer = await updateScript(
+    const answer = await updateUserScript(
       site.redis,
       [
         site.keys.user(principal),

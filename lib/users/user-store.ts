@@ -5,7 +5,7 @@
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
 import { redisHash } from '../redis/hash.ts';
-import { script } from '../redis/script.ts';
+import { putUsersScript } from '../redis/generated/scripts.ts';
 import type { TransactionBuilder } from '../transaction/builder.ts';
 import { derivedUuid } from '../transaction/ids.ts';
 import { rolePermissions, roles } from '../people/permissions.ts';
@@ -45,32 +45,13 @@ export function putUserRow(builder: TransactionBuilder, user: User): void {
   });
 }
 
-/** `write_user(user, users, a)`, of the hash of a user and the set of all. */
-export const writeUserLua = `
-local function write_user(user, users, a)
-  redis.call('HSET', user, 'principal', a.principal, 'login', a.login, 'name', a.name, 'role', a.role,
-    'role_from', a.role_from, 'active', a.active and '1' or '0', 'permissions', a.permissions,
-    'stamp', string.format('%.0f', a.stamp), 'last_login_at', a.last_login_at, 'created_at', a.created_at)
-  redis.call('SADD', users, a.principal)
-end
-`;
-
-const putScript = script(`
-${writeUserLua}
-for i, a in ipairs(cjson.decode(ARGV[1])) do
-  local stamp = tonumber(redis.call('HGET', KEYS[i], 'stamp') or 0)
-  if stamp <= a.stamp then write_user(KEYS[i], KEYS[#KEYS], a) end
-end
-return 1
-`);
-
 const atOnce = 100;
 
 /** As main has them, or a transaction on its way there: what is newer here stays. */
 export async function putUsers({ redis, keys }: Site, users: readonly User[]): Promise<void> {
   for (let from = 0; from < users.length; from += atOnce) {
     const chunk = users.slice(from, from + atOnce);
-    await putScript(
+    await putUsersScript(
       redis,
       [...chunk.map(({ principal }) => keys.user(principal)), keys.users],
       [JSON.stringify(chunk.map(withPermissions))],

@@ -85,6 +85,15 @@ local function unindex_overlay(by_start, by_unit, unknown, unit, start_ms, aggre
 end
 `;
 
+/** lib/users/lua/include/write_user.lua */
+const writeUser = `local function write_user(user, users, a)
+  redis.call('HSET', user, 'principal', a.principal, 'login', a.login, 'name', a.name, 'role', a.role,
+    'role_from', a.role_from, 'active', a.active and '1' or '0', 'permissions', a.permissions,
+    'stamp', string.format('%.0f', a.stamp), 'last_login_at', a.last_login_at, 'created_at', a.created_at)
+  redis.call('SADD', users, a.principal)
+end
+`;
+
 /** lib/buffer/lua/accept.lua */
 export const acceptScript = /* @__PURE__ */ script(checks, bytes, record, feed, overlayIndex, `local tx, pending, overlay, record, idem, credential, people_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
   unknown, feed, tx_alias, target, former = unpack(KEYS)
@@ -280,6 +289,20 @@ else
 end
 feed_append(feed, a.wakes, 'record', a.id)
 return 'done'`);
+
+/** lib/credentials/lua/check_session.lua */
+export const checkSessionScript = /* @__PURE__ */ script(`local ended, user, people_loaded = unpack(KEYS)
+return {redis.call('EXISTS', ended), redis.call('EXISTS', people_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions')}`);
+
+/** lib/credentials/lua/check_token.lua */
+export const checkTokenScript = /* @__PURE__ */ script(`local token, user, people_loaded = unpack(KEYS)
+local known = redis.call('HGETALL', token)
+local t = redis.call('HMGET', token, 'principal', 'revoked', 'expires_at')
+if t[1] == ARGV[1] and t[2] ~= '1' and (t[3] == '' or tonumber(t[3]) * 1000 > tonumber(ARGV[2])) then
+  redis.call('HINCRBY', token, 'uses', 1)
+  redis.call('HSET', token, 'used_at', ARGV[2])
+end
+return {redis.call('EXISTS', people_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions'), known}`);
 
 /** lib/buffer/lua/claim.lua */
 export const claimScript = /* @__PURE__ */ script(checks, `local pending, inflight, main_down, committed = unpack(KEYS, 1, 4)
@@ -580,6 +603,32 @@ end
 if redis.call('EXISTS', tx) == 1 then redis.call('HSET', tx, 'state', 'failed', 'reason', reason, 'put_away', '1') end
 return 1`);
 
+/** lib/tokens/lua/put_tokens.lua */
+export const putTokensScript = /* @__PURE__ */ script(`local had = {}
+for i, a in ipairs(cjson.decode(ARGV[1])) do
+  local token, of_owner, by_id = unpack(KEYS, 3 * i - 2, 3 * i)
+  local known = redis.call('HMGET', token, 'revoked', 'uses', 'used_at')
+  local revoked = known[1] == '1' or a.revoked
+  redis.call('HSET', token, 'id', a.id, 'principal', a.principal, 'name', a.name, 'role', a.role,
+    'permissions', a.permissions, 'expires_at', a.expires_at, 'created_at', a.created_at, 'revoked', revoked and '1' or '0')
+  had[i] = {tonumber(known[2] or 0), known[3] or '', known[1] == '1'}
+  if had[i][1] < a.uses then redis.call('HSET', token, 'uses', a.uses, 'used_at', a.used_at) end
+  redis.call('SADD', of_owner, a.hash)
+  redis.call('SET', by_id, a.hash)
+  if a.kept_until then
+    redis.call('EXPIREAT', token, a.kept_until)
+    redis.call('EXPIREAT', by_id, a.kept_until)
+  end
+end
+return cjson.encode(had)`);
+
+/** lib/users/lua/put_users.lua */
+export const putUsersScript = /* @__PURE__ */ script(writeUser, `for i, a in ipairs(cjson.decode(ARGV[1])) do
+  local stamp = tonumber(redis.call('HGET', KEYS[i], 'stamp') or 0)
+  if stamp <= a.stamp then write_user(KEYS[i], KEYS[#KEYS], a) end
+end
+return 1`);
+
 /** lib/change-feed/lua/register_connection.lua */
 export const registerConnectionScript = /* @__PURE__ */ script(feed, `local connections, of_user, connection, feed, ticket = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
@@ -646,6 +695,19 @@ for _, each in ipairs(members) do
 end
 return #members`);
 
+/** lib/tokens/lua/reserve_token.lua */
+export const reserveTokenScript = /* @__PURE__ */ script(`local of_owner, in_the_making = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+if redis.call('SCARD', of_owner) ~= a.shown then return 'changed_meanwhile' end
+local made = redis.call('ZCOUNT', in_the_making, a.now_ms, '+inf')
+if redis.call('ZSCORE', in_the_making, a.hash) then made = made - 1 end
+if a.live + made >= a.most_live then return 'live' end
+if a.shown + made >= a.most_shown then return 'shown' end
+redis.call('ZADD', in_the_making, a.until_ms, a.hash)
+redis.call('ZREMRANGEBYSCORE', in_the_making, '-inf', '(' .. string.format('%.0f', a.now_ms))
+redis.call('PEXPIRE', in_the_making, a.until_ms - a.now_ms)
+return 'taken'`);
+
 /** lib/buffer/lua/revive.lua */
 export const reviveScript = /* @__PURE__ */ script(checks, feed, `local pending, committed, set_aside, feed = unpack(KEYS, 1, 4)
 local references, reason, now, wakes = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
@@ -692,11 +754,65 @@ for i, reference in ipairs(references) do
 end
 return {revived, lost}`);
 
+/** lib/tokens/lua/revoke_token.lua */
+export const revokeTokenScript = /* @__PURE__ */ script(`if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'revoked', '1')
+return 1`);
+
+/** lib/sessions/lua/rotate_session.lua */
+export const rotateSessionScript = /* @__PURE__ */ script(`local session, ended = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+local s = redis.call('HMGET', session, 'principal', 'ends_at', 'current', 'previous', 'rotated_ms', 'extended')
+if not s[1] then return cjson.encode({state = 'unknown'}) end
+local is_current = s[3] == a.presented
+local is_repeat = s[4] == a.presented and a.now_ms - tonumber(s[5]) < a.repeat_ms
+if not is_current and not is_repeat then
+  redis.call('SET', ended, '1', 'EX', a.ended_seconds)
+  redis.call('DEL', session)
+  return cjson.encode({state = 'reused', principal = s[1]})
+end
+local ends, now = tonumber(s[2]), a.now_ms / 1000
+local answer = {state = 'rotated', principal = s[1], ends_at = ends, extended = false}
+if now >= ends then
+  if not a.is_outage or now >= ends + a.outage_seconds then
+    return cjson.encode({state = 'over', principal = s[1], ends_at = ends})
+  end
+  answer.extended, answer.ends_at, answer.is_first = true, ends + a.outage_seconds, not s[6]
+  redis.call('HSET', session, 'extended', '1')
+end
+if is_current then
+  redis.call('HSET', session, 'previous', a.presented, 'rotated_ms', a.now_ms)
+end
+redis.call('HSET', session, 'current', a.following)
+return cjson.encode(answer)`);
+
 /** lib/change-feed/lua/take_turn.lua */
 export const takeTurnScript = /* @__PURE__ */ script(`redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[2])
 redis.call('ZADD', KEYS[1], 'NX', ARGV[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return redis.call('ZRANGE', KEYS[1], 0, 0)[1] == ARGV[1] and 1 or 0`);
+
+/** lib/users/lua/update_user.lua */
+export const updateUserScript = /* @__PURE__ */ script(writeUser, `local user, users, asker, people_loaded = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+local stamp = redis.call('HGET', user, 'stamp')
+if not stamp and redis.call('EXISTS', people_loaded) == 0 then return 'people_missing' end
+if tonumber(stamp or 0) ~= a.replaces then return 'changed_meanwhile' end
+if a.takes_admin then
+  local remains = false
+  for i = 5, #KEYS do
+    local other = redis.call('HMGET', KEYS[i], 'active', 'role')
+    remains = remains or (other[1] == '1' and other[2] == 'admin')
+  end
+  if not remains then return 'last_admin' end
+end
+if a.is_asked then
+  local by = redis.call('HMGET', asker, 'active', 'permissions')
+  if by[1] == '0' then return 'asker_barred' end
+  if by[2] and not string.find(' ' .. by[2] .. ' ', ' manage:users ', 1, true) then return 'asker_forbidden' end
+end
+write_user(user, users, a.user)
+return 'updated'`);
 
 /** lib/change-feed/lua/write_checkpoint.lua */
 export const writeCheckpointScript = /* @__PURE__ */ script(`local known = tonumber(redis.call('HGET', KEYS[1], 'fence') or 0)

@@ -1,6 +1,6 @@
 import type { Mutation } from '../mutation.ts';
 
-const update = { file: 'lib/users/update-user.ts', test: 'integration/user-store.test.ts' };
+const update = { file: 'lib/users/lua/update_user.lua', test: 'integration/user-store.test.ts' };
 
 export const authMutations: readonly Mutation[] = [
   {
@@ -49,7 +49,7 @@ export const authMutations: readonly Mutation[] = [
   },
   {
     id: 'places-of-tokens-not-counted',
-    file: 'lib/tokens/token-limit.ts',
+    file: 'lib/tokens/lua/reserve_token.lua',
     replace: 'if a.live + made >= a.most_live',
     by: 'if a.live >= a.most_live',
     test: 'integration/token-limit.test.ts',

@@ -1,0 +1,27 @@
+-- Takes the refresh token that is presented, once, and puts the following one in its place. One that was replaced before ends the
+-- session, but for the short time in which a lost answer may be asked for again.
+local session, ended = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+local s = redis.call('HMGET', session, 'principal', 'ends_at', 'current', 'previous', 'rotated_ms', 'extended')
+if not s[1] then return cjson.encode({state = 'unknown'}) end
+local is_current = s[3] == a.presented
+local is_repeat = s[4] == a.presented and a.now_ms - tonumber(s[5]) < a.repeat_ms
+if not is_current and not is_repeat then
+  redis.call('SET', ended, '1', 'EX', a.ended_seconds)
+  redis.call('DEL', session)
+  return cjson.encode({state = 'reused', principal = s[1]})
+end
+local ends, now = tonumber(s[2]), a.now_ms / 1000
+local answer = {state = 'rotated', principal = s[1], ends_at = ends, extended = false}
+if now >= ends then
+  if not a.is_outage or now >= ends + a.outage_seconds then
+    return cjson.encode({state = 'over', principal = s[1], ends_at = ends})
+  end
+  answer.extended, answer.ends_at, answer.is_first = true, ends + a.outage_seconds, not s[6]
+  redis.call('HSET', session, 'extended', '1')
+end
+if is_current then
+  redis.call('HSET', session, 'previous', a.presented, 'rotated_ms', a.now_ms)
+end
+redis.call('HSET', session, 'current', a.following)
+return cjson.encode(answer)

@@ -1,0 +1,23 @@
+--- @include "include/write_user"
+
+local user, users, asker, people_loaded = unpack(KEYS)
+local a = cjson.decode(ARGV[1])
+local stamp = redis.call('HGET', user, 'stamp')
+-- it is not known whether somebody whom Redis has forgotten is barred
+if not stamp and redis.call('EXISTS', people_loaded) == 0 then return 'people_missing' end
+if tonumber(stamp or 0) ~= a.replaces then return 'changed_meanwhile' end
+if a.takes_admin then
+  local remains = false
+  for i = 5, #KEYS do
+    local other = redis.call('HMGET', KEYS[i], 'active', 'role')
+    remains = remains or (other[1] == '1' and other[2] == 'admin')
+  end
+  if not remains then return 'last_admin' end
+end
+if a.is_asked then
+  local by = redis.call('HMGET', asker, 'active', 'permissions')
+  if by[1] == '0' then return 'asker_barred' end
+  if by[2] and not string.find(' ' .. by[2] .. ' ', ' manage:users ', 1, true) then return 'asker_forbidden' end
+end
+write_user(user, users, a.user)
+return 'updated'

@@ -39,6 +39,10 @@ export interface UnitsRequest {
   readonly include?: readonly Included[];
 }
 
+/** A page that is as large or has taken as long ends early, with a next one: an answer has 6 MB at most, and 30 s. */
+const mostPageBytes = 5 * 1024 * 1024;
+const longestMilliseconds = 3000;
+
 /** Buffered records that one page looks at, in several looks if few of them match; then it ends early, with a next one. */
 const lookedAtMost = 10_000;
 const lookedAtOnce = 1000;
@@ -51,19 +55,27 @@ export async function listExecutedObsUnits(
   parts: SmartQueryParts,
   { filter, limit, after, include = [] }: UnitsRequest,
 ): Promise<UnitsPage> {
+  const began = performance.now();
   const planned = await readPlannedUnits(parts.replicas, filter);
   const records: ExecutedObsUnit[] = [];
   const unseen = new Set<Unseen>();
   let end = after;
   let looked = 0;
+  let bytes = 0;
   for (let count = limit + 1; looked < lookedAtMost; count = Math.min(2 * count, lookedAtOnce)) {
     const look = { filter, planned, limit: limit - records.length, after: end, count };
     const slice = await readSlice(parts, look, include);
-    records.push(...slice.records);
     for (const each of slice.unseen) unseen.add(each);
+    for (const record of slice.records) {
+      bytes += Buffer.byteLength(JSON.stringify(record));
+      const last = records.at(-1);
+      if (last && bytes > mostPageBytes) return { records, next: keyOf(last), unseen: [...unseen] };
+      records.push(record);
+    }
     end = slice.next;
     looked += count;
     if (end === undefined || records.length === limit) break;
+    if (performance.now() - began > longestMilliseconds) break;
   }
   if (records.length === 0 && unseen.has('replica')) throw new ReplicaUnavailable();
   return { records, ...(end && { next: end }), unseen: [...unseen] };

@@ -136,6 +136,22 @@ describe('a page', () => {
     expect(many / few).toBeLessThan(16);
   });
 
+  it('ends before it is too large for an answer, with a next one, and holds one record at least', async () => {
+    await main.pool.query(
+      `insert into executed_obs_unit (id, obs_unit_id, status, start_time, metadata)
+        select gen_random_uuid(), 1, 'running', now() - n * interval '1 s',
+          jsonb_build_object('text', repeat('x', case n when 3 then 7000000 else 1000000 end))
+        from generate_series(1, 8) n`,
+    );
+    const sizes: number[] = [];
+    let page: UnitsPage | undefined;
+    do {
+      page = await list({}, 100, page?.next);
+      sizes.push(page.records.length);
+    } while (page.next);
+    expect(sizes).toEqual([2, 1, 5]);
+  });
+
   /** The server's own time (ms), which this machine's load changes least. */
   async function executionTime({ text, values }: QueryConfig): Promise<number> {
     const { rows } = await main.pool.query<{ 'QUERY PLAN': [{ 'Execution Time': number }] }>(

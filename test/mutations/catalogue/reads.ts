@@ -148,4 +148,11 @@ export const readMutations: readonly Mutation[] = [
     by: '(select jsonb_agg(to_jsonb(f)) from found f)',
     named: 'in proportion to the keys',
   },
+  {
+    ...lists,
+    id: 'page-of-any-size',
+    replace: 'if (last && bytes > mostPageBytes)',
+    by: 'if (last && bytes > Infinity)',
+    named: 'too large for an answer',
+  },
 ];

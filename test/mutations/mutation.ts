@@ -13,6 +13,8 @@ export interface Mutation {
   readonly named?: string;
   /** why no test can tell the difference; such a mutation is listed and not run */
   readonly equivalent?: string;
+  /** why no test finds it yet, though it is a fault; such a mutation is run, and may survive */
+  readonly survives?: string;
 }
 
 /** @throws Error if the text to replace is not there exactly once */

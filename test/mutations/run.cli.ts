@@ -1,105 +1,91 @@
 /**
- * Runs the catalogue of mutations: each in a copy of the tree, where its named test must fail.
- * `npm run test:mutations [-- --json] [--match TEXT] [--jobs N]`; the last line is `{"mutations", "found", "survivors"}`.
+ * Runs the catalogue of mutations: each in a copy of the tree, where its test must fail.
+ *
+ * `npm run test:mutations -- [--only ID]… [--match TEXT] [--project unit]… [--jobs N] [--limit SECONDS] [--json FILE]`
+ *
+ * The last line is `{"mutations", "found", "survived", "didNotRun"}`. Exits with 1 if one survives, with 2 if the test of one did
+ * not run. A mutation with a known `survives` is run, and no failure.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { catalogue } from './catalogue.ts';
-import { mutate, type Mutation } from './mutation.ts';
+import { judgeFile, type Verdict } from './judge.ts';
+import type { Mutation } from './mutation.ts';
+import { stopRuns } from './run-tests.ts';
+import { TreeCopy } from './tree.ts';
 
-const root = join(import.meta.dirname, '../..');
-const { values } = parseArgs({
+const {
+  values: { only: ids, match, project: projects, jobs, limit, json },
+} = parseArgs({
   options: {
-    json: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true, default: [] },
     match: { type: 'string', default: '' },
+    project: { type: 'string', multiple: true, default: [] },
     jobs: { type: 'string', default: '2' },
+    limit: { type: 'string', default: '180' },
+    json: { type: 'string' },
   },
 });
 
-interface Judged {
-  readonly mutation: Mutation;
-  readonly isFound: boolean;
-  readonly why: string;
-}
+const unknown = ids.filter((id) => !catalogue.some((mutation) => mutation.id === id));
+if (unknown.length > 0) throw new Error(`not in the catalogue: ${unknown.join(', ')}`);
+const chosen = catalogue.filter(
+  ({ id, file, test }) =>
+    (ids.length === 0 || ids.includes(id)) &&
+    (id.includes(match) || file.includes(match)) &&
+    (projects.length === 0 || projects.some((project) => test.startsWith(`${project}/`))),
+);
+const files = Map.groupBy(
+  chosen.filter(({ equivalent }) => equivalent === undefined),
+  ({ test }) => test,
+);
+const waiting: (readonly Mutation[])[] = [...files.values()];
+const verdicts: Verdict[] = [];
 
-const chosen = catalogue.filter(({ id, file }) => id.includes(values.match) || file.includes(values.match));
-const queue = chosen.filter(({ equivalent }) => equivalent === undefined);
-const judged: Judged[] = [];
-const waiting = [...queue];
-await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs)) }, work));
-const survivors = judged.filter(({ isFound }) => !isFound).map(({ mutation }) => mutation.id);
-for (const { id, equivalent } of chosen) {
-  if (equivalent !== undefined) note(`equivalent  ${id}: ${equivalent}`);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    waiting.length = 0;
+    stopRuns();
+    process.exit(130);
+  });
 }
-console.log(JSON.stringify({ mutations: queue.length, found: judged.length - survivors.length, survivors }));
-process.exitCode = survivors.length > 0 ? 1 : 0;
+for (const { id, equivalent } of chosen) {
+  if (equivalent !== undefined) console.log(`equivalent   ${id}: ${equivalent}`);
+}
+await Promise.all(Array.from({ length: Math.max(1, Number(jobs)) }, work));
+
+const idsOf = (result: Verdict['result']) =>
+  verdicts.filter((verdict) => verdict.result === result).map(({ id }) => id);
+const summary = {
+  mutations: verdicts.length,
+  found: idsOf('found').length,
+  survived: idsOf('survived'),
+  didNotRun: idsOf('did not run'),
+};
+if (json !== undefined) {
+  await writeFile(json, `${JSON.stringify({ ...summary, verdicts }, null, 2)}\n`);
+}
+console.log(JSON.stringify(summary));
+const unexpected = summary.survived.filter(
+  (id) => catalogue.find((mutation) => mutation.id === id)?.survives === undefined,
+);
+if (unexpected.length > 0) process.exitCode = 1;
+else if (summary.didNotRun.length > 0) process.exitCode = 2;
 
 async function work(): Promise<void> {
-  const copy = await copyTree();
+  if (waiting.length === 0) return;
+  const tree = await TreeCopy.create();
   try {
-    for (let mutation = waiting.shift(); mutation; mutation = waiting.shift()) {
-      const verdict = await judge(copy, mutation);
-      judged.push(verdict);
-      note(`${verdict.isFound ? 'found      ' : 'SURVIVED   '} ${mutation.id}${verdict.why}`);
+    for (let mutations = waiting.shift(); mutations; mutations = waiting.shift()) {
+      await judgeFile(tree, mutations, Number(limit) * 1000, (verdict) => {
+        verdicts.push(verdict);
+        const { id, result, seconds, detail } = verdict;
+        console.log(
+          `${result.toUpperCase().padEnd(11)}  ${id} (${seconds} s)${result === 'found' ? '' : `: ${detail}`}`,
+        );
+      });
     }
   } finally {
-    await rm(copy, { recursive: true, force: true });
+    await tree.remove();
   }
-}
-
-/** The files that git knows and those it would: what is ignored is not copied. */
-async function copyTree(): Promise<string> {
-  const copy = await mkdtemp(join(tmpdir(), 'ops-db-mutation-'));
-  const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  for (const file of listed.split('\0').filter((each) => each !== '' && each !== 'node_modules')) {
-    await mkdir(dirname(join(copy, file)), { recursive: true });
-    await cp(join(root, file), join(copy, file)).catch(() => undefined); // deleted, not committed yet
-  }
-  await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
-  return copy;
-}
-
-async function judge(copy: string, mutation: Mutation): Promise<Judged> {
-  const file = join(copy, mutation.file);
-  const source = await readFile(join(root, mutation.file), 'utf8');
-  const write = async (text: string) => {
-    await writeFile(file, text);
-    // what runs is generated
-    if (file.endsWith('.lua')) execFileSync(process.execPath, ['infra/local/lua-scripts.ts'], { cwd: copy });
-  };
-  await write(mutate(source, mutation));
-  try {
-    const { failed, passed, output } = await runTest(copy, mutation);
-    const didRun = failed + passed > 0;
-    if (!didRun) return { mutation, isFound: false, why: `: no test ran\n${output.slice(-2000)}` };
-    return { mutation, isFound: failed > 0, why: failed > 0 ? '' : `: ${passed} tests passed` };
-  } finally {
-    await write(source);
-  }
-}
-
-async function runTest(copy: string, { test, named }: Mutation) {
-  const report = join(copy, 'mutation-report.json');
-  await rm(report, { force: true });
-  const name = named === undefined ? [] : ['-t', named.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)];
-  const args = ['run', `test/${test}`, ...name, '--reporter=json', `--outputFile=${report}`, '--bail=1'];
-  const child = spawn(join(copy, 'node_modules/.bin/vitest'), args, { cwd: copy, env: process.env });
-  let output = '';
-  child.stdout.on('data', (text: Buffer) => (output += text.toString()));
-  child.stderr.on('data', (text: Buffer) => (output += text.toString()));
-  await new Promise((resolve) => child.once('close', resolve));
-  const counted = await readFile(report, 'utf8').catch(() => '{}');
-  const { numFailedTests = 0, numPassedTests = 0 } = JSON.parse(counted) as Record<string, number>;
-  return { failed: numFailedTests, passed: numPassedTests, output };
-}
-
-function note(line: string): void {
-  if (values.json) console.error(line);
-  else console.log(line);
 }

@@ -30,8 +30,11 @@ const parts: RecordParts = {
   verifiedTokens: new VerifiedTokens(),
   log: createLog(logLevel, { function: 'accept' }),
   answerBudgetMilliseconds: settings.ANSWER_BUDGET_MS,
-  budgetBytes: settings.BUFFER_BUDGET_BYTES,
-  requestsPerSecond: settings.RATE_LIMIT_PER_SECOND,
+  limits: {
+    requestsPerSecond: settings.RATE_LIMIT_PER_SECOND,
+    budgetBytes: settings.BUFFER_BUDGET_BYTES,
+  },
+  now: Date.now,
 };
 // The first answers need not pay for the connections; if they cannot be opened now, the first requests will say so.
 await Promise.allSettled([queue.warmUp(), parts.redis.ping()]);

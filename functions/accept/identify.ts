@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { VerifyAccessToken } from '../../lib/credentials/access-token.ts';
 import { requireAccess } from '../../lib/credentials/require-access.ts';
 import { readCredential } from '../../lib/credentials/credential.ts';
-import type { Claimant } from '../../lib/buffer/accept.ts';
+import type { Claimant } from '../../lib/people/claimant.ts';
 import { idempotencyKeyOf } from '../../lib/http/idempotency-key.ts';
 import type { Request } from '../../lib/http/serve.ts';
 import { identityOf, type TransactionIdentity } from '../../lib/transaction/identity.ts';

@@ -1,37 +1,31 @@
-/** Records a draft: buffer, then queue, then the answer; or, with Redis away, the queue alone. */
-import {
-  accept,
-  withStamp,
-  type AcceptRequest,
-  type AcceptVerdict,
-  type Claimant,
-} from '../../lib/buffer/accept.ts';
-import { problem } from '../../lib/http/problem.ts';
+/** Records a draft, and answers with the record as the site knows it. */
 import type { Reply, Request } from '../../lib/http/serve.ts';
 import { tellRate } from '../../lib/http/tell-rate.ts';
 import type { Draft } from '../../lib/observation/record-executed-obs-unit.ts';
 import type { Sync } from '../../lib/observation/sync.ts';
-import type { Log } from '../../lib/observability/log.ts';
-import { transactionMessage } from '../../lib/queue/messages.ts';
-import type { Queue } from '../../lib/queue/queue.ts';
-import { redisFailure } from '../../lib/redis/failure.ts';
+import type { Claimant } from '../../lib/people/claimant.ts';
+import { problemOf } from '../../lib/submission/problem-of.ts';
+import {
+  submit,
+  type Accepted,
+  type Obstacle,
+  type QueuedOnly,
+  type Refused,
+  type Repeated,
+  type SubmissionParts,
+} from '../../lib/submission/submit.ts';
 import { lifecycle, type State, type SyncState } from '../../lib/transaction/lifecycle.ts';
-import { filledIn, type Transaction } from '../../lib/transaction/transaction.ts';
+import { filledIn } from '../../lib/transaction/transaction.ts';
 import { instantOfMilliseconds, parseInstant, type Instant } from '../../lib/values/instant.ts';
 import { answerOf } from './answer.ts';
 import type { Identity } from './identify.ts';
-import { notAcknowledged, refusalOf, type Refusal } from './refusals.ts';
 import type { VerifiedTokens } from './verified-tokens.ts';
-import type { Site } from '../../lib/redis/site.ts';
+import { wordingOf } from './wording.ts';
 
-export interface RecordParts extends Site {
-  readonly queue: Pick<Queue, 'send'>;
+export interface RecordParts extends SubmissionParts {
   readonly verifiedTokens: VerifiedTokens;
-  readonly log: Log;
   /** the answer waits no longer than this for SQS, counted from the request; Infinity = as long as it takes */
   readonly answerBudgetMilliseconds: number;
-  readonly budgetBytes: number;
-  readonly requestsPerSecond: number;
 }
 
 /**
@@ -48,160 +42,87 @@ export async function record(
   now = instantOfMilliseconds(request.receivedAt),
 ): Promise<Reply> {
   const draft = draftAt(now);
-  requireRoom(draft.transaction);
-  const verdict = await buffer(parts, request, claimant, identity, draft);
-  if (verdict === 'unreachable') return recordInQueueAlone(parts, request, claimant, identity, draft);
-  if (verdict.left !== undefined) tellRate(request, parts.requestsPerSecond, verdict.left);
-  if (!('refused' in verdict)) return recorded(parts, request, claimant, draft, verdict);
-
-  if (verdict.refused === 'before_start' && filledIn(draft.transaction).length > 0) {
+  const submitted = await submit(parts, {
+    claimant,
+    permission: request.route.access,
+    ...draft,
+    ...(identity.keyDigest !== undefined && { keyDigest: identity.keyDigest }),
+    nowMilliseconds: request.receivedAt,
+    queueAloneIf: obstaclesPassed(parts, request, claimant),
+    answerBy: request.receivedAt + parts.answerBudgetMilliseconds,
+  });
+  learn(parts, request, claimant, submitted);
+  if (submitted.left !== undefined) tellRate(request, parts.limits.requestsPerSecond, submitted.left);
+  if (submitted.kind === 'queuedOnly') return queuedOnly(draft, submitted);
+  if (submitted.kind === 'accepted') return accepted(draft, submitted);
+  if (submitted.kind === 'repeated') return repeated(draft, submitted);
+  if (submitted.code === 'before_start' && filledIn(draft.transaction).length > 0) {
     // the client that gave the start has a clock before ours
-    const start = parseInstant(verdict.detail ?? '')?.instant ?? now;
+    const start = parseInstant(submitted.detail ?? '')?.instant ?? now;
     if (start > now) return record(parts, request, claimant, identity, draftAt, start);
   }
-  if (verdict.refused === 'full') {
-    // there was no room, but the credential is good
-    remember(parts, request, claimant);
-    return recordInQueueAlone(parts, request, claimant, identity, draft);
-  }
-  const isWorthless = verdict.refused === 'unauthorized' || verdict.refused === 'forbidden';
-  if (isWorthless && claimant.kind === 'api-token') parts.verifiedTokens.forget(claimant.hash);
-  throw refusalOf(verdict);
+  throw problemOf(submitted, wordingOf(identity));
 }
 
-function remember({ verifiedTokens }: RecordParts, request: Request, claimant: Claimant): void {
-  if (claimant.kind === 'api-token') verifiedTokens.remember(claimant.hash, request.receivedAt);
-}
+const everyObstacle: readonly Obstacle[] = ['unreachable', 'unable', 'defect', 'people_missing', 'full'];
 
-/** The answer to what Redis holds, now or since the first time. */
-async function recorded(
-  parts: RecordParts,
-  request: Request,
+/** A session is good by its signature, and a token if it was just seen to be; a Redis that is full has looked at either. */
+function obstaclesPassed(
+  { verifiedTokens }: RecordParts,
+  { receivedAt }: Request,
   claimant: Claimant,
-  draft: Draft,
-  { status, base, patch, stamp, state, states, replayed }: Exclude<AcceptVerdict, Refusal>,
-): Promise<Reply> {
-  remember(parts, request, claimant);
+): readonly Obstacle[] {
+  const isGood = claimant.kind !== 'api-token' || verifiedTokens.knows(claimant.hash, receivedAt);
+  return isGood ? everyObstacle : ['full'];
+}
+
+/** What the outcome says of the token. */
+function learn(
+  { verifiedTokens }: RecordParts,
+  { receivedAt }: Request,
+  claimant: Claimant,
+  submitted: Accepted | Repeated | QueuedOnly | Refused,
+): void {
+  if (claimant.kind !== 'api-token') return;
+  if (submitted.kind === 'refused') {
+    const isWorthless = submitted.code === 'unauthorized' || submitted.code === 'forbidden';
+    if (isWorthless) verifiedTokens.forget(claimant.hash);
+  } else if (submitted.kind !== 'queuedOnly' || submitted.obstacle === 'full') {
+    verifiedTokens.remember(claimant.hash, receivedAt);
+  }
+}
+
+function accepted(draft: Draft, submitted: Accepted): Reply {
+  const { fields, sync } = shown(draft, submitted);
+  return {
+    status: submitted.status,
+    headers: location(draft),
+    body: { ...fields, sync: submitted.isQueued ? sync : { ...sync, stored_in: 'redis' } },
+  };
+}
+
+function repeated(draft: Draft, submitted: Repeated): Reply {
+  const { status, states, replayed } = submitted;
+  const { fields, sync } = shown(draft, submitted);
+  const headers = {
+    ...(replayed && { ...location(draft), 'Idempotency-Replayed': 'true' }),
+    ...(states && { 'Sync-State': leastAdvanced(states) }),
+  };
+  return { status, headers, body: { ...fields, sync } };
+}
+
+/** The record in the answer to what Redis holds, now or since the first time. */
+function shown(draft: Draft, { status, base, patch, state }: Accepted | Repeated) {
   const fields = answerOf(base || undefined, patch);
   const isOpen = filledIn(draft.transaction).some((column) => fields[column] === null);
   const sync: Sync = {
     state: lifecycle[state ?? 'buffered'].sync,
     ...((status === 202 || isOpen) && { verified: false }),
   };
-  if (stamp === undefined) {
-    const headers = {
-      ...(replayed && { ...location(draft), 'Idempotency-Replayed': 'true' }),
-      ...(states && { 'Sync-State': leastAdvanced(states) }),
-    };
-    return { status, headers, body: { ...fields, sync } };
-  }
-  const queued = await enqueueWithinBudget(parts, request, withStamp(draft.transaction, stamp));
-  return {
-    status,
-    headers: location(draft),
-    body: { ...fields, sync: queued ? sync : { ...sync, stored_in: 'redis' } },
-  };
+  return { fields, sync };
 }
 
-/** Where a record is whose transactions are there. */
-function leastAdvanced(states: readonly State[]): SyncState {
-  const [least = 'replicated'] = [...states].sort((a, b) => lifecycle[a].advance - lifecycle[b].advance);
-  return lifecycle[least].sync;
-}
-
-/** SQS takes 1 MiB a message, and Redis more. Numbers with exponents grow when they are written in full. */
-const maxMessageBytes = 1024 * 1024;
-
-/** @throws ProblemError 413 */
-function requireRoom(transaction: Transaction): void {
-  const bytes = Buffer.byteLength(transactionMessage(transaction));
-  if (bytes <= maxMessageBytes) return;
-  throw problem.tooLarge(
-    `With its numbers written in full this request has ${bytes} bytes, and at most ${maxMessageBytes} can be stored. Nothing was recorded. Send less at a time.`,
-  );
-}
-
-const metricOfFailure = {
-  unreachable: 'RedisUnreachable',
-  unable: 'RedisCannotTake',
-  defect: 'BufferDefect',
-} as const;
-
-type Outcome = AcceptVerdict | 'unreachable';
-
-async function buffer(
-  parts: RecordParts,
-  request: Request,
-  claimant: Claimant,
-  identity: Identity,
-  draft: Draft,
-): Promise<Outcome> {
-  const accepting: AcceptRequest = {
-    claimant,
-    permission: request.route.access,
-    ...draft,
-    ...(identity.keyDigest !== undefined && { keyDigest: identity.keyDigest }),
-    nowMilliseconds: request.receivedAt,
-    requestsPerSecond: parts.requestsPerSecond,
-    budgetBytes: parts.budgetBytes,
-  };
-  try {
-    const verdict = await accept(parts, accepting);
-    const isUnable =
-      'refused' in verdict && (verdict.refused === 'full' || verdict.refused === 'people_missing');
-    if (isUnable) parts.log.error(`redis cannot take it: ${verdict.refused}`, { metric: 'RedisCannotTake' });
-    if (!('refused' in verdict) || verdict.refused !== 'people_missing') return verdict;
-  } catch (error) {
-    const metric = metricOfFailure[redisFailure(error)];
-    // the text of a defect may quote what was sent
-    parts.log.error('the buffer did not take a write: it goes to the queue alone', {
-      metric,
-      error: error instanceof Error ? error.name : '',
-    });
-  }
-  return 'unreachable';
-}
-
-/** @returns whether SQS has taken the copy in time; if not, the sweeper sends it again */
-async function enqueueWithinBudget(
-  parts: RecordParts,
-  request: Request,
-  transaction: Transaction,
-): Promise<boolean> {
-  const sent = parts.queue.send(transactionMessage(transaction)).then(
-    () => true,
-    () => false,
-  );
-  const left = request.receivedAt + parts.answerBudgetMilliseconds - Date.now();
-  const queued = left === Infinity ? await sent : await Promise.race([sent, after(left)]);
-  if (!queued)
-    parts.log.warn('stored in redis alone', { metric: 'StoredInRedisAlone', transaction: transaction.id });
-  return queued;
-}
-
-function after(milliseconds: number): Promise<false> {
-  return new Promise((resolve) => setTimeout(() => resolve(false), Math.max(0, milliseconds)).unref());
-}
-
-async function recordInQueueAlone(
-  parts: RecordParts,
-  request: Request,
-  claimant: Claimant,
-  identity: Identity,
-  draft: Draft,
-): Promise<Reply> {
-  if (claimant.kind === 'api-token' && !parts.verifiedTokens.knows(claimant.hash, request.receivedAt)) {
-    throw notAcknowledged(identity);
-  }
-  // the request may come again as the same transaction, and by another clock: what that gives is left open
-  const open = identity.keyDigest === undefined ? [] : filledIn(draft.transaction);
-  const transaction: Transaction = { ...draft.transaction, ...(open.length > 0 && { provisional: true }) };
-  try {
-    await parts.queue.send(transactionMessage(transaction));
-  } catch {
-    throw notAcknowledged(identity);
-  }
-  parts.log.warn('stored in sqs alone', { metric: 'StoredInSqsAlone', transaction: transaction.id });
+function queuedOnly(draft: Draft, { open }: QueuedOnly): Reply {
   const isFinish = draft.start === undefined;
   const sync: Sync = {
     state: 'buffered',
@@ -213,6 +134,12 @@ async function recordInQueueAlone(
     headers: location(draft),
     body: { ...answerOf(undefined, draft.patch, open), sync },
   };
+}
+
+/** Where a record is whose transactions are there. */
+function leastAdvanced(states: readonly State[]): SyncState {
+  const [least = 'replicated'] = [...states].sort((a, b) => lifecycle[a].advance - lifecycle[b].advance);
+  return lifecycle[least].sync;
 }
 
 function location(draft: Draft): Record<string, string> {

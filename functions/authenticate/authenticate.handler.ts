@@ -10,6 +10,8 @@ import { issueTicket, ticketLifeSeconds } from '../../lib/credentials/ticket.ts'
 import { listTokens } from '../../lib/tokens/token-store.ts';
 import { listUsers } from '../../lib/users/user-store.ts';
 import { requireAccess } from '../../lib/credentials/require-access.ts';
+import { logLevel } from '../../lib/config/log-level.ts';
+import { createLog } from '../../lib/observability/log.ts';
 import { nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { problem } from '../../lib/http/problem.ts';
@@ -32,10 +34,12 @@ requirePublished(settings.JWT_SIGNING_JWK, settings.JWT_PUBLIC_JWKS);
 const parts: RotationParts & LoginParts = {
   ...connectAuthentication(settings, 1000),
   queue: new Queue({ url: settings.TRANSACTIONS_QUEUE_URL }),
+  log: createLog(logLevel, { function: 'authenticate' }),
   limits: {
     requestsPerSecond: settings.RATE_LIMIT_PER_SECOND,
     budgetBytes: settings.BUFFER_BUDGET_BYTES,
   },
+  now: Date.now,
   github: {
     url: settings.GITHUB_URL,
     apiUrl: settings.GITHUB_API_URL,

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import * as z from 'zod/mini';
 import { mintApiToken } from '../../lib/credentials/api-token.ts';
 import type { AuthenticationParts } from '../../lib/credentials/authenticate.ts';
-import { claimantOf } from '../../lib/credentials/claimant.ts';
+import { claimantOf } from '../../lib/credentials/claimant-of.ts';
 import { requirePeople } from '../../lib/credentials/check-credential.ts';
 import type { Principal } from '../../lib/people/principal.ts';
 import { doneBy, inTime, newId, recordChange, type ChangeParts } from '../../lib/audit/record-change.ts';

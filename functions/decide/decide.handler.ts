@@ -2,6 +2,8 @@
 import * as z from 'zod/mini';
 import { authenticate, type AuthenticationParts } from '../../lib/credentials/authenticate.ts';
 import { connectAuthentication } from '../../lib/credentials/connect-authentication.ts';
+import { logLevel } from '../../lib/config/log-level.ts';
+import { createLog } from '../../lib/observability/log.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { recordId } from '../../lib/observation/executed-obs-unit.ts';
@@ -23,10 +25,14 @@ const parts: SmartQueryParts & AuthenticationParts = {
     statementTimeoutMilliseconds: 5000,
   }),
 };
-const queue = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL });
-const limits = {
-  requestsPerSecond: settings.RATE_LIMIT_PER_SECOND,
-  budgetBytes: settings.BUFFER_BUDGET_BYTES,
+const submission = {
+  queue: new Queue({ url: settings.TRANSACTIONS_QUEUE_URL }),
+  log: createLog(logLevel, { function: 'decide' }),
+  limits: {
+    requestsPerSecond: settings.RATE_LIMIT_PER_SECOND,
+    budgetBytes: settings.BUFFER_BUDGET_BYTES,
+  },
+  now: Date.now,
 };
 
 const discardBody = z.strictObject({ reason: z.string().check(z.minLength(1), z.maxLength(1000)) });
@@ -40,7 +46,7 @@ async function take(request: Request, decisionOf: () => Decision): Promise<Reply
   if (!target) throw problem.notFound(`There is no transaction ${id}.`);
   requireOpen(target, decision);
   if (target.status.state !== 'discarded') {
-    await decide({ ...parts, queue, limits }, request, principal, { id, target, decision });
+    await decide({ ...parts, ...submission }, request, principal, { id, target, decision });
   }
   const { status } = target;
   const isRequested = decision.action === 'discard' && isUndecided(status.state);

@@ -1,9 +1,9 @@
 /** Brings to main what Redis alone knows of tokens: how often they were used, and an end of which main was never told. */
 import { noteAuditEvent, type AuditEvent } from '../../lib/audit/audit-event.ts';
 import type { KnownToken, StoredToken } from '../../lib/tokens/token-store.ts';
-import { accept, withStamp } from '../../lib/buffer/accept.ts';
-import { transactionMessage } from '../../lib/queue/messages.ts';
+import type { Log } from '../../lib/observability/log.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
+import { submit } from '../../lib/submission/submit.ts';
 import { TransactionBuilder } from '../../lib/transaction/builder.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
 import type { Site } from '../../lib/redis/site.ts';
@@ -12,6 +12,7 @@ const everySeconds = 3600;
 
 interface Parts extends Site {
   readonly transactions: Pick<Queue, 'sendAll'>;
+  readonly log: Log;
   readonly budgetBytes: number;
 }
 
@@ -94,7 +95,17 @@ interface Told {
 }
 
 async function record(parts: Parts, news: readonly Told[], nowMilliseconds: number): Promise<number> {
+  const { transactions, budgetBytes, ...site } = parts;
   const messages: string[] = [];
+  // ten at a time cost a tenth
+  const queue = { send: async (message: string) => void messages.push(message) };
+  const submitting = {
+    ...site,
+    queue,
+    limits: { requestsPerSecond: 0, budgetBytes },
+    now: () => nowMilliseconds,
+  };
+  let recorded = 0;
   for (const { token, operation, id, values, event } of news) {
     const { principal } = token;
     const heading = { id, stamp: nowMilliseconds * 1000, aggregate: token.id, principal, operation };
@@ -104,24 +115,22 @@ async function record(parts: Parts, news: readonly Told[], nowMilliseconds: numb
       const { id: eventId, ...rest } = event;
       builder.create('audit_event', rest, eventId);
     }
-    const transaction = builder.build();
-    const verdict = await accept(parts, {
+    const submitted = await submit(submitting, {
       claimant: { kind: 'none', principalId: principal },
       permission: '',
-      transaction,
+      transaction: builder.build(),
       patch: '{}',
       status: 200,
       nowMilliseconds,
-      requestsPerSecond: 0,
-      budgetBytes: parts.budgetBytes,
     });
-    if ('accepted' in verdict && verdict.stamp !== undefined) {
-      messages.push(transactionMessage(withStamp(transaction, verdict.stamp)));
-      if (event) await noteAuditEvent(parts, event);
-    }
+    // the next sweep tries again
+    if (submitted.kind === 'refused' && submitted.code === 'not_acknowledged') break;
+    if (submitted.kind !== 'accepted') continue;
+    recorded += 1;
+    if (event) await noteAuditEvent(site, event);
   }
-  await parts.transactions.sendAll(messages);
-  return messages.length;
+  await transactions.sendAll(messages);
+  return recorded;
 }
 
 function isoTime(milliseconds: number | undefined): string | null {

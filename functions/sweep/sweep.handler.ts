@@ -70,7 +70,7 @@ export const handler = middy<unknown, void>().handler(async () => {
       return loadTokens({ redis, keys }, replica);
     });
     const areLoaded = await markLoaded({ redis, keys }, now);
-    const parts = { redis, keys, transactions, budgetBytes: settings.BUFFER_BUDGET_BYTES };
+    const parts = { redis, keys, transactions, log, budgetBytes: settings.BUFFER_BUDGET_BYTES };
     const ended = await recordEnds(parts, tokens, now);
     return { areLoaded, ended, used: await recordUsage(parts, tokens, now) };
   });

@@ -3,21 +3,18 @@
  * and cannot be made without leaving a trace.
  */
 import { randomBytes } from 'node:crypto';
-import { accept, withStamp, type Claimant } from '../buffer/accept.ts';
-import { problem, ProblemError } from '../http/problem.ts';
+import { problem } from '../http/problem.ts';
+import { unlessRedisIsAway } from '../http/redis-away.ts';
 import type { Request } from '../http/serve.ts';
-import { transactionMessage } from '../queue/messages.ts';
-import type { Queue } from '../queue/queue.ts';
+import type { Claimant } from '../people/claimant.ts';
 import type { Principal } from '../people/principal.ts';
+import { problemOf, type Wording } from '../submission/problem-of.ts';
+import { submit, type SubmissionParts } from '../submission/submit.ts';
 import { TransactionBuilder } from '../transaction/builder.ts';
 import { uuidV7 } from '../transaction/ids.ts';
 import { noteAuditEvent, type AuditAction } from './audit-event.ts';
-import type { Site } from '../redis/site.ts';
 
-export interface ChangeParts extends Site {
-  readonly queue: Pick<Queue, 'send'>;
-  readonly limits: { readonly requestsPerSecond: number; readonly budgetBytes: number };
-}
+export type ChangeParts = SubmissionParts;
 
 export interface Change {
   /** user id of who did it */
@@ -69,53 +66,36 @@ export async function recordChange(
   const builder = new TransactionBuilder(heading, () => newId(request));
   change.build?.(builder);
   builder.create('audit_event', { at, principal, action, subject, detail }, event.id);
-  const transaction = builder.build();
-  const verdict = await inTime(
-    accept(parts, {
-      claimant,
-      permission: access === 'public' || access === 'any' ? '' : access,
-      transaction,
-      patch: remembered,
-      status: 200,
-      nowMilliseconds: request.receivedAt,
-      ...parts.limits,
-    }),
-  );
-  if ('refused' in verdict) {
-    if (verdict.refused === 'too_many') throw problem.tooManyRequests('Too many requests.', 1);
-    if (verdict.refused === 'unauthorized') throw problem.unauthorized(verdict.detail ?? '');
-    if (verdict.refused === 'forbidden') throw problem.forbidden(`This needs the permission ${access}.`);
+  const submitted = await submit(parts, {
+    claimant,
+    permission: access === 'public' || access === 'any' ? '' : access,
+    transaction: builder.build(),
+    patch: remembered,
+    status: 200,
+    nowMilliseconds: request.receivedAt,
     // a full buffer keeps nobody from taking a right away
-    if (verdict.refused !== 'full') throw notForMain();
-    await parts.queue.send(transactionMessage(transaction)).catch((error: unknown) => {
-      throw notForMain().because(error);
-    });
-  }
-  if ('replayed' in verdict && verdict.replayed) return verdict.patch;
+    queueAloneIf: ['full'],
+  });
+  if (submitted.kind === 'refused') throw problemOf(submitted, wording);
+  if (submitted.kind === 'repeated') return submitted.patch;
   await inTime(noteAuditEvent(parts, event));
-  // without the message the sweeper sends it again
-  if (!('refused' in verdict) && verdict.stamp !== undefined) {
-    await parts.queue.send(transactionMessage(withStamp(transaction, verdict.stamp))).catch(() => undefined);
-  }
   return remembered;
 }
 
-/** What Redis has been told has its effect: what is missing is that main learns of it. */
-function notForMain() {
-  return problem.unavailable('It could not be recorded for main. Please ask again.', 2);
-}
+const wording: Wording = {
+  nothing: 'Nothing was recorded for main.',
+  // what Redis has been told has its effect: what is missing is that main learns of it
+  unknown: 'It could not be recorded for main. Please ask again.',
+};
 
 /** A UUIDv7 of the time of the request. */
 export function newId({ receivedAt }: Pick<Request, 'receivedAt'>): string {
   return uuidV7(receivedAt, randomBytes(10));
 }
 
-/** @throws ProblemError 503 instead of what the client of Redis throws */
+/** @throws ProblemError 503 if Redis is away */
 export async function inTime<T>(asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof ProblemError) throw error;
-    throw problem.unavailable('That cannot be changed at the moment. Please ask again.', 2).because(error);
-  }
+  return unlessRedisIsAway(asked, () =>
+    problem.unavailable('That cannot be changed at the moment. Please ask again.', 2),
+  );
 }

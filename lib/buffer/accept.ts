@@ -3,17 +3,12 @@
  */
 import * as z from 'zod/mini';
 import { streams } from '../change-feed/append.ts';
+import type { Claimant } from '../people/claimant.ts';
 import type { Keys } from '../redis/keys.ts';
 import { acceptScript } from '../redis/generated/scripts.ts';
 import { states } from '../transaction/lifecycle.ts';
 import { filledIn, isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 import type { Site } from '../redis/site.ts';
-
-/** Who asks, as far as it is known without a look-up; `none`: it is recorded about somebody, and no credential is asked. */
-export type Claimant =
-  | { readonly kind: 'none'; readonly principalId: string }
-  | { readonly kind: 'api-token'; readonly principalId: string; readonly hash: string }
-  | { readonly kind: 'session'; readonly principalId: string; readonly sessionId: string };
 
 export interface AcceptRequest {
   readonly claimant: Claimant;
@@ -58,6 +53,9 @@ const refusals = [
   'discarded_before',
   'full',
 ] as const;
+
+/** Why the script records nothing. */
+export type AcceptRefusal = (typeof refusals)[number];
 
 const cjsonFalse = z.literal(false);
 const verdict = z.union([

@@ -1,6 +1,7 @@
 /** What only Redis can tell of a credential, in one round trip; the accept script asks the same within its own. */
 import * as z from 'zod/mini';
 import { problem } from '../http/problem.ts';
+import { unlessRedisIsAway } from '../http/redis-away.ts';
 import { redisHash } from '../redis/hash.ts';
 import { checkSessionScript, checkTokenScript } from '../redis/generated/scripts.ts';
 import type { ApiTokenClaim } from './api-token.ts';
@@ -85,12 +86,8 @@ export async function requirePeople({ redis, keys }: Site): Promise<void> {
   if ((await answered(redis.exists(keys.peopleLoaded))) === 0) throw cannotTell();
 }
 
-async function answered<T>(asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    throw cannotTell().because(error);
-  }
+function answered<T>(asked: Promise<T>): Promise<T> {
+  return unlessRedisIsAway(asked, cannotTell);
 }
 
 /** A credential that cannot be checked is not a wrong one. */

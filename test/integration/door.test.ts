@@ -49,8 +49,8 @@ const parts = (client = redis.client): RecordParts => ({
   verifiedTokens: new VerifiedTokens(),
   log: createLog('error', {}, () => undefined),
   answerBudgetMilliseconds: Infinity,
-  budgetBytes: 1e9,
-  requestsPerSecond: 1e6,
+  limits: { budgetBytes: 1e9, requestsPerSecond: 1e6 },
+  now: Date.now,
 });
 const silent = () => connectRedis({ url: 'http://127.0.0.1:1', token: 'none' });
 

@@ -9,6 +9,7 @@ import { processMutations } from './catalogue/process.ts';
 import { propertyMutations } from './catalogue/properties.ts';
 import { readMutations } from './catalogue/reads.ts';
 import { stateCountMutations } from './catalogue/state-counts.ts';
+import { submissionMutations } from './catalogue/submission.ts';
 import { valueMutations } from './catalogue/values.ts';
 
 export const catalogue: readonly Mutation[] = [
@@ -21,5 +22,6 @@ export const catalogue: readonly Mutation[] = [
   ...propertyMutations,
   ...readMutations,
   ...stateCountMutations,
+  ...submissionMutations,
   ...valueMutations,
 ];

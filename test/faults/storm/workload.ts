@@ -151,8 +151,8 @@ function directWriter(stack: TestStack) {
     verifiedTokens: new VerifiedTokens(),
     log: createLog('error', {}, () => undefined),
     answerBudgetMilliseconds: Infinity,
-    budgetBytes: 1e9,
-    requestsPerSecond: 1e6,
+    limits: { budgetBytes: 1e9, requestsPerSecond: 1e6 },
+    now: Date.now,
   };
   const route = routes[0];
   const write = async (draftOf: (id: string, now: number) => Draft): Promise<unknown> => {

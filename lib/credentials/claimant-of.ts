@@ -1,4 +1,4 @@
-import type { Claimant } from '../buffer/accept.ts';
+import type { Claimant } from '../people/claimant.ts';
 import type { Request } from '../http/serve.ts';
 import { readCredential } from './credential.ts';
 import type { Principal } from '../people/principal.ts';

@@ -1,0 +1,15 @@
+import type { Wording } from '../../lib/submission/problem-of.ts';
+import type { Identity } from './identify.ts';
+
+export function wordingOf({ id, keyDigest }: Identity): Wording {
+  const nothing = 'Nothing was recorded.';
+  const what = 'Neither store has acknowledged this write. It is not known whether it was recorded.';
+  if (keyDigest !== undefined) {
+    return { nothing, unknown: `${what} Repeat it with the same Idempotency-Key or id.` };
+  }
+  return {
+    nothing,
+    unknown: `${what} Read /api/transactions/${id} before you send it again, or use an Idempotency-Key.`,
+    members: { transaction_id: id },
+  };
+}

@@ -1,0 +1,72 @@
+/** The one map from a refused transaction to the problem that the client gets. */
+import { problem, type ProblemError } from '../http/problem.ts';
+import { maxMessageBytes, type Refused, type RefusalCode } from './submit.ts';
+
+/** What the texts say about one kind of transaction. */
+export interface Wording {
+  /** a sentence: `Nothing was recorded.` */
+  readonly nothing: string;
+  /** what to do when no store has acknowledged it, and it may or may not be recorded */
+  readonly unknown: string;
+  /** further members of the problem in that case */
+  readonly members?: Readonly<Record<string, unknown>>;
+}
+
+const secondsToRetry = 2;
+
+const problemOfCode: Readonly<Record<RefusalCode, (wording: Wording, detail: string) => ProblemError>> = {
+  unauthorized: (_wording, detail) => problem.unauthorized(detail),
+  forbidden: ({ nothing }) =>
+    problem.forbidden(
+      `This credential does not have the permission that this takes, or its owner has lost it. ${nothing}`,
+    ),
+  too_many: ({ nothing }) =>
+    problem.tooManyRequests(`Too many requests. ${nothing} Repeat this one a little later.`, 1),
+  too_large: ({ nothing }, bytes) =>
+    problem.tooLarge(
+      `With its numbers written in full this request has ${bytes} bytes, and at most ${maxMessageBytes} can be stored. ${nothing} Send less at a time.`,
+    ),
+  key_reused: ({ nothing }) =>
+    problem.unprocessable(
+      `This Idempotency-Key was used for another request. ${nothing} Use a new key for a new request.`,
+    ),
+  taken: ({ nothing }) =>
+    problem.conflict(
+      `This id belongs to a record that another request has started. ${nothing} Send another id, or none.`,
+      { code: 'id-taken' },
+    ),
+  finished: (_wording, status) =>
+    problem.conflict(
+      `Already finished as \`${status}\` with different values. The first finish stands, and nothing was recorded now.`,
+      { code: 'already-finished' },
+    ),
+  before_start: ({ nothing }, start) =>
+    problem.badRequest(
+      `end_time: is before the start of this observation, ${start}. ${nothing} Send the time at which it ended.`,
+      { errors: [{ path: 'end_time', message: `is before the start, ${start}` }] },
+    ),
+  refused_before: ({ nothing }, reason) =>
+    problem.conflict(
+      `The same request was refused at main: ${reason}. ${nothing} Send a corrected one, with a new key.`,
+      { code: 'refused-before' },
+    ),
+  discarded_before: ({ nothing }, reason) =>
+    problem.conflict(
+      `The same request was discarded by an admin: ${reason}. ${nothing} Send a corrected one, with a new key.`,
+      { code: 'discarded-before' },
+    ),
+  no_room: ({ nothing }) =>
+    problem.unavailable(
+      `The buffer can take nothing at the moment. ${nothing} Please try again.`,
+      secondsToRetry,
+      {
+        recorded: false,
+      },
+    ),
+  not_acknowledged: ({ unknown, members }) =>
+    problem.unavailable(unknown, secondsToRetry, { code: 'not-acknowledged', recorded: null, ...members }),
+};
+
+export function problemOf({ code, detail = '' }: Refused, wording: Wording): ProblemError {
+  return problemOfCode[code](wording, detail);
+}

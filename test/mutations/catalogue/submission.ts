@@ -1,0 +1,84 @@
+import type { Mutation } from '../mutation.ts';
+
+const submit = { file: 'lib/submission/submit.ts', test: 'unit/submission.test.ts' };
+const problems = { file: 'lib/submission/problem-of.ts', test: 'unit/submission.test.ts' };
+
+export const submissionMutations: readonly Mutation[] = [
+  {
+    ...submit,
+    id: 'copy-without-the-stamp-of-the-buffer',
+    replace: 'const stamped = withStamp(transaction, verdict.stamp);',
+    by: 'const stamped = transaction;',
+    named: 'one call of Redis',
+  },
+  {
+    ...submit,
+    id: 'copy-of-what-was-accepted-before',
+    replace: 'if (verdict.stamp === undefined)',
+    by: 'if (false as boolean)',
+    named: 'accepted before',
+  },
+  {
+    ...submit,
+    id: 'answer-that-waits-for-sqs-without-end',
+    replace: 'answerBy === Infinity ? sent',
+    by: 'answerBy > 0 ? sent',
+    named: 'Redis alone',
+  },
+  {
+    ...submit,
+    id: 'queue-alone-against-every-obstacle',
+    replace: 'if (!queueAloneIf.includes(obstacle)) {',
+    by: 'if (queueAloneIf.length > 9) {',
+    named: 'only where that is allowed',
+  },
+  {
+    ...submit,
+    id: 'defect-of-the-buffer-taken-for-silence',
+    replace: "if (obstacle === 'defect') throw",
+    by: "if (obstacle === 'full') throw",
+    named: 'never for silence',
+  },
+  {
+    ...submit,
+    id: 'defect-of-the-buffer-counted-as-silence',
+    replace: "defect: 'BufferDefect'",
+    by: "defect: 'RedisUnreachable'",
+    named: 'never for silence',
+  },
+  {
+    ...submit,
+    id: 'full-buffer-as-a-refusal-of-the-request',
+    replace: "return refused === 'full' || refused === 'people_missing'",
+    by: "return refused === 'people_missing'",
+    named: 'only where that is allowed',
+  },
+  {
+    ...submit,
+    id: 'queue-that-fails-taken-for-recorded',
+    replace: "  } catch {\n    return { kind: 'refused', code: 'not_acknowledged' };",
+    by: '  } catch {\n    //',
+    named: 'only where that is allowed',
+  },
+  {
+    ...problems,
+    id: 'not-known-shown-as-not-recorded',
+    replace: 'recorded: null, ...members',
+    by: 'recorded: false, ...members',
+    named: 'not_acknowledged',
+  },
+  {
+    ...problems,
+    id: 'no-room-shown-as-not-known',
+    replace: 'recorded: false,',
+    by: 'recorded: null,',
+    named: 'no_room',
+  },
+  {
+    ...problems,
+    id: 'taken-id-without-its-code',
+    replace: "{ code: 'id-taken' }",
+    by: '{}',
+    named: 'taken',
+  },
+];

@@ -1,0 +1,192 @@
+import { expect, it } from 'vitest';
+import type { AcceptVerdict } from '../../lib/buffer/accept.ts';
+import type { Log } from '../../lib/observability/log.ts';
+import type { Redis } from '../../lib/redis/client.ts';
+import { RedisError, RedisUnreachable } from '../../lib/redis/failure.ts';
+import { keysOf } from '../../lib/redis/keys.ts';
+import { problemOf } from '../../lib/submission/problem-of.ts';
+import {
+  maxMessageBytes,
+  submit,
+  type Obstacle,
+  type RefusalCode,
+  type Submission,
+} from '../../lib/submission/submit.ts';
+import { TransactionBuilder } from '../../lib/transaction/builder.ts';
+
+const id = '019ac000-0000-7000-8000-000000000001';
+
+function transactionOf(metadata = '') {
+  const heading = { id, stamp: 1_000_000, aggregate: id, principal: '1', operation: 'test' };
+  const builder = new TransactionBuilder(heading, () => id);
+  builder.create('audit_event', { principal: '1', detail: { metadata } });
+  return builder.build();
+}
+
+const submission: Submission = {
+  claimant: { kind: 'none', principalId: '1' },
+  permission: '',
+  transaction: transactionOf(),
+  patch: '{}',
+  status: 200,
+  nowMilliseconds: 1000,
+};
+
+type Answer = AcceptVerdict | Error | string;
+
+/** A site whose Redis gives one answer, and a queue that takes a message or does not. */
+function world(answer: Answer, queue: 'takes' | 'fails' | 'is silent' = 'takes') {
+  const metrics: unknown[] = [];
+  const sent: string[] = [];
+  const note = (_message: string, details?: Readonly<Record<string, unknown>>) =>
+    void metrics.push(details?.metric);
+  const log: Log = { debug: note, info: note, warn: note, error: note };
+  const calls = { redis: 0, queue: 0 };
+  const evalsha = async () => {
+    calls.redis += 1;
+    if (answer instanceof Error) throw answer;
+    return typeof answer === 'string' ? answer : JSON.stringify(answer);
+  };
+  const send = (body: string) => {
+    calls.queue += 1;
+    if (queue === 'fails') return Promise.reject(new Error('no answer'));
+    if (queue === 'is silent') return new Promise<void>(() => undefined);
+    sent.push(body);
+    return Promise.resolve();
+  };
+  const parts = {
+    redis: { evalsha } as unknown as Redis,
+    keys: keysOf('test'),
+    queue: { send },
+    log,
+    limits: { requestsPerSecond: 100, budgetBytes: 1e9 },
+    now: () => 2000,
+  };
+  return { parts, metrics, sent, calls };
+}
+
+const accepted = { accepted: true, stamp: '7000', patch: '{}', base: false, status: 200, left: 9 } as const;
+
+it('submit records a transaction with one call of Redis and one of the queue', async () => {
+  const { parts, calls, sent, metrics } = world(accepted);
+  const submitted = await submit(parts, submission);
+  expect(submitted).toMatchObject({
+    kind: 'accepted',
+    isQueued: true,
+    left: 9,
+    transaction: { stamp: 7000 },
+  });
+  expect(calls).toEqual({ redis: 1, queue: 1 });
+  expect(sent).toEqual([expect.stringContaining('"stamp":7000')]);
+  expect(metrics).toEqual([]);
+});
+
+it.each(['fails', 'is silent'] as const)(
+  'submit says that Redis alone holds it when the queue %s',
+  async (queue) => {
+    const { parts, metrics } = world(accepted, queue);
+    expect(await submit(parts, { ...submission, answerBy: 2000 })).toMatchObject({
+      kind: 'accepted',
+      isQueued: false,
+    });
+    expect(metrics).toEqual(['StoredInRedisAlone']);
+  },
+);
+
+it('submit sends no copy of what was accepted before', async () => {
+  const { parts, calls } = world({ replayed: true, patch: '{"a":1}', base: false, status: 201 });
+  expect(await submit(parts, submission)).toMatchObject({ kind: 'repeated', patch: '{"a":1}', status: 201 });
+  expect(calls.queue).toBe(0);
+});
+
+it('submit writes nothing anywhere of what Redis refuses', async () => {
+  const { parts, calls } = world({ refused: 'taken', left: 3 });
+  expect(await submit(parts, submission)).toMatchObject({ kind: 'refused', code: 'taken', left: 3 });
+  expect(calls.queue).toBe(0);
+});
+
+it('submit refuses what SQS could not take before it asks Redis', async () => {
+  const { parts, calls } = world(accepted);
+  const transaction = transactionOf('x'.repeat(maxMessageBytes));
+  expect(await submit(parts, { ...submission, transaction })).toMatchObject({
+    kind: 'refused',
+    code: 'too_large',
+  });
+  expect(calls).toEqual({ redis: 0, queue: 0 });
+});
+
+/** Of each obstacle: what Redis answers, the metric, and the outcome where the queue may not hold it alone. */
+const obstacles: Readonly<Record<Obstacle, readonly [Answer, string, RefusalCode | 'throws']>> = {
+  unreachable: [new RedisUnreachable('no answer'), 'RedisUnreachable', 'not_acknowledged'],
+  unable: [new RedisError('OOM command not allowed'), 'RedisCannotTake', 'not_acknowledged'],
+  full: [{ refused: 'full' }, 'RedisCannotTake', 'no_room'],
+  people_missing: [{ refused: 'people_missing' }, 'RedisCannotTake', 'no_room'],
+  defect: [new RedisError('ERR user_script:12: a script that fails'), 'BufferDefect', 'throws'],
+};
+
+const cases = (Object.keys(obstacles) as Obstacle[]).map(
+  (obstacle) => [obstacle, ...obstacles[obstacle]] as const,
+);
+
+it.each(cases)(
+  'submit notes that Redis is %s, and lets the queue hold it alone only where that is allowed',
+  async (obstacle, answer, metric, code) => {
+    const refusing = world(answer);
+    const submitted = submit(refusing.parts, submission);
+    if (code === 'throws') await expect(submitted).rejects.toThrow('defect');
+    else expect(await submitted).toMatchObject({ kind: 'refused', code });
+    expect(refusing.calls.queue).toBe(0);
+    expect(refusing.metrics).toEqual([metric]);
+
+    const passing = world(answer);
+    const queueAloneIf = [obstacle];
+    expect(await submit(passing.parts, { ...submission, queueAloneIf })).toMatchObject({
+      kind: 'queuedOnly',
+      obstacle,
+    });
+    expect(passing.sent).toHaveLength(1);
+    expect(passing.metrics).toEqual([metric, 'StoredInSqsAlone']);
+
+    const neither = world(answer, 'fails');
+    expect(await submit(neither.parts, { ...submission, queueAloneIf })).toMatchObject({
+      code: 'not_acknowledged',
+    });
+  },
+);
+
+it.each(['not JSON', '{"unheard":"of"}'])(
+  'submit takes the answer %s for a defect, never for silence',
+  async (answer) => {
+    const { parts, metrics } = world(answer);
+    await expect(submit(parts, submission)).rejects.toThrow('defect');
+    expect(metrics).toEqual(['BufferDefect']);
+  },
+);
+
+/** Status, code and `recorded` of the problem for every refusal. */
+const problems: Readonly<Record<RefusalCode, readonly [number, string, (boolean | null)?]>> = {
+  unauthorized: [401, 'not-authenticated'],
+  forbidden: [403, 'not-permitted'],
+  too_many: [429, 'too-many-requests'],
+  too_large: [413, 'body-too-large'],
+  key_reused: [422, 'idempotency-key-reused'],
+  taken: [409, 'id-taken'],
+  finished: [409, 'already-finished'],
+  before_start: [400, 'invalid-request'],
+  refused_before: [409, 'refused-before'],
+  discarded_before: [409, 'discarded-before'],
+  no_room: [503, 'temporarily-unavailable', false],
+  not_acknowledged: [503, 'not-acknowledged', null],
+};
+
+it.each(Object.entries(problems) as [RefusalCode, (typeof problems)[RefusalCode]][])(
+  'problemOf %s names status and code, and says what to do',
+  (code, [status, problemCode, recorded]) => {
+    const wording = { nothing: 'Nothing was recorded.', unknown: 'Repeat it.' };
+    const { problem, headers } = problemOf({ kind: 'refused', code, detail: 'the detail' }, wording);
+    expect(problem).toMatchObject({ status, code: problemCode });
+    expect(problem.recorded).toBe(recorded);
+    expect('Retry-After' in headers).toBe(status === 429 || status === 503);
+    if (status !== 401) expect(problem.detail).toMatch(/othing was recorded|Repeat/);
+  },
+);

@@ -36,6 +36,12 @@ const loggedMetrics = [
     functionName,
     description: 'Main lost commits, and no store has the body of some of them. They are listed as failed.',
   })),
+  ...(['accept', 'decide', 'authenticate', 'sweep'] as const).map((functionName) => ({
+    metric: 'BufferDefect',
+    functionName,
+    description:
+      'The buffer answers with an error of its own script, or what this release cannot read. Observations go to the queue alone.',
+  })),
   {
     metric: 'NoActiveAdmin',
     functionName: 'sweep',

@@ -50,7 +50,7 @@ async function startExecutedObsUnit(request: Request): Promise<Reply> {
 
 async function finishExecutedObsUnit(request: Request): Promise<Reply> {
   const claimant = await identifyClaimant(request, verify);
-  const id = parse(recordId, request.params.id);
+  const id = parse(recordId, request.params.id, 'id');
   const body = parse(finishBody, request.body ?? {});
   const identity = identifyWrite(request, claimant.principalId, undefined, randomBytes(20));
   const head = heading(request, claimant.principalId, identity);

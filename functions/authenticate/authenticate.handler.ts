@@ -112,7 +112,7 @@ export const handler = serve('authenticate', {
 
   changeUser: async (request) => {
     const admin = await authenticate(parts, request);
-    const id = parse(userId, request.params.id);
+    const id = parse(userId, request.params.id, 'id');
     const changed = await changeUser(parts, request, admin, id, parse(userBody, request.body));
     return { status: 200, body: shownUser(changed) };
   },
@@ -134,14 +134,14 @@ export const handler = serve('authenticate', {
 
   rotateToken: async (request) => {
     const owner = await authenticate(parts, request);
-    const id = parse(recordId, request.params.id);
+    const id = parse(recordId, request.params.id, 'id');
     const { token, stored, hasEnded } = await rotateToken(parts, request, owner, id);
     return { status: 201, body: { ...shown(stored), token, replaces: { id, has_ended: hasEnded } } };
   },
 
   revokeToken: async (request) => {
     const asker = await authenticate(parts, request);
-    const ended = await revoke(parts, request, asker, parse(recordId, request.params.id));
+    const ended = await revoke(parts, request, asker, parse(recordId, request.params.id, 'id'));
     return { status: 200, body: shown(ended) };
   },
 

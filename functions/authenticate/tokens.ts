@@ -13,6 +13,7 @@ import { findToken, putToken, revokeToken, type StoredToken } from '../../lib/to
 import { problem } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
+import { wholeNumber } from '../../lib/values/integer.ts';
 import { userId } from './users.ts';
 
 export const createBody = z.strictObject({
@@ -22,7 +23,7 @@ export const createBody = z.strictObject({
     '*',
   ]),
   /** default: it does not expire */
-  expires_in_days: z.optional(z.int().check(z.minimum(1), z.maximum(3650))),
+  expires_in_days: z.optional(wholeNumber(1, 3650)),
 });
 
 export const tokensQuery = z.strictObject({

@@ -7,7 +7,7 @@ import { doneBy, inTime, recordChange, type ChangeParts } from '../../lib/audit/
 import { cannotTell, requirePeople } from '../../lib/credentials/check-credential.ts';
 import { updateUser, type UserRefusal } from '../../lib/users/update-user.ts';
 import { putUserRow, userRowId, type User } from '../../lib/users/user-store.ts';
-import { boundedInteger } from '../../lib/http/page.ts';
+import { wholeNumberText } from '../../lib/values/integer.ts';
 import { problem, type ProblemError } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
 
@@ -24,7 +24,7 @@ export const userBody = z
   .check(z.refine(({ role, active }) => role !== undefined || active !== undefined, 'give role or active'));
 
 export const usersQuery = z.strictObject({
-  limit: z._default(boundedInteger(1, 1000), 100),
+  limit: z._default(wholeNumberText(1, 1000), 100),
   cursor: z.optional(z.string()),
 });
 export const usersCursor = z.tuple([userId]);

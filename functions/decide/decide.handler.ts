@@ -41,7 +41,7 @@ const discardBody = z.strictObject({ reason: z.string().check(z.minLength(1), z.
 async function take(request: Request, decisionOf: () => Decision): Promise<Reply> {
   const principal = await authenticate(parts, request);
   const decision = decisionOf();
-  const id = parse(recordId, request.params.id);
+  const id = parse(recordId, request.params.id, 'id');
   const target = await answered(findTransaction(parts, id));
   if (!target) throw problem.notFound(`There is no transaction ${id}.`);
   requireOpen(target, decision);

@@ -9,11 +9,11 @@ import { connectAuthentication } from '../../lib/credentials/connect-authenticat
 import type { Principal } from '../../lib/people/principal.ts';
 import { conditional } from '../../lib/http/conditional.ts';
 import { parse } from '../../lib/http/parse.ts';
-import { boundedInteger, nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
+import { nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
 import { problem } from '../../lib/http/problem.ts';
 import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { filterOf, listQuery, type UnitFilter } from '../../lib/observation/filter.ts';
-import { integerId, recordId, timestamp } from '../../lib/observation/executed-obs-unit.ts';
+import { recordId, timestamp } from '../../lib/observation/executed-obs-unit.ts';
 import { connectReplicas, noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import { readExecutedObsUnit } from '../../lib/smart-query/executed-obs-units.ts';
 import { answered } from '../../lib/smart-query/answered.ts';
@@ -28,6 +28,7 @@ import { enterWait } from '../../lib/smart-query/waiting.ts';
 import { readBufferReport } from '../../lib/smart-query/buffer-report.ts';
 import { readTransferOverview } from '../../lib/transfer/overview.ts';
 import { databaseInstant } from '../../lib/values/database-instant.ts';
+import { largestInteger, wholeNumberText } from '../../lib/values/integer.ts';
 import { settings } from './settings.ts';
 
 const parts: SmartQueryParts & AuthenticationParts = {
@@ -57,7 +58,7 @@ const includeQuery = z.optional(
 const unitQuery = z.strictObject({ ...waitQuery, include: includeQuery });
 const unitsOfPlannedQuery = z.strictObject({
   include: includeQuery,
-  limit: z.optional(boundedInteger(1, 1000)),
+  limit: z.optional(wholeNumberText(1, 1000)),
   cursor: z.optional(z.string()),
 });
 const unitsQuery = z.extend(listQuery, { include: includeQuery });
@@ -65,14 +66,14 @@ const transactionQuery = z.strictObject(waitQuery);
 
 const transactionsQuery = z.strictObject({
   state: z.enum(listedStates),
-  limit: z._default(boundedInteger(1, 1000), 100),
+  limit: z._default(wholeNumberText(1, 1000), 100),
   cursor: z.optional(z.string()),
 });
 const auditQuery = z.strictObject({
   principal: z.optional(z.string()),
   action: z.optional(z.enum(auditActions)),
   subject: z.optional(z.string()),
-  limit: z._default(boundedInteger(1, 1000), 100),
+  limit: z._default(wholeNumberText(1, 1000), 100),
   cursor: z.optional(z.string()),
 });
 const auditCursor = z.tuple([timestamp, recordId]);
@@ -84,6 +85,7 @@ const cursorStart = z.pipe(
 const unitsCursor = z.tuple([cursorStart, recordId]);
 const transactionsCursor = z.tuple([z.int(), recordId]);
 
+const plannedUnitId = wholeNumberText(1, largestInteger);
 const isPlannedUnit = (id: string | undefined) => id !== undefined && /^\d+$/.test(id);
 
 export const handler = serve('query', {
@@ -91,12 +93,12 @@ export const handler = serve('query', {
     const principal = await authenticate(parts, request);
     const { id } = request.params;
     if (isPlannedUnit(id)) {
-      const obsUnitId = parse(integerId, Number(id));
+      const obsUnitId = parse(plannedUnitId, id, 'id');
       const query = parse(unitsOfPlannedQuery, request.query);
       const limit = query.limit ?? (query.include ? listLimitWithRelated : listLimit);
       return listUnits(request, { obsUnitId }, { ...query, limit });
     }
-    const uuid = parse(recordId, id);
+    const uuid = parse(recordId, id, 'id');
     const { include, ...wait } = parse(unitQuery, request.query);
     const record = await answered(
       readWhen(
@@ -119,7 +121,7 @@ export const handler = serve('query', {
 
   readTransaction: async (request) => {
     const principal = await authenticate(parts, request);
-    const id = parse(recordId, request.params.id);
+    const id = parse(recordId, request.params.id, 'id');
     const wait = parse(transactionQuery, request.query);
     const status = await answered(
       readWhen(

@@ -1,5 +1,6 @@
 /** What a WebSocket can subscribe to. A channel's name says all: `executed_obs_units?obs_unit_id=7`. */
 import type { Permission } from '../people/permissions.ts';
+import { largestInteger } from '../values/integer.ts';
 import type { StreamName } from './append.ts';
 
 export type Channel =
@@ -18,7 +19,11 @@ export function readChannel(name: string): Channel | undefined {
   if (name === 'transfer.overview') return { kind: 'transfer', name };
   if (name === 'buffer') return { kind: 'buffer', name };
   const units = unitsName.exec(name);
-  if (units) return { kind: 'units', name, ...(units[1] && { obsUnitId: Number(units[1]) }) };
+  if (units) {
+    const obsUnitId = units[1] === undefined ? undefined : Number(units[1]);
+    if (obsUnitId === undefined) return { kind: 'units', name };
+    return obsUnitId > largestInteger ? undefined : { kind: 'units', name, obsUnitId };
+  }
   const [, id] = transactionName.exec(name) ?? [];
   return id === undefined ? undefined : { kind: 'transaction', name, id };
 }

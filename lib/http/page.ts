@@ -3,13 +3,6 @@ import * as z from 'zod/mini';
 import { problem } from './problem.ts';
 import type { Request } from './serve.ts';
 
-/** A query parameter that is a whole number within bounds. */
-export const boundedInteger = (minimum: number, maximum: number) =>
-  z.pipe(
-    z.pipe(z.string().check(z.regex(/^\d{1,10}$/, 'must be a whole number')), z.transform(Number)),
-    z.number().check(z.minimum(minimum), z.maximum(maximum)),
-  );
-
 export function writeCursor(...parts: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify(parts)).toString('base64url');
 }

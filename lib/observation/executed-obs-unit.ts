@@ -2,10 +2,14 @@
 import * as z from 'zod/mini';
 import { databaseInstant } from '../values/database-instant.ts';
 import { dayObsOf, parseInstant, type ParsedInstant } from '../values/instant.ts';
-import { asDouble, isJsonObject, type JsonObject } from '../values/json.ts';
+import { largestInteger, wholeNumber } from '../values/integer.ts';
+import { isJsonObject, type JsonObject } from '../values/json.ts';
 import { uuid } from '../values/uuid.ts';
 import type { RawDataFile, RawDataPackage } from './raw-data.ts';
 import type { Sync } from './sync.ts';
+
+/** What a plus in a query that was not encoded becomes. */
+const spaceForPlus = /\d \d\d:?(?:\d\d)?$/;
 
 /** An instant with an offset, and whether it was a leap second. */
 const givenInstant = z.pipe(
@@ -15,8 +19,9 @@ const givenInstant = z.pipe(
     if (parsed) return parsed;
     context.issues.push({
       code: 'custom',
-      message:
-        'must be an ISO 8601 instant with an offset, in years 0001 to 9999 UTC and not finer than a microsecond, as 2026-10-01T11:10:00.000000Z',
+      message: spaceForPlus.test(text)
+        ? 'has a space where its offset begins: write + as %2B in a query'
+        : 'must be an ISO 8601 instant with an offset, in years 0001 to 9999 UTC and not finer than a microsecond, as 2026-10-01T11:10:00.000000Z',
       input: text,
     });
     return z.NEVER;
@@ -30,7 +35,7 @@ export const timestamp = z.pipe(
 );
 
 /** ids are Postgres integers */
-export const integerId = z.pipe(z.transform(asDouble), z.int().check(z.minimum(1), z.maximum(2_147_483_647)));
+export const integerId = wholeNumber(1, largestInteger);
 
 const metadata = z
   .custom<JsonObject>(isJsonObject, 'must be an object')

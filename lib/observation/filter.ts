@@ -1,7 +1,7 @@
 /** Which executed units a listing asks for. */
 import * as z from 'zod/mini';
-import { boundedInteger } from '../http/page.ts';
 import { sortKeyOf } from '../values/database-instant.ts';
+import { largestInteger, wholeNumberText } from '../values/integer.ts';
 import { isCalendarDay, nightOf } from '../values/instant.ts';
 import { finalStatuses, timestamp } from './executed-obs-unit.ts';
 
@@ -19,7 +19,7 @@ const name = z
   .check(z.minLength(1), z.maxLength(200), z.regex(/^[^,]*$/, 'must be one name, without a comma'));
 
 export const listQuery = z.strictObject({
-  obs_unit_id: z.optional(boundedInteger(1, 2_147_483_647)),
+  obs_unit_id: z.optional(wholeNumberText(1, largestInteger)),
   /** short name */
   program: z.optional(name),
   source: z.optional(name),
@@ -31,7 +31,7 @@ export const listQuery = z.strictObject({
   started_before: z.optional(timestamp),
   /** the night that began on this day: from noon to noon, UTC */
   day_obs: z.optional(day),
-  limit: z._default(boundedInteger(1, 1000), 100),
+  limit: z._default(wholeNumberText(1, 1000), 100),
   cursor: z.optional(z.string()),
 });
 

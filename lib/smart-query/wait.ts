@@ -1,6 +1,6 @@
 /** Reads that wait until what was written has got far enough. */
 import * as z from 'zod/mini';
-import { boundedInteger } from '../http/page.ts';
+import { wholeNumberText } from '../values/integer.ts';
 
 /** API Gateway waits 29 s. */
 const maxWaitSeconds = 25;
@@ -10,7 +10,7 @@ const defaultWaitSeconds = 10;
 export const waitQuery = {
   wait: z.optional(z.enum(['committed', 'replicated'])),
   /** seconds */
-  timeout: z._default(boundedInteger(0, maxWaitSeconds), defaultWaitSeconds),
+  timeout: z._default(wholeNumberText(0, maxWaitSeconds), defaultWaitSeconds),
 };
 
 export interface Wait {

@@ -27,6 +27,7 @@ it('a channel is named whole, or is none', () => {
     '',
     'executed_obs_units?',
     'executed_obs_units?obs_unit_id=07',
+    'executed_obs_units?obs_unit_id=2147483648',
     'transactions.1',
     'buffer ',
   ]) {

@@ -4,6 +4,7 @@ import { readCursor, writeCursor } from '../../lib/http/page.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { ProblemError, type Problem } from '../../lib/http/problem.ts';
 import { readQuery } from '../../lib/http/query.ts';
+import { recordId, timestamp } from '../../lib/observation/executed-obs-unit.ts';
 
 function problemOf(run: () => unknown): Problem {
   try {
@@ -49,6 +50,17 @@ describe('parse', () => {
       error_count: 2,
       errors: [{ path: 'a' }, { path: 'b', message: 'is not known here' }],
     });
+  });
+
+  it('names the part of the path that a fault is about', () => {
+    expect(problemOf(() => parse(recordId, 'abc', 'id'))).toMatchObject({
+      detail: 'id: must be a UUID.',
+      errors: [{ path: 'id' }],
+    });
+  });
+
+  it('says of a plus that was not encoded how to write it', () => {
+    expect(problemOf(() => parse(timestamp, '2026-10-01T11:10:00 01:00')).detail).toMatch('%2B');
   });
 
   it('lists few of many faults, and says how many there are', () => {

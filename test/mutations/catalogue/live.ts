@@ -290,4 +290,11 @@ export const liveMutations: readonly Mutation[] = [
     by: 'autoPong: true',
     named: 'burst',
   },
+  {
+    file: 'lib/change-feed/channels.ts',
+    test: 'unit/feed.test.ts',
+    id: 'channel-of-a-planned-unit-beyond-integer',
+    replace: 'obsUnitId > largestInteger ? undefined :',
+    by: 'obsUnitId > Infinity ? undefined :',
+  },
 ];

@@ -67,4 +67,11 @@ export const valueMutations: readonly Mutation[] = [
     replace: 'advance: 0,',
     by: 'advance: 4,',
   },
+  {
+    file: 'lib/values/integer.ts',
+    test: 'unit/integer.test.ts',
+    id: 'whole-number-of-one-spelling',
+    replace: 'z.pipe(z.transform(asDouble), bounded(minimum, maximum))',
+    by: 'bounded(minimum, maximum)',
+  },
 ];

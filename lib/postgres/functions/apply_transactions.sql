@@ -2,8 +2,8 @@
 --
 -- A transaction that cannot be applied is set aside alone. A foreseen obstacle costs nothing. An error that is about the
 -- transaction rolls back the block it stands in; the transaction is then passed over, and what stood before it is applied
--- again, in a block that ends with it. A call opens at most 60 such blocks, since more than 64 subtransactions slow every
--- snapshot on the replicas; `is_cut` says that work is left. Every other error fails the call: nobody is set aside for it.
+-- again, in a block that ends with it. A call opens at most 60 such blocks and one more, since more than 64 subtransactions
+-- slow every snapshot on the replicas; `is_cut` says that work is left. Every other error fails the call: nobody is set aside for it.
 -- The same error on three aggregates without one success of the like, in this call and those that `seen` remembers
 -- ({signature: [aggregate, …]}), is a fault of main too: these transactions are not recorded.
 --
@@ -20,6 +20,7 @@ declare
   refusal text;
   tx jsonb;
   aggregate uuid;
+  all_work jsonb[];
   work jsonb[];
   first integer := 1;
   last integer;
@@ -61,11 +62,24 @@ begin
     order by (t ->> 'stamp')::bigint
   loop
     refusal := decide(tx, batch);
-    perform record_outcome(tx, case when refusal is null then '{"outcome": "applied"}'::jsonb
-      else jsonb_build_object('outcome', 'refused', 'reason', refusal) end);
+    perform record_outcomes(array[tx], array[case when refusal is null then '{"outcome": "applied"}'::jsonb
+      else jsonb_build_object('outcome', 'refused', 'reason', refusal) end]);
   end loop;
 
   work := work_of(batch, touched);
+  all_work := work;
+  begin
+    -- starts, and what came after them
+    for round in 1..2 loop
+      select * into work, shapes from apply_plain(work, shapes);
+    end loop;
+  exception when others then
+    get stacked diagnostics state = returned_sqlstate, in_schema = schema_name, in_table = table_name;
+    if not judges(state, in_schema, in_table) then raise; end if;
+    -- one of them fails: the long way finds it
+    work := all_work;
+    shapes := '{}';
+  end;
   last := cardinality(work);
   while first <= last and blocks < 60 loop
     blocks := blocks + 1;
@@ -101,7 +115,7 @@ begin
         if at = forced_at or verdict ->> 'parked_for' = 'behind' then
           passed_over := passed_over || jsonb_build_object('at', at, 'aggregate', aggregate, 'verdict', verdict);
         elsif verdict is not null then
-          perform record_outcome(tx, verdict);
+          perform record_outcomes(array[tx], array[verdict]);
         end if;
         at := at + 1;
         exit when at - 1 = forced_at;
@@ -142,7 +156,7 @@ begin
     end if;
     -- what comes later in an aggregate waits with it
     if (each ->> 'aggregate')::uuid <> all (left_out) then
-      perform record_outcome(work[(each ->> 'at')::integer], each -> 'verdict');
+      perform record_outcomes(array[work[(each ->> 'at')::integer]], array[each -> 'verdict']);
     end if;
   end loop;
 

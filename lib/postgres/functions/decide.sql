@@ -22,7 +22,7 @@ begin
           unseen := (step -> 'target') || jsonb_build_object('id', target_id, 'operation', 'unseen', 'record_ids', '[]'::jsonb);
         end if;
         if unseen is null then return format('transaction %s is not known to main', target_id); end if;
-        perform record_outcome(unseen, jsonb_build_object('outcome', 'discarded', 'reason', step ->> 'reason'));
+        perform record_outcomes(array[unseen], array[jsonb_build_object('outcome', 'discarded', 'reason', step ->> 'reason')]);
       end if;
     elsif target.outcome = 'applied' then
       return format('transaction %s has been applied', target_id);

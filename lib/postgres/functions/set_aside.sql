@@ -8,10 +8,10 @@ begin
   perform set_config('ops.processor', 'on', true);
   perform lock_aggregates(array[(heading ->> 'aggregate')::uuid]);
   if not exists (select from inbox where transaction_id = (heading ->> 'id')::uuid) then
-    perform record_outcome(
-      heading || case when steps is null then '{}' else jsonb_build_object('steps', steps) end,
-      case when heading -> 'is_decision' = 'true' then jsonb_build_object('outcome', 'refused', 'reason', why)
-      else jsonb_build_object('outcome', 'parked', 'parked_for', 'failed', 'waits_for', 'retry', 'reason', why, 'raw', raw) end);
+    perform record_outcomes(
+      array[heading || case when steps is null then '{}' else jsonb_build_object('steps', steps) end],
+      array[case when heading -> 'is_decision' = 'true' then jsonb_build_object('outcome', 'refused', 'reason', why)
+      else jsonb_build_object('outcome', 'parked', 'parked_for', 'failed', 'waits_for', 'retry', 'reason', why, 'raw', raw) end]);
   end if;
   select to_jsonb(i) into recorded from inbox i where transaction_id = (heading ->> 'id')::uuid;
   return recorded;

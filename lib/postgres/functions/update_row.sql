@@ -1,34 +1,11 @@
--- Last writer wins per field, by stamp. An object merges by its keys; fields that belong together win or lose together.
 create function update_row(tbl text, row_id uuid, vals jsonb, stamp bigint, present jsonb) returns void
 language plpgsql as $$
 declare
-  stamps constant jsonb := present -> 'field_stamps';
-  merged jsonb := '{}';
-  stamped jsonb := '{}';
-  field text;
-  val jsonb;
-  newer jsonb;
-  newer_stamps jsonb;
+  changed constant jsonb := changed_values(tbl, vals, stamp, present);
   columns text;
 begin
-  for field, val in select * from jsonb_each(vals) loop
-    if jsonb_typeof(val) = 'object' then
-      -- all keys at once: one after the other each would copy the object
-      select jsonb_object_agg(key, value), jsonb_object_agg(field || '.' || key, stamp) into newer, newer_stamps
-      from jsonb_each(val)
-      where stamp > greatest((stamps ->> (field || '.' || key))::bigint, (stamps ->> field)::bigint, 0);
-      if newer is null then continue; end if;
-      merged := merged || jsonb_build_object(field,
-        case jsonb_typeof(present -> field) when 'object' then present -> field else '{}' end || newer);
-      stamped := stamped || newer_stamps;
-    elsif stamp > group_stamp(tbl, field, stamps) then
-      merged := merged || jsonb_build_object(field, val);
-      stamped := stamped || (select jsonb_object_agg(member, stamp) from jsonb_array_elements_text(group_of(tbl, field)) member);
-    end if;
-  end loop;
-  if merged = '{}' then return; end if;
-  merged := merged || jsonb_build_object('field_stamps', stamps || stamped, 'updated_at', clock_timestamp());
-  select string_agg(quote_ident(key), ', ') into columns from jsonb_object_keys(merged) as key;
+  if changed is null then return; end if;
+  select string_agg(quote_ident(key), ', ') into columns from jsonb_object_keys(changed) as key;
   execute format('update %1$I set (%2$s) = (select %2$s from jsonb_populate_record(null::%1$I, $1)) where id = $2',
-    tbl, columns) using merged, row_id;
+    tbl, columns) using changed, row_id;
 end $$;

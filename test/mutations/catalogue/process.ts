@@ -4,21 +4,25 @@ const sql = (name: string) => ({
   file: `lib/postgres/functions/${name}.sql`,
   test: 'integration/setting-aside.test.ts',
 });
+const plain = {
+  file: 'lib/postgres/functions/apply_plain.sql',
+  test: 'integration/apply-plain.test.ts',
+};
 const halving = { file: 'functions/process/halving.ts', test: 'unit/halving.test.ts' };
 
 export const processMutations: readonly Mutation[] = [
   {
-    ...sql('record_outcome'),
+    ...sql('record_outcomes'),
     id: 'recording-casts-the-time-that-does-not-cast',
-    replace: "elsif pg_input_is_valid(start_values ->> 'start_time', 'timestamptz') then",
-    by: 'else',
+    replace: "when pg_input_is_valid(start_values ->> 'start_time', 'timestamptz') then",
+    by: 'when true then',
     named: 'depends on no value',
   },
   {
-    ...sql('record_outcome'),
+    ...sql('record_outcomes'),
     id: 'recording-casts-the-planned-unit-that-does-not-cast',
-    replace: "if pg_input_is_valid(start_values ->> 'obs_unit_id', 'integer') then",
-    by: 'if true then',
+    replace: "when pg_input_is_valid(start_values ->> 'obs_unit_id', 'integer') then",
+    by: 'when true then',
     named: 'depends on no value',
   },
   {
@@ -29,7 +33,7 @@ export const processMutations: readonly Mutation[] = [
     named: 'the keys of what waits',
   },
   {
-    ...sql('update_row'),
+    ...sql('changed_values'),
     id: 'older-key-overtakes-newer',
     replace:
       "where stamp > greatest((stamps ->> (field || '.' || key))::bigint, (stamps ->> field)::bigint, 0);",
@@ -37,7 +41,7 @@ export const processMutations: readonly Mutation[] = [
     named: 'merges any column',
   },
   {
-    ...sql('update_row'),
+    ...sql('changed_values'),
     id: 'fields-of-a-group-win-one-by-one',
     replace: 'elsif stamp > group_stamp(tbl, field, stamps) then',
     by: 'elsif stamp > coalesce((stamps ->> field)::bigint, 0) then',
@@ -99,6 +103,55 @@ export const processMutations: readonly Mutation[] = [
     replace: "          or verdict ->> 'outcome' = 'parked' and is_start(tx) then",
     by: '          then',
     named: 'is applied by itself',
+  },
+  {
+    ...plain,
+    id: 'later-one-of-an-aggregate-overtakes-in-the-short-way',
+    replace: "order by (t ->> 'aggregate')::uuid, place\n",
+    by: "order by (t ->> 'aggregate')::uuid, place desc\n",
+    named: 'the same by the short way',
+  },
+  {
+    ...plain,
+    id: 'one-request-under-two-ids-is-plain',
+    replace: "      and t ->> 'id' not in (select o ->> 'alias' from unnest(work) o where o ? 'alias')\n",
+    by: '',
+    named: 'the same by the short way',
+  },
+  {
+    ...plain,
+    id: 'repeat-of-what-another-release-recorded-is-plain',
+    replace: '      and judge_repeat(t) is null\n',
+    by: '',
+    named: 'the same by the short way',
+  },
+  {
+    ...plain,
+    id: 'deleted-row-is-created-in-the-short-way',
+    replace: 'where d.table_name = %1$L and d.id = r.id) is null',
+    by: 'where d.table_name = %1$L and false) is null',
+    named: 'the same by the short way',
+  },
+  {
+    ...plain,
+    id: 'finish-of-what-others-have-changed-is-plain',
+    replace: "where stamp <= group_stamp(%1$L, field, present -> 'field_stamps'))",
+    by: 'where false)',
+    named: 'the same by the short way',
+  },
+  {
+    ...plain,
+    id: 'what-was-set-aside-is-plain',
+    replace: "      and t -> 'is_held' is distinct from 'true' and",
+    by: 'and',
+    named: 'what a person must take up',
+  },
+  {
+    ...plain,
+    id: 'short-way-does-not-count-as-success',
+    replace: "shapes := shapes || format('%s %s', kind, tbl);",
+    by: '',
+    named: 'says that main is sound',
   },
   {
     ...sql('awaited_aggregates'),

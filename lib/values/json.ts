@@ -12,10 +12,12 @@ export interface JsonObject {
 const maxDigits = 400;
 
 /**
- * Numbers whose text a double may not give back: long ones, trailing zeros of a fraction, exponents, a negative zero, and those
- * below 1e-6, which JavaScript writes with an exponent.
+ * Numbers whose text a double may not give back: a negative zero, those below 1e-6, which JavaScript writes with an exponent,
+ * those with an exponent, with trailing zeros of a fraction, or with more than 15 digits, but for integers of 16 below 2^53.
+ * Text in strings may look like one, but neither UUIDs nor instants do.
  */
-const mayLoseDigits = /[\d.]{16}|\.\d*0(?!\d)|0\.000000|\d[eE][+-]?\d|-0/;
+const mayLoseDigits =
+  /(?:^|[[,:\s])(?:-0|-?0\.000000|-?\d[\d.]*[eE]|-?\d+\.\d*0(?=[\s,}\]]|$)|-?(?=[\d.]{16})(?![1-8]\d{15}(?![\d.])))/;
 
 /**
  * @throws SyntaxError if it is not JSON; RangeError that names the path for a number beyond 400 digits

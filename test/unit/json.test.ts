@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { canonicalNumber, identityJson, isJsonObject, parseJson } from '../../lib/values/json.ts';
 
 describe('canonicalNumber', () => {
@@ -24,6 +24,17 @@ describe('canonicalNumber', () => {
 });
 
 describe('parseJson', () => {
+  it('reads a record without looking at each of its values, if no number needs it', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    const id = '"01a2132c-7e30-4e57-0e12-1e0000000000"';
+    parseJson(
+      `{"id":${id},"start_time":"2026-01-01T05:00:10.000000Z","end_time":"2026-01-01T00:00:00.12+00:00",` +
+        '"field_stamps":{"status":1795618204063000},"values":[0,-1,1.5,0.25,10,123456789012345]}',
+    );
+    expect(parse.mock.calls.map((given) => given.length)).toEqual([1]);
+    parse.mockRestore();
+  });
+
   it.each([
     ['{"id":5853498713190525696,"n":7}', '{"id":5853498713190525696,"n":7}'],
     ['[0.1234567890123456789]', '[0.1234567890123456789]'],

@@ -43,7 +43,7 @@ export const valueMutations: readonly Mutation[] = [
   {
     ...json,
     id: 'json-small-numbers-take-an-exponent',
-    replace: String.raw`|0\.000000|`,
+    replace: String.raw`|-?0\.000000|`,
     by: '|',
     named: 'gives',
   },

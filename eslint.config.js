@@ -1,7 +1,33 @@
 import tseslint from 'typescript-eslint';
+import { foldersOfLib } from './eslint.layers.js';
 
-/** Who may import whom: functions → lib; lib → lib; infra → lib. */
+/** Who may import whom: functions → lib; lib → lib, in the order of lib/README.md; infra → lib. */
 const forbid = (message, ...groups) => ['error', { patterns: [{ group: groups, message }] }];
+
+const outsideLib = {
+  regex: '/(functions|infra|test)/',
+  message: 'lib is imported by the others and imports only lib: move what is shared into lib.',
+};
+
+/** A folder of lib imports only those that stand before it. */
+const layers = foldersOfLib().map((folder, index, folders) => {
+  const later = folders.slice(index + 1);
+  const message = `\`${folder}\` imports only folders that stand before it in lib/README.md (Layers): pass in what it needs, or move what both need into the earlier one.`;
+  return {
+    files: [`lib/${folder}/**/*.ts`],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            outsideLib,
+            ...(later.length > 0 ? [{ regex: `^(\\.\\./)+(${later.join('|')})/`, message }] : []),
+          ],
+        },
+      ],
+    },
+  };
+});
 
 export default tseslint.config(
   { ignores: ['dist/**', 'cdk.out/**', '.local/**', 'node_modules/**', 'test/fixtures/**'] },
@@ -24,17 +50,7 @@ export default tseslint.config(
       eqeqeq: 'error',
     },
   },
-  {
-    files: ['lib/**/*.ts'],
-    rules: {
-      'no-restricted-imports': forbid(
-        'lib is imported by the others and imports only lib: move what is shared into lib.',
-        '**/functions/**',
-        '**/infra/**',
-        '**/test/**',
-      ),
-    },
-  },
+  ...layers,
   {
     files: ['lib/**/*.ts'],
     ignores: ['lib/config/**'],

@@ -11,12 +11,13 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** The module of function `name` below the directory that `bundleFunctions` wrote. */
 export const bundlePath = (directory: string, name: FunctionName) => join(directory, name, 'index.mjs');
 
-/** Bundles every function into a folder of its own below `directory`. */
-export async function bundleFunctions(directory: string): Promise<void> {
+/** Bundles every function into a folder of its own below `directory`. @returns the files that went in, from the root */
+export async function bundleFunctions(directory: string): Promise<readonly string[]> {
   const commit = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout ?? '';
-  await Promise.all(
-    Object.entries(functions).map(async ([name, { entry }]) => {
-      await build({
+  const built = await Promise.all(
+    Object.entries(functions).map(([name, { entry }]) =>
+      build({
+        metafile: true,
         absWorkingDir: root,
         entryPoints: [entry],
         outfile: join(directory, name, 'index.mjs'),
@@ -35,11 +36,12 @@ export async function bundleFunctions(directory: string): Promise<void> {
           js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
         },
         logLevel: 'warning',
-      });
-    }),
+      }),
+    ),
   );
   await mkdir(join(directory, 'migrate'), { recursive: true });
   for (const each of ['migrations', 'functions']) {
     await cp(join(root, 'lib/postgres', each), join(directory, 'migrate', each), { recursive: true });
   }
+  return built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
 }

@@ -1,12 +1,26 @@
 /** What a start and a finish become: a transaction, and what the answer says of the record. Pure. */
-import type { AcceptRequest } from '../buffer/accept.ts';
 import { TransactionBuilder } from '../transaction/builder.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 import { millisecondsOf, type Instant } from '../values/instant.ts';
 import { identityJson } from '../values/json.ts';
 import type { FinishBody, StartBody } from './executed-obs-unit.ts';
 
-export type Draft = Pick<AcceptRequest, 'transaction' | 'patch' | 'status' | 'start' | 'finish'>;
+export interface Draft {
+  readonly transaction: Transaction;
+  /** JSON: what the answer says about the record, to be laid over what the site knows of it */
+  readonly patch: string;
+  /** HTTP status of the answer when the site knows the record */
+  readonly status: number;
+  readonly start?: { readonly obs_unit_id: number; readonly start_ms: number };
+  readonly finish?: {
+    readonly status: string;
+    readonly end_time: string;
+    /** '' = not given */
+    readonly given_end_time: string;
+    /** canonical JSON; '' = not given */
+    readonly given_metadata: string;
+  };
+}
 type Heading = Omit<Transaction, 'version' | 'steps' | 'aggregate'>;
 
 /** @param id of the executed unit; @param now the accept clock */

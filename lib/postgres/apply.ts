@@ -1,6 +1,6 @@
 /** Executes transactions on main: one call, one commit, whatever the size of the batch. */
 import * as z from 'zod/mini';
-import { readLsn, type Lsn } from '../replication/lsn.ts';
+import { readLsn, type Lsn } from '../values/lsn.ts';
 import { isDecision, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 import { subjectOfFailure } from '../transaction/failure.ts';
 import { parseJson } from '../values/json.ts';

@@ -1,5 +1,5 @@
 import type { Database } from '../postgres/connect.ts';
-import { readLsn } from './lsn.ts';
+import { readLsn } from '../values/lsn.ts';
 
 /** A replica is near: one that does not tell its position within this hangs. */
 const positionMilliseconds = 1000;

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { StatementTooSlow, ReplicaUnavailable } from './errors.ts';
 import { connectPostgres, type Database, type Pool, type PoolClient } from '../postgres/connect.ts';
 import { readFailureOf } from '../postgres/failure.ts';
-import { readLsn } from './lsn.ts';
+import { readLsn } from '../values/lsn.ts';
 import { askPosition } from './position.ts';
 import { inOrder, noteAnswer, noteFailure } from './preference.ts';
 

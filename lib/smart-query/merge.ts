@@ -9,7 +9,7 @@ import type { OverlayEntry } from '../buffer/overlay.ts';
 import type { Sync } from '../observation/sync.ts';
 import { lifecycle, stateOfInbox, type State } from '../transaction/lifecycle.ts';
 import type { InboxRow } from '../postgres/inbox.ts';
-import { writeLsn, readLsn } from '../replication/lsn.ts';
+import { writeLsn, readLsn } from '../values/lsn.ts';
 import { LaidRows, type Rows } from '../table/lay.ts';
 import { byTable, type BufferedTable } from '../table/tables.ts';
 import { isStart, recordIdsOf, type Step } from '../transaction/transaction.ts';

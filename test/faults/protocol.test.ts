@@ -8,7 +8,7 @@ import { draftStart } from '../../lib/observation/record-executed-obs-unit.ts';
 import { applyTransactions } from '../../lib/postgres/apply.ts';
 import { transactionMessage, wakeMessage } from '../../lib/queue/messages.ts';
 import { confirm } from '../../lib/replication/confirm.ts';
-import { readLsn } from '../../lib/replication/lsn.ts';
+import { readLsn } from '../../lib/values/lsn.ts';
 import { uuidV7 } from '../../lib/transaction/ids.ts';
 import type { Transaction } from '../../lib/transaction/transaction.ts';
 import { randomBytes } from 'node:crypto';

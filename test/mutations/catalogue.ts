@@ -3,6 +3,7 @@ import type { Mutation } from './mutation.ts';
 import { authMutations } from './catalogue/auth.ts';
 import { bufferMutations } from './catalogue/buffer.ts';
 import { doorMutations } from './catalogue/door.ts';
+import { layerMutations } from './catalogue/layers.ts';
 import { liveMutations } from './catalogue/live.ts';
 import { observeMutations } from './catalogue/observe.ts';
 import { processMutations } from './catalogue/process.ts';
@@ -16,6 +17,7 @@ export const catalogue: readonly Mutation[] = [
   ...authMutations,
   ...bufferMutations,
   ...doorMutations,
+  ...layerMutations,
   ...liveMutations,
   ...observeMutations,
   ...processMutations,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { readLsn, writeLsn } from '../../lib/replication/lsn.ts';
+import { readLsn, writeLsn } from '../../lib/values/lsn.ts';
 
 it('compares positions as numbers, where their texts do not compare', () => {
   expect(readLsn('0/9').value).toBeLessThan(readLsn('0/10').value);

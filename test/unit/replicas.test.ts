@@ -1,7 +1,7 @@
 /** Which replica answers a read, over replicas that are only a position. */
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { StatementTooSlow, ReplicaUnavailable } from '../../lib/replication/errors.ts';
-import { writeLsn } from '../../lib/replication/lsn.ts';
+import { writeLsn } from '../../lib/values/lsn.ts';
 import { noFloor, readFromReplica, type Replica } from '../../lib/replication/replicas.ts';
 
 class FakeReplica {

@@ -4,7 +4,7 @@
  */
 import pg from 'pg';
 import type { Pool } from '../../../lib/postgres/connect.ts';
-import { readLsn } from '../../../lib/replication/lsn.ts';
+import { readLsn } from '../../../lib/values/lsn.ts';
 import type { Replica } from '../../../lib/replication/replicas.ts';
 
 const tables = ['executed_obs_unit', 'tombstone', 'inbox'] as const;

@@ -5,10 +5,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bundleFunctions, bundlePath } from '../../infra/bundle.ts';
 
 let directory: string;
+let files: readonly string[];
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'ops-db-'));
-  await bundleFunctions(directory);
+  files = await bundleFunctions(directory);
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -24,3 +25,8 @@ it.each([
     expect(size).toBeLessThanOrEqual(bytes * 1.05);
   },
 );
+
+it('bundles hold nothing of infra or of the tests', () => {
+  expect(files).toContain('lib/buffer/accept.ts');
+  expect(files.filter((file) => /^(infra|test)\//.test(file))).toEqual([]);
+});

@@ -1,6 +1,6 @@
 /** Reads the feed: what stands after a position, and whether something may be missing before it. */
 import * as z from 'zod/mini';
-import { keyLocking } from '../redis/script.ts';
+import { readFeedAfterScript, readFeedBetweenScript, readFeedEndScript } from '../redis/generated/scripts.ts';
 import { feedSeconds, streams, type Change, type StreamName } from './append.ts';
 import type { Site } from '../redis/site.ts';
 
@@ -38,20 +38,6 @@ const names = Object.keys(streams) as StreamName[];
 
 /** One entry, `[id, [field, value, …]]`. */
 const entry = z.tuple([z.string(), z.array(z.string())]);
-/**
- * An empty stream tells nothing of what it has held, so that a reader who finds one leaves a mark to stand at: what is written
- * after it and trimmed before it is read is missed then.
- */
-const markLua = `
-if #found == 0 then
-  local mark = redis.call('XADD', KEYS[1], '*', 'mark', '1')
-  found = {{mark, {'mark', '1'}}}
-end
-return found`;
-// the typed commands reorder entries by key
-const betweenLua = `${keyLocking}return redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])`;
-const afterLua = `${keyLocking}local found = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])${markLua}`;
-const lastLua = `${keyLocking}local found = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)${markLua}`;
 
 /**
  * What each stream holds after the position given for it, in one round trip. @param newEpoch used if there is none yet
@@ -65,7 +51,11 @@ export async function readFeed(
   pipeline.set(keys.feedEpoch, newEpoch, { nx: true });
   pipeline.get(keys.feedEpoch);
   for (const name of names) {
-    pipeline.eval(afterLua, [keys.feed(streams[name].stream)], [after[name], String(pageSize)]);
+    pipeline.eval(
+      readFeedAfterScript.source,
+      [keys.feed(streams[name].stream)],
+      [after[name], String(pageSize)],
+    );
   }
   const [, epoch, ...found] = z.tuple([z.unknown(), z.string()], z.array(entry)).parse(await pipeline.exec());
   const tails = names.map((name, index) => [name, tailOf(after[name], found[index] ?? [])] as const);
@@ -80,7 +70,7 @@ export async function readEnds(
   const pipeline = redis.multi();
   pipeline.set(keys.feedEpoch, newEpoch, { nx: true });
   pipeline.get(keys.feedEpoch);
-  for (const name of names) pipeline.eval(lastLua, [keys.feed(streams[name].stream)], []);
+  for (const name of names) pipeline.eval(readFeedEndScript.source, [keys.feed(streams[name].stream)], []);
   const [, epoch, ...found] = z.tuple([z.unknown(), z.string()], z.array(entry)).parse(await pipeline.exec());
   const ends = names.map((name, index) => [name, found[index]?.[0]?.[0] ?? nowhere] as const);
   return { epoch, positions: Object.fromEntries(ends) as Record<StreamName, string> };
@@ -102,7 +92,7 @@ export async function readBetween(
   // trimming is approximate: an old entry may still be there
   if (!isPosition(from) || Number(from.split('-')[0]) < oldestKept(nowMilliseconds)) return undefined;
   const key = keys.feed(streams[name].stream);
-  const found = await redis.eval<string[], unknown>(betweenLua, [key], [from, to, String(pageSize)]);
+  const found = await readFeedBetweenScript(redis, [key], [from, to, pageSize]);
   const { entries, isBroken, isCut } = tailOf(from, z.array(entry).parse(found));
   return isBroken || isCut ? undefined : entries;
 }

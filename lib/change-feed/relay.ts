@@ -76,7 +76,7 @@ export class Relay {
     const { rows, pruned } = await readSlice(replica, state);
     const hasMissed = pruned !== undefined && state.cursor !== undefined && isAfter(pruned, state.cursor);
     const isFirst = state.cursor === undefined;
-    const isNew = rows.length > 0 || hasMissed || isFirst;
+    const isNew = rows.length > 0 || hasMissed || isFirst || passedBy(state.cursor, state.ahead).length > 0;
     if (isNew) {
       this.#state = await this.#relay(state, isFirst ? [] : rows, {
         reached: reachedBy(rows, hasMissed ? pruned : state.cursor),
@@ -96,7 +96,7 @@ export class Relay {
   ): Promise<State | undefined> {
     const next = new Map(ahead);
     for (const { xid, id, is_settled } of rows) if (!is_settled) next.set(xid, id);
-    const passed = [...next].filter(([xid, id]) => !isAfter(`${xid}:${id}`, reached)).map(([xid]) => xid);
+    const passed = passedBy(reached, next);
     const updates = [...next].flatMap(([xid, to]) =>
       ahead.get(xid) === to ? [] : [{ xid, from: ahead.get(xid) ?? '', to }],
     );
@@ -148,6 +148,12 @@ function entriesOf(rows: readonly OutboxRow[], hasMissed: boolean) {
 function reachedBy(rows: readonly OutboxRow[], before: string | undefined): string {
   const last = rows.findLast((row) => row.is_settled);
   return last ? `${last.xid}:${last.id}` : (before ?? '0:0');
+}
+
+/** Transactions that need not be remembered any more. */
+function passedBy(cursor: string | undefined, ahead: ReadonlyMap<string, string>): string[] {
+  if (cursor === undefined) return [];
+  return [...ahead].filter(([xid, id]) => !isAfter(`${xid}:${id}`, cursor)).map(([xid]) => xid);
 }
 
 function isFull(rows: readonly OutboxRow[]): boolean {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from './client.ts';
 
-export type Script = (
-  redis: Redis,
-  keys: readonly string[],
-  args: readonly (string | number)[],
-) => Promise<unknown>;
+export interface Script {
+  (redis: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  /** the whole text, for a script that runs within a transaction of Redis */
+  readonly source: string;
+}
 
 /** Without this first line a script would hold Upstash's lock on the whole database; with it, on its KEYS alone. */
 export const keyLocking = '#!lua flags=allow-key-locking\n';
@@ -18,7 +18,7 @@ export const keyLocking = '#!lua flags=allow-key-locking\n';
 export function script(...parts: readonly string[]): Script {
   const source = keyLocking + parts.join('').trim();
   const sha = createHash('sha1').update(source).digest('hex');
-  return async (redis, keys, args) => {
+  const run = async (redis: Redis, keys: readonly string[], args: readonly (string | number)[]) => {
     const texts = args.map(String);
     try {
       return await redis.evalsha(sha, [...keys], texts);
@@ -27,4 +27,5 @@ export function script(...parts: readonly string[]): Script {
       return await redis.eval(source, [...keys], texts);
     }
   };
+  return Object.assign(run, { source });
 }

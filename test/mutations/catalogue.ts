@@ -2,6 +2,7 @@
 import type { Mutation } from './mutation.ts';
 import { authMutations } from './catalogue/auth.ts';
 import { bufferMutations } from './catalogue/buffer.ts';
+import { scriptMutations } from './catalogue/scripts.ts';
 import { doorMutations } from './catalogue/door.ts';
 import { layerMutations } from './catalogue/layers.ts';
 import { liveMutations } from './catalogue/live.ts';
@@ -16,6 +17,7 @@ import { valueMutations } from './catalogue/values.ts';
 export const catalogue: readonly Mutation[] = [
   ...authMutations,
   ...bufferMutations,
+  ...scriptMutations,
   ...doorMutations,
   ...layerMutations,
   ...liveMutations,

@@ -2,22 +2,32 @@
 import type { Redis } from '../../lib/redis/client.ts';
 import { keyLocking } from '../../lib/redis/script.ts';
 
+export interface Call {
+  readonly source: string;
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+}
+
 export interface Cutting {
   readonly client: Redis;
-  /** KEYS of the last script */
-  readonly keys: () => readonly string[];
+  /** the last script, with its KEYS and ARGV */
+  readonly last: () => Call;
+  /** every script that has run, by its text */
+  readonly sources: ReadonlySet<string>;
   /** whether the last script came to its end */
   readonly isWhole: () => boolean;
 }
 
 /** @param commands that a script may execute before it is cut */
 export function cutAfter(redis: Redis, commands: number): Cutting {
-  let keys: readonly string[] = [];
+  let last: Call = { source: '', keys: [], args: [] };
   let isWhole = true;
-  const client = {
+  const sources = new Set<string>();
+  const scripted = {
     evalsha: () => Promise.reject(new Error('NOSCRIPT')),
     eval: async (source: string, names: string[], args: string[]) => {
-      keys = names;
+      last = { source, keys: names, args };
+      sources.add(source);
       try {
         return await redis.eval(withLimit(source, commands), names, args);
       } catch (error) {
@@ -27,7 +37,14 @@ export function cutAfter(redis: Redis, commands: number): Cutting {
       }
     },
   };
-  return { client: client as unknown as Redis, keys: () => keys, isWhole: () => isWhole };
+  const client = new Proxy(redis, {
+    get: (target, name) => {
+      if (name in scripted) return scripted[name as keyof typeof scripted];
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  return { client, last: () => last, sources, isWhole: () => isWhole };
 }
 
 const cutMessage = 'cut here';

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { glob, readFile } from 'node:fs/promises';
 import { parse } from 'luaparse';
 import { expect, it } from 'vitest';
 import { readLuaScripts, scriptsFile, scriptsModule, textOf } from '../../infra/local/lua-scripts.ts';
@@ -45,4 +45,14 @@ it.each(scripts)('$path is Lua 5.1 and uses no global of its own', (script) => {
 it('check of globals finds an assignment and a read, in functions too', () => {
   expect(undeclared('local function f() forgotten = 1 end\nreturn other')).toEqual(['forgotten', 'other']);
   expect(() => undeclared('local x = 5 // 2')).toThrow(SyntaxError);
+});
+
+it('no script of Redis is made but out of the .lua files', async () => {
+  const found: string[] = [];
+  for await (const file of glob(['lib/**/*.ts', 'functions/**/*.ts'])) {
+    if (file === 'lib/redis/script.ts' || file === 'lib/redis/generated/scripts.ts') continue;
+    const text = await readFile(file, 'utf8');
+    if (/\bscript\(|\.evalsha\(|\.eval\((?!\s*\w+Script\.source)|keyLocking/.test(text)) found.push(file);
+  }
+  expect(found).toEqual([]);
 });

@@ -1,7 +1,13 @@
+--- @include "../../redis/lua/include/checks"
 --- @include "include/feed"
 
 local connection, feed = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
+must_have('string', a, 'id', 'channel', 'wakes')
+must_have('number', a, 'most')
+must(a.request == nil or is_number(a.request), 'request')
+must_be('hash', connection)
+must_be('stream', feed)
 if redis.call('EXISTS', connection) == 0 then return 'gone' end
 local field = 'sub:' .. a.channel
 -- messages of one socket may be handled in another order than they were sent

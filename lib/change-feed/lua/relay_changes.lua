@@ -1,18 +1,33 @@
+--- @include "../../redis/lua/include/checks"
 --- @include "include/feed"
 
 local relay, ahead, transfer, observations = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
+must_have('string', a, 'expected', 'reached')
+must_have('table', a, 'ahead', 'passed', 'records', 'wakes')
+must_have('string', a.wakes, 'transfer', 'observations')
+must(a.transfer == nil or is_text(a.transfer), 'transfer')
+for _, each in ipairs(a.records) do must_have('string', each, 'record', 'left') end
+for _, xid in ipairs(a.passed) do must(is_text(xid), 'passed') end
+must_be('hash', ahead)
+must_be('stream', transfer, observations)
 if (redis.call('GET', relay) or '') ~= a.expected then return 0 end
+local reached = {}
 for _, each in ipairs(a.ahead) do
+  must_have('string', each, 'xid', 'from', 'to')
   if (redis.call('HGET', ahead, each.xid) or '') ~= each.from then return 0 end
+  reached[#reached + 1] = each.xid
+  reached[#reached + 1] = each.to
 end
-redis.call('SET', relay, a.reached)
-for _, each in ipairs(a.ahead) do redis.call('HSET', ahead, each.xid, each.to) end
-for _, xid in ipairs(a.passed) do redis.call('HDEL', ahead, xid) end
+-- The entries come first: a run that is cut has relayed some of them, and the next relays them again.
+-- It also removes transactions that the cursor has passed, if this run is cut before it does.
 if a.transfer then feed_append(transfer, a.wakes.transfer, 'change', a.transfer) end
 if a.reset then feed_append(observations, a.wakes.observations, 'change', 'reset') end
 for _, each in ipairs(a.records) do
   feed_append(observations, a.wakes.observations, 'change', 'changed', 'record', each.record,
     'left', each.left)
 end
+if #reached > 0 then redis.call('HSET', ahead, unpack(reached)) end
+redis.call('SET', relay, a.reached)
+if #a.passed > 0 then redis.call('HDEL', ahead, unpack(a.passed)) end
 return 1

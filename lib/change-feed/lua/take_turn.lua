@@ -1,4 +1,8 @@
+--- @include "../../redis/lua/include/checks"
+
 -- Enters a message among those of its connection, and returns whether it is the first; those from before ARGV[2] are dead.
+for i = 2, 4 do must(is_number(tonumber(ARGV[i])), 'numbers') end
+must(tonumber(ARGV[4]) > 0, 'life')
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[2])
 redis.call('ZADD', KEYS[1], 'NX', ARGV[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])

@@ -15,6 +15,10 @@ local function must_be(kind, ...)
     must(found == 'none' or found == kind, 'a key holds a ' .. tostring(found) .. ', not a ' .. kind)
   end
 end
+local function must_have(kind, a, ...)
+  must(type(a) == 'table', 'table')
+  for _, name in ipairs({...}) do must(type(a[name]) == kind and (kind ~= 'number' or is_number(a[name])), name) end
+end
 `;
 
 /** lib/buffer/lua/include/bytes.lua */
@@ -86,11 +90,23 @@ end
 `;
 
 /** lib/users/lua/include/write_user.lua */
-const writeUser = `local function write_user(user, users, a)
+const writeUser = `local function must_be_user(a)
+  must_have('string', a, 'principal', 'login', 'name', 'role', 'role_from', 'permissions', 'last_login_at', 'created_at')
+  must_have('number', a, 'stamp')
+end
+local function write_user(user, users, a)
+  redis.call('SADD', users, a.principal)
   redis.call('HSET', user, 'principal', a.principal, 'login', a.login, 'name', a.name, 'role', a.role,
     'role_from', a.role_from, 'active', a.active and '1' or '0', 'permissions', a.permissions,
     'stamp', string.format('%.0f', a.stamp), 'last_login_at', a.last_login_at, 'created_at', a.created_at)
-  redis.call('SADD', users, a.principal)
+end
+`;
+
+/** lib/change-feed/lua/include/or_mark.lua */
+const orMark = `local function or_mark(stream, found)
+  if #found > 0 then return found end
+  local mark = redis.call('XADD', stream, '*', 'mark', '1')
+  return {{mark, {'mark', '1'}}}
 end
 `;
 
@@ -261,14 +277,21 @@ redis.call('HDEL', stats, 'counted:' .. a.id)
 return cjson.encode({accepted = true, stamp = stamp, patch = patch, base = base, status = status, left = left})`);
 
 /** lib/change-feed/lua/acquire_lease.lua */
-export const acquireLeaseScript = /* @__PURE__ */ script(`if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+export const acquireLeaseScript = /* @__PURE__ */ script(checks, `local milliseconds = tonumber(ARGV[1])
+must(is_number(milliseconds) and milliseconds > 0, 'duration')
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 local fence = redis.call('INCR', KEYS[2])
 redis.call('SET', KEYS[1], fence, 'PX', ARGV[1])
 return fence`);
 
 /** lib/change-feed/lua/change_subscription.lua */
-export const changeSubscriptionScript = /* @__PURE__ */ script(feed, `local connection, feed = unpack(KEYS)
+export const changeSubscriptionScript = /* @__PURE__ */ script(checks, feed, `local connection, feed = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
+must_have('string', a, 'id', 'channel', 'wakes')
+must_have('number', a, 'most')
+must(a.request == nil or is_number(a.request), 'request')
+must_be('hash', connection)
+must_be('stream', feed)
 if redis.call('EXISTS', connection) == 0 then return 'gone' end
 local field = 'sub:' .. a.channel
 local stored = redis.call('HGET', connection, field)
@@ -298,11 +321,12 @@ return {redis.call('EXISTS', ended), redis.call('EXISTS', people_loaded), redis.
 export const checkTokenScript = /* @__PURE__ */ script(`local token, user, people_loaded = unpack(KEYS)
 local known = redis.call('HGETALL', token)
 local t = redis.call('HMGET', token, 'principal', 'revoked', 'expires_at')
+local owner = redis.call('HMGET', user, 'active', 'role', 'permissions')
 if t[1] == ARGV[1] and t[2] ~= '1' and (t[3] == '' or tonumber(t[3]) * 1000 > tonumber(ARGV[2])) then
   redis.call('HINCRBY', token, 'uses', 1)
   redis.call('HSET', token, 'used_at', ARGV[2])
 end
-return {redis.call('EXISTS', people_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions'), known}`);
+return {redis.call('EXISTS', people_loaded), owner, known}`);
 
 /** lib/buffer/lua/claim.lua */
 export const claimScript = /* @__PURE__ */ script(checks, `local pending, inflight, main_down, committed = unpack(KEYS, 1, 4)
@@ -415,12 +439,14 @@ end
 return cleaned`);
 
 /** lib/smart-query/lua/enter_wait.lua */
-export const enterWaitScript = /* @__PURE__ */ script(`local all, own = unpack(KEYS)
+export const enterWaitScript = /* @__PURE__ */ script(checks, `local all, own = unpack(KEYS)
 local now, ends, id, of_all, of_own = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+must(is_number(now) and is_number(ends) and is_number(of_all) and is_number(of_own), 'numbers')
+must_be('zset', all, own)
 redis.call('ZREMRANGEBYSCORE', all, '-inf', now)
 redis.call('ZREMRANGEBYSCORE', own, '-inf', now)
-if redis.call('ZSCORE', all, id) then return 1 end
-if redis.call('ZCARD', all) >= of_all or redis.call('ZCARD', own) >= of_own then return 0 end
+local is_taken = redis.call('ZSCORE', all, id)
+if not is_taken and (redis.call('ZCARD', all) >= of_all or redis.call('ZCARD', own) >= of_own) then return 0 end
 redis.call('ZADD', all, ends, id)
 redis.call('ZADD', own, ends, id)
 redis.call('EXPIRE', all, 120)
@@ -580,38 +606,51 @@ end
 return {marked, lacking}`);
 
 /** lib/change-feed/lua/note_subscriptions.lua */
-export const noteSubscriptionsScript = /* @__PURE__ */ script(`for i, text in ipairs(ARGV) do
+export const noteSubscriptionsScript = /* @__PURE__ */ script(checks, `local notes = {}
+for i, text in ipairs(ARGV) do
   local a = cjson.decode(text)
-  local field = 'sub:' .. a.channel
-  local known = redis.call('HGET', KEYS[i], field)
-  if known and cjson.decode(known).asked == a.asked then redis.call('HSET', KEYS[i], field, text) end
+  must_have('string', a, 'channel')
+  local known = redis.call('HGET', KEYS[i], 'sub:' .. a.channel)
+  if known and cjson.decode(known).asked == a.asked then notes[i] = 'sub:' .. a.channel end
 end
+for i, field in pairs(notes) do redis.call('HSET', KEYS[i], field, ARGV[i]) end
 return 1`);
 
 /** lib/buffer/lua/put_away.lua */
-export const putAwayScript = /* @__PURE__ */ script(`local pending, inflight, stats, tx, overlay = unpack(KEYS)
+export const putAwayScript = /* @__PURE__ */ script(checks, bytes, `local pending, inflight, stats, tx, overlay = unpack(KEYS)
 local reference, id, text, reason = unpack(ARGV)
+must_be('zset', pending, inflight)
+must_be('hash', stats, tx)
 if redis.call('HGET', overlay, 'b:' .. id) ~= text then return 0 end
+if redis.call('EXISTS', tx) == 1 then redis.call('HSET', tx, 'state', 'failed', 'reason', reason, 'put_away', '1') end
+local size = tonumber(redis.call('HGET', tx, 'size') or '')
+if size then
+  count_bytes(stats, 'cleaned:' .. id, -size)
+  redis.call('HDEL', tx, 'size')
+end
+redis.call('HDEL', stats, 'cleaned:' .. id)
 redis.call('ZREM', pending, reference)
 redis.call('ZREM', inflight, reference)
 redis.call('HDEL', overlay, 'b:' .. id, 's:' .. id)
-local size = redis.call('HGET', tx, 'size')
-if size then
-  redis.call('HINCRBY', stats, 'bytes', -tonumber(size))
-  redis.call('HDEL', tx, 'size')
-end
-if redis.call('EXISTS', tx) == 1 then redis.call('HSET', tx, 'state', 'failed', 'reason', reason, 'put_away', '1') end
 return 1`);
 
 /** lib/tokens/lua/put_tokens.lua */
-export const putTokensScript = /* @__PURE__ */ script(`local had = {}
-for i, a in ipairs(cjson.decode(ARGV[1])) do
+export const putTokensScript = /* @__PURE__ */ script(checks, `local tokens, had = cjson.decode(ARGV[1]), {}
+for i, a in ipairs(tokens) do
   local token, of_owner, by_id = unpack(KEYS, 3 * i - 2, 3 * i)
+  must_have('string', a, 'id', 'principal', 'name', 'role', 'permissions', 'expires_at', 'created_at', 'used_at', 'hash')
+  must_have('number', a, 'uses')
+  must(a.kept_until == nil or is_number(a.kept_until), 'kept_until')
+  must_be('set', of_owner)
+  must_be('string', by_id)
   local known = redis.call('HMGET', token, 'revoked', 'uses', 'used_at')
-  local revoked = known[1] == '1' or a.revoked
+  had[i] = {tonumber(known[2] or 0) or 0, known[3] or '', known[1] == '1'}
+end
+for i, a in ipairs(tokens) do
+  local token, of_owner, by_id = unpack(KEYS, 3 * i - 2, 3 * i)
+  local revoked = had[i][3] or a.revoked
   redis.call('HSET', token, 'id', a.id, 'principal', a.principal, 'name', a.name, 'role', a.role,
     'permissions', a.permissions, 'expires_at', a.expires_at, 'created_at', a.created_at, 'revoked', revoked and '1' or '0')
-  had[i] = {tonumber(known[2] or 0), known[3] or '', known[1] == '1'}
   if had[i][1] < a.uses then redis.call('HSET', token, 'uses', a.uses, 'used_at', a.used_at) end
   redis.call('SADD', of_owner, a.hash)
   redis.call('SET', by_id, a.hash)
@@ -623,45 +662,83 @@ end
 return cjson.encode(had)`);
 
 /** lib/users/lua/put_users.lua */
-export const putUsersScript = /* @__PURE__ */ script(writeUser, `for i, a in ipairs(cjson.decode(ARGV[1])) do
-  local stamp = tonumber(redis.call('HGET', KEYS[i], 'stamp') or 0)
-  if stamp <= a.stamp then write_user(KEYS[i], KEYS[#KEYS], a) end
+export const putUsersScript = /* @__PURE__ */ script(checks, writeUser, `local users = cjson.decode(ARGV[1])
+must_be('set', KEYS[#KEYS])
+local newer = {}
+for i, a in ipairs(users) do
+  must_be_user(a)
+  newer[i] = tonumber(redis.call('HGET', KEYS[i], 'stamp') or 0) <= a.stamp
+end
+for i, a in ipairs(users) do
+  if newer[i] then write_user(KEYS[i], KEYS[#KEYS], a) end
 end
 return 1`);
 
+/** lib/change-feed/lua/read_feed_after.lua */
+export const readFeedAfterScript = /* @__PURE__ */ script(orMark, `return or_mark(KEYS[1], redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2]))`);
+
+/** lib/change-feed/lua/read_feed_between.lua */
+export const readFeedBetweenScript = /* @__PURE__ */ script(`return redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])`);
+
+/** lib/change-feed/lua/read_feed_end.lua */
+export const readFeedEndScript = /* @__PURE__ */ script(orMark, `return or_mark(KEYS[1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1))`);
+
 /** lib/change-feed/lua/register_connection.lua */
-export const registerConnectionScript = /* @__PURE__ */ script(feed, `local connections, of_user, connection, feed, ticket = unpack(KEYS)
+export const registerConnectionScript = /* @__PURE__ */ script(checks, feed, `local connections, of_user, connection, feed, ticket = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
-if ticket and redis.call('EXISTS', ticket) == 0 then return 'spent' end
-redis.call('ZREMRANGEBYSCORE', of_user, '-inf', a.connected_at)
-if redis.call('ZCARD', of_user) >= a.limit then return 'full' end
+must_have('string', a, 'id', 'wakes')
+must_have('number', a, 'connected_at', 'life_seconds', 'limit')
+must(a.life_seconds > 0 and (a.channel == nil or is_text(a.channel)), 'life or channel')
+must_be('zset', connections, of_user)
+must_be('hash', connection)
+must_be('stream', feed)
+local is_begun = redis.call('HGET', connection, 'holder') == ARGV[2]
+if not is_begun then
+  if ticket and redis.call('EXISTS', ticket) == 0 then return 'spent' end
+  if redis.call('ZCOUNT', of_user, string.format('(%.0f', a.connected_at), '+inf') >= a.limit then return 'full' end
+end
+local ends = string.format('%.0f', a.connected_at + a.life_seconds * 1000)
+redis.call('HSET', connection, 'holder', ARGV[2], 'connected_at', a.connected_at)
+redis.call('EXPIRE', connection, a.life_seconds)
 if ticket then redis.call('DEL', ticket) end
-local ends = a.connected_at + a.life_seconds * 1000
+redis.call('ZREMRANGEBYSCORE', of_user, '-inf', a.connected_at)
 redis.call('ZADD', of_user, ends, a.id)
 redis.call('EXPIRE', of_user, a.life_seconds)
 redis.call('ZADD', connections, ends, a.id)
-redis.call('HSET', connection, 'holder', ARGV[2], 'connected_at', a.connected_at)
-if a.channel then redis.call('HSET', connection, 'sub:' .. a.channel, '{"asked":0}') end
-redis.call('EXPIRE', connection, a.life_seconds)
-if a.channel then feed_append(feed, a.wakes, 'record', a.id) end
+if a.channel then
+  redis.call('HSETNX', connection, 'sub:' .. a.channel, '{"asked":0}')
+  feed_append(feed, a.wakes, 'record', a.id)
+end
 return 'done'`);
 
 /** lib/change-feed/lua/relay_changes.lua */
-export const relayChangesScript = /* @__PURE__ */ script(feed, `local relay, ahead, transfer, observations = unpack(KEYS)
+export const relayChangesScript = /* @__PURE__ */ script(checks, feed, `local relay, ahead, transfer, observations = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
+must_have('string', a, 'expected', 'reached')
+must_have('table', a, 'ahead', 'passed', 'records', 'wakes')
+must_have('string', a.wakes, 'transfer', 'observations')
+must(a.transfer == nil or is_text(a.transfer), 'transfer')
+for _, each in ipairs(a.records) do must_have('string', each, 'record', 'left') end
+for _, xid in ipairs(a.passed) do must(is_text(xid), 'passed') end
+must_be('hash', ahead)
+must_be('stream', transfer, observations)
 if (redis.call('GET', relay) or '') ~= a.expected then return 0 end
+local reached = {}
 for _, each in ipairs(a.ahead) do
+  must_have('string', each, 'xid', 'from', 'to')
   if (redis.call('HGET', ahead, each.xid) or '') ~= each.from then return 0 end
+  reached[#reached + 1] = each.xid
+  reached[#reached + 1] = each.to
 end
-redis.call('SET', relay, a.reached)
-for _, each in ipairs(a.ahead) do redis.call('HSET', ahead, each.xid, each.to) end
-for _, xid in ipairs(a.passed) do redis.call('HDEL', ahead, xid) end
 if a.transfer then feed_append(transfer, a.wakes.transfer, 'change', a.transfer) end
 if a.reset then feed_append(observations, a.wakes.observations, 'change', 'reset') end
 for _, each in ipairs(a.records) do
   feed_append(observations, a.wakes.observations, 'change', 'changed', 'record', each.record,
     'left', each.left)
 end
+if #reached > 0 then redis.call('HSET', ahead, unpack(reached)) end
+redis.call('SET', relay, a.reached)
+if #a.passed > 0 then redis.call('HDEL', ahead, unpack(a.passed)) end
 return 1`);
 
 /** lib/buffer/lua/release.lua */
@@ -685,27 +762,31 @@ export const renewLeaseScript = /* @__PURE__ */ script(`if redis.call('GET', KEY
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`);
 
 /** lib/change-feed/lua/republish_deferred.lua */
-export const republishDeferredScript = /* @__PURE__ */ script(feed, `local deferred, observations = unpack(KEYS)
+export const republishDeferredScript = /* @__PURE__ */ script(checks, feed, `local deferred, observations = unpack(KEYS)
 local most, wakes = ARGV[1], ARGV[2]
+must_be('stream', observations)
 local members = redis.call('SRANDMEMBER', deferred, most)
 for _, each in ipairs(members) do
   local field, id = string.match(each, '^(%a+) (.+)$')
+  if field then feed_append(observations, wakes, 'change', 'changed', field, id) end
   redis.call('SREM', deferred, each)
-  feed_append(observations, wakes, 'change', 'changed', field, id)
 end
 return #members`);
 
 /** lib/tokens/lua/reserve_token.lua */
-export const reserveTokenScript = /* @__PURE__ */ script(`local of_owner, in_the_making = unpack(KEYS)
+export const reserveTokenScript = /* @__PURE__ */ script(checks, `local of_owner, in_the_making = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
+must_have('string', a, 'hash')
+must_have('number', a, 'shown', 'live', 'most_live', 'most_shown', 'now_ms', 'until_ms')
+must(a.until_ms > a.now_ms, 'duration')
 if redis.call('SCARD', of_owner) ~= a.shown then return 'changed_meanwhile' end
 local made = redis.call('ZCOUNT', in_the_making, a.now_ms, '+inf')
 if redis.call('ZSCORE', in_the_making, a.hash) then made = made - 1 end
 if a.live + made >= a.most_live then return 'live' end
 if a.shown + made >= a.most_shown then return 'shown' end
-redis.call('ZADD', in_the_making, a.until_ms, a.hash)
+redis.call('ZADD', in_the_making, string.format('%.0f', a.until_ms), a.hash)
 redis.call('ZREMRANGEBYSCORE', in_the_making, '-inf', '(' .. string.format('%.0f', a.now_ms))
-redis.call('PEXPIRE', in_the_making, a.until_ms - a.now_ms)
+redis.call('PEXPIRE', in_the_making, string.format('%.0f', a.until_ms - a.now_ms))
 return 'taken'`);
 
 /** lib/buffer/lua/revive.lua */
@@ -760,8 +841,12 @@ redis.call('HSET', KEYS[1], 'revoked', '1')
 return 1`);
 
 /** lib/sessions/lua/rotate_session.lua */
-export const rotateSessionScript = /* @__PURE__ */ script(`local session, ended = unpack(KEYS)
+export const rotateSessionScript = /* @__PURE__ */ script(checks, `local session, ended = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
+must_have('string', a, 'presented', 'following')
+must_have('number', a, 'now_ms', 'outage_seconds', 'repeat_ms', 'ended_seconds')
+must(a.ended_seconds > 0, 'duration')
+must_be('string', ended)
 local s = redis.call('HMGET', session, 'principal', 'ends_at', 'current', 'previous', 'rotated_ms', 'extended')
 if not s[1] then return cjson.encode({state = 'unknown'}) end
 local is_current = s[3] == a.presented
@@ -773,28 +858,34 @@ if not is_current and not is_repeat then
 end
 local ends, now = tonumber(s[2]), a.now_ms / 1000
 local answer = {state = 'rotated', principal = s[1], ends_at = ends, extended = false}
+local fields = {'current', a.following}
 if now >= ends then
   if not a.is_outage or now >= ends + a.outage_seconds then
     return cjson.encode({state = 'over', principal = s[1], ends_at = ends})
   end
   answer.extended, answer.ends_at, answer.is_first = true, ends + a.outage_seconds, not s[6]
-  redis.call('HSET', session, 'extended', '1')
+  fields = {'extended', '1', unpack(fields)}
 end
 if is_current then
-  redis.call('HSET', session, 'previous', a.presented, 'rotated_ms', a.now_ms)
+  fields = {'previous', a.presented, 'rotated_ms', string.format('%.0f', a.now_ms), unpack(fields)}
 end
-redis.call('HSET', session, 'current', a.following)
+redis.call('HSET', session, unpack(fields))
 return cjson.encode(answer)`);
 
 /** lib/change-feed/lua/take_turn.lua */
-export const takeTurnScript = /* @__PURE__ */ script(`redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[2])
+export const takeTurnScript = /* @__PURE__ */ script(checks, `for i = 2, 4 do must(is_number(tonumber(ARGV[i])), 'numbers') end
+must(tonumber(ARGV[4]) > 0, 'life')
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[2])
 redis.call('ZADD', KEYS[1], 'NX', ARGV[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return redis.call('ZRANGE', KEYS[1], 0, 0)[1] == ARGV[1] and 1 or 0`);
 
 /** lib/users/lua/update_user.lua */
-export const updateUserScript = /* @__PURE__ */ script(writeUser, `local user, users, asker, people_loaded = unpack(KEYS)
+export const updateUserScript = /* @__PURE__ */ script(checks, writeUser, `local user, users, asker, people_loaded = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
+must_have('number', a, 'replaces')
+must_be_user(a.user)
+must_be('set', users)
 local stamp = redis.call('HGET', user, 'stamp')
 if not stamp and redis.call('EXISTS', people_loaded) == 0 then return 'people_missing' end
 if tonumber(stamp or 0) ~= a.replaces then return 'changed_meanwhile' end

@@ -1,7 +1,13 @@
+--- @include "../../redis/lua/include/checks"
+
 -- Takes the refresh token that is presented, once, and puts the following one in its place. One that was replaced before ends the
 -- session, but for the short time in which a lost answer may be asked for again.
 local session, ended = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
+must_have('string', a, 'presented', 'following')
+must_have('number', a, 'now_ms', 'outage_seconds', 'repeat_ms', 'ended_seconds')
+must(a.ended_seconds > 0, 'duration')
+must_be('string', ended)
 local s = redis.call('HMGET', session, 'principal', 'ends_at', 'current', 'previous', 'rotated_ms', 'extended')
 if not s[1] then return cjson.encode({state = 'unknown'}) end
 local is_current = s[3] == a.presented
@@ -13,15 +19,16 @@ if not is_current and not is_repeat then
 end
 local ends, now = tonumber(s[2]), a.now_ms / 1000
 local answer = {state = 'rotated', principal = s[1], ends_at = ends, extended = false}
+local fields = {'current', a.following}
 if now >= ends then
   if not a.is_outage or now >= ends + a.outage_seconds then
     return cjson.encode({state = 'over', principal = s[1], ends_at = ends})
   end
   answer.extended, answer.ends_at, answer.is_first = true, ends + a.outage_seconds, not s[6]
-  redis.call('HSET', session, 'extended', '1')
+  fields = {'extended', '1', unpack(fields)}
 end
 if is_current then
-  redis.call('HSET', session, 'previous', a.presented, 'rotated_ms', a.now_ms)
+  fields = {'previous', a.presented, 'rotated_ms', string.format('%.0f', a.now_ms), unpack(fields)}
 end
-redis.call('HSET', session, 'current', a.following)
+redis.call('HSET', session, unpack(fields))
 return cjson.encode(answer)

@@ -1,7 +1,14 @@
+--- @include "../../redis/lua/include/checks"
 --- @include "include/write_user"
 
-for i, a in ipairs(cjson.decode(ARGV[1])) do
-  local stamp = tonumber(redis.call('HGET', KEYS[i], 'stamp') or 0)
-  if stamp <= a.stamp then write_user(KEYS[i], KEYS[#KEYS], a) end
+local users = cjson.decode(ARGV[1])
+must_be('set', KEYS[#KEYS])
+local newer = {}
+for i, a in ipairs(users) do
+  must_be_user(a)
+  newer[i] = tonumber(redis.call('HGET', KEYS[i], 'stamp') or 0) <= a.stamp
+end
+for i, a in ipairs(users) do
+  if newer[i] then write_user(KEYS[i], KEYS[#KEYS], a) end
 end
 return 1

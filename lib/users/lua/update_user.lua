@@ -1,7 +1,11 @@
+--- @include "../../redis/lua/include/checks"
 --- @include "include/write_user"
 
 local user, users, asker, people_loaded = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
+must_have('number', a, 'replaces')
+must_be_user(a.user)
+must_be('set', users)
 local stamp = redis.call('HGET', user, 'stamp')
 -- it is not known whether somebody whom Redis has forgotten is barred
 if not stamp and redis.call('EXISTS', people_loaded) == 0 then return 'people_missing' end

@@ -14,3 +14,7 @@ local function must_be(kind, ...)
     must(found == 'none' or found == kind, 'a key holds a ' .. tostring(found) .. ', not a ' .. kind)
   end
 end
+local function must_have(kind, a, ...)
+  must(type(a) == 'table', 'table')
+  for _, name in ipairs({...}) do must(type(a[name]) == kind and (kind ~= 'number' or is_number(a[name])), name) end
+end

@@ -41,7 +41,7 @@ export function cutAfter(redis: Redis, commands: number): Cutting {
     get: (target, name) => {
       if (name in scripted) return scripted[name as keyof typeof scripted];
       const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
   });
   return { client, last: () => last, sources, isWhole: () => isWhole };

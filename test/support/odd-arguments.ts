@@ -18,9 +18,8 @@ function jsonOf(text: string): unknown {
 function oddValues(value: unknown): unknown[] {
   const others = [undefined, {}, 'x y'];
   if (Array.isArray(value)) {
-    const within = value.flatMap((each, index) =>
-      oddValues(each).map((odd) => value.with(index, odd ?? null)),
-    );
+    const list: readonly unknown[] = value;
+    const within = list.flatMap((each, index) => oddValues(each).map((odd) => list.with(index, odd ?? null)));
     return [...others, ...within];
   }
   if (typeof value !== 'object' || value === null) return others;

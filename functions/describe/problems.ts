@@ -1,6 +1,6 @@
 /** What each kind of problem means, and what to do about it. Pure. */
 import { problemCodes, type ProblemCode } from '../../lib/http/problem.ts';
-import { escape } from './index-page.ts';
+import { escape } from './page.ts';
 
 const sameKey = 'Repeat the write with the same Idempotency-Key (or the same id) until it is answered.';
 const never = 'Do not repeat the request as it is: it would get the same answer.';

@@ -1,13 +1,14 @@
 /** Health has a function of its own: nothing that takes long, or waits, stands before it. */
-import { serve } from '../../lib/http/serve.ts';
+import { serve } from '../../lib/api/serve.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
-import { health, patienceMilliseconds } from './health.ts';
+import { patienceMilliseconds, type HealthParts } from './health.ts';
+import { readHealth } from './read-health.ts';
 import { settings } from './settings.ts';
 
-const parts = {
+const parts: HealthParts = {
   redis: connectRedis({
     url: settings.REDIS_URL,
     token: settings.REDIS_TOKEN,
@@ -26,6 +27,4 @@ const parts = {
   }),
 };
 
-export const handler = serve('health', {
-  readHealth: (request) => health(parts, request.receivedAt),
-});
+export const handler = serve('health', { parts, steps: { readHealth } });

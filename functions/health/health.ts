@@ -1,7 +1,8 @@
 import { readBufferStats, type BufferStats } from '../../lib/buffer/stats.ts';
 import { readRelayLag } from '../../lib/change-feed/relay.ts';
 import { problem } from '../../lib/http/problem.ts';
-import type { Reply } from '../../lib/http/serve.ts';
+import type { Answer } from '../../lib/http/operation.ts';
+import type { readHealth } from '../../lib/status/operations.ts';
 import { countFailed } from '../../lib/postgres/inbox.ts';
 import type { Database } from '../../lib/postgres/connect.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
@@ -24,7 +25,10 @@ export interface HealthParts extends Site {
  * without which writes go to the queue alone; or main answers and nothing gets there.
  * @throws ProblemError 503 if neither store answers
  */
-export async function health(parts: HealthParts, nowMilliseconds: number): Promise<Reply> {
+export async function health(
+  parts: HealthParts,
+  nowMilliseconds: number,
+): Promise<Answer<typeof readHealth>> {
   const fromAny = <T>(read: (database: Database) => Promise<T>) =>
     inTime(Promise.any(parts.replicas.map(({ pool }) => read(pool))));
   const [buffer, isThere, failed, changeFeed] = await Promise.all([

@@ -19,7 +19,7 @@ import { readExecutedObsUnit } from '../../lib/smart-query/executed-obs-units.ts
 import { answered } from '../../lib/smart-query/answered.ts';
 import { listExecutedObsUnits } from '../../lib/smart-query/list-executed-obs-units.ts';
 import { listTransactions, listedStates } from '../../lib/smart-query/set-aside.ts';
-import { included, type Included } from '../../lib/smart-query/records.ts';
+import { included, type Included } from '../../lib/observation/operations.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { unseenHeader } from '../../lib/smart-query/unseen.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';

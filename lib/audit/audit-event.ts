@@ -18,7 +18,8 @@ export const auditActions = [
 
 export type AuditAction = (typeof auditActions)[number];
 
-const event = z.object({
+/** As clients see it. */
+export const auditEvent = z.object({
   id: z.string(),
   /** ISO 8601, to the millisecond */
   at: z.string(),
@@ -30,7 +31,7 @@ const event = z.object({
   detail: z.record(z.string(), z.json()),
 });
 
-export type AuditEvent = z.infer<typeof event>;
+export type AuditEvent = z.infer<typeof auditEvent>;
 
 /** Where the page before ended: the newest come first. */
 export interface AfterEvent {
@@ -65,7 +66,7 @@ export async function readRecentEvents(
   for (let offset = 0; found.size < limit; offset += readAtOnce) {
     const range = { byScore: true, rev: true, offset, count: readAtOnce } as const;
     const members = z.array(z.string()).parse(await redis.zrange(keys.recentAudit, from, '-inf', range));
-    const events = members.map((member) => event.parse(JSON.parse(member)));
+    const events = members.map((member) => auditEvent.parse(JSON.parse(member)));
     for (const each of events) {
       if (isAsked(each, filter) && (!after || newestFirst(each, after) > 0)) found.set(each.id, each);
     }
@@ -105,7 +106,7 @@ export async function readEvents(
       ...[filter.principal ?? null, filter.action ?? null, filter.subject ?? null],
     ],
   });
-  return z.array(event).parse(rows);
+  return z.array(auditEvent).parse(rows);
 }
 
 /** One page out of both: each event once, the newest first. What Redis and a replica both have is the replica's. */

@@ -2,7 +2,7 @@
 import { isAfter } from '../change-feed/position.ts';
 import type { ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
 import type { TransactionStatus } from '../smart-query/transactions.ts';
-import type { TransferOverview } from '../transfer/overview.ts';
+import type { TransferOverview } from '../transfer/operations.ts';
 
 type UnitsChannel = 'executed_obs_units' | `executed_obs_units?obs_unit_id=${number}`;
 export type ChannelName = 'transfer.overview' | 'buffer' | UnitsChannel | `transactions.${string}`;

@@ -1,7 +1,6 @@
 import { whyNotStorable } from '../values/text.ts';
 import { shortened } from './json-fault.ts';
 import { problem } from './problem.ts';
-import type { Route } from './routes.ts';
 
 /**
  * The query parameters of a request. API Gateway joins repeated ones by commas, so that they are told apart here alone.
@@ -10,11 +9,11 @@ import type { Route } from './routes.ts';
  */
 export function readQuery(
   raw: string,
-  { takesQuery }: Pick<Route, 'takesQuery'>,
+  { takesQuery = false }: { readonly takesQuery?: boolean },
 ): Readonly<Record<string, string>> {
   const query = new Map<string, string>();
   for (const [key, value] of new URLSearchParams(raw)) {
-    if (takesQuery !== true) {
+    if (!takesQuery) {
       throw problem.badRequest(`${shortened(key)}: this request takes no query parameters.`, {
         code: 'unknown-parameter',
       });

@@ -2,18 +2,19 @@
 import * as z from 'zod/mini';
 import { databaseInstant } from '../values/database-instant.ts';
 import { dayObsOf, parseInstant, type ParsedInstant } from '../values/instant.ts';
-import { largestInteger, wholeNumber } from '../values/integer.ts';
+import { largestInteger, wholeNumber, wholeNumberText } from '../values/integer.ts';
 import { isJsonObject, type JsonObject } from '../values/json.ts';
 import { uuid } from '../values/uuid.ts';
-import type { RawDataFile, RawDataPackage } from './raw-data.ts';
-import type { Sync } from './sync.ts';
+import type { Of } from '../http/operation.ts';
+import { rawDataFile, rawDataPackage } from './raw-data.ts';
+import { sync, type Sync } from './sync.ts';
 
 /** What a plus in a query that was not encoded becomes. */
 const spaceForPlus = /\d \d\d:?(?:\d\d)?$/;
 
 /** An instant with an offset, and whether it was a leap second. */
 const givenInstant = z.pipe(
-  z.string(),
+  z.string().check(z.meta({ format: 'date-time' })),
   z.transform((text, context): ParsedInstant => {
     const parsed = parseInstant(text);
     if (parsed) return parsed;
@@ -37,16 +38,32 @@ export const timestamp = z.pipe(
 /** ids are Postgres integers */
 export const integerId = wholeNumber(1, largestInteger);
 
-const metadata = z
-  .custom<JsonObject>(isJsonObject, 'must be an object')
-  .check(
-    z.refine(
-      (object) => Object.keys(object).every((key) => key.length <= 200),
-      'has a key longer than 200 characters',
-    ),
-  );
+const metadata = z.custom<JsonObject>(isJsonObject, 'must be an object').check(
+  z.meta({ type: 'object' }),
+  z.refine(
+    (object) => Object.keys(object).every((key) => key.length <= 200),
+    'has a key longer than 200 characters',
+  ),
+);
 
 export const recordId = uuid;
+
+const plannedUnitId = wholeNumberText(1, largestInteger);
+
+/** An executed unit by its UUID, or those of a planned unit by its integer. */
+export const unitReference = z.pipe(
+  z.string(),
+  z.transform((text, context): { readonly id: string } | { readonly obsUnitId: number } => {
+    const planned = /^\d+$/.test(text) ? plannedUnitId.safeParse(text) : undefined;
+    if (planned?.success) return { obsUnitId: planned.data };
+    const executed = recordId.safeParse(text);
+    if (executed.success) return { id: executed.data };
+    for (const { message } of (planned ?? executed).error?.issues ?? []) {
+      context.issues.push({ code: 'custom', message, input: text });
+    }
+    return z.NEVER;
+  }),
+);
 
 export const startBody = z.strictObject({
   obs_unit_id: integerId,
@@ -57,6 +74,7 @@ export const startBody = z.strictObject({
 });
 
 export const finalStatuses = ['completed', 'aborted', 'failed'] as const;
+export const statuses = ['running', ...finalStatuses] as const;
 
 export const finishBody = z.strictObject({
   status: z._default(z.enum(finalStatuses), 'completed'),
@@ -66,31 +84,45 @@ export const finishBody = z.strictObject({
 
 export type StartBody = z.infer<typeof startBody>;
 export type FinishBody = z.infer<typeof finishBody>;
-export type Status = 'running' | (typeof finalStatuses)[number];
+export type Status = (typeof statuses)[number];
 
-export interface ExecutedObsUnit {
-  readonly id: string;
-  readonly obs_unit_id: number | null;
-  readonly status: Status;
-  readonly start_time: string | null;
-  readonly end_time: string | null;
-  /** the night that it started in, `YYYYMMDD`: the day on whose noon, UTC, the night began */
-  readonly day_obs: number | null;
-  /** one of its times was given as second 60, and is the second after */
-  readonly leap_second?: true;
-  readonly instrument_module_ids: readonly number[];
-  readonly metadata: Readonly<Record<string, unknown>>;
-  readonly sync: Sync;
-  /** if asked for */
-  readonly packages?: readonly RawDataPackage[];
-  readonly files?: readonly RawDataFile[];
-}
+/** As clients see it. */
+export const executedObsUnit = z
+  .object({
+    id: z.string(),
+    obs_unit_id: z.nullable(z.number()),
+    status: z.enum(statuses),
+    start_time: z.nullable(z.string()),
+    end_time: z.nullable(z.string()),
+    day_obs: z.nullable(
+      z
+        .number()
+        .check(
+          z.describe(
+            'The night that it started in, `YYYYMMDD`: the day on whose noon, UTC, the night began.',
+          ),
+        ),
+    ),
+    leap_second: z.optional(
+      z
+        .literal(true)
+        .check(z.describe('One of its times was given as second 60, and is the second after it.')),
+    ),
+    instrument_module_ids: z.array(z.number()),
+    metadata: z.record(z.string(), z.unknown()),
+    sync,
+    packages: z.optional(z.array(rawDataPackage).check(z.describe('With `include=packages`.'))),
+    files: z.optional(z.array(rawDataFile).check(z.describe('With `include=files`.'))),
+  })
+  .check(z.meta({ id: 'ExecutedObsUnit' }));
+
+export type ExecutedObsUnit = Of<typeof executedObsUnit>;
 
 /** A record as clients see it. @param values column → JSON value, as far as they are known */
 export function executedObsUnitOf(
   id: string,
   values: Readonly<Record<string, unknown>>,
-  sync: Sync,
+  where: Sync,
 ): ExecutedObsUnit {
   const start = instantIn(values.start_time);
   return {
@@ -105,7 +137,7 @@ export function executedObsUnitOf(
       ? (values.instrument_module_ids as number[])
       : [],
     metadata: isJsonObject(values.metadata) ? values.metadata : {},
-    sync,
+    sync: where,
   };
 }
 

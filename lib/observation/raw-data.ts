@@ -1,30 +1,38 @@
 /** Packages and files of raw data, as they are read with the executed unit that they belong to. */
-import type { Sync } from './sync.ts';
+import * as z from 'zod/mini';
+import type { Of } from '../http/operation.ts';
+import { sync } from './sync.ts';
 
-export interface RawDataPackage {
-  readonly id: string;
-  readonly executed_obs_unit_id: string | null;
-  readonly instrument_module_id: number | null;
-  readonly data_transfer_package_id: number | null;
-  readonly name: string;
-  readonly size_bytes: number | null;
-  readonly checksum: string | null;
-  /** where it is kept */
-  readonly state: string;
-  /** what is being done with it */
-  readonly status: string;
-  readonly metadata: Readonly<Record<string, unknown>>;
-  readonly sync: Sync;
-}
+const text = z.nullable(z.string());
+const integer = z.nullable(z.number());
+const metadata = z.record(z.string(), z.unknown());
 
-export interface RawDataFile {
-  readonly id: string;
-  readonly executed_obs_unit_id: string | null;
-  readonly raw_data_package_id: string | null;
-  readonly instrument_module_id: number | null;
-  readonly name: string;
-  readonly size_bytes: number | null;
-  readonly checksum: string | null;
-  readonly metadata: Readonly<Record<string, unknown>>;
-  readonly sync: Sync;
-}
+export const rawDataPackage = z.object({
+  id: z.string(),
+  executed_obs_unit_id: text,
+  instrument_module_id: integer,
+  data_transfer_package_id: integer,
+  name: z.string(),
+  size_bytes: integer,
+  checksum: text,
+  state: z.string().check(z.describe('Where it is kept.')),
+  status: z.string().check(z.describe('What is being done with it.')),
+  metadata,
+  sync,
+});
+
+export type RawDataPackage = Of<typeof rawDataPackage>;
+
+export const rawDataFile = z.object({
+  id: z.string(),
+  executed_obs_unit_id: text,
+  raw_data_package_id: text,
+  instrument_module_id: integer,
+  name: z.string(),
+  size_bytes: integer,
+  checksum: text,
+  metadata,
+  sync,
+});
+
+export type RawDataFile = Of<typeof rawDataFile>;

@@ -1,16 +1,31 @@
-import type { SyncState } from '../transaction/lifecycle.ts';
+import * as z from 'zod/mini';
+import type { Of } from '../http/operation.ts';
+import { syncStates } from '../transaction/lifecycle.ts';
 
 /** Where a record is on its way: `buffered` at the site, `committed` on main, `replicated` back at the site. */
-export interface Sync {
-  readonly state: SyncState;
-  /** commit position of the newest transaction, as Postgres writes it */
-  readonly lsn?: string;
-  /** why main said no */
-  readonly reason?: string;
-  /** the only store that answered when the write was accepted */
-  readonly stored_in?: 'redis' | 'sqs';
-  /** false: the site does not know the record, main will judge */
-  readonly verified?: false;
-  /** what could not be looked at: with every replica away the buffer alone has answered */
-  readonly unseen?: 'replica';
-}
+export const sync = z.object({
+  state: z.enum(syncStates),
+  lsn: z.optional(
+    z.string().check(z.describe('Commit position of the newest transaction, as Postgres writes it.')),
+  ),
+  reason: z.optional(z.string().check(z.describe('Why the main database refused it.'))),
+  stored_in: z.optional(
+    z
+      .enum(['redis', 'sqs'])
+      .check(z.describe('The only store that had answered when the write was accepted.')),
+  ),
+  verified: z.optional(
+    z
+      .literal(false)
+      .check(z.describe('The site does not know the record: the main database will judge the write.')),
+  ),
+  unseen: z.optional(
+    z
+      .literal('replica')
+      .check(
+        z.describe('No replica answered: the buffer alone has, and the record may be older than it is.'),
+      ),
+  ),
+});
+
+export type Sync = Of<typeof sync>;

@@ -1,9 +1,10 @@
 /** One executed unit: the overlay first, then rows and inbox in one statement at a replica, then the merge. */
 import { readOverlay } from '../buffer/overlay.ts';
 import { ReplicaUnavailable } from '../replication/errors.ts';
+import type { Included } from '../observation/operations.ts';
 import type { ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
 import { merge } from './merge.ts';
-import { executedObsUnitsOf, type Included } from './records.ts';
+import { executedObsUnitsOf } from './records.ts';
 import { readSnapshot, type SmartQueryParts } from './snapshot.ts';
 import type { Unseen } from './unseen.ts';
 

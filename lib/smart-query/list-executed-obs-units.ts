@@ -10,6 +10,7 @@ import {
   type OverlaidSlice,
 } from '../buffer/overlay.ts';
 import { ReplicaUnavailable } from '../replication/errors.ts';
+import type { Included } from '../observation/operations.ts';
 import type { ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
 import type { UnitFilter } from '../observation/filter.ts';
 import { sortKeyOf } from '../values/database-instant.ts';
@@ -19,7 +20,7 @@ import { selectionOf, type Look } from './list-statement.ts';
 import { merge } from './merge.ts';
 import { compareKeys, keyOfMillisecond, keyOfRow, lastMillisecondAfter, type PageKey } from './page-key.ts';
 import { readPlannedUnits } from './planned-units.ts';
-import { executedObsUnitsOf, type Included } from './records.ts';
+import { executedObsUnitsOf } from './records.ts';
 import { readSnapshot, type Seen, type SmartQueryParts } from './snapshot.ts';
 import type { Unseen } from './unseen.ts';
 

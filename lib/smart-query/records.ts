@@ -1,11 +1,8 @@
 /** Merged records in the shapes that clients know. Pure. */
 import { executedObsUnitOf, type ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
+import type { Included } from '../observation/operations.ts';
 import type { RawDataFile, RawDataPackage } from '../observation/raw-data.ts';
 import type { Merged, MergedRecord } from './merge.ts';
-
-export const included = ['packages', 'files'] as const;
-/** Related records that come with an executed unit. */
-export type Included = (typeof included)[number];
 
 /** The executed units of a merge, each with what shall come with it. */
 export function executedObsUnitsOf(merged: Merged, include: readonly Included[]): ExecutedObsUnit[] {

@@ -11,7 +11,7 @@ import { readInboxRow } from '../postgres/inbox.ts';
 import { readFromReplica, type Replica } from '../replication/replicas.ts';
 import { recordIdsOf } from '../transaction/transaction.ts';
 import type { Row, Snapshot } from './merge.ts';
-import type { Included } from './records.ts';
+import type { Included } from '../observation/operations.ts';
 import type { Site } from '../redis/site.ts';
 
 export interface SmartQueryParts extends Site {

@@ -7,7 +7,8 @@ export const states = ['buffered', 'waiting', 'committed', 'replicated', 'failed
 export type State = (typeof states)[number];
 
 /** States of a record, as `sync.state` gives them. */
-export type SyncState = 'buffered' | 'committed' | 'replicated' | 'failed';
+export const syncStates = ['buffered', 'committed', 'replicated', 'failed'] as const;
+export type SyncState = (typeof syncStates)[number];
 
 interface Rules {
   /** how a record reads whose transaction is here */

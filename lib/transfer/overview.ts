@@ -2,16 +2,7 @@
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
 import { readStateCounts, type StateCounts } from '../postgres/state-counts.ts';
-
-const transferStatuses = ['pending', 'scheduled', 'in_progress', 'completed', 'failed'] as const;
-const packageStates = ['waiting', 'transferring', 'archived', 'failed'] as const;
-
-export interface TransferOverview {
-  readonly total_packages: number;
-  readonly active_transfers: number;
-  readonly packages: Readonly<Record<(typeof packageStates)[number], number>>;
-  readonly transfers: Readonly<Record<(typeof transferStatuses)[number], number>>;
-}
+import { packageStates, transferStatuses, type TransferOverview } from './operations.ts';
 
 const counts = z.object({
   packages: z.record(z.string(), z.number()),

@@ -13,15 +13,22 @@ export const wholeNumber = (minimum: number, maximum: number) =>
 export const wholeNumberText = (minimum: number, maximum: number) =>
   z.pipe(
     z.pipe(
-      z.string(),
+      z.string().check(z.meta(documented(minimum, maximum))),
       z.transform((text) => (/^\d{1,15}$/.test(text) ? Number(text) : undefined)),
     ),
     bounded(minimum, maximum),
   );
 
 function bounded(minimum: number, maximum: number) {
-  return z.custom<number>(
-    (value) => Number.isSafeInteger(value) && Number(value) >= minimum && Number(value) <= maximum,
-    `must be a whole number from ${minimum} to ${maximum}`,
-  );
+  return z
+    .custom<number>(
+      (value) => Number.isSafeInteger(value) && Number(value) >= minimum && Number(value) <= maximum,
+      `must be a whole number from ${minimum} to ${maximum}`,
+    )
+    .check(z.meta(documented(minimum, maximum)));
+}
+
+/** As JSON Schema. */
+function documented(minimum: number, maximum: number) {
+  return { type: 'integer', minimum, maximum };
 }

@@ -1,4 +1,5 @@
-/** What `GET /` answers. Pure. */
+/** Pages for a browser, and what `GET /` links to. Pure. */
+import type { Request } from '../../lib/http/request.ts';
 
 export interface Links {
   readonly [name: string]: string;
@@ -24,6 +25,11 @@ export const pageHeaders = {
   'Content-Type': 'text/html; charset=utf-8',
   'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 };
+
+/** A browser asks for HTML, a script for anything or for JSON. */
+export function wantsHtml({ headers }: Pick<Request, 'headers'>): boolean {
+  return (headers.accept ?? '').includes('text/html');
+}
 
 export function htmlPage(title: string, content: string): string {
   return `<!doctype html>

@@ -1,0 +1,20 @@
+import {
+  readAsyncApi as asyncApiContract,
+  readVersion as versionContract,
+} from '../../lib/api/description.ts';
+import asyncApi from '../../lib/change-feed/asyncapi.json' with { type: 'json' };
+import { answer } from '../../lib/http/operation.ts';
+import { cached } from './cached.ts';
+import { release } from './release.ts';
+
+export const readVersion = answer(versionContract, async () => ({
+  status: 200,
+  headers: cached,
+  body: release,
+}));
+
+export const readAsyncApi = answer(asyncApiContract, async () => ({
+  status: 200,
+  headers: cached,
+  body: asyncApi,
+}));

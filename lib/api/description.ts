@@ -1,0 +1,60 @@
+/** What the API says of itself over HTTP. */
+import * as z from 'zod/mini';
+import { operation } from '../http/operation.ts';
+
+const release = { version: z.string(), commit: z.nullable(z.string()) };
+
+export const readIndex = /* @__PURE__ */ operation({
+  method: 'GET',
+  path: '/',
+  function: 'describe',
+  access: 'public',
+  page: true,
+  summary: 'Where everything is: HTML for browsers, else JSON with links',
+  answers: {
+    200: z.object({ name: z.string(), ...release, links: z.record(z.string(), z.string()) }),
+  },
+  example: {},
+});
+
+export const readVersion = /* @__PURE__ */ operation({
+  method: 'GET',
+  path: '/version',
+  function: 'describe',
+  access: 'public',
+  summary: 'The release that answers',
+  answers: { 200: z.object(release) },
+  example: {},
+});
+
+export const readAsyncApi = /* @__PURE__ */ operation({
+  method: 'GET',
+  path: '/asyncapi.json',
+  function: 'describe',
+  access: 'public',
+  summary: 'The messages of the WebSocket, as an AsyncAPI document',
+  answers: { 200: z.record(z.string(), z.unknown()) },
+  example: {},
+});
+
+export const readProblem = /* @__PURE__ */ operation({
+  method: 'GET',
+  path: '/problems/{code}',
+  function: 'describe',
+  access: 'public',
+  page: true,
+  summary: 'What a kind of problem means, and whether to repeat the request',
+  params: { code: z.string() },
+  answers: {
+    200: z.object({
+      type: z.string(),
+      code: z.string(),
+      status: z.number(),
+      title: z.string(),
+      meaning: z.string(),
+      repeat: z.string(),
+    }),
+  },
+  problems: ['not-found'],
+  example: { params: { code: 'not-found' } },
+});

@@ -1,0 +1,95 @@
+/** HTTP functions: the steps of their operations, behind the middlewares that every request passes. */
+import middy from '@middy/core';
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import { logLevel } from '../config/log-level.ts';
+import { entityTag } from '../http/middlewares/entity-tag.ts';
+import { exchangeOf, type Exchange } from '../http/middlewares/exchange.ts';
+import { headers } from '../http/middlewares/headers.ts';
+import { identity } from '../http/middlewares/identity.ts';
+import { jsonAnswer } from '../http/middlewares/json-answer.ts';
+import { parsing } from '../http/middlewares/parsing.ts';
+import { problems } from '../http/middlewares/problems.ts';
+import { rate, type CountedBy } from '../http/middlewares/rate.ts';
+import { routing } from '../http/middlewares/routing.ts';
+import type { Contract, FunctionWithOperations, Step } from '../http/operation.ts';
+import type { Reply, Request } from '../http/request.ts';
+import { createLog } from '../observability/log.ts';
+import type { Claimant } from '../people/claimant.ts';
+import type { Principal } from '../people/principal.ts';
+import type { Operations } from './operations.ts';
+
+/** Names of the operations of function `F`. */
+type OperationOf<F extends FunctionWithOperations> = {
+  [Name in keyof Operations]: Operations[Name]['function'] extends F ? Name : never;
+}[keyof Operations];
+
+type Contracts<F extends FunctionWithOperations> = Operations[OperationOf<F>];
+type Closed<F extends FunctionWithOperations> = Exclude<Contracts<F>, { readonly access: 'public' }>;
+
+/** How it is known who asks; not needed where every operation is public. */
+type Identification<F extends FunctionWithOperations> = [Closed<F>] extends [never]
+  ? unknown
+  : [Closed<F>] extends [{ readonly identity: 'claimant' }]
+    ? { readonly identify: (request: Request) => Promise<{ readonly claimant: Claimant }> }
+    : { readonly identify: (request: Request) => Promise<{ readonly principal: Principal }> };
+
+type Counted<F extends FunctionWithOperations> = Extract<Contracts<F>, { readonly rate: CountedBy }>;
+type Counting<F extends FunctionWithOperations> = [Counted<F>] extends [never]
+  ? unknown
+  : { readonly rates: Readonly<Record<CountedBy, (request: Request) => Promise<void>>> };
+
+type Served<F extends FunctionWithOperations, Parts> = {
+  /** what the steps need of their function */
+  readonly parts: Parts;
+  readonly steps: { readonly [Name in OperationOf<F>]: Step<Operations[Name], Parts> };
+  /** answers what no route matches; needed by the function that gets such requests */
+  readonly otherwise?: (method: string, path: string) => Error;
+} & Identification<F> &
+  Counting<F>;
+
+interface Optional {
+  readonly identify?: (request: Request) => Promise<object>;
+  readonly rates?: Readonly<Record<CountedBy, (request: Request) => Promise<void>>>;
+}
+
+type Run = (asked: object, parts: unknown) => Promise<Reply>;
+
+/** The handler of function `name`: the compiler demands a step for each of its operations. */
+export function serve<F extends FunctionWithOperations, Parts>(name: F, served: Served<F, Parts>) {
+  const { parts, steps, otherwise = unrouted, identify, rates } = served as typeof served & Optional;
+  const all = Object.entries<{ readonly contract: Contract; readonly run: unknown }>(steps);
+  const contracts = Object.fromEntries(all.map(([operation, { contract }]) => [operation, contract]));
+  const runs = new Map(all.map(([operation, { run }]) => [operation, run as Run]));
+  const run = middy<APIGatewayProxyEventV2, Reply, Error, Context & { exchange?: Exchange }>()
+    .use(headers())
+    .use(problems(createLog(logLevel, { function: name })))
+    .use(jsonAnswer())
+    .use(entityTag())
+    .use(routing(contracts, otherwise))
+    .use(identity(identify))
+    .use(rate(rates))
+    .use(parsing())
+    .handler(async (_event, context) => {
+      const { request, asked } = exchangeOf(context);
+      const step = runs.get(request.route.operation);
+      if (step === undefined) throw new Error(`no step for ${request.route.operation}`);
+      return step(asked, parts);
+    });
+  return async (
+    event: APIGatewayProxyEventV2,
+    context: Context,
+  ): Promise<APIGatewayProxyStructuredResultV2> => resultOf(await run(event, context));
+}
+
+function unrouted(method: string, path: string): Error {
+  return new Error(`the gateway has sent ${method} ${path} to a function that has no such operation`);
+}
+
+function resultOf({ status, headers: of, text, cookies }: Reply): APIGatewayProxyStructuredResultV2 {
+  return {
+    statusCode: status,
+    ...(of && { headers: { ...of } }),
+    ...(text !== undefined && { body: text }),
+    ...(cookies && { cookies: [...cookies] }),
+  };
+}

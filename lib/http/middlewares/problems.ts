@@ -1,0 +1,37 @@
+import type { Log } from '../../observability/log.ts';
+import { problem, ProblemError } from '../problem.ts';
+import type { Reply } from '../request.ts';
+import type { Middleware } from './exchange.ts';
+
+/** Whatever is thrown becomes a problem; what is not expected is logged and tells the client nothing of our inside. */
+export function problems(log: Log): Middleware {
+  return {
+    onError: (exchanged) => {
+      const { error, event, context } = exchanged;
+      const heading = { requestId: event.requestContext.requestId, route: event.routeKey };
+      if (!(error instanceof ProblemError)) log.error('unexpected error', { ...heading, error });
+      else if (error.problem.status >= 500) log.warn(error.message, { ...heading, cause: error.cause });
+      const records = context.exchange?.contract.records === true;
+      exchanged.response = replyOf(error, records, event.requestContext.requestId);
+    },
+  };
+}
+
+function replyOf(error: unknown, records: boolean, requestId: string): Reply {
+  const known = error instanceof ProblemError ? error : unexpected(records);
+  const { status } = known.problem;
+  const recorded = records && status < 500 ? { recorded: false } : {};
+  return {
+    status,
+    headers: { ...known.headers, 'Content-Type': 'application/problem+json' },
+    text: JSON.stringify({ ...known.problem, ...recorded, request_id: requestId }),
+  };
+}
+
+function unexpected(records: boolean): ProblemError {
+  if (!records) return problem.internal('Something went wrong on our side. Please try again.');
+  return problem.internal(
+    'Something went wrong on our side. It is not known whether this was recorded: repeat it with the same Idempotency-Key.',
+    { recorded: null },
+  );
+}

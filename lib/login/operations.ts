@@ -1,0 +1,64 @@
+/** Logging in over HTTP: to GitHub, back with a code of GitHub's, on to the page with a code of ours, and that for a session. */
+import * as z from 'zod/mini';
+import { noBody, operation } from '../http/operation.ts';
+import { openSession } from '../sessions/operations.ts';
+
+const secretLength = 43;
+/** A random value of 256 bits, or a SHA-256. */
+export const base64url = z.string().check(z.regex(new RegExp(`^[A-Za-z0-9_-]{${secretLength}}$`)));
+
+export const startLogin = /* @__PURE__ */ operation({
+  method: 'GET',
+  path: '/github/login',
+  function: 'authenticate',
+  access: 'public',
+  rate: 'address',
+  summary: 'Log in with GitHub, and come back to `return_to` with a code',
+  query: z.strictObject({
+    return_to: z.string().check(z.maxLength(2000)),
+    code_challenge: base64url.check(
+      z.describe('S256 of a verifier that the page keeps: the code can be redeemed with that alone.'),
+    ),
+    code_challenge_method: z.optional(z.literal('S256')),
+    state: z.optional(
+      z
+        .string()
+        .check(z.maxLength(500), z.describe('Of the page: it comes back as it was (RFC 6749 §4.1.2).')),
+    ),
+    login: z.optional(z.string().check(z.maxLength(100), z.describe('Suggests an account.'))),
+  }),
+  answers: { 302: noBody },
+  example: { query: { return_to: 'http://localhost:3000/', code_challenge: 'a'.repeat(secretLength) } },
+});
+
+export const finishLogin = /* @__PURE__ */ operation({
+  method: 'GET',
+  path: '/github/callback',
+  function: 'authenticate',
+  access: 'public',
+  rate: 'address',
+  summary: 'Where GitHub sends the browser back to',
+  query: z.object({
+    state: base64url,
+    code: z.optional(z.string().check(z.minLength(1), z.maxLength(500))),
+    error: z.optional(z.string()),
+  }),
+  answers: { 302: noBody },
+  example: { query: { state: 'a'.repeat(secretLength), code: 'b' }, gets: 400 },
+});
+
+export const exchangeCode = /* @__PURE__ */ operation({
+  method: 'POST',
+  path: '/auth/exchange',
+  function: 'authenticate',
+  access: 'public',
+  rate: 'address',
+  summary: 'The code of a login for an access token, and a refresh token in a cookie',
+  body: z.strictObject({
+    code: base64url,
+    code_verifier: z.string().check(z.regex(/^[\w.~-]{43,128}$/)),
+  }),
+  answers: { 200: openSession },
+  problems: ['not-authenticated', 'not-permitted'],
+  example: { body: { code: 'a'.repeat(secretLength), code_verifier: 'b'.repeat(43) }, gets: 401 },
+});

@@ -1,0 +1,107 @@
+/** API tokens over HTTP. */
+import * as z from 'zod/mini';
+import { noSuchUuid, operation } from '../http/operation.ts';
+import { permissions } from '../people/permissions.ts';
+import { userId } from '../users/operations.ts';
+import { wholeNumber } from '../values/integer.ts';
+import { uuid } from '../values/uuid.ts';
+
+const token = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    scopes: z.array(z.string()),
+    created_at: z.string(),
+    expires_at: z.nullable(z.string()),
+    revoked: z.boolean(),
+    uses: z.number(),
+    last_used_at: z.nullable(z.string()),
+  })
+  .check(z.meta({ id: 'ApiToken' }));
+
+const madeToken = z.extend(token, {
+  token: z.string().check(z.describe('The secret. It is shown this once.')),
+});
+
+export const tokenRequest = z.strictObject({
+  name: z.string().check(z.minLength(1), z.maxLength(100)),
+  scopes: z._default(
+    z
+      .array(z.string().check(z.maxLength(100)))
+      .check(
+        z.minLength(1),
+        z.maxLength(50),
+        z.describe('Permissions, `*` for any action or resource. Default: all that the owner has.'),
+      ),
+    ['*'],
+  ),
+  expires_in_days: z.optional(wholeNumber(1, 3650).check(z.describe('Default: it does not expire.'))),
+});
+
+export type TokenRequest = z.infer<typeof tokenRequest>;
+
+export const listScopes = /* @__PURE__ */ operation({
+  method: 'GET',
+  path: '/api/tokens/scopes',
+  function: 'authenticate',
+  access: 'any',
+  summary: 'What an API token of this user could be given',
+  answers: { 200: z.array(z.enum(permissions)) },
+  example: {},
+});
+
+export const createToken = /* @__PURE__ */ operation({
+  method: 'POST',
+  path: '/api/tokens',
+  function: 'authenticate',
+  access: 'manage:tokens',
+  summary: 'A new API token, shown this once',
+  body: tokenRequest,
+  answers: { 201: madeToken },
+  problems: ['too-many-tokens'],
+  example: { body: { name: 'laptop', scopes: ['*'] } },
+});
+
+export const listTokens = /* @__PURE__ */ operation({
+  method: 'GET',
+  path: '/api/tokens',
+  function: 'authenticate',
+  access: 'manage:tokens',
+  summary: 'One’s own API tokens, without their secrets',
+  query: z.strictObject({
+    owner: z.optional(
+      userId.check(z.describe('A user id, for those who may manage users. Default: who asks.')),
+    ),
+  }),
+  answers: { 200: z.array(token) },
+  belongsTo: { object: 'user', ofOthers: 403 },
+  example: {},
+});
+
+export const rotateToken = /* @__PURE__ */ operation({
+  method: 'POST',
+  path: '/api/tokens/{id}/rotate',
+  function: 'authenticate',
+  access: 'manage:tokens',
+  summary: 'A new token in the place of this one, which ends',
+  params: { id: uuid },
+  answers: {
+    201: z.extend(madeToken, { replaces: z.object({ id: z.string(), has_ended: z.boolean() }) }),
+  },
+  problems: ['not-found', 'token-replaced', 'too-many-tokens'],
+  belongsTo: { object: 'token', ofOthers: 404 },
+  example: { params: { id: noSuchUuid }, gets: 404 },
+});
+
+export const revokeToken = /* @__PURE__ */ operation({
+  method: 'DELETE',
+  path: '/api/tokens/{id}',
+  function: 'authenticate',
+  access: 'manage:tokens',
+  summary: 'Ends an API token',
+  params: { id: uuid },
+  answers: { 200: token },
+  problems: ['not-found'],
+  belongsTo: { object: 'token', ofOthers: 404 },
+  example: { params: { id: noSuchUuid }, gets: 404 },
+});

@@ -66,7 +66,7 @@ export const doorMutations: readonly Mutation[] = [
     ...parts,
     id: 'parameters-ignored-by-writes',
     file: 'lib/http/query.ts',
-    replace: 'if (takesQuery !== true)',
+    replace: 'if (!takesQuery)',
     by: "if (key === '')",
     named: 'where none is taken',
   },

@@ -10,14 +10,14 @@ import * as observation from '../observation/operations.ts';
 import * as sessions from '../sessions/operations.ts';
 import * as status from '../status/operations.ts';
 import * as tokens from '../tokens/operations.ts';
-import * as transaction from '../transaction/operations.ts';
+import * as submission from '../submission/operations.ts';
 import * as transfer from '../transfer/operations.ts';
 import * as users from '../users/operations.ts';
 import * as description from './description.ts';
 
 const exported = {
   ...observation,
-  ...transaction,
+  ...submission,
   ...status,
   ...transfer,
   ...credentials,

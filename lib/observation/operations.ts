@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 import { noSuchUuid, operation } from '../http/operation.ts';
 import { wholeNumberText } from '../values/integer.ts';
-import { waitQuery } from '../transaction/wait-query.ts';
+import { waitQuery } from './wait-query.ts';
 import { executedObsUnit, finishBody, recordId, startBody, unitReference } from './executed-obs-unit.ts';
 import { listQuery } from './filter.ts';
 

@@ -3,8 +3,8 @@ import * as z from 'zod/mini';
 import { noSuchUuid, operation, type Of } from '../http/operation.ts';
 import { wholeNumberText } from '../values/integer.ts';
 import { uuid } from '../values/uuid.ts';
-import { states } from './lifecycle.ts';
-import { waitQuery } from './wait-query.ts';
+import { states } from '../transaction/lifecycle.ts';
+import { waitQuery } from '../observation/wait-query.ts';
 
 export const listedStates = ['failed', 'waiting', 'buffered'] as const;
 export type ListedState = (typeof listedStates)[number];

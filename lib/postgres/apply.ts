@@ -4,7 +4,7 @@ import { readLsn, type Lsn } from '../values/lsn.ts';
 import { isDecision, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 import { subjectOfFailure } from '../transaction/failure.ts';
 import { parseJson } from '../values/json.ts';
-import type { Pool, PoolClient } from './connect.ts';
+import type { Pool } from './connect.ts';
 import { readInboxRow, type InboxRow } from './inbox.ts';
 import { releaseSchema } from './release.ts';
 import { sqlStateOf } from './sql-state.ts';
@@ -63,8 +63,8 @@ export interface ApplyOptions {
 }
 
 /**
- * Two round trips, three if the time-out is another one than before: the call, which commits by itself, and after its commit the
- * position of the log. Transactions that are missing in the answer were not recorded and must come again.
+ * One round trip: the call, which commits by itself, and after its commit the position of the log. Transactions that are missing
+ * in the answer were not recorded and must come again.
  * @throws if main does not answer, or the whole call failed: what became of the batch is then unknown
  */
 export async function applyTransactions(
@@ -111,30 +111,31 @@ export async function setAside(
 
 const storableText = (text: string) => text.replaceAll('\0', '\ufffd').toWellFormed();
 
-const timeouts = new WeakMap<PoolClient, number>();
-
+/** In one round trip: the time-outs, the call and, after its commit, the position are sent at once. */
 async function callMain(
   main: Pool,
   timeoutMilliseconds: number | undefined,
   query: { readonly name: string; readonly text: string; readonly values: readonly unknown[] },
 ): Promise<{ readonly result: unknown; readonly lsn: Lsn }> {
   const client = await main.connect();
+  const limited = timeoutMilliseconds === undefined ? undefined : client.query(timeouts(timeoutMilliseconds));
+  const called = client.query<{ result: string }>({ ...query, values: [...query.values] });
+  const positioned = client.query<{ lsn: string }>({
+    name: 'lsn-after-commit',
+    text: 'select pg_current_wal_lsn()::text as lsn',
+  });
   try {
-    if (timeoutMilliseconds !== undefined && timeouts.get(client) !== timeoutMilliseconds) {
-      const lock = Math.floor(timeoutMilliseconds * 0.6);
-      await client.query(`set statement_timeout = ${timeoutMilliseconds}; set lock_timeout = ${lock}`);
-      timeouts.set(client, timeoutMilliseconds);
-    }
-    const { rows } = await client.query<{ result: string }>({ ...query, values: [...query.values] });
-    const position = await client.query<{ lsn: string }>({
-      name: 'lsn-after-commit',
-      text: 'select pg_current_wal_lsn()::text as lsn',
-    });
+    const [, { rows }, position] = await Promise.all([limited, called, positioned]);
     client.release();
     return { result: parseJson(rows[0]?.result ?? ''), lsn: readLsn(position.rows[0]?.lsn ?? '') };
   } catch (error) {
+    await Promise.allSettled([limited, called, positioned]);
     // A connection that failed once may be half dead: the next call gets a new one.
     client.release(subjectOfFailure(sqlStateOf(error)) === 'connection');
     throw error;
   }
 }
+
+/** Waits for locks end after 60 % of a call. */
+const timeouts = (milliseconds: number) =>
+  `set statement_timeout = ${milliseconds}; set lock_timeout = ${Math.floor(milliseconds * 0.6)}`;

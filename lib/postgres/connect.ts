@@ -28,6 +28,8 @@ export function connectPostgres(settings: PostgresSettings): pg.Pool {
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     allowExitOnIdle: true,
+    // what is asked of one connection at once is sent at once
+    pipeline: true,
     types: { getTypeParser },
   });
   // A connection that breaks is replaced when it is next needed. In use it tells its query; the event comes besides, and

@@ -2,7 +2,7 @@ import pg from 'pg';
 
 /** Connections for a test to look with; that their server is stopped or killed does not matter to it. */
 export function testPool(connectionString: string): pg.Pool {
-  const pool = new pg.Pool({ connectionString, max: 3 });
+  const pool = new pg.Pool({ connectionString, max: 3, pipeline: true });
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;

@@ -162,9 +162,12 @@ describe('long work', () => {
 });
 
 describe('with no replica', () => {
-  const [known, finished, isNew] = [randomUUID(), randomUUID(), randomUUID()];
-
-  it('shows nothing as absent or as still running, and all of it once a replica answers', async () => {
+  it.each([
+    ['a replica answers', false],
+    ['another broadcaster has taken over and a replica answers', true],
+  ])('shows nothing as absent or as still running, and all of it once %s', async (_when, isTakenOver) => {
+    const [known, finished, isNew] = [randomUUID(), randomUUID(), randomUUID()];
+    const [later = ''] = await insert(63);
     await watch({ all: units });
     const [{ epoch = '', position = '' } = {}] = snapshots('all');
     // the site remembers the start of a record long after all of it was cleaned
@@ -185,6 +188,8 @@ describe('with no replica', () => {
 
     world.standby.isAway = true;
     await world.buffer(63, isNew);
+    // and what is buffered of it does not say how it is
+    await world.annotate(finished);
     const feed = world.keys.feed(units);
     for (const record of [known, finished])
       await redis.client.xadd(feed, '*', { change: 'replicated', record });
@@ -193,9 +198,13 @@ describe('with no replica', () => {
       for (const id of ['all', 'back'])
         expect(updates(id)).toMatchObject([{ record: isNew, change: 'buffered' }]);
     });
-    // the next one knows of it too
-    await world.begin();
+    // no subscription that begins sees this one
+    await redis.client.xadd(feed, '*', { change: 'replicated', record: later });
     await world.round();
+    if (isTakenOver) {
+      await world.begin();
+      await world.round();
+    }
     world.standby.isAway = false;
     world.ahead += 2000;
     await world.until(() => {
@@ -205,6 +214,7 @@ describe('with no replica', () => {
           (data as { status: string } | null)?.status,
         ]);
         expect(shown).toContainEqual([known, 'running']);
+        expect(shown).toContainEqual([later, 'running']);
         expect(shown).toContainEqual([finished, 'completed']);
         expect(shown).not.toContainEqual([finished, 'running']);
         expect(shown.map(([, status]) => status)).not.toContain(undefined);

@@ -153,6 +153,27 @@ it('relays a change once, however many relays run at once', async () => {
   expect((await read()).transfer.entries).toHaveLength(1);
 });
 
+it('relays nothing that another relay has relayed since it looked', async () => {
+  await main.pool.query("update data_transfer set status = 'in_progress' where id = 1");
+  let isOvertaken = false;
+  const overtaken = new Proxy(redis.client, {
+    get: (client, name) => {
+      const method: unknown = Reflect.get(client, name);
+      if (typeof method !== 'function' || name !== 'evalsha') return method;
+      return async (...args: unknown[]) => {
+        if (!isOvertaken) {
+          isOvertaken = true;
+          await drain();
+        }
+        return Reflect.apply(method, client, args) as unknown;
+      };
+    },
+  });
+  await drain(new Relay({ redis: overtaken, keys }));
+  expect(isOvertaken).toBe(true);
+  expect((await read()).transfer.entries).toHaveLength(1);
+});
+
 describe('a record that leaves a planned unit', () => {
   it.each([
     ['moved', 'update executed_obs_unit set obs_unit_id = 2 where id = any ($1)'],

@@ -5,11 +5,13 @@ import { bufferMutations } from './catalogue/buffer.ts';
 import { scriptMutations } from './catalogue/scripts.ts';
 import { doorMutations } from './catalogue/door.ts';
 import { layerMutations } from './catalogue/layers.ts';
+import { functionMutations } from './catalogue/functions.ts';
 import { liveMutations } from './catalogue/live.ts';
 import { observeMutations } from './catalogue/observe.ts';
 import { processMutations } from './catalogue/process.ts';
 import { propertyMutations } from './catalogue/properties.ts';
 import { readMutations } from './catalogue/reads.ts';
+import { smallScriptMutations } from './catalogue/small-scripts.ts';
 import { stateCountMutations } from './catalogue/state-counts.ts';
 import { submissionMutations } from './catalogue/submission.ts';
 import { valueMutations } from './catalogue/values.ts';
@@ -20,11 +22,13 @@ export const catalogue: readonly Mutation[] = [
   ...scriptMutations,
   ...doorMutations,
   ...layerMutations,
+  ...functionMutations,
   ...liveMutations,
   ...observeMutations,
   ...processMutations,
   ...propertyMutations,
   ...readMutations,
+  ...smallScriptMutations,
   ...stateCountMutations,
   ...submissionMutations,
   ...valueMutations,

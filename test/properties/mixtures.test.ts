@@ -103,6 +103,8 @@ it('every good one of any batch is applied in a bounded number of calls', async 
       seed,
       numRuns: Number(MIXTURES_RUNS ?? 15),
       ...(MIXTURES_PATH !== undefined && { path: MIXTURES_PATH }),
+      // these two hold others up, if they are taken for something else: no seed leaves them out
+      examples: [[['good', 'slow', 'good', 'a lock that is never given', 'good']]],
     },
   );
 }, 600_000);

@@ -160,12 +160,30 @@ export class BroadcasterWorld {
 
   /** A start that the site has accepted, and main does not have. @returns its id */
   async buffer(obsUnitId: number, id: string = randomUUID()): Promise<string> {
-    const stamp = Date.now() * 1000;
-    const heading = { id: randomUUID(), stamp, aggregate: id, principal: '1', operation: 'start' };
-    const builder = new TransactionBuilder(heading, randomUUID);
     const start_time = '2026-11-25T05:00:00.000000Z';
-    builder.create('executed_obs_unit', { obs_unit_id: obsUnitId, status: 'running', start_time }, id);
-    await heal({ redis: this.#redis, keys: this.keys }, builder.build(), Date.now());
+    await this.#accept(id, (builder) =>
+      builder.create('executed_obs_unit', { obs_unit_id: obsUnitId, status: 'running', start_time }, id),
+    );
     return id;
+  }
+
+  /** Metadata of a record that the site has accepted, and main does not have. */
+  async annotate(id: string): Promise<void> {
+    await this.#accept(id, (builder) =>
+      builder.update('executed_obs_unit', id, { metadata: { seeing: 1.2 } }, {}),
+    );
+  }
+
+  async #accept(aggregate: string, build: (builder: TransactionBuilder) => unknown): Promise<void> {
+    const heading = {
+      id: randomUUID(),
+      stamp: Date.now() * 1000,
+      aggregate,
+      principal: '1',
+      operation: 'test',
+    };
+    const builder = new TransactionBuilder(heading, randomUUID);
+    build(builder);
+    await heal({ redis: this.#redis, keys: this.keys }, builder.build(), Date.now());
   }
 }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { glob, readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { catalogue } from '../mutations/catalogue.ts';
 import { mutate } from '../mutations/mutation.ts';
@@ -21,3 +21,13 @@ it.each(catalogue.map((mutation) => [mutation.id, mutation] as const))(
     expect(test).toContain(first);
   },
 );
+
+it('each script of Redis and each function of main has two mutations at least', async () => {
+  const cwd = root.pathname;
+  const files: string[] = [];
+  for await (const file of glob(['lib/**/*.lua', 'lib/postgres/functions/*.sql'], { cwd })) files.push(file);
+  expect(files.length).toBeGreaterThan(40);
+  const mutated = (file: string) =>
+    catalogue.filter((each) => each.file === file && each.equivalent === undefined).length;
+  expect(files.filter((file) => mutated(file) < 2)).toEqual([]);
+});

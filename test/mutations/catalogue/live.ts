@@ -67,7 +67,7 @@ export const liveMutations: readonly Mutation[] = [
     id: 'relay-cursor-not-compared',
     replace: "if (redis.call('GET', relay) or '') ~= a.expected then return 0 end",
     by: '',
-    named: 'relays a change once',
+    named: 'since it looked',
   },
   {
     ...relay,

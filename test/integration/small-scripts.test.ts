@@ -1,0 +1,323 @@
+/** The scripts of Redis that are a few lines each, by themselves. Those of the buffer are in scripts and buffer-promises. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { republishDeferred } from '../../functions/broadcast/deferred.ts';
+import { claim, release } from '../../lib/buffer/claim.ts';
+import { heal } from '../../lib/buffer/heal.ts';
+import { putAway } from '../../lib/buffer/put-away.ts';
+import { readCheckpoint, writeCheckpoint, type Checkpoint } from '../../lib/change-feed/checkpoint.ts';
+import {
+  changeSubscription,
+  noteSubscriptions,
+  readConnections,
+  register,
+} from '../../lib/change-feed/connections.ts';
+import { streams } from '../../lib/change-feed/append.ts';
+import { readBetween, readEnds, readFeed } from '../../lib/change-feed/read.ts';
+import { acquireLease, isLeased } from '../../lib/change-feed/lease.ts';
+import { checkSession, checkToken } from '../../lib/credentials/check-credential.ts';
+import type { Principal } from '../../lib/people/principal.ts';
+import { takeTurnScript } from '../../lib/redis/generated/scripts.ts';
+import { keysOf, type Keys } from '../../lib/redis/keys.ts';
+import type { Site } from '../../lib/redis/site.ts';
+import {
+  mintRefreshToken,
+  type RefreshToken,
+  openSession,
+  readSession,
+  rotateSession,
+} from '../../lib/sessions/session.ts';
+import {
+  findToken,
+  listTokens,
+  putToken,
+  revokeToken,
+  type StoredToken,
+} from '../../lib/tokens/token-store.ts';
+import { putUsers, readUser, type User } from '../../lib/users/user-store.ts';
+import { start } from '../support/made-transactions.ts';
+import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
+
+let redis: TestRedis;
+let site: Site;
+let keys: Keys;
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.stop());
+beforeEach(() => {
+  keys = keysOf(randomUUID());
+  site = { redis: redis.client, keys };
+});
+
+/** Redis ends things by its own clock. */
+const now = Math.floor(Date.now() / 1000) * 1000;
+const session: Principal = {
+  id: '7',
+  name: 'Vera',
+  role: 'observer',
+  permissions: ['read:observations'],
+  credential: 'session',
+  sessionId: 's',
+};
+const someone: User = {
+  principal: '7',
+  login: 'vera',
+  name: 'Vera',
+  role: 'observer',
+  role_from: 'github',
+  active: true,
+  last_login_at: '',
+  created_at: '2026-10-01T00:00:00.000Z',
+  stamp: 5,
+};
+const token: StoredToken = {
+  id: randomUUID(),
+  principal: '7',
+  name: 'n',
+  role: 'observer',
+  permissions: ['read:observations'],
+  hash: 'hash',
+  expiresAt: now / 1000 + 60,
+  createdAt: now / 1000,
+  revoked: false,
+  uses: 0,
+  usedAt: undefined,
+};
+
+describe('the lease of the broadcaster', () => {
+  it('has one holder, and a fence that rises', async () => {
+    const first = await acquireLease(site);
+    expect(await acquireLease(site)).toBeUndefined();
+    await first?.release();
+    expect((await acquireLease(site))?.fence).toBe((first?.fence ?? NaN) + 1);
+  });
+
+  it('ends by itself, also after it was renewed', async () => {
+    const lease = await acquireLease(site);
+    expect(await redis.client.pttl(keys.broadcaster)).toBeGreaterThan(0);
+    await redis.client.persist(keys.broadcaster);
+    expect(await lease?.renew()).toBe(true);
+    expect(await redis.client.pttl(keys.broadcaster)).toBeGreaterThan(0);
+  });
+
+  it('that was lost is neither renewed nor ended by who has lost it', async () => {
+    const lost = await acquireLease(site);
+    await redis.client.del(keys.broadcaster);
+    const held = await acquireLease(site);
+    expect(await lost?.renew()).toBe(false);
+    await lost?.release();
+    expect(await isLeased(site)).toBe(true);
+    expect(await held?.renew()).toBe(true);
+    await held?.release();
+    expect(await isLeased(site)).toBe(false);
+  });
+});
+
+it('a checkpoint is not replaced by that of an earlier broadcaster', async () => {
+  const positions = { observations: '1-0', transfer: '1-0', buffer: '1-0', connections: '1-0' };
+  const at = (epoch: string): Checkpoint => ({ epoch, positions, isWhole: false, states: {} });
+  await writeCheckpoint(site, 2, at('second'));
+  await writeCheckpoint(site, 1, at('first'));
+  expect(await readCheckpoint(site)).toEqual(at('second'));
+  await writeCheckpoint(site, 2, at('second again'));
+  expect(await readCheckpoint(site)).toEqual(at('second again'));
+  await writeCheckpoint(site, 3, at('third'));
+  expect(await readCheckpoint(site)).toEqual(at('third'));
+});
+
+it('a note of a subscription changes neither one that was asked for anew, nor one that has ended', async () => {
+  await register(site, { id: 'c', principal: session, connectedAt: Date.now() }, 10);
+  const channels = ['executed_obs_units', 'buffer'];
+  for (const channel of channels) await changeSubscription(site, 'c', { channel });
+  const note = (channel: string, asked: number) =>
+    noteSubscriptions(site, [{ id: 'c', channel, live: true, asked }]);
+  const live = async () =>
+    (await readConnections(site, ['c']))[0]?.subscriptions
+      .map((each) => [each.channel, each.live] as const)
+      .sort();
+  await note('executed_obs_units', 1);
+  await note('buffer', 1);
+  await note('transfer.overview', 0);
+  expect(await live()).toEqual([
+    ['buffer', false],
+    ['executed_obs_units', true],
+  ]);
+});
+
+it('a message takes its turn by the time at which it was received, and the dead are passed over', async () => {
+  const take = (id: string, at: number, dead = 0) =>
+    takeTurnScript(redis.client, [keys.turns('c')], [id, dead, at, 5000]);
+  expect(await take('later', 20)).toBe(1);
+  expect(await take('earlier', 10)).toBe(1);
+  expect(await take('later', 20)).toBe(0);
+  // it keeps the place that it has
+  expect(await take('earlier', 30)).toBe(1);
+  expect(await take('later', 20, 11)).toBe(1);
+});
+
+it('a release gives back what is claimed, and nothing else', async () => {
+  const [claimed, other] = [start(randomUUID()), start(randomUUID())];
+  await heal(site, claimed, now);
+  const request = { limit: 10, nowMilliseconds: now, leaseMilliseconds: 1000, always: false };
+  expect((await claim(site, { ...request, copies: [claimed] })).copies).toEqual(['claimed']);
+  expect(await redis.client.zcard(keys.pending)).toBe(0);
+  await release(site, [claimed, other]);
+  expect(await redis.client.zrange(keys.pending, 0, -1)).toHaveLength(1);
+  expect(await redis.client.zcard(keys.inflight)).toBe(0);
+});
+
+it('a body is put away only if it is the one that could not be read', async () => {
+  const transaction = start(randomUUID());
+  await heal(site, transaction, now);
+  await putAway(site, { reference: transaction, text: 'another' }, 'cannot be read');
+  expect(await redis.client.zcard(keys.pending)).toBe(1);
+});
+
+it('what was deferred is published once', async () => {
+  await redis.client.sadd(keys.deferred, 'record a', 'transaction b');
+  expect(await republishDeferred(site)).toBe(false);
+  await republishDeferred(site);
+  const start = { observations: '0-0', transfer: '0-0', buffer: '0-0', connections: '0-0' };
+  const { entries } = (await readFeed(site, start, 'epoch')).tails.observations;
+  expect(entries.map((each) => [each.change, each.record ?? each.transaction]).sort()).toEqual([
+    ['changed', 'a'],
+    ['changed', 'b'],
+  ]);
+});
+
+describe('the feed', () => {
+  const start = { observations: '0-0', transfer: '0-0', buffer: '0-0', connections: '0-0' };
+
+  it('is read from one position on, between two, and at its end', async () => {
+    const positions: string[] = [];
+    const feed = keys.feed(streams.observations.stream);
+    for (const record of ['a', 'b', 'c'])
+      positions.push(await redis.client.xadd(feed, '*', { change: 'changed', record }));
+    const [a = '', b = '', c = ''] = positions;
+    const after = (await readFeed(site, { ...start, observations: a }, 'epoch')).tails.observations;
+    expect(after).toMatchObject({
+      isBroken: false,
+      position: c,
+      entries: [{ record: 'b' }, { record: 'c' }],
+    });
+    const between = await readBetween(site, 'observations', { from: a, to: b, nowMilliseconds: now });
+    expect(between).toMatchObject([{ record: 'b' }]);
+    expect((await readEnds(site, 'epoch')).positions.observations).toBe(c);
+  });
+
+  it('that is empty gets a mark to stand at, and is marked once', async () => {
+    const { positions } = await readEnds(site, 'epoch');
+    expect(positions.observations).not.toBe('0-0');
+    const { observations } = (await readFeed(site, positions, 'epoch')).tails;
+    expect(observations).toEqual({
+      entries: [],
+      isBroken: false,
+      position: positions.observations,
+      isCut: false,
+    });
+  });
+});
+
+describe('a session', () => {
+  const owner = { principal: '7', endsAt: now / 1000 + 60, outageSeconds: 600 };
+  const [a, b, c] = [1, 2, 3].map((n) => ({ ...mintRefreshToken(Buffer.alloc(32, n)), sessionId: 's' })) as [
+    RefreshToken,
+    RefreshToken,
+    RefreshToken,
+  ];
+  const rotate = (presented: RefreshToken, following: typeof presented, at = now, isOutage = false) =>
+    rotateSession(site, { presented, following }, { nowMilliseconds: at, isOutage, outageSeconds: 600 });
+
+  it('goes on with the following token, and ends with one that was replaced long before', async () => {
+    await openSession(site, a, owner);
+    expect(await rotate(a, b)).toMatchObject({ state: 'rotated', principal: '7' });
+    // a lost answer is asked for again
+    expect(await rotate(a, b, now + 1000)).toMatchObject({ state: 'rotated' });
+    expect(await rotate(b, c, now + 2000)).toMatchObject({ state: 'rotated' });
+    expect(await rotate(a, b, now + 3000)).toMatchObject({ state: 'reused' });
+    expect(await rotate(c, a, now + 4000)).toEqual({ state: 'unknown' });
+    await redis.client.set(keys.peopleLoaded, '1');
+    await expect(checkSession(site, session)).rejects.toThrow('has been ended');
+  });
+
+  it('is over at its end, and in an outage some time later', async () => {
+    await openSession(site, a, owner);
+    expect(await rotate(a, b, now + 61_000)).toMatchObject({ state: 'over' });
+    expect(await rotate(a, b, now + 61_000, true)).toMatchObject({
+      state: 'rotated',
+      extended: true,
+      is_first: true,
+    });
+    expect(await rotate(b, c, now + 62_000, true)).toMatchObject({
+      state: 'rotated',
+      extended: true,
+      is_first: false,
+    });
+    expect(await rotate(c, a, now + 661_000, true)).toMatchObject({ state: 'over' });
+    expect(await readSession(site, 's')).toMatchObject({ extended: true });
+  });
+});
+
+describe('a credential is looked at', () => {
+  it('with its owner as they are now', async () => {
+    await putUsers(site, [{ ...someone, active: false }]);
+    await expect(checkSession(site, session)).rejects.toThrow('barred');
+    await putToken(site, token);
+    await expect(checkToken(site, { principalId: '7', hash: 'hash' }, now)).rejects.toThrow('barred');
+  });
+
+  it('and is not taken for unknown before everybody is loaded', async () => {
+    await expect(checkSession(site, session)).rejects.toThrow('cannot be checked');
+    const claimed = { principalId: '7', hash: 'hash' };
+    await expect(checkToken(site, claimed, now)).rejects.toThrow('cannot be checked');
+    await redis.client.set(keys.peopleLoaded, '1');
+    expect(await checkSession(site, session)).toEqual(session);
+    await expect(checkToken(site, claimed, now)).rejects.toThrow('not known');
+  });
+
+  it('and counted, if it is good', async () => {
+    await putUsers(site, [someone]);
+    await putToken(site, token);
+    const use = (principalId: string, at: number) =>
+      checkToken(site, { principalId, hash: 'hash' }, at).then(
+        () => 'good',
+        () => 'refused',
+      );
+    expect(await use('7', now)).toBe('good');
+    expect(await use('8', now)).toBe('refused');
+    expect(await use('7', now + 60_000)).toBe('refused');
+    expect(await findToken(site, token.id)).toMatchObject({ uses: 1 });
+    await revokeToken(site, token.id);
+    expect(await use('7', now)).toBe('refused');
+    expect(await findToken(site, token.id)).toMatchObject({ uses: 1 });
+  });
+});
+
+describe('a token', () => {
+  it('stays revoked, and keeps what was counted here', async () => {
+    await putToken(site, { ...token, uses: 5, usedAt: now });
+    expect(await revokeToken(site, token.id)).toBe(true);
+    expect(await putToken(site, { ...token, uses: 3, usedAt: now - 1 })).toBe(false);
+    expect(await listTokens(site, '7')).toMatchObject([{ id: token.id, revoked: true, uses: 5 }]);
+  });
+
+  it('that Redis has forgotten is not made up by its revocation', async () => {
+    await putToken(site, token);
+    await redis.client.del(keys.token('hash'));
+    expect(await revokeToken(site, token.id)).toBe(false);
+    expect(await redis.client.exists(keys.token('hash'))).toBe(0);
+  });
+});
+
+describe('a user', () => {
+  it('is not replaced by an older row, and by a newer one whole', async () => {
+    await putUsers(site, [someone]);
+    await putUsers(site, [{ ...someone, role: 'admin', stamp: 4 }]);
+    expect(await readUser(site, '7')).toEqual(someone);
+    const newer = { ...someone, active: false, role: 'viewer', stamp: 6 } as const;
+    await putUsers(site, [newer]);
+    expect(await readUser(site, '7')).toEqual(newer);
+    expect(await redis.client.smembers(keys.users)).toEqual(['7']);
+  });
+});

@@ -76,6 +76,29 @@ export default tseslint.config(
     },
   },
   {
+    files: ['lib/**/*.ts', 'functions/**/*.ts'],
+    // where an invocation begins, and what runs at a client
+    ignores: [
+      'functions/**/*.handler.ts',
+      'lib/http/serve.ts',
+      'lib/http/middlewares/routing.ts',
+      'lib/client/**',
+    ],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          "MemberExpression[object.name='Date'][property.name='now']",
+          "NewExpression[callee.name='Date'][arguments.length=0]",
+        ].map((selector) => ({
+          selector,
+          message:
+            'Take the time as an argument, epoch ms or `now: () => number`: only a handler reads the clock.',
+        })),
+      ],
+    },
+  },
+  {
     files: ['test/**/*.ts'],
     rules: {
       'no-restricted-syntax': [

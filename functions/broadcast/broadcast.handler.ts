@@ -40,7 +40,16 @@ export const handler = middy<unknown, void>().handler(async () => {
     redisSettings,
     Object.values(streams).map((each) => each.wakes),
   );
-  const parts = { redis, keys, replicas, replicasForLongReads, ...poster, log, wake: wakes.wake };
+  const parts = {
+    redis,
+    keys,
+    replicas,
+    replicasForLongReads,
+    ...poster,
+    log,
+    now: Date.now,
+    wake: wakes.wake,
+  };
   const broadcaster = new Broadcaster(parts, lease.fence, randomUUID());
   const ends = Date.now() + settings.BROADCAST_LIFETIME_SECONDS * 1000;
   // a round can take long while a replica does not answer: a right ends all the same

@@ -36,6 +36,8 @@ export interface BroadcasterParts extends SmartQueryParts, Poster {
   /** the same replicas by connections of their own, for reads that may take long */
   readonly replicasForLongReads: readonly Replica[];
   readonly log: Log;
+  /** epoch ms */
+  readonly now: () => number;
   /** ends the wait between two rounds */
   readonly wake: () => void;
 }
@@ -98,6 +100,7 @@ export class Broadcaster {
         gone: (id) => void this.#drop(id),
         overflowed: (id, channel) => this.#subscriptions.restart(id, channel),
       },
+      parts.now,
       settings,
     );
   }
@@ -109,7 +112,7 @@ export class Broadcaster {
 
   /** How long nothing need be looked at unless something is published. */
   get pauseMilliseconds(): number {
-    return this.#relaying.pauseMilliseconds(this.#isRelayWatched, Date.now());
+    return this.#relaying.pauseMilliseconds(this.#isRelayWatched, this.#parts.now());
   }
 
   /** Subscriptions of open connections. */

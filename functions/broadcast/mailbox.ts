@@ -59,6 +59,7 @@ export interface MailboxEvents {
 
 export class Mailbox {
   readonly #post: Post;
+  readonly #now: () => number;
   readonly #events: MailboxEvents;
   readonly #settings: MailboxSettings;
   readonly #boxes = new Map<string, Box>();
@@ -66,7 +67,9 @@ export class Mailbox {
   #posting = 0;
   #idle: (() => void)[] = [];
 
-  constructor(post: Post, events: MailboxEvents, settings = mailboxSettings) {
+  /** @param now epoch ms */
+  constructor(post: Post, events: MailboxEvents, now: () => number, settings = mailboxSettings) {
+    this.#now = now;
     this.#post = post;
     this.#events = events;
     this.#settings = settings;
@@ -81,7 +84,7 @@ export class Mailbox {
       isSending: false,
       forgotten: undefined,
       wasReached: false,
-      reachedAt: Date.now(),
+      reachedAt: this.#now(),
       failingSince: undefined,
     });
   }
@@ -145,7 +148,7 @@ export class Mailbox {
   /** It was seen to be open. */
   reached(id: string): void {
     const box = this.#boxes.get(id);
-    if (box) box.reachedAt = Date.now();
+    if (box) box.reachedAt = this.#now();
   }
 
   /** Resolves when nothing waits but with connections that are slow, or after the time. */
@@ -207,7 +210,7 @@ export class Mailbox {
     if (outcome !== 'sent') {
       giveUpPlace();
       // with jitter, so that what was throttled together does not come back together
-      const elapsed = Date.now() - (box.failingSince ?? Date.now());
+      const elapsed = this.#now() - (box.failingSince ?? this.#now());
       const pause = Math.min(5000, 100 + elapsed) * (0.5 + Math.random() / 2);
       setTimeout(() => this.#again(id, box), pause).unref();
       return;
@@ -227,7 +230,7 @@ export class Mailbox {
 
   /** @returns false if the connection is given up */
   #judge(id: string, box: Box, message: Message, outcome: 'sent' | 'gone' | 'failed'): boolean {
-    const now = Date.now();
+    const now = this.#now();
     if (outcome === 'sent') {
       if (box.waiting[0] === message) box.waiting.shift();
       const { channel, since } = message;

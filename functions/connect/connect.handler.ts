@@ -53,7 +53,7 @@ async function receive({ requestContext, body = '' }: Event): Promise<APIGateway
   const answer = () => answerMessage({ redis, keys }, connectionId, message, receivedAt);
   // its number distinguishes the answers to it
   if (isNumbered(message)) return reply(await answer());
-  return inTurn({ redis, keys }, { connectionId, messageId, receivedAt }, async () => {
+  return inTurn({ redis, keys, now: Date.now }, { connectionId, messageId, receivedAt }, async () => {
     const { reply: text, ...rest } = await answer();
     const outcome = text === undefined ? 'gone' : await post(connectionId, text).catch(() => 'failed');
     return reply({ ...rest, ...(outcome === 'failed' && { reply: text }) });

@@ -21,15 +21,20 @@ export interface Turn {
   readonly receivedAt: number;
 }
 
+interface TurnParts extends Site {
+  /** epoch ms */
+  readonly now: () => number;
+}
+
 /** Does the work once every message that was received before has been replied to, or seems to be lost. */
 export async function inTurn<T>(
-  { redis, keys }: Site,
+  { redis, keys, now }: TurnParts,
   { connectionId, messageId, receivedAt }: Turn,
   work: () => Promise<T>,
 ): Promise<T> {
   const turns = keys.turns(connectionId);
   const isFirst = async () => {
-    const dead = Date.now() - deadMilliseconds;
+    const dead = now() - deadMilliseconds;
     // without Redis each is answered as it comes
     return (
       (await takeTurnScript(redis, [turns], [messageId, dead, receivedAt, 2 * waitMilliseconds]).catch(
@@ -37,10 +42,10 @@ export async function inTurn<T>(
       )) === 1
     );
   };
-  const begun = Date.now();
+  const begun = now();
   await isFirst();
-  await delay(Math.max(0, Math.min(settleMilliseconds, receivedAt + settleMilliseconds - Date.now())));
-  while (!(await isFirst()) && Date.now() - begun < waitMilliseconds) await delay(pauseMilliseconds);
+  await delay(Math.max(0, Math.min(settleMilliseconds, receivedAt + settleMilliseconds - now())));
+  while (!(await isFirst()) && now() - begun < waitMilliseconds) await delay(pauseMilliseconds);
   try {
     return await work();
   } finally {

@@ -3,6 +3,8 @@ const levels = ['debug', 'info', 'warn', 'error'] as const;
 type Level = (typeof levels)[number];
 
 export interface Log {
+  /** the same log with more in each of its lines, as the id of a request */
+  readonly child: (context: Readonly<Record<string, unknown>>) => Log;
   readonly debug: (message: string, details?: Readonly<Record<string, unknown>>) => void;
   readonly info: (message: string, details?: Readonly<Record<string, unknown>>) => void;
   readonly warn: (message: string, details?: Readonly<Record<string, unknown>>) => void;
@@ -30,7 +32,13 @@ export function createLog(
       if (levels.indexOf(level) < lowest) return;
       write(JSON.stringify({ level, message, ...context, ...details }, describe));
     };
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  return {
+    child: (more) => createLog(minimum, { ...context, ...more }, write),
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+  };
 }
 
 function describe(_key: string, value: unknown): unknown {

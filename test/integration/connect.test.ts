@@ -95,7 +95,7 @@ describe('messages of one connection', () => {
     const now = Date.now();
     await Promise.all(
       [3, 1, 2, 0].map((n) =>
-        inTurn(site, turn(now + n), async () => {
+        inTurn({ ...site, now: Date.now }, turn(now + n), async () => {
           await delay(20 - 5 * n);
           answered.push(n);
         }),
@@ -107,6 +107,8 @@ describe('messages of one connection', () => {
 
   it('do not wait for one whose function has died', async () => {
     await redis.client.zadd(keys.turns('c'), { score: Date.now() - 10_000, member: 'dead' });
-    expect(await inTurn(site, turn(Date.now()), async () => 'answered')).toBe('answered');
+    expect(await inTurn({ ...site, now: Date.now }, turn(Date.now()), async () => 'answered')).toBe(
+      'answered',
+    );
   });
 });

@@ -98,6 +98,7 @@ export class BroadcasterWorld {
         replicas: [this.standby],
         replicasForLongReads: [this.standby],
         log: createLog('silent', {}, () => undefined),
+        now: Date.now,
         wake: () => undefined,
         post: async (id, text) => {
           if (this.closed.has(id)) return 'gone';

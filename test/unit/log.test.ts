@@ -23,3 +23,19 @@ it('writes one line of JSON per message, from its level on, without credentials'
   expect(lines[0]).toContain('x=1');
   expect(lines[0]).toContain('Path=/');
 });
+
+it('child writes what its parent writes, and its own context in each line', () => {
+  const lines: string[] = [];
+  const log = createLog('warn', { function: 'test' }, (line) => lines.push(line));
+  const child = log.child({ request_id: 'r-1' }).child({ message_ids: ['m-1'] });
+  child.info('silent');
+  child.warn('failed', { transaction: 't-1' });
+  log.warn('of no request');
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    {
+      ...{ level: 'warn', message: 'failed', function: 'test' },
+      ...{ request_id: 'r-1', message_ids: ['m-1'], transaction: 't-1' },
+    },
+    { level: 'warn', message: 'of no request', function: 'test' },
+  ]);
+});

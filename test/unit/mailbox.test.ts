@@ -30,6 +30,7 @@ function gateway(answer: (id: string, text: string) => Promise<'sent' | 'gone'> 
         }
       },
       { gone: (id) => gone.push(id), overflowed: (id, channel) => overflowed.push(`${id}:${channel}`) },
+      Date.now,
       { ...mailboxSettings, ...settings },
     );
   return { make, sent, gone, overflowed, most: () => most };

@@ -277,8 +277,7 @@ export const liveMutations: readonly Mutation[] = [
     file: 'lib/change-feed/turn.ts',
     test: 'integration/connect.test.ts',
     id: 'messages-of-a-socket-answered-side-by-side',
-    replace:
-      'while (!(await isFirst()) && Date.now() - begun < waitMilliseconds) await delay(pauseMilliseconds);',
+    replace: 'while (!(await isFirst()) && now() - begun < waitMilliseconds) await delay(pauseMilliseconds);',
     by: '',
     named: 'in the order in which they were received',
   },

@@ -3,6 +3,7 @@ import { inTime } from '../../lib/audit/record-change.ts';
 import { readSession } from '../../lib/sessions/session.ts';
 import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
+import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 
 /** Who asks, what they may do, and until when: also whether only an outage keeps their session open. */
 export async function describeMe(parts: { redis: Redis; keys: Keys }, principal: Principal) {
@@ -14,11 +15,9 @@ export async function describeMe(parts: { redis: Redis; keys: Keys }, principal:
     role,
     permissions,
     credential,
-    ...(expiresAt !== undefined && { expires_at: isoTime(expiresAt) }),
-    ...(session && { session: { ends_at: isoTime(session.endsAt), extended: session.extended } }),
+    ...(expiresAt !== undefined && { expires_at: instantOfMilliseconds(expiresAt * 1000) }),
+    ...(session && {
+      session: { ends_at: instantOfMilliseconds(session.endsAt * 1000), extended: session.extended },
+    }),
   };
-}
-
-function isoTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString();
 }

@@ -20,6 +20,7 @@ import { readUser, type User } from '../../lib/users/user-store.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Reply, Request } from '../../lib/http/serve.ts';
 import { readCookie, writeCookie } from './cookies.ts';
+import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 
 export interface SessionParts extends ChangeParts {
   readonly github: GitHubSettings;
@@ -112,7 +113,7 @@ export async function signedIn(
       expires_in: expiresAt - now,
       user: { id: user.principal, login: user.login, name: user.name, role: user.role },
       permissions: rolePermissions[user.role],
-      session: { ends_at: new Date(endsAt * 1000).toISOString(), extended },
+      session: { ends_at: instantOfMilliseconds(endsAt * 1000), extended },
     },
     cookies: [writeCookie('refresh', refreshToken, endsAt + parts.outageSeconds - now)],
   };

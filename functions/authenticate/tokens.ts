@@ -13,6 +13,7 @@ import { findToken, putToken, revokeToken, type StoredToken } from '../../lib/to
 import { problem } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
+import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 import { wholeNumber } from '../../lib/values/integer.ts';
 import { userId } from './users.ts';
 
@@ -42,11 +43,11 @@ export function shown(token: StoredToken) {
     id,
     name,
     scopes: permissions,
-    created_at: new Date(createdAt * 1000).toISOString(),
-    expires_at: expiresAt === undefined ? null : new Date(expiresAt * 1000).toISOString(),
+    created_at: instantOfMilliseconds(createdAt * 1000),
+    expires_at: expiresAt === undefined ? null : instantOfMilliseconds(expiresAt * 1000),
     revoked,
     uses,
-    last_used_at: usedAt === undefined ? null : new Date(usedAt).toISOString(),
+    last_used_at: usedAt === undefined ? null : instantOfMilliseconds(usedAt),
   };
 }
 

@@ -7,6 +7,7 @@ import { doneBy, inTime, recordChange, type ChangeParts } from '../../lib/audit/
 import { cannotTell, requirePeople } from '../../lib/credentials/check-credential.ts';
 import { updateUser, type UserRefusal } from '../../lib/users/update-user.ts';
 import { putUserRow, userRowId, type User } from '../../lib/users/user-store.ts';
+import { databaseInstant } from '../../lib/values/database-instant.ts';
 import { wholeNumberText } from '../../lib/values/integer.ts';
 import { problem, type ProblemError } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/serve.ts';
@@ -31,8 +32,13 @@ export const usersCursor = z.tuple([userId]);
 
 export type UserParts = AuthenticationParts & ChangeParts;
 
-export function shownUser({ principal, stamp: _, last_login_at, ...user }: User) {
-  return { id: principal, ...user, last_login_at: last_login_at === '' ? null : last_login_at };
+export function shownUser({ principal, stamp: _, created_at, last_login_at, ...user }: User) {
+  return {
+    id: principal,
+    ...user,
+    created_at: databaseInstant(created_at) ?? created_at,
+    last_login_at: last_login_at === '' ? null : (databaseInstant(last_login_at) ?? last_login_at),
+  };
 }
 
 /** @throws ProblemError 404; 409 for a change after which no admin would remain; 401, 403 if the asker’s rights were taken meanwhile */

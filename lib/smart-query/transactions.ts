@@ -8,6 +8,8 @@ import { readFromReplica } from '../replication/replicas.ts';
 import type { SmartQueryParts } from './snapshot.ts';
 import { findUnreadable } from './unreadable.ts';
 import type { Site } from '../redis/site.ts';
+import { databaseInstant } from '../values/database-instant.ts';
+import { instantOfMilliseconds } from '../values/instant.ts';
 
 export type TransactionState = State;
 
@@ -93,7 +95,7 @@ export function statusOf(
   const seen = recorded !== undefined && recorded.revision >= buffered.revision;
   const said = seen ? replicatedStateOf(recorded) : buffered.state;
   const told = history.parse(JSON.parse(buffered.history)).map((each) => ({
-    at: new Date(each.at).toISOString(),
+    at: instantOfMilliseconds(each.at),
     state: each.state,
   }));
   const reason = seen ? (recorded.reason ?? '') : (buffered.reason ?? '');
@@ -122,7 +124,7 @@ function statusOfRow(id: string, row: InboxRow): TransactionStatus {
     state: now,
     attempts: row.attempts,
     ...(row.reason !== null && { reason: row.reason }),
-    history: [{ at: row.changedAt, state: now }],
+    history: [{ at: databaseInstant(row.changedAt) ?? row.changedAt, state: now }],
   };
 }
 

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
 import { sqlStateOf } from '../postgres/sql-state.ts';
 import type { TransactionStatus } from './transactions.ts';
+import { instantOfMilliseconds } from '../values/instant.ts';
 
 export interface Unreadable {
   readonly id: string;
@@ -60,7 +61,7 @@ async function select(
           state,
           attempts: count,
           reason: `The message could not be read: ${reason}`,
-          history: [{ at: first_seen.toISOString(), state: 'failed' as const }],
+          history: [{ at: instantOfMilliseconds(first_seen.getTime()), state: 'failed' as const }],
         };
         return { id, stamp, status };
       });

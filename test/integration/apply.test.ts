@@ -210,6 +210,16 @@ describe('the server-side function of main', () => {
     expect(await unit(id)).toBeUndefined();
   });
 
+  it('refuses at once what comes for a record that others have deleted by plain SQL', async () => {
+    const id = randomUUID();
+    await apply(start(id));
+    await main.pool.query('delete from executed_obs_unit where id = $1', [id]);
+    const ended = finish(id);
+    const rows = await apply(ended);
+    expect(outcomeOf(rows, ended)).toBe('refused');
+    expect(rows.find((each) => each.id === ended.id)?.reason).toBe(`executed_obs_unit ${id} was deleted`);
+  });
+
   it('retries and discards what is parked, and remembers who did', async () => {
     const id = randomUUID();
     const poison = start(id, { status: 'no such status' });

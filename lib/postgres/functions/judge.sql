@@ -51,7 +51,10 @@ begin
       if row_id = any (made) then continue; end if;
       present := buffered_row(tbl, row_id);
       if present is null then
-        if exists (select from tombstone where table_name = tbl and id = row_id) then
+        -- others delete rows by plain SQL, which leaves no tombstone
+        if exists (select from tombstone where table_name = tbl and id = row_id)
+          or exists (select from inbox i where i.aggregate_id = (tx ->> 'aggregate')::uuid and i.outcome = 'applied'
+            and row_id = any (i.record_ids)) then
           return jsonb_build_object('outcome', 'refused', 'reason', format('%s %s was deleted', tbl, row_id));
         end if;
         if exists (select from inbox i where i.aggregate_id = (tx ->> 'aggregate')::uuid and i.outcome = 'discarded'

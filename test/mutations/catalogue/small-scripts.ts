@@ -290,12 +290,12 @@ export const smallScriptMutations: readonly Mutation[] = [
     replace: 'if newer[i] then',
     by: 'if true then',
   },
-  { ...putUsers, id: 'newer-row-of-a-user-is-not-taken', replace: 'stamp <= a.stamp', by: 'stamp == 0' },
+  { ...putUsers, id: 'newer-row-of-a-user-is-not-taken', replace: 'or 0) <= a.stamp', by: 'or 0) == 0' },
   {
     ...lua('users/lua/include/write_user', 'a user'),
     id: 'barred-user-is-written-as-active',
-    replace: 'or 0) <= a.stamp',
-    by: 'or 0) == 0',
+    replace: "a.active and '1' or '0'",
+    by: "'1'",
   },
   {
     ...lua('users/lua/include/write_user', 'a user'),

@@ -1,5 +1,6 @@
 /** What happens in one history, and the trivially right model of what a reader must see. */
 import fc from 'fast-check';
+import type { PoisonKind } from '../storm/poison.ts';
 
 /** What moves the system, and changes nothing that a reader may see. */
 export type Move =
@@ -11,13 +12,39 @@ export type Move =
   | { readonly kind: 'replay'; readonly replica: number }
   | { readonly kind: 'confirm' };
 
+/** Whether the clock of the door that takes it is minutes ahead of the others. */
+interface Clock {
+  readonly isAhead: boolean;
+}
+
 /** `unit` counts the units in the order of their starts, modulo how many there are. */
 export type Command =
   | Move
-  | { readonly kind: 'start'; readonly minute: number; readonly obsUnitId: number }
-  | { readonly kind: 'finish'; readonly unit: number; readonly end: number }
-  | { readonly kind: 'update'; readonly unit: number; readonly field: string; readonly value: number }
-  | { readonly kind: 'delete'; readonly unit: number }
+  | (Clock & {
+      readonly kind: 'start';
+      readonly minute: number;
+      /** several starts are within one millisecond */
+      readonly microsecond: number;
+      readonly obsUnitId: number;
+    })
+  | (Clock & { readonly kind: 'finish'; readonly unit: number; readonly end: number })
+  | (Clock & {
+      readonly kind: 'update';
+      readonly unit: number;
+      readonly field: string;
+      readonly value: number;
+    })
+  | (Clock & { readonly kind: 'delete'; readonly unit: number })
+  /** a start that main cannot apply */
+  | { readonly kind: 'poison'; readonly poison: PoisonKind }
+  /** another program changes a row at main */
+  | {
+      readonly kind: 'sql';
+      readonly unit: number;
+      readonly change: 'move' | 'delete' | 'fail';
+      readonly minute: number;
+      readonly obsUnitId: number;
+    }
   | { readonly kind: 'rebuild'; readonly replica: number }
   | { readonly kind: 'failover' }
   | { readonly kind: 'settle' }
@@ -33,6 +60,9 @@ export type Command =
 
 const replica = fc.nat(1);
 const unit = fc.nat(7);
+const minute = fc.nat(5);
+const obsUnitId = fc.integer({ min: 1, max: 2 });
+const isAhead = fc.boolean();
 const execute = fc.record({
   kind: fc.constant('execute' as const),
   count: fc.integer({ min: 1, max: 4 }),
@@ -51,24 +81,49 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('start' as const),
-      minute: fc.nat(5),
-      obsUnitId: fc.integer({ min: 1, max: 2 }),
+      isAhead,
+      minute,
+      microsecond: fc.nat(2),
+      obsUnitId,
     }),
   },
   {
     weight: 3,
-    arbitrary: fc.record({ kind: fc.constant('finish' as const), unit, end: fc.integer({ min: 1, max: 3 }) }),
+    arbitrary: fc.record({
+      kind: fc.constant('finish' as const),
+      isAhead,
+      unit,
+      end: fc.integer({ min: 1, max: 3 }),
+    }),
   },
   {
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('update' as const),
+      isAhead,
       unit,
       field: fc.constantFrom('a', 'b'),
       value: fc.nat(9),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), unit }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), isAhead, unit }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('poison' as const),
+      poison: fc.constantFrom('unknownPlannedUnit', 'statusOfNoRow', 'timeThatDoesNotCast'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('sql' as const),
+      unit,
+      change: fc.constantFrom('move' as const, 'delete' as const, 'fail' as const),
+      minute,
+      obsUnitId,
+    }),
+  },
   { weight: 8, arbitrary: move },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('rebuild' as const), replica }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('failover' as const) }) },
@@ -108,6 +163,12 @@ export class Model {
   finish(id: string, end_time: string): void {
     const present = this.units.get(id);
     if (present?.status === 'running') this.units.set(id, { ...present, status: 'completed', end_time });
+  }
+
+  /** Another program has changed it. */
+  change(id: string, values: Partial<ModelUnit>): void {
+    const present = this.units.get(id);
+    if (present) this.units.set(id, { ...present, ...values });
   }
 
   update(id: string, metadata: Readonly<Record<string, unknown>>): void {

@@ -15,10 +15,11 @@ import { keysOf, type Keys } from '../../../lib/redis/keys.ts';
 import { confirm } from '../../../lib/replication/confirm.ts';
 import { readExecutedObsUnits } from '../../../lib/smart-query/executed-obs-units.ts';
 import { listExecutedObsUnits, type PageKey } from '../../../lib/smart-query/list-executed-obs-units.ts';
-import { instantOfMilliseconds } from '../../../lib/values/instant.ts';
+import { instantOfMicroseconds, instantOfMilliseconds, type Instant } from '../../../lib/values/instant.ts';
 import { TransactionBuilder } from '../../../lib/transaction/builder.ts';
 import { uuidV7 } from '../../../lib/transaction/ids.ts';
 import { Model, type Command, type Move } from './history.ts';
+import { poison, type PoisonKind } from '../storm/poison.ts';
 import type { SnapshotReplica } from './snapshot-replica.ts';
 
 export interface World {
@@ -57,6 +58,8 @@ class Run {
   #clock = Date.UTC(2028, 0, 1);
   /** a listing in progress: what it has shown, and what it must show once */
   #walk: Walk | undefined;
+  /** unit → transaction that main cannot apply */
+  readonly #poisoned = new Map<string, string>();
   /** replicas that were set back, and have not caught up since */
   readonly #setBack = new Set<SnapshotReplica>();
 
@@ -72,6 +75,10 @@ class Run {
       case 'update':
       case 'delete':
         return this.#write(command);
+      case 'poison':
+        return this.#poison(command.poison);
+      case 'sql':
+        return this.#changeByHand(command);
       case 'rebuild': {
         const replica = this.#world.replicas[command.replica === 0 ? 0 : 1];
         replica.swap(this.#world.old);
@@ -157,14 +164,21 @@ class Run {
     );
     const expected = [...this.#model.units].map(([id, { status, metadata }]) => ({ id, status, metadata }));
     expect(new Set(rows)).toEqual(new Set(expected));
+    const { rows: outcomes } = await main.query<{ outcome: string }>(
+      'select outcome from inbox where transaction_id = any ($1)',
+      [[...this.#poisoned.values()]],
+    );
+    expect(outcomes.length, 'each transaction has an outcome').toBe(this.#poisoned.size);
+    expect(outcomes.map(({ outcome }) => outcome)).not.toContain('applied');
   }
 
   async #write(command: Extract<Command, { kind: 'start' | 'finish' | 'update' | 'delete' }>): Promise<void> {
     const now = (this.#clock += 1000);
-    const heading = { id: newId(now), stamp: now * 1000, principal: '1', operation: command.kind };
+    const stamp = (now + (command.isAhead ? minutesAhead : 0)) * 1000;
+    const heading = { id: newId(now), stamp, principal: '1', operation: command.kind };
     if (command.kind === 'start') {
       const id = newId(now);
-      const start_time = instantOfMilliseconds(Date.UTC(2028, 0, 1, 0, command.minute));
+      const start_time = startOf(command);
       const made = { obs_unit_id: command.obsUnitId, start_time };
       const given = { ...made, start_time: { instant: start_time, isLeapSecond: false } };
       await this.#accept(draftStart(given, id, heading, start_time));
@@ -194,6 +208,42 @@ class Run {
         this.#walk?.must.delete(id);
         return this.#model.delete(id);
     }
+  }
+
+  async #poison(kind: PoisonKind): Promise<void> {
+    const now = (this.#clock += 1000);
+    const transaction = poison(kind, newId(now), newId(now), now);
+    this.#poisoned.set(transaction.aggregate, transaction.id);
+    expect(await this.#accept({ transaction, patch: '{}', status: 201 })).toBe(true);
+  }
+
+  /** Everybody has seen the row and sees the change: when is not of the model. */
+  async #changeByHand(command: Extract<Command, { kind: 'sql' }>): Promise<void> {
+    const id = this.#model.ids[command.unit % Math.max(1, this.#model.ids.length)];
+    if (id === undefined) return;
+    await this.settle();
+    this.#walk = undefined;
+    const { main, replicas, old } = this.#world;
+    const start_time = startOf({ ...command, microsecond: 0 });
+    switch (command.change) {
+      case 'move':
+        await main.query('update executed_obs_unit set start_time = $2, obs_unit_id = $3 where id = $1', [
+          id,
+          start_time,
+          command.obsUnitId,
+        ]);
+        this.#model.change(id, { start_time, obs_unit_id: command.obsUnitId });
+        break;
+      case 'fail':
+        await main.query("update executed_obs_unit set status = 'failed' where id = $1", [id]);
+        this.#model.change(id, { status: 'failed' });
+        break;
+      case 'delete':
+        await main.query('delete from executed_obs_unit where id = $1', [id]);
+        this.#model.delete(id);
+    }
+    for (const each of [...replicas, old]) await each.replay();
+    this.#setBack.clear();
   }
 
   /** @returns false if it was refused */
@@ -229,8 +279,9 @@ class Run {
       listExecutedObsUnits(parts, { filter, limit, ...(next && { after: next }) }),
     );
     if (!page) return;
-    walk.shown.push(...page.records.map(({ id }) => id));
-    for (const [id, shape] of Object.entries(shapesOf(page.records))) {
+    const records = page.records.filter(({ id }) => !this.#poisoned.has(id));
+    walk.shown.push(...records.map(({ id }) => id));
+    for (const [id, shape] of Object.entries(shapesOf(records))) {
       expect(shape).toEqual(this.#model.units.get(id));
     }
     walk.next = page.next;
@@ -302,6 +353,18 @@ class Run {
     replicas.forEach((each, index) => (each.around = before[index] ?? each.around));
     return result;
   }
+}
+
+const minutesAhead = 3 * 60_000;
+
+function startOf({
+  minute,
+  microsecond,
+}: {
+  readonly minute: number;
+  readonly microsecond: number;
+}): Instant {
+  return instantOfMicroseconds(BigInt(Date.UTC(2028, 0, 1, 0, minute)) * 1000n + BigInt(microsecond));
 }
 
 function newId(now: number): string {

@@ -111,7 +111,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       kind: fc.constant('poison' as const),
-      poison: fc.constantFrom('unknownPlannedUnit', 'statusOfNoRow', 'timeThatDoesNotCast'),
+      poison: fc.constantFrom('unknownPlannedUnit', 'statusOfNoRow'),
     }),
   },
   {

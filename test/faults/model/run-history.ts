@@ -60,6 +60,8 @@ class Run {
   #walk: Walk | undefined;
   /** unit → transaction that main cannot apply */
   readonly #poisoned = new Map<string, string>();
+  /** main parks what is written to them: another program may put them back */
+  readonly #deletedByHand = new Set<string>();
   /** replicas that were set back, and have not caught up since */
   readonly #setBack = new Set<SnapshotReplica>();
 
@@ -186,7 +188,7 @@ class Run {
       return;
     }
     const id = this.#model.ids[command.unit % Math.max(1, this.#model.ids.length)];
-    if (id === undefined) return;
+    if (id === undefined || this.#deletedByHand.has(id)) return;
     const builder = new TransactionBuilder({ ...heading, aggregate: id }, () => id);
     const other = (): Draft => ({ transaction: builder.build(), patch: '{}', status: 200 });
     switch (command.kind) {
@@ -241,6 +243,7 @@ class Run {
       case 'delete':
         await main.query('delete from executed_obs_unit where id = $1', [id]);
         this.#model.delete(id);
+        this.#deletedByHand.add(id);
     }
     for (const each of [...replicas, old]) await each.replay();
     this.#setBack.clear();

@@ -1,46 +1,43 @@
 import { randomBytes } from 'node:crypto';
 import { accessTokenVerifier } from '../../lib/credentials/access-token.ts';
+import { isFunctionInstance } from '../../lib/config/environment.ts';
+import { connect } from '../../lib/function/connect.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { finishBody, recordId, startBody } from '../../lib/observation/executed-obs-unit.ts';
 import { draftFinish, draftStart } from '../../lib/observation/record-executed-obs-unit.ts';
-import { logLevel } from '../../lib/config/log-level.ts';
-import { createLog } from '../../lib/observability/log.ts';
 import { Queue } from '../../lib/queue/queue.ts';
-import { connectRedis } from '../../lib/redis/client.ts';
-import { keysOf } from '../../lib/redis/keys.ts';
 import { identifyClaimant, identifyWrite, type Identity } from './identify.ts';
-import { record, type RecordParts } from './record.ts';
-import { settings } from './settings.ts';
+import { record } from './record.ts';
+import { spec } from './accept.function.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
 
-const verify = accessTokenVerifier(settings.JWT_PUBLIC_JWKS, {
-  issuer: settings.JWT_ISSUER,
-  audience: settings.JWT_AUDIENCE,
-});
-const queue = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL, timeoutMilliseconds: 1500, maxAttempts: 1 });
-const parts: RecordParts = {
-  redis: connectRedis({
-    url: settings.REDIS_URL,
-    token: settings.REDIS_TOKEN,
-    timeoutMilliseconds: settings.REDIS_TIMEOUT_MS,
+const connected = connect(spec, ({ settings, site, log }) => ({
+  ...site,
+  verify: accessTokenVerifier(settings.JWT_PUBLIC_JWKS, {
+    issuer: settings.JWT_ISSUER,
+    audience: settings.JWT_AUDIENCE,
   }),
-  keys: keysOf(settings.REDIS_PREFIX),
-  queue,
+  queue: new Queue({ url: settings.TRANSACTIONS_QUEUE_URL, timeoutMilliseconds: 1500, maxAttempts: 1 }),
   verifiedTokens: new VerifiedTokens(),
-  log: createLog(logLevel, { function: 'accept' }),
+  log,
   answerBudgetMilliseconds: settings.ANSWER_BUDGET_MS,
   limits: {
     requestsPerSecond: settings.RATE_LIMIT_PER_SECOND,
     budgetBytes: settings.BUFFER_BUDGET_BYTES,
   },
   now: Date.now,
-};
-// The first answers need not pay for the connections; if they cannot be opened now, the first requests will say so.
-await Promise.allSettled([queue.warmUp(), parts.redis.ping()]);
+}));
+
+if (isFunctionInstance) {
+  // The first answers need not wait for connections; if none can be opened now, the first requests will say so.
+  const { queue, redis } = connected();
+  await Promise.allSettled([queue.warmUp(), redis.ping()]);
+}
 
 async function startExecutedObsUnit(request: Request): Promise<Reply> {
-  const claimant = await identifyClaimant(request, verify);
+  const parts = connected();
+  const claimant = await identifyClaimant(request, parts.verify);
   const body = parse(startBody, request.body);
   const identity = identifyWrite(request, claimant.principalId, body.id, randomBytes(20));
   const id = body.id ?? identity.newRecordId;
@@ -49,7 +46,8 @@ async function startExecutedObsUnit(request: Request): Promise<Reply> {
 }
 
 async function finishExecutedObsUnit(request: Request): Promise<Reply> {
-  const claimant = await identifyClaimant(request, verify);
+  const parts = connected();
+  const claimant = await identifyClaimant(request, parts.verify);
   const id = parse(recordId, request.params.id, 'id');
   const body = parse(finishBody, request.body ?? {});
   const identity = identifyWrite(request, claimant.principalId, undefined, randomBytes(20));

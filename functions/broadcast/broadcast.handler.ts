@@ -7,25 +7,26 @@ import { streams } from '../../lib/change-feed/append.ts';
 import { acquireLease } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { listen } from '../../lib/change-feed/wake.ts';
-import { logLevel } from '../../lib/config/log-level.ts';
-import { createLog } from '../../lib/observability/log.ts';
-import { connectRedis } from '../../lib/redis/client.ts';
-import { keysOf } from '../../lib/redis/keys.ts';
+import { connect } from '../../lib/function/connect.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
+import { spec } from './broadcast.function.ts';
 import { Broadcaster } from './broadcaster.ts';
 import { connectionPoster } from '../../lib/change-feed/post.ts';
-import { settings } from './settings.ts';
 
-const redisSettings = { url: settings.REDIS_URL, token: settings.REDIS_TOKEN };
-const redis = connectRedis(redisSettings);
-const keys = keysOf(settings.REDIS_PREFIX);
-const connect = (applicationName: string) =>
-  connectReplicas(settings.REPLICAS, { applicationName, statementTimeoutMilliseconds: 5000 });
-const replicas = connect('broadcast');
-const replicasForLongReads = connect('broadcast-long-reads');
-const poster = connectionPoster(settings.WEBSOCKET_ENDPOINT);
-const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
-const log = createLog(logLevel, { function: 'broadcast' });
+const connected = connect(spec, ({ settings, site, log }) => {
+  const replicasFor = (applicationName: string) =>
+    connectReplicas(settings.REPLICAS, { applicationName, statementTimeoutMilliseconds: 5000 });
+  return {
+    ...site,
+    ...connectionPoster(settings.WEBSOCKET_ENDPOINT),
+    replicas: replicasFor('broadcast'),
+    replicasForLongReads: replicasFor('broadcast-long-reads'),
+    redisSettings: { url: settings.REDIS_URL, token: settings.REDIS_TOKEN },
+    startBroadcaster: broadcasterStarter(settings.BROADCAST_FUNCTION_NAME),
+    lifetimeMilliseconds: settings.BROADCAST_LIFETIME_SECONDS * 1000,
+    log,
+  };
+});
 
 const failurePauseMilliseconds = 250;
 const renewMilliseconds = 4000;
@@ -34,24 +35,20 @@ const rightsMilliseconds = 1000;
 const lingerMilliseconds = 5000;
 
 export const handler = middy<unknown, void>().handler(async () => {
-  const lease = await acquireLease({ redis, keys });
+  const parts = connected();
+  const { log } = parts;
+  const lease = await acquireLease(parts);
   if (!lease) return;
   const wakes = listen(
-    redisSettings,
+    parts.redisSettings,
     Object.values(streams).map((each) => each.wakes),
   );
-  const parts = {
-    redis,
-    keys,
-    replicas,
-    replicasForLongReads,
-    ...poster,
-    log,
-    now: Date.now,
-    wake: wakes.wake,
-  };
-  const broadcaster = new Broadcaster(parts, lease.fence, randomUUID());
-  const ends = Date.now() + settings.BROADCAST_LIFETIME_SECONDS * 1000;
+  const broadcaster = new Broadcaster(
+    { ...parts, now: Date.now, wake: wakes.wake },
+    lease.fence,
+    randomUUID(),
+  );
+  const ends = Date.now() + parts.lifetimeMilliseconds;
   // a round can take long while a replica does not answer: a right ends all the same
   const rights = setInterval(() => {
     broadcaster.rights
@@ -86,5 +83,5 @@ export const handler = middy<unknown, void>().handler(async () => {
     wakes.stop();
     await lease.release();
   }
-  if (await isAnyWatching({ redis, keys }, Date.now())) await startBroadcaster();
+  if (await isAnyWatching(parts, Date.now())) await parts.startBroadcaster();
 });

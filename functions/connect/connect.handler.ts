@@ -6,28 +6,33 @@ import { isLeased } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { connectionPoster } from '../../lib/change-feed/post.ts';
 import { inTurn } from '../../lib/change-feed/turn.ts';
-import { logLevel } from '../../lib/config/log-level.ts';
-import { createLog } from '../../lib/observability/log.ts';
-import { connectRedis } from '../../lib/redis/client.ts';
-import { keysOf } from '../../lib/redis/keys.ts';
+import { connect } from '../../lib/function/connect.ts';
 import { answerMessage, isNumbered, readMessage, type Answer } from './answer-message.ts';
-import { connect } from './connect.ts';
-import { settings } from './settings.ts';
+import { spec } from './connect.function.ts';
+import { openConnection } from './open-connection.ts';
 
 type Event = APIGatewayProxyWebsocketEventV2 & {
   readonly body?: string;
   readonly queryStringParameters?: Readonly<Record<string, string | undefined>>;
 };
 
-const redis = connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN });
-const keys = keysOf(settings.REDIS_PREFIX);
-const { post, isOpen } = connectionPoster(settings.WEBSOCKET_ENDPOINT);
-const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
-const log = createLog(logLevel, { function: 'connect' });
+const connected = connect(spec, ({ settings, site, log }) => {
+  const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
+  return {
+    ...site,
+    ...connectionPoster(settings.WEBSOCKET_ENDPOINT),
+    socketsPerUser: settings.SOCKETS_PER_USER,
+    log,
+    /** A broadcaster looks for connections once more after it has given up its lease: one of the two sees the other. */
+    needBroadcaster: async () => {
+      if (!(await isLeased(site))) await startBroadcaster();
+    },
+  };
+});
 
 export const handler = middy<Event, APIGatewayProxyStructuredResultV2>()
   .onError(({ error, event }) => {
-    log.error('unexpected error', { route: event.requestContext.routeKey, error });
+    connected().log.error('unexpected error', { route: event.requestContext.routeKey, error });
     return { statusCode: 503 };
   })
   .handler(async (event) => {
@@ -35,11 +40,12 @@ export const handler = middy<Event, APIGatewayProxyStructuredResultV2>()
       case '$connect': {
         const { connectionId, connectedAt } = event.requestContext;
         const { ticket = '', channel } = event.queryStringParameters ?? {};
-        const parts = { redis, keys, isOpen, needBroadcaster, socketsPerUser: settings.SOCKETS_PER_USER };
-        return { statusCode: await connect(parts, { connectionId, connectedAt, ticket, channel }) };
+        return {
+          statusCode: await openConnection(connected(), { connectionId, connectedAt, ticket, channel }),
+        };
       }
       case '$disconnect':
-        await unregister({ redis, keys }, event.requestContext.connectionId);
+        await unregister(connected(), event.requestContext.connectionId);
         return { statusCode: 200 };
       default:
         return receive(event);
@@ -48,6 +54,7 @@ export const handler = middy<Event, APIGatewayProxyStructuredResultV2>()
 
 /** A reply is sent before the next message of the connection has its turn. */
 async function receive({ requestContext, body = '' }: Event): Promise<APIGatewayProxyStructuredResultV2> {
+  const { redis, keys, post } = connected();
   const { connectionId, messageId, requestTimeEpoch: receivedAt } = requestContext;
   const message = readMessage(body);
   const answer = () => answerMessage({ redis, keys }, connectionId, message, receivedAt);
@@ -61,11 +68,6 @@ async function receive({ requestContext, body = '' }: Event): Promise<APIGateway
 }
 
 async function reply({ reply: body, needsBroadcaster }: Answer): Promise<APIGatewayProxyStructuredResultV2> {
-  if (needsBroadcaster) await needBroadcaster();
+  if (needsBroadcaster) await connected().needBroadcaster();
   return { statusCode: 200, ...(body !== undefined && { body }) };
-}
-
-/** A broadcaster looks for connections once more after it has given up its lease: one of the two sees the other. */
-async function needBroadcaster(): Promise<void> {
-  if (!(await isLeased({ redis, keys }))) await startBroadcaster();
 }

@@ -1,9 +1,8 @@
 /** People decide about what main has set aside. A decision is a transaction itself: buffered, applied once, audited. */
 import * as z from 'zod/mini';
-import { authenticate, type AuthenticationParts } from '../../lib/credentials/authenticate.ts';
+import { authenticate } from '../../lib/credentials/authenticate.ts';
 import { connectAuthentication } from '../../lib/credentials/connect-authentication.ts';
-import { logLevel } from '../../lib/config/log-level.ts';
-import { createLog } from '../../lib/observability/log.ts';
+import { connect } from '../../lib/function/connect.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { serve, type Reply, type Request } from '../../lib/http/serve.ts';
 import { recordId } from '../../lib/observation/executed-obs-unit.ts';
@@ -11,34 +10,32 @@ import { Queue } from '../../lib/queue/queue.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { answered } from '../../lib/smart-query/answered.ts';
 import { findTransaction, type FoundTransaction } from '../../lib/smart-query/find-transaction.ts';
-import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { isUndecided } from '../../lib/smart-query/transactions.ts';
 import { lifecycle } from '../../lib/transaction/lifecycle.ts';
 import { problem } from '../../lib/http/problem.ts';
+import { spec } from './decide.function.ts';
 import { decide, type Decision } from './decide.ts';
-import { settings } from './settings.ts';
 
-const parts: SmartQueryParts & AuthenticationParts = {
-  ...connectAuthentication(settings, 2000),
+const connected = connect(spec, ({ settings, site, log }) => ({
+  ...connectAuthentication(settings, site),
   replicas: connectReplicas(settings.REPLICAS, {
-    applicationName: 'decide',
+    applicationName: spec.name,
     statementTimeoutMilliseconds: 5000,
   }),
-};
-const submission = {
   queue: new Queue({ url: settings.TRANSACTIONS_QUEUE_URL }),
-  log: createLog(logLevel, { function: 'decide' }),
+  log,
   limits: {
     requestsPerSecond: settings.RATE_LIMIT_PER_SECOND,
     budgetBytes: settings.BUFFER_BUDGET_BYTES,
   },
   now: Date.now,
-};
+}));
 
 const discardBody = z.strictObject({ reason: z.string().check(z.minLength(1), z.maxLength(1000)) });
 
 /** @param decisionOf reads it from the request, once it is known who asks */
 async function take(request: Request, decisionOf: () => Decision): Promise<Reply> {
+  const parts = connected();
   const principal = await authenticate(parts, request);
   const decision = decisionOf();
   const id = parse(recordId, request.params.id, 'id');
@@ -46,7 +43,7 @@ async function take(request: Request, decisionOf: () => Decision): Promise<Reply
   if (!target) throw problem.notFound(`There is no transaction ${id}.`);
   requireOpen(target, decision);
   if (target.status.state !== 'discarded') {
-    await decide({ ...parts, ...submission }, request, principal, { id, target, decision });
+    await decide(parts, request, principal, { id, target, decision });
   }
   const { status } = target;
   const isRequested = decision.action === 'discard' && isUndecided(status.state);

@@ -6,7 +6,7 @@ import { readIndex } from './read-index.ts';
 import { readProblem } from './read-problem.ts';
 
 export const handler = serve('describe', {
-  parts: undefined,
+  parts: () => undefined,
   steps: { readIndex, readVersion, readAsyncApi, readProblem },
   otherwise: noRoute,
 });

@@ -1,22 +1,15 @@
 /** Health has a function of its own: nothing that takes long, or waits, stands before it. */
 import { serve } from '../../lib/api/serve.ts';
+import { connect } from '../../lib/function/connect.ts';
 import { Queue } from '../../lib/queue/queue.ts';
-import { connectRedis } from '../../lib/redis/client.ts';
-import { keysOf } from '../../lib/redis/keys.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
-import { patienceMilliseconds, type HealthParts } from './health.ts';
+import { patienceMilliseconds, spec } from './health.function.ts';
 import { readHealth } from './read-health.ts';
-import { settings } from './settings.ts';
 
-const parts: HealthParts = {
-  redis: connectRedis({
-    url: settings.REDIS_URL,
-    token: settings.REDIS_TOKEN,
-    timeoutMilliseconds: patienceMilliseconds,
-  }),
-  keys: keysOf(settings.REDIS_PREFIX),
+const parts = connect(spec, ({ settings, site }) => ({
+  ...site,
   replicas: connectReplicas(settings.REPLICAS, {
-    applicationName: 'health',
+    applicationName: spec.name,
     statementTimeoutMilliseconds: patienceMilliseconds,
   }),
   /** only asked whether it is there */
@@ -25,6 +18,6 @@ const parts: HealthParts = {
     timeoutMilliseconds: patienceMilliseconds,
     maxAttempts: 1,
   }),
-};
+}));
 
 export const handler = serve('health', { parts, steps: { readHealth } });

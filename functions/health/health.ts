@@ -8,9 +8,7 @@ import type { Database } from '../../lib/postgres/connect.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
 import type { Replica } from '../../lib/replication/replicas.ts';
 import type { Site } from '../../lib/redis/site.ts';
-
-/** Health answers within a second, whatever does not: two waits, one after the other. */
-export const patienceMilliseconds = 400;
+import { patienceMilliseconds } from './health.function.ts';
 
 /** Main answers, and has still not recorded what was accepted so long ago. */
 const stuckMilliseconds = 60_000;

@@ -1,49 +1,44 @@
 /** Applies accepted transactions on main. */
 import middy from '@middy/core';
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { logLevel } from '../../lib/config/log-level.ts';
-import { createLog } from '../../lib/observability/log.ts';
+import { connect } from '../../lib/function/connect.ts';
 import { pruneOutbox } from '../../lib/postgres/outbox.ts';
 import { connectPostgres } from '../../lib/postgres/connect.ts';
 import { Queue } from '../../lib/queue/queue.ts';
-import { connectRedis } from '../../lib/redis/client.ts';
-import { keysOf } from '../../lib/redis/keys.ts';
 import { confirm, reportLost } from '../../lib/replication/confirm.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
-import { drain, type Drained, type DrainParts } from './drain.ts';
+import { spec } from './apply.function.ts';
+import { drain, type Drained } from './drain.ts';
 import { giveBackSeconds, wakeAfterOutage, wakeForBacklog, wakeForHeld, wakeForStarts } from './hand-back.ts';
 import { maintainCounts } from './maintain-counts.ts';
-import { readApplySettings } from './settings.ts';
 import { keep, readAgain, readMessage } from './unreadable.ts';
 
-const settings = readApplySettings();
-const log = createLog(logLevel, { function: 'apply' });
-const keys = keysOf(settings.REDIS_PREFIX);
-const redis = connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN });
-const transactions = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL });
-const checks = new Queue({ url: settings.REPLICATION_CHECKS_QUEUE_URL });
-const replicas = connectReplicas(settings.REPLICAS, {
-  applicationName: 'apply',
-  statementTimeoutMilliseconds: 5000,
-});
-const parts: DrainParts = {
-  redis,
-  keys,
+const connected = connect(spec, ({ settings, site, log }) => ({
+  ...site,
+  transactions: new Queue({ url: settings.TRANSACTIONS_QUEUE_URL }),
+  checks: new Queue({ url: settings.REPLICATION_CHECKS_QUEUE_URL }),
+  replicas: connectReplicas(settings.REPLICAS, {
+    applicationName: spec.name,
+    statementTimeoutMilliseconds: 5000,
+  }),
   main: connectPostgres({
     url: settings.MAIN_DATABASE_URL,
-    applicationName: 'apply',
+    applicationName: spec.name,
     statementTimeoutMilliseconds: 7000,
   }),
   startWaitSeconds: settings.START_WAIT_SECONDS,
   now: Date.now,
   log,
-};
+}));
+
 /** Time to begin batches, and time by which the last call at main has ended: within the time-out of the function. */
 const drainMilliseconds = 4000;
 const endMilliseconds = 12_500;
 
 export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event) => {
+  const parts = connected();
+  const { transactions, log } = parts;
   const started = Date.now();
   const messages = event.Records.map((record) => ({ record, message: readMessage(record.body) }));
   const copies = messages.flatMap(({ record, message }) =>
@@ -97,9 +92,10 @@ function receiveCount(record: SQSRecord): number {
 }
 
 async function pruneSometimes(): Promise<void> {
+  const { redis, keys, main, log } = connected();
   try {
     if ((await redis.exists(keys.outboxPruned)) === 1) return;
-    await pruneOutbox(parts.main);
+    await pruneOutbox(main);
     await redis.set(keys.outboxPruned, '1', { ex: 3600 });
   } catch (error) {
     log.warn('the outbox is pruned later', { error });
@@ -108,23 +104,25 @@ async function pruneSometimes(): Promise<void> {
 
 /** Often the replica has it already; otherwise one delayed check looks again. */
 async function confirmOrCheckLater(): Promise<void> {
+  const parts = connected();
+  const { log } = parts;
   try {
-    const confirmed = await confirm({ redis, keys, replicas }, Date.now());
+    const confirmed = await confirm(parts, Date.now());
     reportLost(log, confirmed);
-    if (confirmed.remaining > 0) await scheduleCheck({ redis, keys, checks }, 0);
+    if (confirmed.remaining > 0) await scheduleCheck(parts, 0);
   } catch (error) {
     log.warn('the check is left to the sweeper', { error });
   }
 }
 
 async function wakeAgain(drained: Drained): Promise<void> {
-  const wake = { redis, keys, transactions };
+  const wake = connected();
   try {
     if (!drained.mainAnswered) await wakeAfterOutage(wake);
     else if (drained.backlog > 0) await wakeForBacklog(wake);
     if (drained.heldSeconds !== undefined) await wakeForHeld(wake, drained.heldSeconds);
-    if (drained.waitsForStart) await wakeForStarts(wake, settings.START_WAIT_SECONDS);
+    if (drained.waitsForStart) await wakeForStarts(wake, wake.startWaitSeconds);
   } catch (error) {
-    log.warn('waking is left to the sweeper', { error });
+    wake.log.warn('waking is left to the sweeper', { error });
   }
 }

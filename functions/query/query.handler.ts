@@ -1,12 +1,9 @@
 import * as z from 'zod/mini';
 import { auditActions, mergeEvents, readEvents, readRecentEvents } from '../../lib/audit/audit-event.ts';
-import {
-  authenticate,
-  authenticateAgain,
-  type AuthenticationParts,
-} from '../../lib/credentials/authenticate.ts';
+import { authenticate, authenticateAgain } from '../../lib/credentials/authenticate.ts';
 import { connectAuthentication } from '../../lib/credentials/connect-authentication.ts';
 import type { Principal } from '../../lib/people/principal.ts';
+import { connect } from '../../lib/function/connect.ts';
 import { conditional } from '../../lib/http/conditional.ts';
 import { parse } from '../../lib/http/parse.ts';
 import { nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
@@ -20,7 +17,6 @@ import { answered } from '../../lib/smart-query/answered.ts';
 import { listExecutedObsUnits } from '../../lib/smart-query/list-executed-obs-units.ts';
 import { listTransactions, listedStates } from '../../lib/smart-query/set-aside.ts';
 import { included, type Included } from '../../lib/observation/operations.ts';
-import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { unseenHeader } from '../../lib/smart-query/unseen.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
 import { readWhen, waitQuery, type Wait } from '../../lib/smart-query/wait.ts';
@@ -29,15 +25,15 @@ import { readBufferReport } from '../../lib/smart-query/buffer-report.ts';
 import { readTransferOverview } from '../../lib/transfer/overview.ts';
 import { databaseInstant } from '../../lib/values/database-instant.ts';
 import { largestInteger, wholeNumberText } from '../../lib/values/integer.ts';
-import { settings } from './settings.ts';
+import { spec } from './query.function.ts';
 
-const parts: SmartQueryParts & AuthenticationParts = {
-  ...connectAuthentication(settings, 1000),
+const parts = connect(spec, ({ settings, site }) => ({
+  ...connectAuthentication(settings, site),
   replicas: connectReplicas(settings.REPLICAS, {
-    applicationName: 'query',
+    applicationName: spec.name,
     statementTimeoutMilliseconds: 10_000,
   }),
-};
+}));
 
 /** The executed units of one planned unit that a listing shows. */
 const listLimit = 1000;
@@ -90,7 +86,7 @@ const isPlannedUnit = (id: string | undefined) => id !== undefined && /^\d+$/.te
 
 export const handler = serve('query', {
   readExecutedObsUnit: async (request) => {
-    const principal = await authenticate(parts, request);
+    const principal = await authenticate(parts(), request);
     const { id } = request.params;
     if (isPlannedUnit(id)) {
       const obsUnitId = parse(plannedUnitId, id, 'id');
@@ -102,7 +98,7 @@ export const handler = serve('query', {
     const { include, ...wait } = parse(unitQuery, request.query);
     const record = await answered(
       readWhen(
-        () => readExecutedObsUnit(parts, uuid, include),
+        () => readExecutedObsUnit(parts(), uuid, include),
         ({ sync }) => sync.state,
         wait,
         placeOf(request, principal, wait),
@@ -114,18 +110,18 @@ export const handler = serve('query', {
   },
 
   listExecutedObsUnits: async (request) => {
-    await authenticate(parts, request);
+    await authenticate(parts(), request);
     const query = parse(unitsQuery, request.query);
     return listUnits(request, filterOf(query), query);
   },
 
   readTransaction: async (request) => {
-    const principal = await authenticate(parts, request);
+    const principal = await authenticate(parts(), request);
     const id = parse(recordId, request.params.id, 'id');
     const wait = parse(transactionQuery, request.query);
     const status = await answered(
       readWhen(
-        () => readTransactionStatus(parts, id),
+        () => readTransactionStatus(parts(), id),
         ({ state }) => state,
         wait,
         placeOf(request, principal, wait),
@@ -137,11 +133,11 @@ export const handler = serve('query', {
   },
 
   listTransactions: async (request) => {
-    await authenticate(parts, request);
+    await authenticate(parts(), request);
     const { state, limit, cursor } = parse(transactionsQuery, request.query);
     const after = cursor === undefined ? undefined : readCursor(transactionsCursor, cursor);
     const page = await answered(
-      listTransactions(parts, state, limit, after && { stamp: after[0], id: after[1] }),
+      listTransactions(parts(), state, limit, after && { stamp: after[0], id: after[1] }),
     );
     const { next } = page;
     return {
@@ -151,25 +147,25 @@ export const handler = serve('query', {
   },
 
   readBuffer: async (request) => {
-    await authenticate(parts, request);
-    return ok(await answered(readBufferReport(parts, request.receivedAt)));
+    await authenticate(parts(), request);
+    return ok(await answered(readBufferReport(parts(), request.receivedAt)));
   },
 
   readTransferOverview: async (request) => {
-    await authenticate(parts, request);
-    const overview = await answered(readFromReplica(parts.replicas, noFloor, readTransferOverview));
+    await authenticate(parts(), request);
+    const overview = await answered(readFromReplica(parts().replicas, noFloor, readTransferOverview));
     return conditional(request, ok(overview));
   },
 
   readAudit: async (request) => {
-    await authenticate(parts, request);
+    await authenticate(parts(), request);
     const { limit, cursor, ...filter } = parse(auditQuery, request.query);
     const at = cursor === undefined ? undefined : readCursor(auditCursor, cursor);
     const page = { limit: limit + 1, after: at && { at: at[0], id: at[1] }, filter };
     const [recent, replicated] = await answered(
       Promise.all([
-        readRecentEvents(parts, page),
-        readFromReplica(parts.replicas, noFloor, (replica) => readEvents(replica, page)),
+        readRecentEvents(parts(), page),
+        readFromReplica(parts().replicas, noFloor, (replica) => readEvents(replica, page)),
       ]),
     );
     const { events, next } = mergeEvents(recent, replicated, limit);
@@ -194,7 +190,7 @@ async function listUnits(
   }
   const after = cursor === undefined ? undefined : readCursor(unitsCursor, cursor);
   const { records, next, unseen } = await answered(
-    listExecutedObsUnits(parts, {
+    listExecutedObsUnits(parts(), {
       filter,
       limit,
       ...(include && { include }),
@@ -208,13 +204,13 @@ async function listUnits(
 /** How this request takes its place among those that wait. */
 function placeOf({ requestId: id }: Request, principal: Principal, { timeout }: Wait) {
   const wait = { id, principal: principal.id, milliseconds: timeout * 1000 };
-  return () => enterWait(parts, wait, Date.now());
+  return () => enterWait(parts(), wait, Date.now());
 }
 
 /** Who has waited for an answer may have lost the right to it. @throws ProblemError */
 async function stillMay(request: Request): Promise<void> {
   const now = Date.now();
-  if (now - request.receivedAt > longMilliseconds) await authenticateAgain(parts, request, now);
+  if (now - request.receivedAt > longMilliseconds) await authenticateAgain(parts(), request, now);
 }
 
 function ok(body: unknown): Reply {

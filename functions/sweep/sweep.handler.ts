@@ -7,13 +7,10 @@ import { isAnyWatching, pruneConnections } from '../../lib/change-feed/connectio
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { trimFeed } from '../../lib/change-feed/read.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
-import { logLevel } from '../../lib/config/log-level.ts';
-import { createLog } from '../../lib/observability/log.ts';
+import { connect } from '../../lib/function/connect.ts';
 import { hasWaiting } from '../../lib/postgres/inbox.ts';
 import { wakeMessage } from '../../lib/queue/messages.ts';
 import { Queue } from '../../lib/queue/queue.ts';
-import { connectRedis } from '../../lib/redis/client.ts';
-import { keysOf } from '../../lib/redis/keys.ts';
 import { confirm, reportLost } from '../../lib/replication/confirm.ts';
 import { connectReplicas, noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
@@ -22,34 +19,38 @@ import { recordEnds, recordUsage } from './record-tokens.ts';
 import { redrive } from './redrive.ts';
 import { relayChanges } from './relay-changes.ts';
 import { resendOld } from './resend.ts';
-import { settings } from './settings.ts';
+import { spec } from './sweep.function.ts';
 
-const redis = connectRedis({ url: settings.REDIS_URL, token: settings.REDIS_TOKEN });
-const keys = keysOf(settings.REDIS_PREFIX);
-const transactions = new Queue({ url: settings.TRANSACTIONS_QUEUE_URL });
-const checks = new Queue({ url: settings.REPLICATION_CHECKS_QUEUE_URL });
-const deadTransactions = new Queue({ url: settings.TRANSACTIONS_DEAD_LETTER_QUEUE_URL });
-const deadChecks = new Queue({ url: settings.REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL });
-const replicas = connectReplicas(settings.REPLICAS, {
-  applicationName: 'sweep',
-  statementTimeoutMilliseconds: 5000,
-});
-const startBroadcaster = broadcasterStarter(settings.BROADCAST_FUNCTION_NAME);
-const log = createLog(logLevel, { function: 'sweep' });
+const connected = connect(spec, ({ settings, site, log }) => ({
+  ...site,
+  transactions: new Queue({ url: settings.TRANSACTIONS_QUEUE_URL }),
+  checks: new Queue({ url: settings.REPLICATION_CHECKS_QUEUE_URL }),
+  deadTransactions: new Queue({ url: settings.TRANSACTIONS_DEAD_LETTER_QUEUE_URL }),
+  deadChecks: new Queue({ url: settings.REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL }),
+  replicas: connectReplicas(settings.REPLICAS, {
+    applicationName: spec.name,
+    statementTimeoutMilliseconds: 5000,
+  }),
+  budgetBytes: settings.BUFFER_BUDGET_BYTES,
+  startBroadcaster: broadcasterStarter(settings.BROADCAST_FUNCTION_NAME),
+  log,
+}));
 
 export const handler = middy<unknown, void>().handler(async () => {
+  const parts = connected();
+  const { redis, keys, transactions, checks, replicas, log } = parts;
   const now = Date.now();
-  await step('resend', () => resendOld({ redis, keys, transactions, log }, now));
+  await step('resend', () => resendOld(parts, now));
   await step('confirm', async () => {
-    const confirmed = await confirm({ redis, keys, replicas }, now);
+    const confirmed = await confirm(parts, now);
     if (confirmed.revived > 0) await transactions.send(wakeMessage);
     reportLost(log, confirmed);
-    if (confirmed.remaining > 0) await scheduleCheck({ redis, keys, checks }, 0);
+    if (confirmed.remaining > 0) await scheduleCheck(parts, 0);
     return confirmed;
   });
   await step('redrive', async () => ({
-    transactions: await redrive(deadTransactions, transactions),
-    checks: await redrive(deadChecks, checks),
+    transactions: await redrive(parts.deadTransactions, transactions),
+    checks: await redrive(parts.deadChecks, checks),
   }));
   await step('waiting', async () => {
     const isWaiting = await readFromReplica(replicas, noFloor, hasWaiting);
@@ -57,24 +58,23 @@ export const handler = middy<unknown, void>().handler(async () => {
     if (isWaiting) await transactions.send(wakeMessage);
     return isWaiting;
   });
-  await step('relay', () => relayChanges({ redis, keys, replicas, log, now: Date.now }));
+  await step('relay', () => relayChanges({ ...parts, now: Date.now }));
   await step('people', async () => {
     const tokens = await readFromReplica(replicas, noFloor, async (replica) => {
       // no token is good before it is known what its owner may do
-      const users = await loadUsers({ redis, keys }, replica);
-      if (users > 0 && (await listActiveAdmins({ redis, keys })).length === 0) {
+      const users = await loadUsers(parts, replica);
+      if (users > 0 && (await listActiveAdmins(parts)).length === 0) {
         log.warn('no user is an active admin: see break-glass in infra/aws/README.md', {
           metric: 'NoActiveAdmin',
         });
       }
-      return loadTokens({ redis, keys }, replica);
+      return loadTokens(parts, replica);
     });
-    const areLoaded = await markLoaded({ redis, keys }, now);
-    const parts = { redis, keys, transactions, log, budgetBytes: settings.BUFFER_BUDGET_BYTES };
+    const areLoaded = await markLoaded(parts, now);
     const ended = await recordEnds(parts, tokens, now);
     return { areLoaded, ended, used: await recordUsage(parts, tokens, now) };
   });
-  await step('trim', () => trimFeed({ redis, keys }, now));
+  await step('trim', () => trimFeed(parts, now));
   await step('outbox', async () => {
     // who applies is the one who can prune
     if ((await redis.exists(keys.outboxPruned, keys.mainDown)) === 0) await transactions.send(wakeMessage);
@@ -85,15 +85,16 @@ export const handler = middy<unknown, void>().handler(async () => {
     return isWanted;
   });
   await step('connections', async () => {
-    await pruneConnections({ redis, keys }, now);
-    const isMissing = !(await isLeased({ redis, keys })) && (await isAnyWatching({ redis, keys }, now));
-    if (isMissing) await startBroadcaster();
+    await pruneConnections(parts, now);
+    const isMissing = !(await isLeased(parts)) && (await isAnyWatching(parts, now));
+    if (isMissing) await parts.startBroadcaster();
     return { isMissing };
   });
 });
 
 /** A step that fails does not keep the others from their turn. */
 async function step(name: string, work: () => Promise<unknown>): Promise<void> {
+  const { log } = connected();
   try {
     log.debug(name, { result: await work() });
   } catch (error) {

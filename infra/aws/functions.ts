@@ -6,16 +6,10 @@ import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { dirname } from 'node:path';
+import type { FunctionSpec } from '../../lib/function/function-spec.ts';
+import type { VariableSource } from '../../lib/config/variable.ts';
 import { bundlePath } from '../bundle.ts';
-import {
-  environment,
-  functions,
-  queues,
-  type EnvironmentName,
-  type EnvironmentSource,
-  type FunctionName,
-  type FunctionSpec,
-} from '../topology.ts';
+import { environment, functions, type EnvironmentName, type FunctionName, triggeredBy } from '../topology.ts';
 import type { Deployment } from './deployment.ts';
 import type { Queues } from './queues.ts';
 import type { WebSocketGateway } from './web-socket-gateway.ts';
@@ -53,12 +47,11 @@ export class Functions extends Construct {
     this.byName = Object.fromEntries(
       Object.entries(functions).map(([key, spec]) => [key, this.#create(key as FunctionName, spec, network)]),
     ) as Record<FunctionName, Function>;
-    for (const [key, spec] of Object.entries(queues)) {
-      const { queue } = props.queues.byName[key as keyof typeof queues];
-      this.byName[spec.consumer].addEventSource(
-        new SqsEventSource(queue, {
-          batchSize: spec.batchSize,
-          maxConcurrency: functions[spec.consumer].concurrency,
+    for (const { name, trigger } of triggeredBy('queue')) {
+      this.byName[name].addEventSource(
+        new SqsEventSource(props.queues.byName[trigger.queue].queue, {
+          batchSize: trigger.batchSize,
+          maxConcurrency: functions[name].concurrency,
           reportBatchItemFailures: true,
         }),
       );
@@ -68,7 +61,8 @@ export class Functions extends Construct {
   #create(name: FunctionName, spec: FunctionSpec, network: Partial<FunctionProps>): Function {
     const { deployment, bundles } = this.#props;
     const functionName = this.#nameOf(name);
-    const isConsumer = Object.values(queues).some(({ consumer }) => consumer === name);
+    const { trigger } = spec;
+    const variables = Object.keys(spec.settings) as EnvironmentName[];
     const logGroup = new LogGroup(this, `${name}-log`, {
       logGroupName: `/aws/lambda/${functionName}`,
       retention: RetentionDays.THREE_MONTHS,
@@ -90,17 +84,17 @@ export class Functions extends Construct {
       timeout: Duration.seconds(spec.timeoutSeconds),
       memorySize: spec.memoryMegabytes,
       // consumers are bounded by their event source, which does not throttle what it has received
-      ...(!isConsumer && { reservedConcurrentExecutions: spec.concurrency }),
-      ...(spec.asynchronous && {
-        retryAttempts: spec.asynchronous.retries,
-        maxEventAge: Duration.seconds(spec.asynchronous.maxAgeSeconds),
+      ...(trigger.kind !== 'queue' && { reservedConcurrentExecutions: spec.concurrency }),
+      ...(trigger.kind === 'async' && {
+        retryAttempts: trigger.retries,
+        maxEventAge: Duration.seconds(trigger.maxAgeSeconds),
       }),
       environment: Object.fromEntries(
-        spec.environment.map((variable) => [variable, this.#valueOf(variable, deployment)]),
+        variables.map((variable) => [variable, this.#valueOf(variable, deployment)]),
       ),
       ...(spec.database && network),
     });
-    for (const variable of spec.environment) this.#grant(created, variable);
+    for (const variable of variables) this.#grant(created, variable);
     return created;
   }
 
@@ -122,7 +116,7 @@ export class Functions extends Construct {
         }).unsafeUnwrap();
       case 'queueUrl': {
         const { queue, deadLetters } = this.#props.queues.byName[source.queue];
-        return 'deadLetter' in source ? deadLetters.queueUrl : queue.queueUrl;
+        return source.use === 'deadLetters' ? deadLetters.queueUrl : queue.queueUrl;
       }
       case 'functionName':
         return this.#nameOf(source.function);
@@ -135,7 +129,7 @@ export class Functions extends Construct {
 
   #parameter(
     variable: EnvironmentName,
-    { describes: description, initially }: Extract<EnvironmentSource, { kind: 'deployment' }>,
+    { describes: description, initially }: Extract<VariableSource, { kind: 'deployment' }>,
   ): CfnParameter {
     const known = this.#parameters.get(variable);
     if (known) return known;
@@ -158,8 +152,8 @@ export class Functions extends Construct {
     switch (source.kind) {
       case 'queueUrl': {
         const { queue, deadLetters } = this.#props.queues.byName[source.queue];
-        if ('probed' in source) queue.grant(to, 'sqs:GetQueueAttributes');
-        else if ('deadLetter' in source) deadLetters.grantConsumeMessages(to);
+        if (source.use === 'probe') queue.grant(to, 'sqs:GetQueueAttributes');
+        else if (source.use === 'deadLetters') deadLetters.grantConsumeMessages(to);
         else queue.grantSendMessages(to);
         return;
       }

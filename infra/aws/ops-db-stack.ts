@@ -3,7 +3,7 @@ import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import { Trigger } from 'aws-cdk-lib/triggers';
 import type { Construct } from 'constructs';
-import { schedules } from '../topology.ts';
+import { triggeredBy } from '../topology.ts';
 import { acknowledge } from './acknowledgments.ts';
 import { alarms } from './alarms.ts';
 import type { Deployment } from './deployment.ts';
@@ -39,19 +39,21 @@ export class OpsDbStack extends Stack {
     const functions = new Functions(this, { deployment, bundles, queues, webSocket, frontendOrigins });
     webSocket.route(functions);
     const http = new HttpGateway(this, { name, functions, frontendOrigins });
-    for (const [id, { function: target, everySeconds }] of Object.entries(schedules)) {
-      new Rule(this, `Schedule-${id}`, {
-        ruleName: `${name}-${id}`,
-        schedule: Schedule.rate(Duration.seconds(everySeconds)),
+    for (const { name: target, trigger } of triggeredBy('schedule')) {
+      new Rule(this, `Schedule-${target}`, {
+        ruleName: `${name}-${target}`,
+        schedule: Schedule.rate(Duration.seconds(trigger.everySeconds)),
         targets: [new LambdaFunction(functions.byName[target], { retryAttempts: 0 })],
       });
     }
     // The schema is brought up to date before anything that needs it is replaced.
-    new Trigger(this, 'Migrate', {
-      handler: functions.byName.migrate,
-      executeBefore: [functions.byName.apply, functions.byName.query],
-      timeout: Duration.minutes(5),
-    });
+    for (const { name: step, trigger } of triggeredBy('deployment')) {
+      new Trigger(this, step.charAt(0).toUpperCase() + step.slice(1), {
+        handler: functions.byName[step],
+        executeBefore: trigger.before.map((each) => functions.byName[each]),
+        timeout: Duration.minutes(5),
+      });
+    }
     alarms(this, { name, queues, functions });
     const edge = new Edge(this, { http, webSocket, domain: deployment.domain });
     acknowledge(this, deployment);

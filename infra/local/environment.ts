@@ -12,7 +12,10 @@ export function environmentOf(
   values: LocalValues,
 ): Record<string, string> {
   return Object.fromEntries(
-    functions[name].environment.map((variable) => [variable, valueOf(variable, queueUrls, values)]),
+    (Object.keys(functions[name].settings) as EnvironmentName[]).map((variable) => [
+      variable,
+      valueOf(variable, queueUrls, values),
+    ]),
   );
 }
 
@@ -26,7 +29,7 @@ function valueOf(
   switch (source.kind) {
     case 'queueUrl': {
       const urls = queueUrls[source.queue];
-      return 'deadLetter' in source ? urls.deadLetterUrl : urls.url;
+      return source.use === 'deadLetters' ? urls.deadLetterUrl : urls.url;
     }
     case 'functionName':
       return source.function;

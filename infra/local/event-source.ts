@@ -19,12 +19,13 @@ export function startEventSource(
   options: {
     readonly queueUrl: string;
     readonly spec: QueueSpec;
+    readonly batchSize: number;
     readonly lambda: Lambda;
     readonly maximumConcurrency: number;
     readonly onError: (error: unknown) => void;
   },
 ): EventSource {
-  const { queueUrl, spec, lambda } = options;
+  const { queueUrl, spec, batchSize, lambda } = options;
   const stopping = new AbortController();
   const handle = async (messages: readonly Message[]) => {
     const event = { Records: messages.map((message) => recordOf(message, spec)) };
@@ -46,7 +47,7 @@ export function startEventSource(
         const { Messages = [] } = await client.send(
           new ReceiveMessageCommand({
             QueueUrl: queueUrl,
-            MaxNumberOfMessages: spec.batchSize,
+            MaxNumberOfMessages: batchSize,
             WaitTimeSeconds: 20,
             MessageSystemAttributeNames: ['ApproximateReceiveCount', 'SentTimestamp'],
           }),

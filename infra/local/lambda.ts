@@ -5,7 +5,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
-import type { FunctionName, FunctionSpec } from '../topology.ts';
+import type { FunctionSpec } from '../../lib/function/function-spec.ts';
+import type { FunctionName } from '../topology.ts';
 import { end, forkBound, lastLines } from './process.ts';
 
 /** What the function threw, as the Lambda service tells it. */
@@ -15,7 +16,7 @@ class FunctionError extends Error {
 
 export interface LambdaOptions {
   readonly name: FunctionName;
-  readonly spec: FunctionSpec;
+  readonly spec: Pick<FunctionSpec, 'concurrency' | 'timeoutSeconds'>;
   /** the module that exports `handler` */
   readonly bundle: string;
   readonly environment: Readonly<Record<string, string>>;

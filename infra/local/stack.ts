@@ -10,12 +10,20 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { redis as redisVariables } from '../../lib/config/variables.ts';
 import { problem } from '../../lib/http/problem.ts';
 import { migrate } from '../../lib/postgres/migrate.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { bundleFunctions, bundlePath } from '../bundle.ts';
-import { environment, functions, queues, schedules, webSocketStage, type FunctionName } from '../topology.ts';
+import {
+  functions,
+  queues,
+  triggeredBy,
+  webSocketStage,
+  type FunctionName,
+  type ScheduledName,
+} from '../topology.ts';
 import { demoAccessToken, demoSecrets, loadPeople, tokenIssuer, type Secrets } from './demo-credentials.ts';
 import { environmentOf, type LocalValues } from './environment.ts';
 import { startEventSource } from './event-source.ts';
@@ -89,7 +97,7 @@ export interface Stack {
     readonly lambdas: Record<FunctionName, Lambda>;
   };
   readonly invoke: (name: FunctionName, event: unknown) => Promise<unknown>;
-  readonly runSchedule: (name: keyof typeof schedules) => Promise<unknown>;
+  readonly runSchedule: (name: ScheduledName) => Promise<unknown>;
   /** stops what moves by itself: event sources and schedules; for tests */
   readonly quiesce: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -197,10 +205,9 @@ async function start(
   const lambdas = startLambdas(bundles, queueUrls, values, endpoints, log);
   stops.push(() => Promise.all(Object.values(lambdas).map((each) => each.stop())));
   const invoke = (name: FunctionName, event: unknown) => lambdas[name].invoke(event);
-  const runSchedule = (name: keyof typeof schedules) =>
-    invoke(schedules[name].function, { source: 'aws.scheduler' });
+  const runSchedule = (name: ScheduledName) => invoke(name, { source: 'aws.scheduler' });
 
-  const keys = keysOf(values.REDIS_PREFIX ?? environment.REDIS_PREFIX.value);
+  const keys = keysOf(values.REDIS_PREFIX ?? redisVariables.REDIS_PREFIX.source.value);
   await loadPeople({ redis: connectRedis(upstash), keys: keys }, secrets, main.url);
   const warm = [lambdas.accept, lambdas.accept, lambdas.query, lambdas.apply, lambdas.confirm];
   const alsoWarm = [lambdas.health, lambdas.authenticate, lambdas.connect];
@@ -218,12 +225,14 @@ async function start(
     void answerOr500(answerService(webSockets, invoke, request, response), response);
   });
   const movers: (() => Promise<void>)[] = [];
-  for (const [key, spec] of Object.entries(queues)) {
+  for (const { name, trigger } of triggeredBy('queue')) {
+    const spec = queues[trigger.queue];
     const source = startEventSource(sqsClient, {
-      queueUrl: queueUrls[key as keyof typeof queues].url,
+      queueUrl: queueUrls[trigger.queue].url,
       spec,
-      lambda: lambdas[spec.consumer],
-      maximumConcurrency: functions[spec.consumer].concurrency,
+      batchSize: trigger.batchSize,
+      lambda: lambdas[name],
+      maximumConcurrency: functions[name].concurrency,
       onError: (error) => log(`event source ${spec.name}: ${String(error)}`),
     });
     movers.push(() => source.stop());
@@ -354,15 +363,13 @@ function startLambdas(
 }
 
 function startSchedules(
-  run: (name: keyof typeof schedules) => Promise<unknown>,
+  run: (name: ScheduledName) => Promise<unknown>,
   log: (line: string) => void,
 ): () => Promise<void> {
-  const timers = Object.entries(schedules).map(([name, { everySeconds }]) =>
+  const timers = triggeredBy('schedule').map(({ name, trigger }) =>
     setInterval(() => {
-      run(name as keyof typeof schedules).catch((error: unknown) =>
-        log(`schedule ${name}: ${String(error)}`),
-      );
-    }, everySeconds * 1000),
+      run(name).catch((error: unknown) => log(`schedule ${name}: ${String(error)}`));
+    }, trigger.everySeconds * 1000),
   );
   return async () => timers.forEach((timer) => clearInterval(timer));
 }

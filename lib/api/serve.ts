@@ -39,8 +39,8 @@ type Counting<F extends FunctionWithOperations> = [Counted<F>] extends [never]
   : { readonly rates: Readonly<Record<CountedBy, (request: Request) => Promise<void>>> };
 
 type Served<F extends FunctionWithOperations, Parts> = {
-  /** what the steps need of their function */
-  readonly parts: Parts;
+  /** what the steps need of their function: what `connect` has returned */
+  readonly parts: () => Parts;
   readonly steps: { readonly [Name in OperationOf<F>]: Step<Operations[Name], Parts> };
   /** answers what no route matches; needed by the function that gets such requests */
   readonly otherwise?: (method: string, path: string) => Error;
@@ -73,7 +73,7 @@ export function serve<F extends FunctionWithOperations, Parts>(name: F, served: 
       const { request, asked } = exchangeOf(context);
       const step = runs.get(request.route.operation);
       if (step === undefined) throw new Error(`no step for ${request.route.operation}`);
-      return step(asked, parts);
+      return step(asked, parts());
     });
   return async (
     event: APIGatewayProxyEventV2,

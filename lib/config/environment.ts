@@ -40,3 +40,6 @@ export function readEnvironment<S extends Record<string, z.ZodMiniType>>(
   const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw new Error(`environment: ${faults.join('; ')}`);
 }
+
+/** Whether this process is an instance of a function, on AWS or in the local stack. */
+export const isFunctionInstance = process.env.AWS_LAMBDA_FUNCTION_NAME !== undefined;

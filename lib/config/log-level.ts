@@ -1,7 +1,6 @@
 import * as z from 'zod/mini';
 import { readEnvironment } from './environment.ts';
-
-const levels = z.enum(['debug', 'info', 'warn', 'error']);
+import { common } from './variables.ts';
 
 /** What is logged, from this level on. */
-export const logLevel = readEnvironment({ LOG_LEVEL: z._default(levels, 'info') }).LOG_LEVEL;
+export const logLevel = readEnvironment({ LOG_LEVEL: z._default(common.LOG_LEVEL.schema, 'info') }).LOG_LEVEL;

@@ -5,7 +5,7 @@
 import * as oauth from 'oauth4webapi';
 import * as z from 'zod/mini';
 import { whyNotStorable } from '../values/text.ts';
-import { roles, type Role } from '../people/permissions.ts';
+import type { Role } from '../people/permissions.ts';
 
 /** of everything that one login asks */
 const timeoutMilliseconds = 8000;
@@ -106,16 +106,17 @@ export async function isInReach(apiUrl: string): Promise<boolean> {
 
 const strongestFirst: readonly Role[] = ['admin', 'observer', 'service', 'viewer'];
 
-/** `organization/team` → role */
-export const teamRoles = z.record(z.string(), z.enum(roles));
-
 /** Anybody may call themselves anything at GitHub: a name that cannot be stored would keep every change of theirs from main. */
 function storableName(name: string | null | undefined): string | undefined {
   return whyNotStorable(name ?? '') === undefined ? (name ?? undefined) : undefined;
 }
 
-/** The strongest role of one's teams, or what every member has. */
-export function roleOf(teams: readonly string[], mapping: z.infer<typeof teamRoles>, memberRole: Role): Role {
+/** The strongest role of one's teams, or what every member has. @param mapping from `organization/team` */
+export function roleOf(
+  teams: readonly string[],
+  mapping: Readonly<Record<string, Role>>,
+  memberRole: Role,
+): Role {
   const mapped = Object.entries(mapping).flatMap(([name, role]) =>
     teams.includes(name.toLowerCase()) ? [role] : [],
   );

@@ -1,5 +1,4 @@
 /** The site's replicas: which one may answer a read, and how far each has replayed. */
-import * as z from 'zod/mini';
 import { StatementTooSlow, ReplicaUnavailable } from './errors.ts';
 import { connectPostgres, type Database, type Pool, type PoolClient } from '../postgres/connect.ts';
 import { readFailureOf } from '../postgres/failure.ts';
@@ -9,15 +8,13 @@ import { inOrder, noteAnswer, noteFailure } from './preference.ts';
 
 export { replayedLsn } from './position.ts';
 
-export const replicaList = z.array(z.object({ name: z.string(), url: z.string() })).check(z.minLength(1));
-
 export interface Replica {
   readonly name: string;
   readonly pool: Pool;
 }
 
 export function connectReplicas(
-  list: z.infer<typeof replicaList>,
+  list: readonly { readonly name: string; readonly url: string }[],
   options: { readonly applicationName: string; readonly statementTimeoutMilliseconds?: number },
 ): Replica[] {
   return list.map(({ name, url }) => ({

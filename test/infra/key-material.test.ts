@@ -28,7 +28,7 @@ function start(name: FunctionName, values: Readonly<Partial<Record<EnvironmentNa
     REPLICAS: '[{"name":"site","url":"postgres://127.0.0.1:1/x"}]',
     ...values,
   };
-  const variables = functions[name].environment.map((variable: EnvironmentName) => {
+  const variables = (Object.keys(functions[name].settings) as EnvironmentName[]).map((variable) => {
     const source = environment[variable];
     return [variable, all[variable] ?? (source.kind === 'setting' ? source.value : 'http://127.0.0.1:1')];
   });
@@ -38,7 +38,11 @@ function start(name: FunctionName, values: Readonly<Partial<Record<EnvironmentNa
     ['-e', `import(${JSON.stringify(module)}).then(() => process.exit(0))`],
     {
       encoding: 'utf8',
-      env: { ...(Object.fromEntries(variables) as Record<string, string>), AWS_REGION: 'us-east-1' },
+      env: {
+        ...(Object.fromEntries(variables) as Record<string, string>),
+        AWS_REGION: 'us-east-1',
+        AWS_LAMBDA_FUNCTION_NAME: name,
+      },
     },
   );
 }

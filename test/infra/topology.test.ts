@@ -17,8 +17,8 @@ import {
   httpRoutes,
   publicThrottle,
   queues,
-  schedules,
   throttle,
+  triggeredBy,
   webSocketRoutes,
   webSocketStage,
   type EnvironmentName,
@@ -65,7 +65,7 @@ describe('the synthesized template', () => {
         {
           timeout: functions[name].timeoutSeconds,
           memory: functions[name].memoryMegabytes,
-          environment: [...functions[name].environment].sort(),
+          environment: Object.keys(functions[name].settings).sort(),
         },
       ]),
     );
@@ -87,8 +87,8 @@ describe('the synthesized template', () => {
     const configs = resources('AWS::Lambda::EventInvokeConfig').map(({ Properties }) => Properties);
     expect(configs).toMatchObject([
       {
-        MaximumRetryAttempts: functions.broadcast.asynchronous.retries,
-        MaximumEventAgeInSeconds: functions.broadcast.asynchronous.maxAgeSeconds,
+        MaximumRetryAttempts: functions.broadcast.trigger.retries,
+        MaximumEventAgeInSeconds: functions.broadcast.trigger.maxAgeSeconds,
       },
     ]);
   });
@@ -114,22 +114,33 @@ describe('the synthesized template', () => {
         MessageRetentionPeriod: spec.retentionSeconds,
         RedrivePolicy: { maxReceiveCount: spec.maxReceiveCount },
       });
-      expect(spec.visibilityTimeoutSeconds).toBeGreaterThanOrEqual(
-        6 * functions[spec.consumer].timeoutSeconds,
-      );
       expect(made.map(({ QueueName }) => QueueName)).toContain(`ops-db-${spec.name}-dead-letter`);
     }
     const sources = resources('AWS::Lambda::EventSourceMapping').map(({ Properties }) => Properties);
-    expect(sources).toHaveLength(Object.keys(queues).length);
+    expect(
+      triggeredBy('queue')
+        .map(({ trigger }) => trigger.queue)
+        .sort(),
+    ).toEqual(Object.keys(queues).sort());
+    for (const { name, trigger } of triggeredBy('queue')) {
+      const { visibilityTimeoutSeconds } = queues[trigger.queue];
+      expect(visibilityTimeoutSeconds).toBeGreaterThanOrEqual(6 * functions[name].timeoutSeconds);
+    }
     for (const source of sources) expect(source.FunctionResponseTypes).toEqual(['ReportBatchItemFailures']);
-    expect(sources.map(({ ScalingConfig }) => ScalingConfig)).toEqual(
-      Object.values(queues).map(({ consumer }) => ({ MaximumConcurrency: functions[consumer].concurrency })),
+    const bounds = ({ BatchSize, ScalingConfig }: Resource['Properties']) => ({ BatchSize, ScalingConfig });
+    expect(sources.map(bounds)).toEqual(
+      triggeredBy('queue').map(({ name, trigger }) => ({
+        BatchSize: trigger.batchSize,
+        ScalingConfig: { MaximumConcurrency: functions[name].concurrency },
+      })),
     );
   });
 
   it('has the schedules', () => {
     const rules = resources('AWS::Events::Rule').map(({ Properties }) => Properties);
-    expect(rules.map(({ Name }) => Name)).toEqual(Object.keys(schedules).map((name) => `ops-db-${name}`));
+    expect(rules.map(({ Name }) => Name)).toEqual(
+      triggeredBy('schedule').map(({ name }) => `ops-db-${name}`),
+    );
     expect(rules.map(({ ScheduleExpression }) => ScheduleExpression)).toEqual(['rate(1 minute)']);
   });
 
@@ -207,6 +218,8 @@ describe('the synthesized template', () => {
     );
     expect(role).toContain('sqs:SendMessage');
     expect(role).not.toMatch(/sqs:ReceiveMessage|lambda:InvokeFunction|execute-api|secretsmanager/);
-    expect(functions.accept.environment.filter((name) => /DATABASE|REPLICA/.test(name))).toEqual([]);
+    expect(Object.keys(functions.accept.settings).filter((name) => /DATABASE|REPLICA/.test(name))).toEqual(
+      [],
+    );
   });
 });

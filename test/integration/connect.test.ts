@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { connect, type ConnectParts } from '../../functions/connect/connect.ts';
+import { openConnection, type ConnectParts } from '../../functions/connect/open-connection.ts';
 import { issueTicket } from '../../lib/credentials/ticket.ts';
 import type { Principal } from '../../lib/people/principal.ts';
 import { listConnections } from '../../lib/change-feed/connections.ts';
@@ -41,7 +41,7 @@ const viewer: Principal = {
 };
 const ticketOf = () => issueTicket(site, viewer, randomBytes(32));
 const open = (ticket: string, more: object = {}, some: Partial<ConnectParts> = {}) =>
-  connect(
+  openConnection(
     { ...parts, ...some },
     { connectionId: randomUUID(), connectedAt: Date.now(), ticket, channel: undefined, ...more },
   );

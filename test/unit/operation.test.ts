@@ -71,18 +71,18 @@ describe('serve', () => {
     const step = answer(readHealth, async () => {
       throw new Error('not asked');
     });
-    serve('health', { parts: undefined, steps: { readHealth: step } });
+    serve('health', { parts: () => undefined, steps: { readHealth: step } });
     // @ts-expect-error readHealth is missing
-    serve('health', { parts: undefined, steps: {} });
+    serve('health', { parts: () => undefined, steps: {} });
     const needy = answer(readHealth, async (_, parts: { readonly n: number }) => {
       throw new Error(String(parts.n));
     });
     // @ts-expect-error its step needs other parts
-    serve('health', { parts: undefined, steps: { readHealth: needy } });
+    serve('health', { parts: () => undefined, steps: { readHealth: needy } });
   });
 
   it('demands to know who asks where an operation is closed', () => {
     // @ts-expect-error identify and steps are missing
-    expect(() => serve('query', { parts: undefined })).toThrow();
+    expect(() => serve('query', { parts: () => undefined })).toThrow();
   });
 });

@@ -12,7 +12,7 @@ const broadcaster = { file: 'functions/broadcast/broadcaster.ts', test: 'integra
 const texts = { file: 'functions/broadcast/texts.ts', test: 'integration/broadcaster.test.ts' };
 const units = { file: 'functions/broadcast/read-units.ts', test: 'integration/broadcaster.test.ts' };
 const deferred = { file: 'functions/broadcast/deferred.ts', test: 'integration/broadcaster.test.ts' };
-const connecting = { file: 'functions/connect/connect.ts', test: 'integration/connect.test.ts' };
+const connecting = { file: 'functions/connect/open-connection.ts', test: 'integration/connect.test.ts' };
 const watchers = { file: 'functions/broadcast/subscriptions.ts', test: 'unit/subscriptions.test.ts' };
 const mailbox = { file: 'functions/broadcast/mailbox.ts', test: 'unit/mailbox.test.ts' };
 

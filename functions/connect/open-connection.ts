@@ -34,7 +34,7 @@ const openingMilliseconds = 30_000;
 const lookedAtAtMost = 50;
 
 /** @returns an HTTP status @throws if it could not be decided: the ticket is still good */
-export async function connect(parts: ConnectParts, handshake: Handshake): Promise<number> {
+export async function openConnection(parts: ConnectParts, handshake: Handshake): Promise<number> {
   const { keys, needBroadcaster } = parts;
   const { connectionId: id, connectedAt, ticket, channel: name } = handshake;
   const principal = ticket === '' ? undefined : await readTicket(parts, ticket);

@@ -1,0 +1,14 @@
+import { common } from '../../lib/config/variables.ts';
+import type { FunctionSpec } from '../../lib/function/function-spec.ts';
+
+export const spec = {
+  name: 'describe',
+  entry: 'functions/describe/describe.handler.ts',
+  description: 'what needs no credential and no store: index, problems, documents; what no route matches',
+  trigger: { kind: 'http' },
+  timeoutSeconds: 5,
+  memoryMegabytes: 256,
+  concurrency: 2,
+  database: false,
+  settings: common,
+} as const satisfies FunctionSpec;

@@ -19,7 +19,7 @@ import { readExecutedObsUnits } from './executed-obs-units.ts';
 import { selectionOf, type Look } from './list-statement.ts';
 import { merge } from './merge.ts';
 import { compareKeys, keyOfMillisecond, keyOfRow, lastMillisecondAfter, type PageKey } from './page-key.ts';
-import { readPlannedUnits } from './planned-units.ts';
+import { readPlannedUnits, type PlannedUnits } from './planned-units.ts';
 import { executedObsUnitsOf } from './records.ts';
 import { readSnapshot, type Seen, type SmartQueryParts } from './snapshot.ts';
 import type { Unseen } from './unseen.ts';
@@ -57,15 +57,15 @@ export async function listExecutedObsUnits(
   { filter, limit, after, include = [] }: UnitsRequest,
 ): Promise<UnitsPage> {
   const began = performance.now();
-  const planned = await readPlannedUnits(parts.replicas, filter);
+  const named = readPlannedUnits(parts.replicas, filter);
   const records: ExecutedObsUnit[] = [];
   const unseen = new Set<Unseen>();
   let end = after;
   let looked = 0;
   let bytes = 0;
   for (let count = limit + 1; looked < lookedAtMost; count = Math.min(2 * count, lookedAtOnce)) {
-    const look = { filter, planned, limit: limit - records.length, after: end, count };
-    const slice = await readSlice(parts, look, include);
+    const look = { filter, limit: limit - records.length, after: end, count };
+    const slice = await readSlice(parts, look, named, include);
     for (const each of slice.unseen) unseen.add(each);
     for (const record of slice.records) {
       bytes += Buffer.byteLength(JSON.stringify(record));
@@ -85,11 +85,17 @@ export async function listExecutedObsUnits(
 /** A part of a page: as far as every source of one look reaches. */
 async function readSlice(
   parts: SmartQueryParts,
-  look: Look,
+  look: Omit<Look, 'planned'>,
+  named: Promise<PlannedUnits | undefined>,
   include: readonly Included[],
 ): Promise<UnitsPage> {
-  const asked = readOverlaySlice(parts, look);
-  const seen = await readSnapshot(parts, asked, include, (overlay) => selectionOf(look, overlay));
+  const asked = Promise.all([readOverlaySlice(parts, look), named]).then(([slice, planned]) => ({
+    ...slice,
+    planned,
+  }));
+  const seen = await readSnapshot(parts, asked, include, (overlay) =>
+    selectionOf({ ...look, planned: overlay.planned }, overlay),
+  );
   const overlay = await asked;
   const merged = executedObsUnitsOf(merge(seen.snapshot, overlay.entries), include);
   const renewed = await renew(parts, merged, seen, overlay, include);
@@ -104,11 +110,11 @@ async function readSlice(
     (record) => matches(record, look) && isWithin(record, look.after, frontier),
   );
   const judged = inReach.filter(
-    ({ obs_unit_id }) => look.planned === undefined || seen.planned.known.has(obs_unit_id ?? 0),
+    ({ obs_unit_id }) => overlay.planned === undefined || seen.planned.known.has(obs_unit_id ?? 0),
   );
   if (judged.length < inReach.length) unseen.add('planned-unit');
   const found = judged
-    .filter(({ obs_unit_id }) => look.planned === undefined || seen.planned.matching.has(obs_unit_id ?? 0))
+    .filter(({ obs_unit_id }) => overlay.planned === undefined || seen.planned.matching.has(obs_unit_id ?? 0))
     .sort((a, b) => compareKeys(keyOf(b), keyOf(a)));
   const records = found.slice(0, look.limit);
   const last = records.at(-1);
@@ -123,7 +129,7 @@ const firstMillisecond = -8.64e15;
 
 async function readOverlaySlice(
   parts: SmartQueryParts,
-  { filter, after, count }: Look,
+  { filter, after, count }: Pick<Look, 'filter' | 'after' | 'count'>,
 ): Promise<OverlaySlice> {
   const from = filter.from === undefined ? undefined : millisecondsWithin(filter.from);
   const ends = [
@@ -192,7 +198,10 @@ function isWithin(
   return (!after || compareKeys(key, after) < 0) && (!frontier || compareKeys(key, frontier) >= 0);
 }
 
-function matches({ start_time, obs_unit_id, status }: ExecutedObsUnit, { filter }: Look): boolean {
+function matches(
+  { start_time, obs_unit_id, status }: ExecutedObsUnit,
+  { filter }: Pick<Look, 'filter'>,
+): boolean {
   if (start_time === null || obs_unit_id === null) return false;
   const start = sortKeyOf(start_time);
   return (

@@ -102,7 +102,7 @@ it('refuses with one Redis round trip at most, and no SQS call', async () => {
   expect([redis.count(), sqs.count()]).toEqual(before);
 });
 
-it('executes a batch of any size, poison included, in two round trips to main', async () => {
+it('executes a batch of any size, poison included, with two statements at main', async () => {
   const transactions = Array.from({ length: 500 }, (_, n) => {
     const id = randomUUID();
     const builder = new TransactionBuilder(

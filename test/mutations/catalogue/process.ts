@@ -154,6 +154,14 @@ export const processMutations: readonly Mutation[] = [
     named: 'says that main is sound',
   },
   {
+    file: 'lib/postgres/apply.ts',
+    test: 'unit/apply.test.ts',
+    id: 'connection-is-given-back-with-answers-on-the-way',
+    replace: 'await Promise.allSettled([limited, called, positioned]);',
+    by: '',
+    named: 'once everything on it is answered',
+  },
+  {
     ...sql('awaited_aggregates'),
     id: 'search-for-what-waits-begins-at-one-place',
     replace: 'beginning bigint := hashtextextended(clock_timestamp()::text, 0);',

@@ -8,6 +8,8 @@ import type { Keys } from '../redis/keys.ts';
 import { acceptScript } from '../redis/generated/scripts.ts';
 import { states } from '../transaction/lifecycle.ts';
 import { filledIn, isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
+import { judgedSteps } from './judged-steps.ts';
+import { stateFlags } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
 export interface AcceptRequest {
@@ -96,7 +98,7 @@ export async function accept(site: Site, request: AcceptRequest): Promise<Accept
 }
 
 async function run({ redis, keys }: Site, request: AcceptRequest, former = ''): Promise<AcceptVerdict> {
-  const { claimant, transaction, nowMilliseconds: now, finish } = request;
+  const { claimant, transaction, nowMilliseconds: now } = request;
   const { stamp, ...body } = transaction;
   const second = Math.floor(now / 1000);
   const rated = rateOf(claimant);
@@ -138,8 +140,9 @@ async function run({ redis, keys }: Site, request: AcceptRequest, former = ''): 
         stamp,
         status: request.status,
         has_key: request.keyDigest !== undefined,
-        start: request.start,
-        finish: finish && { ...finish, given_metadata_1: asRelease1Noted(finish.given_metadata) },
+        unknown_status: unknownStatus,
+        ...judgedSteps(transaction, request.patch),
+        ...stateFlags,
         quiet: isQuiet(transaction),
         now_ms: now,
         rest_of_window: 1 - (now % 1000) / 1000,
@@ -154,10 +157,8 @@ async function run({ redis, keys }: Site, request: AcceptRequest, former = ''): 
   return verdict.parse(JSON.parse(z.string().parse(answer)));
 }
 
-/** The first release read numbers as doubles. */
-function asRelease1Noted(metadata: string): string {
-  return metadata === '' ? '' : JSON.stringify(JSON.parse(metadata));
-}
+/** HTTP status of the answer to a change of what the site does not know: main will judge. */
+const unknownStatus = 202;
 
 /** Whose writes are counted together: a token's are its own, a session's are its user's. No read uses them up. */
 function rateOf(claimant: Claimant): string {

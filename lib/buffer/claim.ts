@@ -6,6 +6,7 @@ import * as z from 'zod/mini';
 import { claimScript, releaseScript } from '../redis/generated/scripts.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 import { readReference, writeReference, type Reference } from './reference.ts';
+import { lostOutcome } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
 const copyState = z.enum(['unknown', 'claimed', 'busy', 'recorded', 'incomplete']);
@@ -57,6 +58,7 @@ export async function claim(
       request.nowMilliseconds + request.leaseMilliseconds,
       request.limit,
       request.always ? 'always' : 'unless main is away',
+      lostOutcome,
     ],
   );
   const [copies, oldest, backlog, isAway] = claimAnswer.parse(answer);

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { streams } from '../change-feed/append.ts';
 import { cleanScript, reviveScript } from '../redis/generated/scripts.ts';
 import { writeReference, type Reference } from './reference.ts';
+import { revivedStates, stateFlags } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
 /** How long it is remembered what became of a transaction, and what is known of a record: two weeks. */
@@ -54,6 +55,8 @@ export async function clean(
             revision,
           })),
         ),
+        stateFlags.committed_state,
+        stateFlags.cleaned_state,
       ],
     );
     cleaned += z.int().parse(answer);
@@ -89,7 +92,13 @@ export async function revive(
       keys.feed(streams.observations.stream),
       ...references.flatMap(({ id, aggregate }) => [keys.transaction(id), keys.overlay(aggregate)]),
     ],
-    [JSON.stringify(references.map(writeReference)), lostReason, nowMilliseconds, streams.observations.wakes],
+    [
+      JSON.stringify(references.map(writeReference)),
+      lostReason,
+      nowMilliseconds,
+      streams.observations.wakes,
+      JSON.stringify(revivedStates),
+    ],
   );
   const [revived, lost] = reviveAnswer.parse(answer);
   return { revived, lost };

@@ -2,8 +2,9 @@
 import { streams } from '../change-feed/append.ts';
 import { healScript } from '../redis/generated/scripts.ts';
 import { isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
-import { knownOf } from './known.ts';
+import { answerKnownFrom, judgedSteps } from './judged-steps.ts';
 import { writeReference } from './reference.ts';
+import { healedStates } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
 /**
@@ -15,6 +16,7 @@ export async function heal(
   transaction: Transaction,
   nowMilliseconds: number,
 ): Promise<void> {
+  const { patch, status } = answerKnownFrom(transaction);
   await healScript(
     redis,
     [
@@ -42,7 +44,10 @@ export async function heal(
         now_ms: nowMilliseconds,
         quiet: isQuiet(transaction),
         wakes: streams.observations.wakes,
-        ...knownOf(transaction),
+        ...judgedSteps(transaction, patch),
+        patch,
+        ...(status !== undefined && { status }),
+        ...healedStates,
       }),
       JSON.stringify(transaction),
     ],

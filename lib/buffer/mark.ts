@@ -4,6 +4,7 @@ import { streams } from '../change-feed/append.ts';
 import { markScript } from '../redis/generated/scripts.ts';
 import type { InboxRow } from '../postgres/inbox.ts';
 import { lifecycle, stateOfInbox } from '../transaction/lifecycle.ts';
+import { givenUp } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
 const chunkSize = 200;
@@ -77,6 +78,9 @@ function markOf(row: InboxRow) {
     revision: row.revision,
     attempts: row.attempts,
     outcome: row.outcome,
+    is_applied: row.outcome === 'applied',
+    is_refused: row.outcome === 'refused',
+    is_given_up: givenUp[row.outcome] !== undefined,
     state,
     // a watcher of the transaction sees that it was given up
     change: lifecycle[state].change ?? 'committed',

@@ -1,5 +1,6 @@
 import { putAwayScript } from '../redis/generated/scripts.ts';
 import { writeReference, type Reference } from './reference.ts';
+import { failedState } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
 /** Takes a pending transaction whose body cannot be read out of the buffer. Main must have kept its text before. */
@@ -17,7 +18,7 @@ export async function putAway(
       keys.transaction(reference.id),
       keys.overlay(reference.aggregate),
     ],
-    [writeReference(reference), reference.id, text, reason],
+    [writeReference(reference), reference.id, text, reason, failedState],
   );
 }
 

@@ -15,7 +15,7 @@ import type { Redis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { TransactionBuilder } from '../../lib/transaction/builder.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
-import type { Transaction } from '../../lib/transaction/transaction.ts';
+import type { Step, Transaction } from '../../lib/transaction/transaction.ts';
 import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 import * as made from '../../lib/redis/generated/scripts.ts';
 import { cutAfter, dumpRedis, type Call, type Dump } from '../support/cut-scripts.ts';
@@ -288,17 +288,11 @@ describe('an argument that cannot be taken leaves no trace', () => {
     expect(await dump()).toEqual(before);
   };
   const later = request(finish);
+  const ofNoRow = { ...start.transaction.steps[0], id: undefined } as unknown as Step;
   const other = { ...start.transaction, id: derivedUuid('other'), aggregate: derivedUuid('other unit') };
 
   it.each([
-    [
-      'a start without a time',
-      { ...request(start), transaction: other, start: { obs_unit_id: 7, start_ms: NaN } },
-    ],
-    [
-      'a start of no unit',
-      { ...request(start), transaction: other, start: { obs_unit_id: Infinity, start_ms: 1 } },
-    ],
+    ['a step of no row', { ...request(start), transaction: { ...other, steps: [ofNoRow] } }],
     ['no clock', { ...later, nowMilliseconds: NaN }],
     ['no stamp', { ...later, transaction: { ...later.transaction, stamp: NaN } }],
     ['no limit', { ...later, requestsPerSecond: NaN }],

@@ -1,6 +1,6 @@
 --- @include "../../redis/lua/include/checks"
 --- @include "include/bytes"
---- @include "include/record"
+--- @include "include/judge"
 --- @include "../../change-feed/lua/include/feed"
 --- @include "include/overlay_index"
 
@@ -13,15 +13,13 @@ local function refuse(why, detail) return cjson.encode({refused = why, detail = 
 -- every argument, and the kind of every key
 must(is_text(a.id) and is_text(a.alias) and is_text(a.aggregate) and is_text(a.records) and is_text(a.principal)
   and is_text(a.permission) and is_text(a.former) and is_text(a.wakes), 'names')
-for _, name in ipairs({'stamp', 'status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget'}) do
+for _, name in ipairs({'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget'}) do
   must(is_number(a[name]), name)
 end
-if a.start then must(is_number(a.start.obs_unit_id) and is_number(a.start.start_ms), 'start') end
-if a.finish then
-  for _, name in ipairs({'status', 'end_time', 'given_end_time', 'given_metadata', 'given_metadata_1'}) do
-    must(is_text(a.finish[name]), name)
-  end
+for _, step in ipairs(a.steps) do
+  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table' and type(step.allowed) == 'table', 'step')
 end
+if a.place then must(is_number(a.place.obs_unit_id) and is_number(a.place.start_ms), 'place') end
 must(string.sub(rest, -1) == '}' and string.sub(patch, -1) == '}', 'texts')
 must_be('hash', tx, tx_alias, target, overlay, record, stats, user)
 if a.credential == 'api-token' then must_be('hash', credential) end
@@ -74,7 +72,7 @@ local function entry_of(key)
   local t = redis.call('HMGET', key, 'state', 'outcome', 'reason', 'patch', 'base', 'status')
   return t[1] and {key = key, state = t[1], outcome = t[2], reason = t[3] or '', patch = t[4], base = t[5], status = t[6]}
 end
-local function was_given_up(t) return t and (t.state == 'discarded' or t.outcome == 'refused') end
+local function given_up_as(t) return t and (a.given_up[t.state] or a.given_up[t.outcome]) end
 local function states_of(t)
   local states = {t.state}
   local fields = redis.call('HGETALL', overlay)
@@ -84,8 +82,7 @@ local function states_of(t)
   return states
 end
 local known = entry_of(tx) or entry_of(tx_alias)
-if known and known.state == 'discarded' then return refuse('discarded_before', known.reason) end
-if known and known.outcome == 'refused' then return refuse('refused_before', known.reason) end
+if given_up_as(known) then return refuse(given_up_as(known), known.reason) end
 local function replay(t)
   return cjson.encode({replayed = true, patch = t.patch, base = t.base, status = tonumber(t.status), states = states_of(t),
     left = left})
@@ -97,52 +94,42 @@ end
 local key_of = redis.call('GET', idem)
 if key_of and key_of ~= a.id and key_of ~= a.alias then
   -- a key is free again once its transaction was refused or discarded; which one that is only its value says
-  if a.former ~= key_of or not was_given_up(entry_of(former)) then return refuse('key_reused', key_of) end
+  if a.former ~= key_of or not given_up_as(entry_of(former)) then return refuse('key_reused', key_of) end
 end
 
--- what is known of the record; what a run of this script has noted that was cut is not
+-- what the site knows of the rows that it changes
 local r = read_record(record)
-local is_started = r.unit and r.started_by ~= a.id
-local is_finished = r.given_status and (known or r.finished_by ~= a.id)
-local verified = true
-local base = false
-if a.finish then
-  base = r.base
-  verified = r.unit and true or false
-end
+local verdict, rows = judge(record, a.steps, a.id, patch)
+local base, status = verdict.base, a.status
+if not verdict.is_known then status = a.unknown_status end
 if known then
   -- a processor has made its entry out of a copy: it lacks the answer, and nothing else
-  if a.finish and is_of(r.finished_by, r.finish, a.id) then patch = r.finish
+  local noted
+  for _, step in ipairs(a.steps) do
+    local row = read_row(record, step)
+    if step.is_noted and step.kind == 'update' and row.changed_by == a.id then noted = row.patch end
+  end
+  if noted then patch = noted
   else
     -- whose clock main goes by is not known here
     for _, column in ipairs(a.filled) do
       patch = string.gsub(patch, '"' .. column .. '":"[^"]*"', '"' .. column .. '":null', 1)
     end
   end
-  local status = verified and a.status or 202
   if a.has_key then redis.call('SET', idem, a.id, 'EX', 2592000) end
   if base then redis.call('HSET', known.key, 'patch', patch, 'status', status, 'base', base)
   else redis.call('HSET', known.key, 'patch', patch, 'status', status) end
   known.patch, known.base, known.status = patch, base, status
   return replay(known)
 end
-if a.start then
-  if is_started then return refuse('taken') end
-elseif a.finish then
-  if is_finished then
-    local f = a.finish
-    local is_same = r.given_status == f.status and (f.given_end_time == '' or f.given_end_time == r.end_at)
-      and (f.given_metadata == '' or f.given_metadata == r.given_metadata
-        or not r.finished_by and f.given_metadata_1 == r.given_metadata)
-    if not is_same then return refuse('finished', r.given_status) end
-    local flags = redis.call('HGET', overlay, 's:' .. (r.finished_by or cjson.decode(r.finish).transaction_id))
-    local state = flags and cjson.decode(flags).state or 'replicated'
-    return cjson.encode({repeated = true, patch = r.finish, base = base, status = 200, state = state,
-      states = states_of({state = state}), left = left})
-  end
-  local began = started_at(r)
-  local ended = a.finish.end_time
-  if #began == 27 and #ended == 27 and ended < began then return refuse('before_start', began) end
+if verdict.is == 'taken' then return refuse('taken') end
+if verdict.is == 'refused' then return refuse('finished', verdict.value) end
+if verdict.is == 'out_of_order' then return refuse('before_start', verdict.value) end
+if verdict.is == 'repeated' then
+  local flags = redis.call('HGET', overlay, 's:' .. (verdict.row.changed_by or ''))
+  local state = flags and cjson.decode(flags).state or a.cleaned_state
+  return cjson.encode({repeated = true, patch = verdict.row.patch, base = base, status = a.status, state = state,
+    states = states_of({state = state}), left = left})
 end
 
 -- room
@@ -153,9 +140,8 @@ if not begun and tonumber(redis.call('HGET', stats, 'bytes') or 0) + size > a.bu
 -- From here on nothing is refused and nothing fails. A run that was cut goes on with the stamp that it has given.
 local stamp = begun and string.match(begun, '"stamp":(%d+)') or string.format('%.0f', math.max(a.stamp, r.stamp + 1))
 local reference = stamp .. ':' .. a.aggregate .. ':' .. a.id
-local status = verified and a.status or 202
 redis.call('HSET', overlay, 'b:' .. a.id, '{"stamp":' .. stamp .. ',' .. rest,
-  's:' .. a.id, cjson.encode({state = 'buffered', verified = verified}))
+  's:' .. a.id, cjson.encode({state = a.state, verified = verdict.is_known}))
 redis.call('ZADD', pending, stamp, reference)
 if token and token[6] ~= a.id then
   redis.call('HSET', credential, 'uses', string.format('%.0f', (tonumber(token[5] or 0) or 0) + 1), 'used_at', a.now_ms,
@@ -163,24 +149,23 @@ if token and token[6] ~= a.id then
 end
 if a.has_key then redis.call('SET', idem, a.id, 'EX', 2592000) end
 local unit, start_ms = r.unit, r.start_ms
-if a.start then
-  unit, start_ms = a.start.obs_unit_id, string.format('%.0f', a.start.start_ms)
-  note_start(record, a.start, patch, a.id)
-elseif a.finish then
-  note_finish(record, a.finish, patch, a.id)
+if a.place then
+  unit, start_ms = a.place.obs_unit_id, string.format('%.0f', a.place.start_ms)
+  note_place(record, a.place)
 end
+note_rows(record, a.steps, rows)
 if tonumber(stamp) > r.stamp then redis.call('HSET', record, 'stamp', stamp) end
 redis.call('PERSIST', record)
 count_bytes(stats, 'counted:' .. a.id, size)
 if not a.quiet then
   index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
-  feed_append(feed, a.wakes, 'change', 'buffered', 'record', a.aggregate,
+  feed_append(feed, a.wakes, 'change', a.change, 'record', a.aggregate,
     'obs_unit_id', unit or '', 'transaction', a.id)
 end
 if a.discards and redis.call('EXISTS', target) == 1 then redis.call('HSET', target, 'discard', a.id) end
-local fields = {'reference', reference, 'state', 'buffered', 'revision', 0, 'attempts', 0, 'size', size,
+local fields = {'reference', reference, 'state', a.state, 'revision', 0, 'attempts', 0, 'size', size,
   'records', a.records, 'principal', a.principal, 'patch', patch, 'status', status,
-  'history', '[' .. cjson.encode({at = a.now_ms, state = 'buffered'}) .. ']'}
+  'history', '[' .. cjson.encode({at = a.now_ms, state = a.state}) .. ']'}
 if base then fields[#fields + 1] = 'base'; fields[#fields + 1] = base end
 if a.quiet then fields[#fields + 1] = 'quiet'; fields[#fields + 1] = '1' end
 redis.call('HSET', tx, unpack(fields))

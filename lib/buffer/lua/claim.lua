@@ -2,7 +2,7 @@
 
 local pending, inflight, main_down, committed = unpack(KEYS, 1, 4)
 local now, lease_end, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local asks = ARGV[4] == 'always'
+local asks, lost_outcome = ARGV[4] == 'always', ARGV[5]
 must(is_number(now) and is_number(lease_end) and is_number(limit) and limit >= 0 and limit <= 3000, 'numbers')
 must_be('zset', pending, inflight, committed)
 for i = 5, #KEYS do must_be('hash', KEYS[i]) end
@@ -33,7 +33,7 @@ for i = 5, #KEYS, 2 do
   local id = string.match(known[1] or '', '[^:]+$') or ''
   local has_body = redis.call('HEXISTS', KEYS[i + 1], 'b:' .. id) == 1
   local state = 'unknown'
-  if known[1] and known[2] ~= 'lost' then
+  if known[1] and known[2] ~= lost_outcome then
     if redis.call('ZSCORE', pending, known[1]) then
       state = is_away and 'busy' or 'claimed'
       if not is_away then mine[#mine + 1] = known[1] end

@@ -5,6 +5,7 @@
 
 local committed, stats, floor, feed, by_start, by_unit, unknown, set_aside = unpack(KEYS, 1, 8)
 local remember, now, wakes, proofs = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cjson.decode(ARGV[4])
+local committed_state, cleaned_state = ARGV[5], ARGV[6]
 must(is_number(remember) and remember > 0 and is_number(now), 'numbers')
 must_be('zset', committed, by_start, by_unit, set_aside)
 must_be('set', unknown)
@@ -29,8 +30,8 @@ for i, a in ipairs(proofs) do
     redis.call('ZREM', set_aside, reference)
     redis.call('HDEL', overlay, 'b:' .. a.id, 's:' .. a.id)
     local state = known[2]
-    if state == 'committed' then
-      state = 'replicated'
+    if state == committed_state then
+      state = cleaned_state
       redis.call('HSET', tx, 'state', state, 'history',
         string.sub(known[4] or '[]', 1, -2) .. ',' .. cjson.encode({at = now, state = state}) .. ']')
     end
@@ -47,8 +48,8 @@ for i, a in ipairs(proofs) do
       unindex_overlay(by_start, by_unit, unknown, r[1], r[2], a.aggregate)
       redis.call('EXPIRE', record, remember)
     end
-    if state == 'replicated' and not known[5] then
-      feed_append(feed, wakes, 'change', 'replicated', 'record', a.aggregate,
+    if state == cleaned_state and not known[5] then
+      feed_append(feed, wakes, 'change', state, 'record', a.aggregate,
         'obs_unit_id', r[1] or '', 'transaction', a.id)
     end
     redis.call('ZREM', committed, reference)

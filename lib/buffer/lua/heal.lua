@@ -1,6 +1,6 @@
 --- @include "../../redis/lua/include/checks"
 --- @include "include/bytes"
---- @include "include/record"
+--- @include "include/judge"
 --- @include "../../change-feed/lua/include/feed"
 --- @include "include/overlay_index"
 
@@ -8,12 +8,10 @@ local tx, pending, inflight, committed, overlay, record, stats, by_start, by_uni
 local a, body = cjson.decode(ARGV[1]), ARGV[2]
 must(is_reference(a.reference) and string.match(a.stamp, '^%d+$') and is_number(a.now_ms), 'reference')
 for _, name in ipairs({'id', 'aggregate', 'records', 'principal', 'wakes'}) do must(is_text(a[name]), name) end
-if a.start then
-  must(is_number(a.start.obs_unit_id) and is_number(a.start.start_ms) and is_text(a.start.base) and is_text(a.start.patch), 'start')
+for _, step in ipairs(a.steps) do
+  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table', 'step')
 end
-if a.finish then
-  for _, name in ipairs({'status', 'end_time', 'given_metadata', 'patch'}) do must(is_text(a.finish[name]), name) end
-end
+if a.place then must(is_number(a.place.obs_unit_id) and is_number(a.place.start_ms), 'place') end
 must_be('hash', tx, overlay, record, stats)
 must_be('zset', pending, inflight, committed, by_start, by_unit, set_aside)
 must_be('set', unknown)
@@ -21,7 +19,7 @@ must_be('stream', feed)
 
 local known = redis.call('HMGET', tx, 'state', 'reference', 'lsn', 'reason', 'outcome', 'size', 'quiet')
 local begun = redis.call('HGET', overlay, 'b:' .. a.id)
-local is_new = not known[1] or known[5] == 'lost'
+local is_new = not known[1] or known[5] == a.lost_outcome
 local reference, stamp = a.reference, a.stamp
 if is_new then
   -- a run that was cut has given it a stamp already
@@ -41,9 +39,9 @@ else
   end
 end
 
-local flags = {state = 'buffered', verified = true}
+local flags = {state = a.state, verified = true}
 if not is_new then
-  flags = {state = known[1], lsn = known[3] or nil, reason = known[4] or nil, refused = known[5] == 'refused', verified = true}
+  flags = {state = known[1], lsn = known[3] or nil, reason = known[4] or nil, refused = known[5] == a.refused_outcome, verified = true}
 end
 local size = #body + 800
 local r = read_record(record)
@@ -52,12 +50,18 @@ if is_new then
   redis.call('HSET', overlay, 'b:' .. a.id, body, 's:' .. a.id, cjson.encode(flags))
   redis.call('ZADD', pending, stamp, reference)
 end
-if known[5] ~= 'refused' and known[5] ~= 'discarded' then
-  if a.start and (not r.unit or is_of(r.started_by, r.base, a.id) or not r.started_by) then
-    unit, start_ms = a.start.obs_unit_id, string.format('%.0f', a.start.start_ms)
-    note_start(record, a.start, a.start.base, a.id)
-  elseif a.finish and not r.given_status then
-    note_finish(record, a.finish, a.finish.patch, a.id)
+if not a.given_up[known[5]] then
+  for _, step in ipairs(a.steps) do
+    local row = read_row(record, step)
+    local is_change = step.kind == 'update'
+    if is_change and step.is_noted and not row.patch
+      or not is_change and (not row.base or row.by == a.id or not row.by) then
+      write_row(record, after_step(row, step, a.id, a.patch), step)
+      if a.place and step.is_own and not is_change then
+        unit, start_ms = a.place.obs_unit_id, string.format('%.0f', a.place.start_ms)
+        note_place(record, a.place)
+      end
+    end
   end
 end
 if r.stamp < tonumber(stamp) then redis.call('HSET', record, 'stamp', stamp) end
@@ -65,18 +69,16 @@ redis.call('PERSIST', record)
 if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end
 if not a.quiet then
   index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
-  local change = {committed = 'committed', waiting = 'waiting', failed = 'failed'}
-  feed_append(feed, a.wakes, 'change', change[flags.state] or 'buffered', 'record', a.aggregate,
+  feed_append(feed, a.wakes, 'change', a.changes[flags.state], 'record', a.aggregate,
     'obs_unit_id', unit or '', 'transaction', a.id)
 end
 if is_new then
-  local fields = {'reference', reference, 'state', 'buffered', 'revision', 0, 'attempts', 0, 'size', known[6] or size,
+  local fields = {'reference', reference, 'state', a.state, 'revision', 0, 'attempts', 0, 'size', known[6] or size,
     'records', a.records, 'principal', a.principal, 'outcome', '', 'reason', '',
-    'history', '[' .. cjson.encode({at = a.now_ms, state = 'buffered'}) .. ']'}
+    'history', '[' .. cjson.encode({at = a.now_ms, state = a.state}) .. ']'}
   local function add(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
   -- what a repeated request is answered; for a finish that stands with the record, whose start may come later
-  if a.start then add('patch', a.start.patch); add('status', 201)
-  elseif not a.finish then add('patch', '{}'); add('status', 200) end
+  if a.status then add('patch', a.patch); add('status', a.status) end
   if a.quiet then add('quiet', '1') end
   redis.call('ZREM', set_aside, reference)
   redis.call('PERSIST', tx)

@@ -21,15 +21,14 @@ end
 
 -- What was refused or given up is no longer known of the record: it can be done again, right.
 local function forget(record, overlay, a)
-  local r = read_record(record)
-  if r.given_status and is_of(r.finished_by, r.finish, a.id) then
-    redis.call('HDEL', record, 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish', 'finished_by')
-  end
-  if r.unit and is_of(r.started_by, r.base, a.id) then
+  local own, r = read_own_row(record), read_record(record)
+  if own.patch and own.changed_by == a.id then forget_own_change(record) end
+  if own.base and own.by == a.id then
     unindex_overlay(by_start, by_unit, unknown, r.unit, r.start_ms, a.aggregate)
     if redis.call('EXISTS', overlay) == 1 then redis.call('SADD', unknown, a.aggregate) end
-    redis.call('HDEL', record, 'obs_unit_id', 'start_ms', 'base', 'started_by')
+    forget_own_creation(record)
   end
+  for _, id in ipairs(cjson.decode(a.records)) do forget_row(record, id, a.id) end
 end
 
 redis.call('DEL', main_down)
@@ -43,16 +42,16 @@ for i, a in ipairs(rows) do
     local entry = cjson.encode({at = now, state = a.state})
     history = history == '[]' and '[' .. entry .. ']' or string.sub(history, 1, -2) .. ',' .. entry .. ']'
     redis.call('ZADD', committed, lsn, a.reference)
-    if a.state == 'committed' then
+    if a.is_applied then
       redis.call('ZREM', set_aside, a.reference)
     else
       redis.call('ZADD', set_aside, string.match(a.reference, '^%d+'), a.reference)
     end
     if has_body then
       redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text,
-        reason = a.reason, refused = a.outcome == 'refused'}))
+        reason = a.reason, refused = a.is_refused}))
     end
-    if a.outcome == 'refused' or a.outcome == 'discarded' then forget(record, overlay, a) end
+    if a.is_given_up then forget(record, overlay, a) end
     if not known[4] then
       feed_append(feed, wakes, 'change', a.change, 'record', a.aggregate,
         'obs_unit_id', a.obs_unit_id, 'transaction', a.id)

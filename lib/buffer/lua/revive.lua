@@ -3,6 +3,7 @@
 
 local pending, committed, set_aside, feed = unpack(KEYS, 1, 4)
 local references, reason, now, wakes = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local states = cjson.decode(ARGV[5])
 must(is_number(now), 'clock')
 must_be('zset', pending, committed, set_aside)
 must_be('stream', feed)
@@ -23,21 +24,21 @@ for i, reference in ipairs(references) do
       return history == '[]' and '[' .. entry .. ']' or string.sub(history, 1, -2) .. ',' .. entry .. ']'
     end
     if redis.call('HEXISTS', overlay, 'b:' .. id) == 1 then
-      redis.call('HSET', tx, 'state', 'buffered', 'revision', 0, 'history', later('buffered'))
-      redis.call('HSET', overlay, 's:' .. id, cjson.encode({state = 'buffered', verified = true}))
+      redis.call('HSET', tx, 'state', states.again, 'revision', 0, 'history', later(states.again))
+      redis.call('HSET', overlay, 's:' .. id, cjson.encode({state = states.again, verified = true}))
       redis.call('ZREM', set_aside, reference)
       redis.call('ZADD', pending, stamp, reference)
       revived = revived + 1
     else
       -- nothing is left of it here: people must see that, and a copy that comes after all is executed
-      redis.call('HSET', tx, 'reference', reference, 'state', 'failed', 'outcome', 'lost', 'reason', reason, 'revision', 0,
-        'history', later('failed'))
+      redis.call('HSET', tx, 'reference', reference, 'state', states.lost, 'outcome', states.lost_outcome, 'reason', reason, 'revision', 0,
+        'history', later(states.lost))
       redis.call('HSETNX', tx, 'records', '[]')
       redis.call('HSETNX', tx, 'attempts', 1)
       redis.call('PERSIST', tx)
       redis.call('ZADD', set_aside, stamp, reference)
       if not known[2] then
-        feed_append(feed, wakes, 'change', 'failed', 'record', aggregate,
+        feed_append(feed, wakes, 'change', states.lost_change, 'record', aggregate,
           'obs_unit_id', '', 'transaction', id)
       end
       lost[#lost + 1] = id

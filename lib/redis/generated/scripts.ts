@@ -32,28 +32,132 @@ end
 /** lib/buffer/lua/include/record.lua */
 const record = `local function microseconds(text) return (string.gsub(text or '', '^(.*%.%d%d%d)Z$', '%1000Z')) end
 local function milliseconds(text) return (string.gsub(text or '', '^(.*%.%d%d%d)%d%d%dZ$', '%1Z')) end
-local function is_of(by, text, id)
-  if by then return by == id end
-  return text and string.find(text, '"transaction_id":"' .. id .. '"', 1, true) ~= nil
-end
+local function unquoted(text) return (string.gsub(text or '', '^"(.*)"$', '%1')) end
+local function quoted(text) return text and text ~= '' and '"' .. text .. '"' or nil end
+local function author_in(text) return text and string.match(text, '^.*"transaction_id":"([^"]*)"') or nil end
 local function read_record(record)
-  local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms', 'base', 'stamp', 'given_status', 'end_time', 'end_at',
-    'given_metadata', 'finish', 'started_by', 'finished_by')
-  return {unit = r[1], start_ms = r[2], base = r[3], stamp = tonumber(r[4] or 0) or 0, given_status = r[5],
-    end_at = r[7] or microseconds(r[6] or ''), given_metadata = r[8], finish = r[9], started_by = r[10], finished_by = r[11]}
+  local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms', 'stamp')
+  return {unit = r[1], start_ms = r[2], stamp = tonumber(r[3] or 0) or 0}
 end
-local function started_at(r)
-  if not r.base then return '' end
-  local _, at = string.find(r.base, '"start_time":', 1, true)
-  return at and microseconds(string.match(r.base, '^"([^"]*)"', at + 1)) or ''
+local function read_own_row(record)
+  local r = redis.call('HMGET', record, 'base', 'started_by', 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish',
+    'finished_by')
+  local base, status, patch = r[1] or nil, r[3] or nil, r[7] or nil
+  local _, at = string.find(base or '', '"start_time":', 1, true)
+  local row = {by = r[2] or author_in(base), base = base, values = {}, has_former_texts = not r[8]}
+  if at then row.values.start_time = quoted(microseconds(string.match(base, '^"([^"]*)"', at + 1))) end
+  if status then
+    row.changed_by, row.patch = r[8] or author_in(patch), patch
+    row.values.status = quoted(status)
+    row.values.end_time = quoted(r[5] or microseconds(r[4] or ''))
+    row.values.metadata = r[6] and r[6] ~= '' and r[6] or nil
+  end
+  return row
 end
-local function note_start(record, start, base, id)
-  redis.call('HSET', record, 'obs_unit_id', start.obs_unit_id, 'start_ms', string.format('%.0f', start.start_ms),
-    'base', base, 'started_by', id)
+local function read_row(record, step)
+  if step.is_own then return read_own_row(record) end
+  local text = redis.call('HGET', record, 'row:' .. step.row)
+  return text and cjson.decode(text) or {values = {}}
 end
-local function note_finish(record, finish, patch, id)
-  redis.call('HSET', record, 'given_status', finish.status, 'end_time', milliseconds(finish.end_time),
-    'end_at', microseconds(finish.end_time), 'given_metadata', finish.given_metadata, 'finish', patch, 'finished_by', id)
+local function forget_own_creation(record) redis.call('HDEL', record, 'obs_unit_id', 'start_ms', 'base', 'started_by') end
+local function forget_own_change(record)
+  redis.call('HDEL', record, 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish', 'finished_by')
+end
+local function forget_row(record, row_id, id)
+  local text = redis.call('HGET', record, 'row:' .. row_id)
+  local row = text and cjson.decode(text)
+  if row and row.by == id then redis.call('HDEL', record, 'row:' .. row_id)
+  elseif row and row.changed_by == id then
+    redis.call('HSET', record, 'row:' .. row_id, cjson.encode({by = row.by, base = row.base, values = {}}))
+  end
+end
+local function write_own_row(record, row, step)
+  if step.kind == 'delete' then
+    forget_own_creation(record)
+    forget_own_change(record)
+  elseif step.kind == 'update' then
+    local ended = row.values.end_time ~= 'null' and unquoted(row.values.end_time) or ''
+    redis.call('HSET', record, 'given_status', unquoted(row.values.status), 'end_time', milliseconds(ended), 'end_at',
+      microseconds(ended), 'given_metadata', row.values.metadata or '', 'finish', row.patch, 'finished_by', row.changed_by)
+  elseif row.base then
+    redis.call('HSET', record, 'base', row.base, 'started_by', row.by)
+  end
+end
+local function write_row(record, row, step)
+  if step.is_own then write_own_row(record, row, step)
+  elseif step.kind == 'delete' then redis.call('HDEL', record, 'row:' .. step.row)
+  else redis.call('HSET', record, 'row:' .. step.row, cjson.encode(row)) end
+end
+local function note_place(record, place)
+  redis.call('HSET', record, 'obs_unit_id', place.obs_unit_id, 'start_ms', string.format('%.0f', place.start_ms))
+end
+`;
+
+/** lib/buffer/lua/include/judge.lua */
+const judge = `local function after_step(row, step, id, text)
+  if step.kind == 'delete' then return {values = {}} end
+  local values = {}
+  for column, value in pairs(row.values) do values[column] = value end
+  if step.kind == 'update' and not step.is_noted then return row end
+  if step.is_own and step.kind == 'update' then values.metadata = nil end
+  for column, value in pairs(step.values) do values[column] = value end
+  local after = {by = row.by, base = row.base, values = values, changed_by = row.changed_by, patch = row.patch}
+  if step.kind == 'update' then after.changed_by, after.patch = id, step.text or text
+  else after.by, after.base = row.by or id, row.base or step.text or text end
+  return after
+end
+local function unmet_column(row, step)
+  for column, allowed in pairs(step.allowed) do
+    local known, is_allowed = row.values[column], false
+    for _, each in ipairs(allowed) do is_allowed = is_allowed or known == each end
+    if known and not is_allowed then return column end
+  end
+end
+local function is_repeat(row, step)
+  for _, column in ipairs(step.given) do
+    local known = row.values[column]
+    local is_same = known == step.values[column] or row.has_former_texts and known ~= nil and known == step.former[column]
+    if not is_same then return false end
+  end
+  return #step.given > 0
+end
+local function judge(record, steps, id, text)
+  local rows, made = {}, {}
+  local verdict = {is = 'met', is_known = true, base = false}
+  local function judged(is, value, row)
+    verdict.is, verdict.value, verdict.row = is, unquoted(value), row
+    return verdict, rows
+  end
+  for _, step in ipairs(steps) do
+    local row = rows[step.row] or read_row(record, step)
+    if step.kind == 'create' then
+      if row.base and row.by ~= id then return judged('taken') end
+      made[step.row] = true
+    elseif step.kind == 'update' and not made[step.row] then
+      verdict.is_known = verdict.is_known and row.base ~= nil
+      verdict.base = verdict.base or row.base or false
+      if row.changed_by ~= id then
+        local column = unmet_column(row, step)
+        if column then
+          if is_repeat(row, step) then return judged('repeated', nil, row) end
+          return judged('refused', row.values[column])
+        end
+      end
+      if step.in_order then
+        local began, ended = row.values[step.in_order[1]], step.values[step.in_order[2]]
+        if began and ended and #began == 29 and #ended == 29 and ended < began then
+          return judged('out_of_order', began)
+        end
+      end
+    end
+    rows[step.row] = after_step(row, step, id, text)
+  end
+  return verdict, rows
+end
+local function note_rows(record, steps, rows)
+  for _, step in ipairs(steps) do
+    if step.is_noted or step.kind ~= 'update' then write_row(record, rows[step.row], step) end
+  end
 end
 `;
 
@@ -111,22 +215,20 @@ end
 `;
 
 /** lib/buffer/lua/accept.lua */
-export const acceptScript = /* @__PURE__ */ script(checks, bytes, record, feed, overlayIndex, `local tx, pending, overlay, record, idem, credential, people_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
+export const acceptScript = /* @__PURE__ */ script(checks, bytes, record, judge, feed, overlayIndex, `local tx, pending, overlay, record, idem, credential, people_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
   unknown, feed, tx_alias, target, former = unpack(KEYS)
 local a, rest, patch = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 local left
 local function refuse(why, detail) return cjson.encode({refused = why, detail = detail, left = left}) end
 must(is_text(a.id) and is_text(a.alias) and is_text(a.aggregate) and is_text(a.records) and is_text(a.principal)
   and is_text(a.permission) and is_text(a.former) and is_text(a.wakes), 'names')
-for _, name in ipairs({'stamp', 'status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget'}) do
+for _, name in ipairs({'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget'}) do
   must(is_number(a[name]), name)
 end
-if a.start then must(is_number(a.start.obs_unit_id) and is_number(a.start.start_ms), 'start') end
-if a.finish then
-  for _, name in ipairs({'status', 'end_time', 'given_end_time', 'given_metadata', 'given_metadata_1'}) do
-    must(is_text(a.finish[name]), name)
-  end
+for _, step in ipairs(a.steps) do
+  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table' and type(step.allowed) == 'table', 'step')
 end
+if a.place then must(is_number(a.place.obs_unit_id) and is_number(a.place.start_ms), 'place') end
 must(string.sub(rest, -1) == '}' and string.sub(patch, -1) == '}', 'texts')
 must_be('hash', tx, tx_alias, target, overlay, record, stats, user)
 if a.credential == 'api-token' then must_be('hash', credential) end
@@ -172,7 +274,7 @@ local function entry_of(key)
   local t = redis.call('HMGET', key, 'state', 'outcome', 'reason', 'patch', 'base', 'status')
   return t[1] and {key = key, state = t[1], outcome = t[2], reason = t[3] or '', patch = t[4], base = t[5], status = t[6]}
 end
-local function was_given_up(t) return t and (t.state == 'discarded' or t.outcome == 'refused') end
+local function given_up_as(t) return t and (a.given_up[t.state] or a.given_up[t.outcome]) end
 local function states_of(t)
   local states = {t.state}
   local fields = redis.call('HGETALL', overlay)
@@ -182,8 +284,7 @@ local function states_of(t)
   return states
 end
 local known = entry_of(tx) or entry_of(tx_alias)
-if known and known.state == 'discarded' then return refuse('discarded_before', known.reason) end
-if known and known.outcome == 'refused' then return refuse('refused_before', known.reason) end
+if given_up_as(known) then return refuse(given_up_as(known), known.reason) end
 local function replay(t)
   return cjson.encode({replayed = true, patch = t.patch, base = t.base, status = tonumber(t.status), states = states_of(t),
     left = left})
@@ -194,57 +295,46 @@ if known and known.patch then
 end
 local key_of = redis.call('GET', idem)
 if key_of and key_of ~= a.id and key_of ~= a.alias then
-  if a.former ~= key_of or not was_given_up(entry_of(former)) then return refuse('key_reused', key_of) end
+  if a.former ~= key_of or not given_up_as(entry_of(former)) then return refuse('key_reused', key_of) end
 end
 local r = read_record(record)
-local is_started = r.unit and r.started_by ~= a.id
-local is_finished = r.given_status and (known or r.finished_by ~= a.id)
-local verified = true
-local base = false
-if a.finish then
-  base = r.base
-  verified = r.unit and true or false
-end
+local verdict, rows = judge(record, a.steps, a.id, patch)
+local base, status = verdict.base, a.status
+if not verdict.is_known then status = a.unknown_status end
 if known then
-  if a.finish and is_of(r.finished_by, r.finish, a.id) then patch = r.finish
+  local noted
+  for _, step in ipairs(a.steps) do
+    local row = read_row(record, step)
+    if step.is_noted and step.kind == 'update' and row.changed_by == a.id then noted = row.patch end
+  end
+  if noted then patch = noted
   else
     for _, column in ipairs(a.filled) do
       patch = string.gsub(patch, '"' .. column .. '":"[^"]*"', '"' .. column .. '":null', 1)
     end
   end
-  local status = verified and a.status or 202
   if a.has_key then redis.call('SET', idem, a.id, 'EX', 2592000) end
   if base then redis.call('HSET', known.key, 'patch', patch, 'status', status, 'base', base)
   else redis.call('HSET', known.key, 'patch', patch, 'status', status) end
   known.patch, known.base, known.status = patch, base, status
   return replay(known)
 end
-if a.start then
-  if is_started then return refuse('taken') end
-elseif a.finish then
-  if is_finished then
-    local f = a.finish
-    local is_same = r.given_status == f.status and (f.given_end_time == '' or f.given_end_time == r.end_at)
-      and (f.given_metadata == '' or f.given_metadata == r.given_metadata
-        or not r.finished_by and f.given_metadata_1 == r.given_metadata)
-    if not is_same then return refuse('finished', r.given_status) end
-    local flags = redis.call('HGET', overlay, 's:' .. (r.finished_by or cjson.decode(r.finish).transaction_id))
-    local state = flags and cjson.decode(flags).state or 'replicated'
-    return cjson.encode({repeated = true, patch = r.finish, base = base, status = 200, state = state,
-      states = states_of({state = state}), left = left})
-  end
-  local began = started_at(r)
-  local ended = a.finish.end_time
-  if #began == 27 and #ended == 27 and ended < began then return refuse('before_start', began) end
+if verdict.is == 'taken' then return refuse('taken') end
+if verdict.is == 'refused' then return refuse('finished', verdict.value) end
+if verdict.is == 'out_of_order' then return refuse('before_start', verdict.value) end
+if verdict.is == 'repeated' then
+  local flags = redis.call('HGET', overlay, 's:' .. (verdict.row.changed_by or ''))
+  local state = flags and cjson.decode(flags).state or a.cleaned_state
+  return cjson.encode({repeated = true, patch = verdict.row.patch, base = base, status = a.status, state = state,
+    states = states_of({state = state}), left = left})
 end
 local size = #rest + 2 * #patch + 800
 local begun = redis.call('HGET', overlay, 'b:' .. a.id)
 if not begun and tonumber(redis.call('HGET', stats, 'bytes') or 0) + size > a.budget then return refuse('full') end
 local stamp = begun and string.match(begun, '"stamp":(%d+)') or string.format('%.0f', math.max(a.stamp, r.stamp + 1))
 local reference = stamp .. ':' .. a.aggregate .. ':' .. a.id
-local status = verified and a.status or 202
 redis.call('HSET', overlay, 'b:' .. a.id, '{"stamp":' .. stamp .. ',' .. rest,
-  's:' .. a.id, cjson.encode({state = 'buffered', verified = verified}))
+  's:' .. a.id, cjson.encode({state = a.state, verified = verdict.is_known}))
 redis.call('ZADD', pending, stamp, reference)
 if token and token[6] ~= a.id then
   redis.call('HSET', credential, 'uses', string.format('%.0f', (tonumber(token[5] or 0) or 0) + 1), 'used_at', a.now_ms,
@@ -252,24 +342,23 @@ if token and token[6] ~= a.id then
 end
 if a.has_key then redis.call('SET', idem, a.id, 'EX', 2592000) end
 local unit, start_ms = r.unit, r.start_ms
-if a.start then
-  unit, start_ms = a.start.obs_unit_id, string.format('%.0f', a.start.start_ms)
-  note_start(record, a.start, patch, a.id)
-elseif a.finish then
-  note_finish(record, a.finish, patch, a.id)
+if a.place then
+  unit, start_ms = a.place.obs_unit_id, string.format('%.0f', a.place.start_ms)
+  note_place(record, a.place)
 end
+note_rows(record, a.steps, rows)
 if tonumber(stamp) > r.stamp then redis.call('HSET', record, 'stamp', stamp) end
 redis.call('PERSIST', record)
 count_bytes(stats, 'counted:' .. a.id, size)
 if not a.quiet then
   index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
-  feed_append(feed, a.wakes, 'change', 'buffered', 'record', a.aggregate,
+  feed_append(feed, a.wakes, 'change', a.change, 'record', a.aggregate,
     'obs_unit_id', unit or '', 'transaction', a.id)
 end
 if a.discards and redis.call('EXISTS', target) == 1 then redis.call('HSET', target, 'discard', a.id) end
-local fields = {'reference', reference, 'state', 'buffered', 'revision', 0, 'attempts', 0, 'size', size,
+local fields = {'reference', reference, 'state', a.state, 'revision', 0, 'attempts', 0, 'size', size,
   'records', a.records, 'principal', a.principal, 'patch', patch, 'status', status,
-  'history', '[' .. cjson.encode({at = a.now_ms, state = 'buffered'}) .. ']'}
+  'history', '[' .. cjson.encode({at = a.now_ms, state = a.state}) .. ']'}
 if base then fields[#fields + 1] = 'base'; fields[#fields + 1] = base end
 if a.quiet then fields[#fields + 1] = 'quiet'; fields[#fields + 1] = '1' end
 redis.call('HSET', tx, unpack(fields))
@@ -331,7 +420,7 @@ return {redis.call('EXISTS', people_loaded), owner, known}`);
 /** lib/buffer/lua/claim.lua */
 export const claimScript = /* @__PURE__ */ script(checks, `local pending, inflight, main_down, committed = unpack(KEYS, 1, 4)
 local now, lease_end, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local asks = ARGV[4] == 'always'
+local asks, lost_outcome = ARGV[4] == 'always', ARGV[5]
 must(is_number(now) and is_number(lease_end) and is_number(limit) and limit >= 0 and limit <= 3000, 'numbers')
 must_be('zset', pending, inflight, committed)
 for i = 5, #KEYS do must_be('hash', KEYS[i]) end
@@ -356,7 +445,7 @@ for i = 5, #KEYS, 2 do
   local id = string.match(known[1] or '', '[^:]+$') or ''
   local has_body = redis.call('HEXISTS', KEYS[i + 1], 'b:' .. id) == 1
   local state = 'unknown'
-  if known[1] and known[2] ~= 'lost' then
+  if known[1] and known[2] ~= lost_outcome then
     if redis.call('ZSCORE', pending, known[1]) then
       state = is_away and 'busy' or 'claimed'
       if not is_away then mine[#mine + 1] = known[1] end
@@ -388,6 +477,7 @@ return {copies, oldest, redis.call('ZCARD', pending), is_away and 1 or 0}`);
 /** lib/buffer/lua/clean.lua */
 export const cleanScript = /* @__PURE__ */ script(checks, bytes, feed, overlayIndex, `local committed, stats, floor, feed, by_start, by_unit, unknown, set_aside = unpack(KEYS, 1, 8)
 local remember, now, wakes, proofs = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cjson.decode(ARGV[4])
+local committed_state, cleaned_state = ARGV[5], ARGV[6]
 must(is_number(remember) and remember > 0 and is_number(now), 'numbers')
 must_be('zset', committed, by_start, by_unit, set_aside)
 must_be('set', unknown)
@@ -410,8 +500,8 @@ for i, a in ipairs(proofs) do
     redis.call('ZREM', set_aside, reference)
     redis.call('HDEL', overlay, 'b:' .. a.id, 's:' .. a.id)
     local state = known[2]
-    if state == 'committed' then
-      state = 'replicated'
+    if state == committed_state then
+      state = cleaned_state
       redis.call('HSET', tx, 'state', state, 'history',
         string.sub(known[4] or '[]', 1, -2) .. ',' .. cjson.encode({at = now, state = state}) .. ']')
     end
@@ -428,8 +518,8 @@ for i, a in ipairs(proofs) do
       unindex_overlay(by_start, by_unit, unknown, r[1], r[2], a.aggregate)
       redis.call('EXPIRE', record, remember)
     end
-    if state == 'replicated' and not known[5] then
-      feed_append(feed, wakes, 'change', 'replicated', 'record', a.aggregate,
+    if state == cleaned_state and not known[5] then
+      feed_append(feed, wakes, 'change', state, 'record', a.aggregate,
         'obs_unit_id', r[1] or '', 'transaction', a.id)
     end
     redis.call('ZREM', committed, reference)
@@ -454,23 +544,21 @@ redis.call('EXPIRE', own, 120)
 return 1`);
 
 /** lib/buffer/lua/heal.lua */
-export const healScript = /* @__PURE__ */ script(checks, bytes, record, feed, overlayIndex, `local tx, pending, inflight, committed, overlay, record, stats, by_start, by_unit, unknown, feed, set_aside = unpack(KEYS)
+export const healScript = /* @__PURE__ */ script(checks, bytes, record, judge, feed, overlayIndex, `local tx, pending, inflight, committed, overlay, record, stats, by_start, by_unit, unknown, feed, set_aside = unpack(KEYS)
 local a, body = cjson.decode(ARGV[1]), ARGV[2]
 must(is_reference(a.reference) and string.match(a.stamp, '^%d+$') and is_number(a.now_ms), 'reference')
 for _, name in ipairs({'id', 'aggregate', 'records', 'principal', 'wakes'}) do must(is_text(a[name]), name) end
-if a.start then
-  must(is_number(a.start.obs_unit_id) and is_number(a.start.start_ms) and is_text(a.start.base) and is_text(a.start.patch), 'start')
+for _, step in ipairs(a.steps) do
+  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table', 'step')
 end
-if a.finish then
-  for _, name in ipairs({'status', 'end_time', 'given_metadata', 'patch'}) do must(is_text(a.finish[name]), name) end
-end
+if a.place then must(is_number(a.place.obs_unit_id) and is_number(a.place.start_ms), 'place') end
 must_be('hash', tx, overlay, record, stats)
 must_be('zset', pending, inflight, committed, by_start, by_unit, set_aside)
 must_be('set', unknown)
 must_be('stream', feed)
 local known = redis.call('HMGET', tx, 'state', 'reference', 'lsn', 'reason', 'outcome', 'size', 'quiet')
 local begun = redis.call('HGET', overlay, 'b:' .. a.id)
-local is_new = not known[1] or known[5] == 'lost'
+local is_new = not known[1] or known[5] == a.lost_outcome
 local reference, stamp = a.reference, a.stamp
 if is_new then
   if begun then
@@ -487,9 +575,9 @@ else
     return 0
   end
 end
-local flags = {state = 'buffered', verified = true}
+local flags = {state = a.state, verified = true}
 if not is_new then
-  flags = {state = known[1], lsn = known[3] or nil, reason = known[4] or nil, refused = known[5] == 'refused', verified = true}
+  flags = {state = known[1], lsn = known[3] or nil, reason = known[4] or nil, refused = known[5] == a.refused_outcome, verified = true}
 end
 local size = #body + 800
 local r = read_record(record)
@@ -498,12 +586,18 @@ if is_new then
   redis.call('HSET', overlay, 'b:' .. a.id, body, 's:' .. a.id, cjson.encode(flags))
   redis.call('ZADD', pending, stamp, reference)
 end
-if known[5] ~= 'refused' and known[5] ~= 'discarded' then
-  if a.start and (not r.unit or is_of(r.started_by, r.base, a.id) or not r.started_by) then
-    unit, start_ms = a.start.obs_unit_id, string.format('%.0f', a.start.start_ms)
-    note_start(record, a.start, a.start.base, a.id)
-  elseif a.finish and not r.given_status then
-    note_finish(record, a.finish, a.finish.patch, a.id)
+if not a.given_up[known[5]] then
+  for _, step in ipairs(a.steps) do
+    local row = read_row(record, step)
+    local is_change = step.kind == 'update'
+    if is_change and step.is_noted and not row.patch
+      or not is_change and (not row.base or row.by == a.id or not row.by) then
+      write_row(record, after_step(row, step, a.id, a.patch), step)
+      if a.place and step.is_own and not is_change then
+        unit, start_ms = a.place.obs_unit_id, string.format('%.0f', a.place.start_ms)
+        note_place(record, a.place)
+      end
+    end
   end
 end
 if r.stamp < tonumber(stamp) then redis.call('HSET', record, 'stamp', stamp) end
@@ -511,17 +605,15 @@ redis.call('PERSIST', record)
 if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end
 if not a.quiet then
   index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
-  local change = {committed = 'committed', waiting = 'waiting', failed = 'failed'}
-  feed_append(feed, a.wakes, 'change', change[flags.state] or 'buffered', 'record', a.aggregate,
+  feed_append(feed, a.wakes, 'change', a.changes[flags.state], 'record', a.aggregate,
     'obs_unit_id', unit or '', 'transaction', a.id)
 end
 if is_new then
-  local fields = {'reference', reference, 'state', 'buffered', 'revision', 0, 'attempts', 0, 'size', known[6] or size,
+  local fields = {'reference', reference, 'state', a.state, 'revision', 0, 'attempts', 0, 'size', known[6] or size,
     'records', a.records, 'principal', a.principal, 'outcome', '', 'reason', '',
-    'history', '[' .. cjson.encode({at = a.now_ms, state = 'buffered'}) .. ']'}
+    'history', '[' .. cjson.encode({at = a.now_ms, state = a.state}) .. ']'}
   local function add(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
-  if a.start then add('patch', a.start.patch); add('status', 201)
-  elseif not a.finish then add('patch', '{}'); add('status', 200) end
+  if a.status then add('patch', a.patch); add('status', a.status) end
   if a.quiet then add('quiet', '1') end
   redis.call('ZREM', set_aside, reference)
   redis.call('PERSIST', tx)
@@ -551,15 +643,14 @@ for i, a in ipairs(rows) do
   must_be('hash', KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i])
 end
 local function forget(record, overlay, a)
-  local r = read_record(record)
-  if r.given_status and is_of(r.finished_by, r.finish, a.id) then
-    redis.call('HDEL', record, 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish', 'finished_by')
-  end
-  if r.unit and is_of(r.started_by, r.base, a.id) then
+  local own, r = read_own_row(record), read_record(record)
+  if own.patch and own.changed_by == a.id then forget_own_change(record) end
+  if own.base and own.by == a.id then
     unindex_overlay(by_start, by_unit, unknown, r.unit, r.start_ms, a.aggregate)
     if redis.call('EXISTS', overlay) == 1 then redis.call('SADD', unknown, a.aggregate) end
-    redis.call('HDEL', record, 'obs_unit_id', 'start_ms', 'base', 'started_by')
+    forget_own_creation(record)
   end
+  for _, id in ipairs(cjson.decode(a.records)) do forget_row(record, id, a.id) end
 end
 redis.call('DEL', main_down)
 local marked, lacking = 0, {}
@@ -572,16 +663,16 @@ for i, a in ipairs(rows) do
     local entry = cjson.encode({at = now, state = a.state})
     history = history == '[]' and '[' .. entry .. ']' or string.sub(history, 1, -2) .. ',' .. entry .. ']'
     redis.call('ZADD', committed, lsn, a.reference)
-    if a.state == 'committed' then
+    if a.is_applied then
       redis.call('ZREM', set_aside, a.reference)
     else
       redis.call('ZADD', set_aside, string.match(a.reference, '^%d+'), a.reference)
     end
     if has_body then
       redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text,
-        reason = a.reason, refused = a.outcome == 'refused'}))
+        reason = a.reason, refused = a.is_refused}))
     end
-    if a.outcome == 'refused' or a.outcome == 'discarded' then forget(record, overlay, a) end
+    if a.is_given_up then forget(record, overlay, a) end
     if not known[4] then
       feed_append(feed, wakes, 'change', a.change, 'record', a.aggregate,
         'obs_unit_id', a.obs_unit_id, 'transaction', a.id)
@@ -618,11 +709,11 @@ return 1`);
 
 /** lib/buffer/lua/put_away.lua */
 export const putAwayScript = /* @__PURE__ */ script(checks, bytes, `local pending, inflight, stats, tx, overlay = unpack(KEYS)
-local reference, id, text, reason = unpack(ARGV)
+local reference, id, text, reason, failed_state = unpack(ARGV)
 must_be('zset', pending, inflight)
 must_be('hash', stats, tx)
 if redis.call('HGET', overlay, 'b:' .. id) ~= text then return 0 end
-if redis.call('EXISTS', tx) == 1 then redis.call('HSET', tx, 'state', 'failed', 'reason', reason, 'put_away', '1') end
+if redis.call('EXISTS', tx) == 1 then redis.call('HSET', tx, 'state', failed_state, 'reason', reason, 'put_away', '1') end
 local size = tonumber(redis.call('HGET', tx, 'size') or '')
 if size then
   count_bytes(stats, 'cleaned:' .. id, -size)
@@ -792,6 +883,7 @@ return 'taken'`);
 /** lib/buffer/lua/revive.lua */
 export const reviveScript = /* @__PURE__ */ script(checks, feed, `local pending, committed, set_aside, feed = unpack(KEYS, 1, 4)
 local references, reason, now, wakes = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local states = cjson.decode(ARGV[5])
 must(is_number(now), 'clock')
 must_be('zset', pending, committed, set_aside)
 must_be('stream', feed)
@@ -812,20 +904,20 @@ for i, reference in ipairs(references) do
       return history == '[]' and '[' .. entry .. ']' or string.sub(history, 1, -2) .. ',' .. entry .. ']'
     end
     if redis.call('HEXISTS', overlay, 'b:' .. id) == 1 then
-      redis.call('HSET', tx, 'state', 'buffered', 'revision', 0, 'history', later('buffered'))
-      redis.call('HSET', overlay, 's:' .. id, cjson.encode({state = 'buffered', verified = true}))
+      redis.call('HSET', tx, 'state', states.again, 'revision', 0, 'history', later(states.again))
+      redis.call('HSET', overlay, 's:' .. id, cjson.encode({state = states.again, verified = true}))
       redis.call('ZREM', set_aside, reference)
       redis.call('ZADD', pending, stamp, reference)
       revived = revived + 1
     else
-      redis.call('HSET', tx, 'reference', reference, 'state', 'failed', 'outcome', 'lost', 'reason', reason, 'revision', 0,
-        'history', later('failed'))
+      redis.call('HSET', tx, 'reference', reference, 'state', states.lost, 'outcome', states.lost_outcome, 'reason', reason, 'revision', 0,
+        'history', later(states.lost))
       redis.call('HSETNX', tx, 'records', '[]')
       redis.call('HSETNX', tx, 'attempts', 1)
       redis.call('PERSIST', tx)
       redis.call('ZADD', set_aside, stamp, reference)
       if not known[2] then
-        feed_append(feed, wakes, 'change', 'failed', 'record', aggregate,
+        feed_append(feed, wakes, 'change', states.lost_change, 'record', aggregate,
           'obs_unit_id', '', 'transaction', id)
       end
       lost[#lost + 1] = id

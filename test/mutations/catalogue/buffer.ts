@@ -3,6 +3,7 @@ import type { Mutation } from '../mutation.ts';
 const scripts = { test: 'integration/scripts.test.ts' };
 const promises = { test: 'integration/buffer-promises.test.ts' };
 const accept = { file: 'lib/buffer/lua/accept.lua' };
+const judge = { file: 'lib/buffer/lua/include/judge.lua' };
 const mark = { file: 'lib/buffer/lua/mark.lua' };
 const heal = { file: 'lib/buffer/lua/heal.lua' };
 const clean = { file: 'lib/buffer/lua/clean.lua' };
@@ -13,9 +14,9 @@ export const bufferMutations: readonly Mutation[] = [
   {
     ...scripts,
     ...accept,
-    id: 'accept-writes-a-start-without-a-time',
-    replace: "must(is_number(a.start.obs_unit_id) and is_number(a.start.start_ms), 'start')",
-    by: "must(is_number(a.start.obs_unit_id), 'start')",
+    id: 'accept-writes-a-step-of-no-row',
+    replace: 'must(is_text(step.kind) and is_text(step.row) and',
+    by: 'must(is_text(step.kind) and',
   },
   {
     ...scripts,
@@ -27,17 +28,17 @@ export const bufferMutations: readonly Mutation[] = [
   },
   {
     ...scripts,
-    ...accept,
+    ...judge,
     id: 'accept-takes-its-own-cut-start-for-another',
-    replace: 'local is_started = r.unit and r.started_by ~= a.id',
-    by: 'local is_started = r.unit',
+    replace: 'if row.base and row.by ~= id then',
+    by: 'if row.base then',
     named: 'ends alike',
   },
   {
     ...promises,
     ...accept,
     id: 'accept-keeps-the-key-of-what-was-given-up',
-    replace: 'if a.former ~= key_of or not was_given_up(entry_of(former)) then',
+    replace: 'if a.former ~= key_of or not given_up_as(entry_of(former)) then',
     by: 'if true then',
     named: 'can be done again',
   },
@@ -53,7 +54,7 @@ export const bufferMutations: readonly Mutation[] = [
     ...promises,
     ...mark,
     id: 'mark-remembers-what-was-refused',
-    replace: "if a.outcome == 'refused' or a.outcome == 'discarded' then forget(record, overlay, a) end",
+    replace: 'if a.is_given_up then forget(record, overlay, a) end',
     by: '',
     named: 'can be done again',
   },

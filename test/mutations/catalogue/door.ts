@@ -141,7 +141,7 @@ export const doorMutations: readonly Mutation[] = [
   {
     ...door,
     id: 'given-end-before-its-start',
-    file: 'lib/buffer/lua/accept.lua',
+    file: 'lib/buffer/lua/include/judge.lua',
     replace: 'ended < began then',
     by: 'false then',
     named: 'that is given',

@@ -1,28 +1,72 @@
--- What the site knows of an executed unit (hash `record`), in the fields of this release and of the first: that one noted
--- instants in milliseconds, and who started or finished only within the text of the answer. Both spellings are written, so that
--- either release judges by what the other has noted.
+-- What the site knows of the rows of an aggregate (hash `record`), in order to judge by it. Of each row, as far as it is known:
+--   by          transaction that created it
+--   base        what an answer says of the row as it was created
+--   values      column -> text of its identity
+--   changed_by  transaction of the last noted change
+--   patch       what the answer to that change says
+-- A row is kept as JSON in the field `row:<id>`. The aggregate's own row is kept in the fields of the first release, and is read
+-- from them: that release noted instants in milliseconds, and who created or changed it only within the texts of the answers.
+-- Either release judges by what the other has noted.
 local function microseconds(text) return (string.gsub(text or '', '^(.*%.%d%d%d)Z$', '%1000Z')) end
 local function milliseconds(text) return (string.gsub(text or '', '^(.*%.%d%d%d)%d%d%dZ$', '%1Z')) end
-local function is_of(by, text, id)
-  if by then return by == id end
-  return text and string.find(text, '"transaction_id":"' .. id .. '"', 1, true) ~= nil
-end
+local function unquoted(text) return (string.gsub(text or '', '^"(.*)"$', '%1')) end
+local function quoted(text) return text and text ~= '' and '"' .. text .. '"' or nil end
+-- The last one in the text: what a client gave stands before.
+local function author_in(text) return text and string.match(text, '^.*"transaction_id":"([^"]*)"') or nil end
 local function read_record(record)
-  local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms', 'base', 'stamp', 'given_status', 'end_time', 'end_at',
-    'given_metadata', 'finish', 'started_by', 'finished_by')
-  return {unit = r[1], start_ms = r[2], base = r[3], stamp = tonumber(r[4] or 0) or 0, given_status = r[5],
-    end_at = r[7] or microseconds(r[6] or ''), given_metadata = r[8], finish = r[9], started_by = r[10], finished_by = r[11]}
+  local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms', 'stamp')
+  return {unit = r[1], start_ms = r[2], stamp = tonumber(r[3] or 0) or 0}
 end
-local function started_at(r)
-  if not r.base then return '' end
-  local _, at = string.find(r.base, '"start_time":', 1, true)
-  return at and microseconds(string.match(r.base, '^"([^"]*)"', at + 1)) or ''
+local function read_own_row(record)
+  local r = redis.call('HMGET', record, 'base', 'started_by', 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish',
+    'finished_by')
+  local base, status, patch = r[1] or nil, r[3] or nil, r[7] or nil
+  local _, at = string.find(base or '', '"start_time":', 1, true)
+  local row = {by = r[2] or author_in(base), base = base, values = {}, has_former_texts = not r[8]}
+  if at then row.values.start_time = quoted(microseconds(string.match(base, '^"([^"]*)"', at + 1))) end
+  if status then
+    row.changed_by, row.patch = r[8] or author_in(patch), patch
+    row.values.status = quoted(status)
+    row.values.end_time = quoted(r[5] or microseconds(r[4] or ''))
+    row.values.metadata = r[6] and r[6] ~= '' and r[6] or nil
+  end
+  return row
 end
-local function note_start(record, start, base, id)
-  redis.call('HSET', record, 'obs_unit_id', start.obs_unit_id, 'start_ms', string.format('%.0f', start.start_ms),
-    'base', base, 'started_by', id)
+local function read_row(record, step)
+  if step.is_own then return read_own_row(record) end
+  local text = redis.call('HGET', record, 'row:' .. step.row)
+  return text and cjson.decode(text) or {values = {}}
 end
-local function note_finish(record, finish, patch, id)
-  redis.call('HSET', record, 'given_status', finish.status, 'end_time', milliseconds(finish.end_time),
-    'end_at', microseconds(finish.end_time), 'given_metadata', finish.given_metadata, 'finish', patch, 'finished_by', id)
+local function forget_own_creation(record) redis.call('HDEL', record, 'obs_unit_id', 'start_ms', 'base', 'started_by') end
+local function forget_own_change(record)
+  redis.call('HDEL', record, 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish', 'finished_by')
+end
+-- What a transaction has noted of a row. The values that its change has replaced are not known any more.
+local function forget_row(record, row_id, id)
+  local text = redis.call('HGET', record, 'row:' .. row_id)
+  local row = text and cjson.decode(text)
+  if row and row.by == id then redis.call('HDEL', record, 'row:' .. row_id)
+  elseif row and row.changed_by == id then
+    redis.call('HSET', record, 'row:' .. row_id, cjson.encode({by = row.by, base = row.base, values = {}}))
+  end
+end
+local function write_own_row(record, row, step)
+  if step.kind == 'delete' then
+    forget_own_creation(record)
+    forget_own_change(record)
+  elseif step.kind == 'update' then
+    local ended = row.values.end_time ~= 'null' and unquoted(row.values.end_time) or ''
+    redis.call('HSET', record, 'given_status', unquoted(row.values.status), 'end_time', milliseconds(ended), 'end_at',
+      microseconds(ended), 'given_metadata', row.values.metadata or '', 'finish', row.patch, 'finished_by', row.changed_by)
+  elseif row.base then
+    redis.call('HSET', record, 'base', row.base, 'started_by', row.by)
+  end
+end
+local function write_row(record, row, step)
+  if step.is_own then write_own_row(record, row, step)
+  elseif step.kind == 'delete' then redis.call('HDEL', record, 'row:' .. step.row)
+  else redis.call('HSET', record, 'row:' .. step.row, cjson.encode(row)) end
+end
+local function note_place(record, place)
+  redis.call('HSET', record, 'obs_unit_id', place.obs_unit_id, 'start_ms', string.format('%.0f', place.start_ms))
 end

@@ -1,0 +1,160 @@
+/** The steps of a transaction as the judge in Redis reads them (lua/include/judge.lua): what must hold, and what is noted. Pure. */
+import type { Step } from '../table/step.ts';
+import { isTransition, tables } from '../table/tables.ts';
+import type { Transaction } from '../transaction/transaction.ts';
+import { parseInstant } from '../values/instant.ts';
+import { identityJson, type Json } from '../values/json.ts';
+
+/** A value is the text of its identity: what is equal is equal as text, whatever its digits or the order of its keys. */
+type Texts = Readonly<Record<string, string>>;
+
+interface JudgedStep {
+  readonly kind: 'create' | 'put' | 'update' | 'delete';
+  /** id of the row */
+  readonly row: string;
+  /** the aggregate's own row: it is noted in fields that the first release reads too */
+  readonly is_own: boolean;
+  /** columns that are noted, and compared by later steps */
+  readonly values: Texts;
+  /** column → the values of which it must have one */
+  readonly allowed: Readonly<Record<string, readonly string[]>>;
+  /** columns that make a repeat, if the row has them already */
+  readonly given: readonly string[];
+  /** columns whose text the first release wrote otherwise */
+  readonly former: Texts;
+  /** the first column holds an instant that is not after the second one's */
+  readonly in_order?: readonly [begin: string, end: string];
+  /** the change is noted, with its author: later ones are judged by it */
+  readonly is_noted: boolean;
+  /** what an answer says of the row; absent: the answer of the transaction itself */
+  readonly text?: string;
+}
+
+/** Where the overlay's index finds an aggregate. */
+interface Place {
+  readonly obs_unit_id: number;
+  readonly start_ms: number;
+}
+
+export interface Judged {
+  readonly steps: readonly JudgedStep[];
+  /** if it creates the executed unit */
+  readonly place?: Place;
+}
+
+/**
+ * Steps of tables without a feed, and those that create rows in bulk, are left to main.
+ * @param patch what the answer of the transaction says of its record
+ */
+export function judgedSteps(transaction: Transaction, patch: string): Judged {
+  const steps = transaction.steps.flatMap((step) => judgedStep(transaction, step, patch));
+  const place = placeOf(transaction);
+  return { steps, ...(place && { place }) };
+}
+
+function judgedStep({ id, aggregate }: Transaction, step: Step, patch: string): JudgedStep[] {
+  if (!('table' in step) || step.kind === 'bulk_create') return [];
+  const rules = tables[step.table];
+  if (rules.feed === undefined) return [];
+  const base = {
+    ...{ kind: step.kind, row: step.id, is_own: rules.aggregate === 'self' && step.id === aggregate },
+    ...{ values: {}, allowed: {}, given: [], former: {}, is_noted: step.kind !== 'update' },
+  };
+  if (step.kind === 'delete') return [base];
+  const { values } = step;
+  const text = textOf(step.id, values, id);
+  const answer = text === patch ? {} : { text };
+  const stateColumns = Object.keys(rules.transitions ?? {}).filter((column) => values[column] !== undefined);
+  if (step.kind !== 'update') {
+    const noted = [...stateColumns, ...Object.values(rules.times ?? {})];
+    return [{ ...base, ...answer, values: texts(pick(values, noted)) }];
+  }
+  const moved = step.corrects ? [] : stateColumns;
+  const { only_if, given = only_if ? [] : Object.keys(values) } = step;
+  const { begin, end } = rules.times ?? {};
+  const isNoted = only_if !== undefined || stateColumns.length > 0;
+  return [
+    {
+      ...base,
+      ...answer,
+      values: texts(isNoted ? values : pick(values, Object.values(rules.times ?? {}))),
+      allowed: {
+        ...Object.fromEntries(moved.map((column) => [column, predecessors(step, column)])),
+        ...Object.fromEntries(
+          Object.entries(only_if ?? {}).map(([column, value]) => [column, [textOfValue(value)]]),
+        ),
+      },
+      given: given.filter((column) => values[column] !== undefined),
+      former: formerTexts(pick(values, given)),
+      ...(begin && end && { in_order: [begin, end] }),
+      is_noted: isNoted,
+    },
+  ];
+}
+
+/** From which states the step may come, itself among them. */
+function predecessors({ table, values }: Extract<Step, { kind: 'update' }>, column: string): string[] {
+  const states = Object.keys(tables[table].transitions?.[column] ?? {});
+  return states.filter((state) => isTransition(table, column, state, values[column])).map(textOfValue);
+}
+
+function placeOf({ aggregate, stamp, steps }: Transaction): Place | undefined {
+  for (const step of steps) {
+    if (step.kind !== 'create' || step.id !== aggregate || step.table !== 'executed_obs_unit') continue;
+    const { obs_unit_id, start_time } = step.values;
+    const start = Date.parse(typeof start_time === 'string' ? start_time : '');
+    if (!Number.isSafeInteger(obs_unit_id)) return undefined;
+    // main fills in the accept time of a copy that has none; the index needs no better for one that cannot be read
+    return {
+      obs_unit_id: Number(obs_unit_id),
+      start_ms: Number.isNaN(start) ? Math.floor(stamp / 1000) : start,
+    };
+  }
+  return undefined;
+}
+
+/**
+ * What a repeated request is answered, as far as the transaction alone tells. To a change it is noted with its row, whose creation
+ * may come later: it has no status here.
+ */
+export function answerKnownFrom(transaction: Transaction): {
+  readonly patch: string;
+  readonly status?: number;
+} {
+  for (const step of transaction.steps) {
+    if (step.kind !== 'create' && step.kind !== 'update') continue;
+    if (tables[step.table].feed === undefined) continue;
+    const patch = textOf(step.id, step.values, transaction.id);
+    return step.kind === 'create' ? { patch, status: 201 } : { patch };
+  }
+  return { patch: '{}', status: 200 };
+}
+
+/** What an answer says of a row. */
+function textOf(row: string, values: Readonly<Record<string, Json>>, transactionId: string): string {
+  return JSON.stringify({ id: row, ...values, transaction_id: transactionId });
+}
+
+function pick(values: Readonly<Record<string, Json>>, columns: readonly string[]): Record<string, Json> {
+  return Object.fromEntries(
+    columns.flatMap((column) => (values[column] === undefined ? [] : [[column, values[column]]])),
+  );
+}
+
+function texts(values: Readonly<Record<string, Json>>): Texts {
+  return Object.fromEntries(Object.entries(values).map(([column, value]) => [column, textOfValue(value)]));
+}
+
+function textOfValue(value: Json): string {
+  return identityJson(typeof value === 'string' ? (parseInstant(value)?.instant ?? value) : value);
+}
+
+/** The first release read numbers as doubles. */
+function formerTexts(values: Readonly<Record<string, Json>>): Texts {
+  return Object.fromEntries(
+    Object.entries(texts(values)).flatMap(([column, text]) => {
+      const former = JSON.stringify(JSON.parse(text));
+      return former === text ? [] : [[column, former]];
+    }),
+  );
+}

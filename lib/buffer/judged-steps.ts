@@ -3,7 +3,9 @@ import type { Step } from '../table/step.ts';
 import { isTransition, tables } from '../table/tables.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 import { parseInstant } from '../values/instant.ts';
-import { identityJson, type Json } from '../values/json.ts';
+import { identityJson, isJsonObject, type Json } from '../values/json.ts';
+
+type UpdateStep = Extract<Step, { kind: 'update' }>;
 
 /** A value is the text of its identity: what is equal is equal as text, whatever its digits or the order of its keys. */
 type Texts = Readonly<Record<string, string>>;
@@ -13,19 +15,19 @@ interface JudgedStep {
   /** id of the row */
   readonly row: string;
   /** the aggregate's own row: it is noted in fields that the first release reads too */
-  readonly is_own: boolean;
+  readonly is_own?: true;
   /** columns that are noted, and compared by later steps */
   readonly values: Texts;
   /** column → the values of which it must have one */
-  readonly allowed: Readonly<Record<string, readonly string[]>>;
+  readonly allowed?: Readonly<Record<string, readonly string[]>>;
   /** columns that make a repeat, if the row has them already */
-  readonly given: readonly string[];
+  readonly given?: readonly string[];
   /** columns whose text the first release wrote otherwise */
-  readonly former: Texts;
+  readonly former?: Texts;
   /** the first column holds an instant that is not after the second one's */
   readonly in_order?: readonly [begin: string, end: string];
   /** the change is noted, with its author: later ones are judged by it */
-  readonly is_noted: boolean;
+  readonly is_noted?: true;
   /** what an answer says of the row; absent: the answer of the transaction itself */
   readonly text?: string;
 }
@@ -56,44 +58,51 @@ function judgedStep({ id, aggregate }: Transaction, step: Step, patch: string): 
   if (!('table' in step) || step.kind === 'bulk_create') return [];
   const rules = tables[step.table];
   if (rules.feed === undefined) return [];
-  const base = {
-    ...{ kind: step.kind, row: step.id, is_own: rules.aggregate === 'self' && step.id === aggregate },
-    ...{ values: {}, allowed: {}, given: [], former: {}, is_noted: step.kind !== 'update' },
-  };
+  const isOwn = rules.aggregate === 'self' && step.id === aggregate;
+  const base = { kind: step.kind, row: step.id, ...(isOwn && { is_own: true as const }), values: {} };
   if (step.kind === 'delete') return [base];
   const { values } = step;
   const text = textOf(step.id, values, id);
   const answer = text === patch ? {} : { text };
   const stateColumns = Object.keys(rules.transitions ?? {}).filter((column) => values[column] !== undefined);
+  const { begin, end } = rules.times ?? {};
+  const times = Object.values(rules.times ?? {});
   if (step.kind !== 'update') {
-    const noted = [...stateColumns, ...Object.values(rules.times ?? {})];
+    // the fields of the own row have room for its text alone
+    const noted = isOwn ? [] : [...stateColumns, ...times];
     return [{ ...base, ...answer, values: texts(pick(values, noted)) }];
   }
-  const moved = step.corrects ? [] : stateColumns;
-  const { only_if, given = only_if ? [] : Object.keys(values) } = step;
-  const { begin, end } = rules.times ?? {};
-  const isNoted = only_if !== undefined || stateColumns.length > 0;
+  const isNoted = step.only_if !== undefined || stateColumns.length > 0;
   return [
     {
       ...base,
       ...answer,
-      values: texts(isNoted ? values : pick(values, Object.values(rules.times ?? {}))),
-      allowed: {
-        ...Object.fromEntries(moved.map((column) => [column, predecessors(step, column)])),
-        ...Object.fromEntries(
-          Object.entries(only_if ?? {}).map(([column, value]) => [column, [textOfValue(value)]]),
-        ),
-      },
-      given: given.filter((column) => values[column] !== undefined),
-      former: formerTexts(pick(values, given)),
+      values: texts(isNoted ? values : pick(values, times)),
+      ...(isNoted && { ...conditionsOf(step, step.corrects ? [] : stateColumns), is_noted: true }),
       ...(begin && end && { in_order: [begin, end] }),
-      is_noted: isNoted,
     },
   ];
 }
 
+/** @param moved columns that go to another state */
+function conditionsOf(step: UpdateStep, moved: readonly string[]): Partial<JudgedStep> {
+  const { values, only_if, given = only_if ? [] : Object.keys(values) } = step;
+  const known = given.filter((column) => values[column] !== undefined);
+  const former = formerTexts(pick(values, known));
+  return {
+    allowed: {
+      ...Object.fromEntries(moved.map((column) => [column, predecessors(step, column)])),
+      ...Object.fromEntries(
+        Object.entries(only_if ?? {}).map(([column, value]) => [column, [textOfValue(value)]]),
+      ),
+    },
+    ...(known.length > 0 && { given: known }),
+    ...(Object.keys(former).length > 0 && { former }),
+  };
+}
+
 /** From which states the step may come, itself among them. */
-function predecessors({ table, values }: Extract<Step, { kind: 'update' }>, column: string): string[] {
+function predecessors({ table, values }: UpdateStep, column: string): string[] {
   const states = Object.keys(tables[table].transitions?.[column] ?? {});
   return states.filter((state) => isTransition(table, column, state, values[column])).map(textOfValue);
 }
@@ -146,13 +155,17 @@ function texts(values: Readonly<Record<string, Json>>): Texts {
 }
 
 function textOfValue(value: Json): string {
-  return identityJson(typeof value === 'string' ? (parseInstant(value)?.instant ?? value) : value);
+  if (typeof value !== 'object')
+    return JSON.stringify(typeof value === 'string' ? (parseInstant(value)?.instant ?? value) : value);
+  return identityJson(value);
 }
 
 /** The first release read numbers as doubles. */
 function formerTexts(values: Readonly<Record<string, Json>>): Texts {
   return Object.fromEntries(
-    Object.entries(texts(values)).flatMap(([column, text]) => {
+    Object.entries(values).flatMap(([column, value]) => {
+      if (!isJsonObject(value)) return [];
+      const text = identityJson(value);
       const former = JSON.stringify(JSON.parse(text));
       return former === text ? [] : [[column, former]];
     }),

@@ -17,7 +17,7 @@ for _, name in ipairs({'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_w
   must(is_number(a[name]), name)
 end
 for _, step in ipairs(a.steps) do
-  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table' and type(step.allowed) == 'table', 'step')
+  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table', 'step')
 end
 if a.place then must(is_number(a.place.obs_unit_id) and is_number(a.place.start_ms), 'place') end
 must(string.sub(rest, -1) == '}' and string.sub(patch, -1) == '}', 'texts')
@@ -99,7 +99,7 @@ end
 
 -- what the site knows of the rows that it changes
 local r = read_record(record)
-local verdict, rows = judge(record, a.steps, a.id, patch)
+local verdict, rows = judge(record, r.own, a.steps, a.id, patch)
 local base, status = verdict.base, a.status
 if not verdict.is_known then status = a.unknown_status end
 if known then

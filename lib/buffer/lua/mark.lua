@@ -21,7 +21,8 @@ end
 
 -- What was refused or given up is no longer known of the record: it can be done again, right.
 local function forget(record, overlay, a)
-  local own, r = read_own_row(record), read_record(record)
+  local r = read_record(record)
+  local own = r.own
   if own.patch and own.changed_by == a.id then forget_own_change(record) end
   if own.base and own.by == a.id then
     unindex_overlay(by_start, by_unit, unknown, r.unit, r.start_ms, a.aggregate)

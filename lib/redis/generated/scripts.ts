@@ -35,13 +35,7 @@ local function milliseconds(text) return (string.gsub(text or '', '^(.*%.%d%d%d)
 local function unquoted(text) return (string.gsub(text or '', '^"(.*)"$', '%1')) end
 local function quoted(text) return text and text ~= '' and '"' .. text .. '"' or nil end
 local function author_in(text) return text and string.match(text, '^.*"transaction_id":"([^"]*)"') or nil end
-local function read_record(record)
-  local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms', 'stamp')
-  return {unit = r[1], start_ms = r[2], stamp = tonumber(r[3] or 0) or 0}
-end
-local function read_own_row(record)
-  local r = redis.call('HMGET', record, 'base', 'started_by', 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish',
-    'finished_by')
+local function own_row(r)
   local base, status, patch = r[1] or nil, r[3] or nil, r[7] or nil
   local _, at = string.find(base or '', '"start_time":', 1, true)
   local row = {by = r[2] or author_in(base), base = base, values = {}, has_former_texts = not r[8]}
@@ -54,8 +48,13 @@ local function read_own_row(record)
   end
   return row
 end
+local function read_record(record)
+  local r = redis.call('HMGET', record, 'base', 'started_by', 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish',
+    'finished_by', 'obs_unit_id', 'start_ms', 'stamp')
+  return {own = own_row(r), unit = r[9], start_ms = r[10], stamp = tonumber(r[11] or 0) or 0}
+end
 local function read_row(record, step)
-  if step.is_own then return read_own_row(record) end
+  if step.is_own then return read_record(record).own end
   local text = redis.call('HGET', record, 'row:' .. step.row)
   return text and cjson.decode(text) or {values = {}}
 end
@@ -107,21 +106,21 @@ const judge = `local function after_step(row, step, id, text)
   return after
 end
 local function unmet_column(row, step)
-  for column, allowed in pairs(step.allowed) do
+  for column, allowed in pairs(step.allowed or {}) do
     local known, is_allowed = row.values[column], false
     for _, each in ipairs(allowed) do is_allowed = is_allowed or known == each end
     if known and not is_allowed then return column end
   end
 end
 local function is_repeat(row, step)
-  for _, column in ipairs(step.given) do
+  for _, column in ipairs(step.given or {}) do
     local known = row.values[column]
-    local is_same = known == step.values[column] or row.has_former_texts and known ~= nil and known == step.former[column]
+    local is_same = known == step.values[column] or row.has_former_texts and known ~= nil and known == (step.former or {})[column]
     if not is_same then return false end
   end
-  return #step.given > 0
+  return step.given ~= nil
 end
-local function judge(record, steps, id, text)
+local function judge(record, own, steps, id, text)
   local rows, made = {}, {}
   local verdict = {is = 'met', is_known = true, base = false}
   local function judged(is, value, row)
@@ -129,7 +128,7 @@ local function judge(record, steps, id, text)
     return verdict, rows
   end
   for _, step in ipairs(steps) do
-    local row = rows[step.row] or read_row(record, step)
+    local row = rows[step.row] or step.is_own and own or read_row(record, step)
     if step.kind == 'create' then
       if row.base and row.by ~= id then return judged('taken') end
       made[step.row] = true
@@ -226,7 +225,7 @@ for _, name in ipairs({'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_w
   must(is_number(a[name]), name)
 end
 for _, step in ipairs(a.steps) do
-  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table' and type(step.allowed) == 'table', 'step')
+  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table', 'step')
 end
 if a.place then must(is_number(a.place.obs_unit_id) and is_number(a.place.start_ms), 'place') end
 must(string.sub(rest, -1) == '}' and string.sub(patch, -1) == '}', 'texts')
@@ -298,7 +297,7 @@ if key_of and key_of ~= a.id and key_of ~= a.alias then
   if a.former ~= key_of or not given_up_as(entry_of(former)) then return refuse('key_reused', key_of) end
 end
 local r = read_record(record)
-local verdict, rows = judge(record, a.steps, a.id, patch)
+local verdict, rows = judge(record, r.own, a.steps, a.id, patch)
 local base, status = verdict.base, a.status
 if not verdict.is_known then status = a.unknown_status end
 if known then
@@ -643,7 +642,8 @@ for i, a in ipairs(rows) do
   must_be('hash', KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i])
 end
 local function forget(record, overlay, a)
-  local own, r = read_own_row(record), read_record(record)
+  local r = read_record(record)
+  local own = r.own
   if own.patch and own.changed_by == a.id then forget_own_change(record) end
   if own.base and own.by == a.id then
     unindex_overlay(by_start, by_unit, unknown, r.unit, r.start_ms, a.aggregate)

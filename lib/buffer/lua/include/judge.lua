@@ -20,7 +20,7 @@ end
 
 -- A column whose value is known and is not allowed.
 local function unmet_column(row, step)
-  for column, allowed in pairs(step.allowed) do
+  for column, allowed in pairs(step.allowed or {}) do
     local known, is_allowed = row.values[column], false
     for _, each in ipairs(allowed) do is_allowed = is_allowed or known == each end
     if known and not is_allowed then return column end
@@ -28,17 +28,18 @@ local function unmet_column(row, step)
 end
 
 local function is_repeat(row, step)
-  for _, column in ipairs(step.given) do
+  for _, column in ipairs(step.given or {}) do
     local known = row.values[column]
-    local is_same = known == step.values[column] or row.has_former_texts and known ~= nil and known == step.former[column]
+    local is_same = known == step.values[column] or row.has_former_texts and known ~= nil and known == (step.former or {})[column]
     if not is_same then return false end
   end
-  return #step.given > 0
+  return step.given ~= nil
 end
 
 -- Gives what it `is`: `met`, `repeated` with the row, `taken`, or `refused` and `out_of_order` with a value; besides, `base`, what is
 -- known of the row that is changed, and whether each such row is known (`is_known`). And the rows as they are then, by id.
-local function judge(record, steps, id, text)
+-- `own`: what is known of the aggregate's own row.
+local function judge(record, own, steps, id, text)
   local rows, made = {}, {}
   local verdict = {is = 'met', is_known = true, base = false}
   local function judged(is, value, row)
@@ -46,7 +47,7 @@ local function judge(record, steps, id, text)
     return verdict, rows
   end
   for _, step in ipairs(steps) do
-    local row = rows[step.row] or read_row(record, step)
+    local row = rows[step.row] or step.is_own and own or read_row(record, step)
     if step.kind == 'create' then
       if row.base and row.by ~= id then return judged('taken') end
       made[step.row] = true

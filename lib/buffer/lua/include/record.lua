@@ -13,13 +13,7 @@ local function unquoted(text) return (string.gsub(text or '', '^"(.*)"$', '%1'))
 local function quoted(text) return text and text ~= '' and '"' .. text .. '"' or nil end
 -- The last one in the text: what a client gave stands before.
 local function author_in(text) return text and string.match(text, '^.*"transaction_id":"([^"]*)"') or nil end
-local function read_record(record)
-  local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms', 'stamp')
-  return {unit = r[1], start_ms = r[2], stamp = tonumber(r[3] or 0) or 0}
-end
-local function read_own_row(record)
-  local r = redis.call('HMGET', record, 'base', 'started_by', 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish',
-    'finished_by')
+local function own_row(r)
   local base, status, patch = r[1] or nil, r[3] or nil, r[7] or nil
   local _, at = string.find(base or '', '"start_time":', 1, true)
   local row = {by = r[2] or author_in(base), base = base, values = {}, has_former_texts = not r[8]}
@@ -32,8 +26,13 @@ local function read_own_row(record)
   end
   return row
 end
+local function read_record(record)
+  local r = redis.call('HMGET', record, 'base', 'started_by', 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish',
+    'finished_by', 'obs_unit_id', 'start_ms', 'stamp')
+  return {own = own_row(r), unit = r[9], start_ms = r[10], stamp = tonumber(r[11] or 0) or 0}
+end
 local function read_row(record, step)
-  if step.is_own then return read_own_row(record) end
+  if step.is_own then return read_record(record).own end
   local text = redis.call('HGET', record, 'row:' .. step.row)
   return text and cjson.decode(text) or {values = {}}
 end

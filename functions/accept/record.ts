@@ -123,14 +123,14 @@ function shown(draft: Draft, { status, base, patch, state }: Accepted | Repeated
 }
 
 function queuedOnly(draft: Draft, { open }: QueuedOnly): Reply {
-  const isFinish = draft.start === undefined;
+  const isChange = draft.location === undefined;
   const sync: Sync = {
     state: 'buffered',
     stored_in: 'sqs',
-    ...((isFinish || open.length > 0) && { verified: false }),
+    ...((isChange || open.length > 0) && { verified: false }),
   };
   return {
-    status: isFinish ? 202 : draft.status,
+    status: isChange ? 202 : draft.status,
     headers: location(draft),
     body: { ...answerOf(undefined, draft.patch, open), sync },
   };
@@ -143,5 +143,5 @@ function leastAdvanced(states: readonly State[]): SyncState {
 }
 
 function location(draft: Draft): Record<string, string> {
-  return draft.start ? { Location: `/executed_obs_units/${draft.transaction.aggregate}` } : {};
+  return draft.location === undefined ? {} : { Location: draft.location };
 }

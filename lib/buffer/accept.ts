@@ -23,15 +23,6 @@ export interface AcceptRequest {
   readonly patch: string;
   /** HTTP status of the answer when the site knows the record */
   readonly status: number;
-  readonly start?: { readonly obs_unit_id: number; readonly start_ms: number };
-  readonly finish?: {
-    readonly status: string;
-    readonly end_time: string;
-    /** '' = not given */
-    readonly given_end_time: string;
-    /** canonical JSON; '' = not given */
-    readonly given_metadata: string;
-  };
   readonly nowMilliseconds: number;
   /** of one principal with a credential */
   readonly requestsPerSecond: number;

@@ -1,8 +1,7 @@
 /** What a start and a finish become: a transaction, and what the answer says of the record. Pure. */
 import { TransactionBuilder } from '../transaction/builder.ts';
 import type { Transaction } from '../transaction/transaction.ts';
-import { millisecondsOf, type Instant } from '../values/instant.ts';
-import { identityJson } from '../values/json.ts';
+import type { Instant } from '../values/instant.ts';
 import type { FinishBody, StartBody } from './executed-obs-unit.ts';
 
 export interface Draft {
@@ -11,15 +10,8 @@ export interface Draft {
   readonly patch: string;
   /** HTTP status of the answer when the site knows the record */
   readonly status: number;
-  readonly start?: { readonly obs_unit_id: number; readonly start_ms: number };
-  readonly finish?: {
-    readonly status: string;
-    readonly end_time: string;
-    /** '' = not given */
-    readonly given_end_time: string;
-    /** canonical JSON; '' = not given */
-    readonly given_metadata: string;
-  };
+  /** where the record is to be read, if the transaction creates it; a change needs the record */
+  readonly location?: string;
 }
 type Heading = Omit<Transaction, 'version' | 'steps' | 'aggregate'>;
 
@@ -42,7 +34,7 @@ export function draftStart(body: StartBody, id: string, heading: Heading, now: I
     transaction: builder.build(),
     patch: JSON.stringify({ id, ...values, transaction_id: heading.id }),
     status: 201,
-    start: { obs_unit_id: values.obs_unit_id, start_ms: millisecondsOf(start) },
+    location: `/executed_obs_units/${id}`,
   };
 }
 
@@ -68,11 +60,5 @@ export function draftFinish(body: FinishBody, id: string, heading: Heading, now:
     transaction: builder.build(),
     patch: JSON.stringify({ id, ...values, transaction_id: heading.id }),
     status: 200,
-    finish: {
-      status,
-      end_time: end,
-      given_end_time: body.end_time?.instant ?? '',
-      given_metadata: metadata ? identityJson(metadata) : '',
-    },
   };
 }

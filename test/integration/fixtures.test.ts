@@ -173,13 +173,11 @@ describe('the accept script judges by what the first release has noted', () => {
     const [transaction] = transactionsIn(buffered);
     if (!transaction) throw new Error('no message');
     const other = { ...transaction, id: derivedUuid('another request') };
-    const start = { obs_unit_id: 7, start_ms: now };
     const verdict = await accept(site, {
       ...asked,
       transaction: other,
       patch: '{}',
       status: 201,
-      start,
     });
     expect(verdict).toMatchObject({ refused: 'taken' });
   });

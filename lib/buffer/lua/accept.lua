@@ -11,15 +11,12 @@ local left
 local function refuse(why, detail) return cjson.encode({refused = why, detail = detail, left = left}) end
 
 -- every argument, and the kind of every key
-must(is_text(a.id) and is_text(a.alias) and is_text(a.aggregate) and is_text(a.records) and is_text(a.principal)
-  and is_text(a.permission) and is_text(a.former) and is_text(a.wakes), 'names')
-for _, name in ipairs({'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget'}) do
-  must(is_number(a[name]), name)
-end
-for _, step in ipairs(a.steps) do
-  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table', 'step')
-end
-if a.place then must(is_number(a.place.obs_unit_id) and is_number(a.place.start_ms), 'place') end
+must_have('string', a, 'id', 'alias', 'aggregate', 'records', 'principal', 'permission', 'former', 'wakes', 'state', 'change',
+  'cleaned_state')
+must_have('number', a, 'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget')
+must_have('table', a, 'given_up')
+must_be_texts(a.filled, 'filled')
+must_be_steps(a.steps, a.place)
 must(string.sub(rest, -1) == '}' and string.sub(patch, -1) == '}', 'texts')
 must_be('hash', tx, tx_alias, target, overlay, record, stats, user)
 if a.credential == 'api-token' then must_be('hash', credential) end

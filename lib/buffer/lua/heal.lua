@@ -7,11 +7,11 @@
 local tx, pending, inflight, committed, overlay, record, stats, by_start, by_unit, unknown, feed, set_aside = unpack(KEYS)
 local a, body = cjson.decode(ARGV[1]), ARGV[2]
 must(is_reference(a.reference) and string.match(a.stamp, '^%d+$') and is_number(a.now_ms), 'reference')
-for _, name in ipairs({'id', 'aggregate', 'records', 'principal', 'wakes'}) do must(is_text(a[name]), name) end
-for _, step in ipairs(a.steps) do
-  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table', 'step')
-end
-if a.place then must(is_number(a.place.obs_unit_id) and is_number(a.place.start_ms), 'place') end
+must_have('string', a, 'id', 'aggregate', 'records', 'principal', 'wakes', 'patch', 'state', 'refused_outcome', 'lost_outcome')
+must_have('table', a, 'given_up', 'changes')
+must_be_texts(a.changes, 'changes')
+must(a.status == nil or is_number(a.status), 'status')
+must_be_steps(a.steps, a.place)
 must_be('hash', tx, overlay, record, stats)
 must_be('zset', pending, inflight, committed, by_start, by_unit, set_aside)
 must_be('set', unknown)
@@ -69,7 +69,7 @@ redis.call('PERSIST', record)
 if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end
 if not a.quiet then
   index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
-  feed_append(feed, a.wakes, 'change', a.changes[flags.state], 'record', a.aggregate,
+  feed_append(feed, a.wakes, 'change', a.changes[flags.state] or a.change, 'record', a.aggregate,
     'obs_unit_id', unit or '', 'transaction', a.id)
 end
 if is_new then

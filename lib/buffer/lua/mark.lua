@@ -13,9 +13,9 @@ must_be('string', drained)
 must(tonumber(redis.call('GET', drained) or 0), 'count')
 for i, a in ipairs(rows) do
   must(is_reference(a.reference) and is_number(a.revision) and is_number(a.attempts), 'row')
-  for _, name in ipairs({'id', 'aggregate', 'outcome', 'state', 'change', 'reason', 'records', 'obs_unit_id'}) do
-    must(is_text(a[name]), name)
-  end
+  must_have('string', a, 'id', 'aggregate', 'outcome', 'state', 'change', 'reason', 'records', 'obs_unit_id')
+  a.record_ids = cjson.decode(a.records)
+  must_be_texts(a.record_ids, 'records')
   must_be('hash', KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i])
 end
 
@@ -29,7 +29,7 @@ local function forget(record, overlay, a)
     if redis.call('EXISTS', overlay) == 1 then redis.call('SADD', unknown, a.aggregate) end
     forget_own_creation(record)
   end
-  for _, id in ipairs(cjson.decode(a.records)) do forget_row(record, id, a.id) end
+  for _, id in ipairs(a.record_ids) do forget_row(record, id, a.id) end
 end
 
 redis.call('DEL', main_down)

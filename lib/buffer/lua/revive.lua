@@ -5,6 +5,7 @@ local pending, committed, set_aside, feed = unpack(KEYS, 1, 4)
 local references, reason, now, wakes = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local states = cjson.decode(ARGV[5])
 must(is_number(now), 'clock')
+must_have('string', states, 'again', 'lost', 'lost_change', 'lost_outcome')
 must_be('zset', pending, committed, set_aside)
 must_be('stream', feed)
 for i, reference in ipairs(references) do

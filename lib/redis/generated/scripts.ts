@@ -19,6 +19,11 @@ local function must_have(kind, a, ...)
   must(type(a) == 'table', 'table')
   for _, name in ipairs({...}) do must(type(a[name]) == kind and (kind ~= 'number' or is_number(a[name])), name) end
 end
+local function must_be_texts(texts, what)
+  if texts == nil then return end
+  must(type(texts) == 'table', what)
+  for _, text in pairs(texts) do must(is_text(text), what) end
+end
 `;
 
 /** lib/buffer/lua/include/bytes.lua */
@@ -93,7 +98,21 @@ end
 `;
 
 /** lib/buffer/lua/include/judge.lua */
-const judge = `local function after_step(row, step, id, text)
+const judge = `local function must_be_steps(steps, place)
+  must(type(steps) == 'table', 'steps')
+  for _, step in ipairs(steps) do
+    must_have('string', step, 'kind', 'row')
+    must_have('table', step, 'values')
+    must(type(step.allowed or {}) == 'table' and (step.text == nil or is_text(step.text)), 'step')
+    for _, allowed in pairs(step.allowed or {}) do must_be_texts(allowed, 'allowed') end
+    must_be_texts(step.values, 'values')
+    must_be_texts(step.given, 'given')
+    must_be_texts(step.former, 'former')
+    must_be_texts(step.in_order, 'in_order')
+  end
+  if place ~= nil then must_have('number', place, 'obs_unit_id', 'start_ms') end
+end
+local function after_step(row, step, id, text)
   if step.kind == 'delete' then return {values = {}} end
   local values = {}
   for column, value in pairs(row.values) do values[column] = value end
@@ -219,15 +238,12 @@ export const acceptScript = /* @__PURE__ */ script(checks, bytes, record, judge,
 local a, rest, patch = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 local left
 local function refuse(why, detail) return cjson.encode({refused = why, detail = detail, left = left}) end
-must(is_text(a.id) and is_text(a.alias) and is_text(a.aggregate) and is_text(a.records) and is_text(a.principal)
-  and is_text(a.permission) and is_text(a.former) and is_text(a.wakes), 'names')
-for _, name in ipairs({'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget'}) do
-  must(is_number(a[name]), name)
-end
-for _, step in ipairs(a.steps) do
-  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table', 'step')
-end
-if a.place then must(is_number(a.place.obs_unit_id) and is_number(a.place.start_ms), 'place') end
+must_have('string', a, 'id', 'alias', 'aggregate', 'records', 'principal', 'permission', 'former', 'wakes', 'state', 'change',
+  'cleaned_state')
+must_have('number', a, 'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget')
+must_have('table', a, 'given_up')
+must_be_texts(a.filled, 'filled')
+must_be_steps(a.steps, a.place)
 must(string.sub(rest, -1) == '}' and string.sub(patch, -1) == '}', 'texts')
 must_be('hash', tx, tx_alias, target, overlay, record, stats, user)
 if a.credential == 'api-token' then must_be('hash', credential) end
@@ -546,11 +562,11 @@ return 1`);
 export const healScript = /* @__PURE__ */ script(checks, bytes, record, judge, feed, overlayIndex, `local tx, pending, inflight, committed, overlay, record, stats, by_start, by_unit, unknown, feed, set_aside = unpack(KEYS)
 local a, body = cjson.decode(ARGV[1]), ARGV[2]
 must(is_reference(a.reference) and string.match(a.stamp, '^%d+$') and is_number(a.now_ms), 'reference')
-for _, name in ipairs({'id', 'aggregate', 'records', 'principal', 'wakes'}) do must(is_text(a[name]), name) end
-for _, step in ipairs(a.steps) do
-  must(is_text(step.kind) and is_text(step.row) and type(step.values) == 'table', 'step')
-end
-if a.place then must(is_number(a.place.obs_unit_id) and is_number(a.place.start_ms), 'place') end
+must_have('string', a, 'id', 'aggregate', 'records', 'principal', 'wakes', 'patch', 'state', 'refused_outcome', 'lost_outcome')
+must_have('table', a, 'given_up', 'changes')
+must_be_texts(a.changes, 'changes')
+must(a.status == nil or is_number(a.status), 'status')
+must_be_steps(a.steps, a.place)
 must_be('hash', tx, overlay, record, stats)
 must_be('zset', pending, inflight, committed, by_start, by_unit, set_aside)
 must_be('set', unknown)
@@ -604,7 +620,7 @@ redis.call('PERSIST', record)
 if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end
 if not a.quiet then
   index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
-  feed_append(feed, a.wakes, 'change', a.changes[flags.state], 'record', a.aggregate,
+  feed_append(feed, a.wakes, 'change', a.changes[flags.state] or a.change, 'record', a.aggregate,
     'obs_unit_id', unit or '', 'transaction', a.id)
 end
 if is_new then
@@ -636,9 +652,9 @@ must_be('string', drained)
 must(tonumber(redis.call('GET', drained) or 0), 'count')
 for i, a in ipairs(rows) do
   must(is_reference(a.reference) and is_number(a.revision) and is_number(a.attempts), 'row')
-  for _, name in ipairs({'id', 'aggregate', 'outcome', 'state', 'change', 'reason', 'records', 'obs_unit_id'}) do
-    must(is_text(a[name]), name)
-  end
+  must_have('string', a, 'id', 'aggregate', 'outcome', 'state', 'change', 'reason', 'records', 'obs_unit_id')
+  a.record_ids = cjson.decode(a.records)
+  must_be_texts(a.record_ids, 'records')
   must_be('hash', KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i])
 end
 local function forget(record, overlay, a)
@@ -650,7 +666,7 @@ local function forget(record, overlay, a)
     if redis.call('EXISTS', overlay) == 1 then redis.call('SADD', unknown, a.aggregate) end
     forget_own_creation(record)
   end
-  for _, id in ipairs(cjson.decode(a.records)) do forget_row(record, id, a.id) end
+  for _, id in ipairs(a.record_ids) do forget_row(record, id, a.id) end
 end
 redis.call('DEL', main_down)
 local marked, lacking = 0, {}
@@ -885,6 +901,7 @@ export const reviveScript = /* @__PURE__ */ script(checks, feed, `local pending,
 local references, reason, now, wakes = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local states = cjson.decode(ARGV[5])
 must(is_number(now), 'clock')
+must_have('string', states, 'again', 'lost', 'lost_change', 'lost_outcome')
 must_be('zset', pending, committed, set_aside)
 must_be('stream', feed)
 for i, reference in ipairs(references) do

@@ -13,10 +13,10 @@ const transport = { file: 'lib/redis/transport.ts', test: 'integration/lost-conn
 export const bufferMutations: readonly Mutation[] = [
   {
     ...scripts,
-    ...accept,
+    ...judge,
     id: 'accept-writes-a-step-of-no-row',
-    replace: 'must(is_text(step.kind) and is_text(step.row) and',
-    by: 'must(is_text(step.kind) and',
+    replace: "must_have('string', step, 'kind', 'row')",
+    by: "must_have('string', step, 'kind')",
   },
   {
     ...scripts,

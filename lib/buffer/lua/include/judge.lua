@@ -1,8 +1,25 @@
+--- @include "../../../redis/lua/include/checks"
 --- @include "record"
 
 -- Judges the steps of a transaction (judged-steps.ts) by what the site knows of their rows: may they be done, have they been done,
 -- or is it known that they may not? What is not known is not refused, since the site may have forgotten: main judges.
 -- The steps are judged in turn, each by what those before it leave.
+
+-- Checks the steps, and where they place the aggregate, for use before the first write.
+local function must_be_steps(steps, place)
+  must(type(steps) == 'table', 'steps')
+  for _, step in ipairs(steps) do
+    must_have('string', step, 'kind', 'row')
+    must_have('table', step, 'values')
+    must(type(step.allowed or {}) == 'table' and (step.text == nil or is_text(step.text)), 'step')
+    for _, allowed in pairs(step.allowed or {}) do must_be_texts(allowed, 'allowed') end
+    must_be_texts(step.values, 'values')
+    must_be_texts(step.given, 'given')
+    must_be_texts(step.former, 'former')
+    must_be_texts(step.in_order, 'in_order')
+  end
+  if place ~= nil then must_have('number', place, 'obs_unit_id', 'start_ms') end
+end
 
 -- What a step leaves of its row. `text`: what the answer says, unless the step has its own.
 local function after_step(row, step, id, text)

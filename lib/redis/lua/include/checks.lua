@@ -18,3 +18,8 @@ local function must_have(kind, a, ...)
   must(type(a) == 'table', 'table')
   for _, name in ipairs({...}) do must(type(a[name]) == kind and (kind ~= 'number' or is_number(a[name])), name) end
 end
+local function must_be_texts(texts, what)
+  if texts == nil then return end
+  must(type(texts) == 'table', what)
+  for _, text in pairs(texts) do must(is_text(text), what) end
+end

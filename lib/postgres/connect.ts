@@ -10,6 +10,8 @@ export interface PostgresSettings {
   readonly statementTimeoutMilliseconds?: number;
   /** a connection that was idle for as long is asked whether it lives before it is used */
   readonly suspectAfterMilliseconds?: number;
+  /** for a connection that may be dead to say that it is not: more than a round trip of any link */
+  readonly checkMilliseconds?: number;
 }
 
 /**
@@ -18,20 +20,24 @@ export interface PostgresSettings {
  */
 export function connectPostgres(settings: PostgresSettings): pg.Pool {
   const statementTimeout = settings.statementTimeoutMilliseconds ?? 10_000;
-  const pool = new CheckedPool(settings.suspectAfterMilliseconds ?? 10_000, {
-    connectionString: settings.url,
-    application_name: settings.applicationName,
-    max: settings.maxConnections ?? 1,
-    connectionTimeoutMillis: settings.connectTimeoutMilliseconds ?? 3000,
-    statement_timeout: statementTimeout,
-    query_timeout: statementTimeout + 2000,
-    idleTimeoutMillis: 60_000,
-    keepAlive: true,
-    allowExitOnIdle: true,
-    // what is asked of one connection at once is sent at once
-    pipeline: true,
-    types: { getTypeParser },
-  });
+  const pool = new CheckedPool(
+    settings.suspectAfterMilliseconds ?? 10_000,
+    settings.checkMilliseconds ?? 1500,
+    {
+      connectionString: settings.url,
+      application_name: settings.applicationName,
+      max: settings.maxConnections ?? 1,
+      connectionTimeoutMillis: settings.connectTimeoutMilliseconds ?? 3000,
+      statement_timeout: statementTimeout,
+      query_timeout: statementTimeout + 2000,
+      idleTimeoutMillis: 60_000,
+      keepAlive: true,
+      allowExitOnIdle: true,
+      // what is asked of one connection at once is sent at once
+      pipeline: true,
+      types: { getTypeParser },
+    },
+  );
   // A connection that breaks is replaced when it is next needed. In use it tells its query; the event comes besides, and
   // would end the process if nobody listened.
   pool.on('error', () => undefined);
@@ -39,20 +45,19 @@ export function connectPostgres(settings: PostgresSettings): pg.Pool {
   return pool;
 }
 
-/** For a connection that may be dead to say that it is not: more than a round trip of any link. */
-const checkMilliseconds = 1500;
-
 /**
  * A pool that hands out no connection that died while it was idle: a Lambda is frozen between two requests, and a connection
  * that vanishes meanwhile raises no error.
  */
 class CheckedPool extends pg.Pool {
   readonly #suspectAfter: number;
+  readonly #checkMilliseconds: number;
   readonly #usedAt = new WeakMap<pg.PoolClient, number>();
 
-  constructor(suspectAfterMilliseconds: number, config: pg.PoolConfig) {
+  constructor(suspectAfterMilliseconds: number, checkMilliseconds: number, config: pg.PoolConfig) {
     super(config);
     this.#suspectAfter = suspectAfterMilliseconds;
+    this.#checkMilliseconds = checkMilliseconds;
     this.on('release', (_error, client) => this.#usedAt.set(client, performance.now()));
   }
 
@@ -87,7 +92,7 @@ class CheckedPool extends pg.Pool {
       // a new one has just answered
       if (usedAt === undefined || performance.now() - usedAt < this.#suspectAfter) return client;
       try {
-        await client.query({ text: 'select 1', query_timeout: checkMilliseconds } as pg.QueryConfig);
+        await client.query({ text: 'select 1', query_timeout: this.#checkMilliseconds } as pg.QueryConfig);
         return client;
       } catch {
         client.release(true);

@@ -1,0 +1,53 @@
+/**
+ * `npm run test:nightly [-- --seed N] [--storms 3] [--seconds 120] [--histories 200]`: what is too long for each change. Storms with
+ * seeds of their own, many histories against the model, and the whole catalogue of mutations. Every step runs, whatever became
+ * of those before it; the last line is `{"seed", "steps": [{"name", "seconds", "isPassed"}]}`, and the exit code 1 if one has failed.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    storms: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '120' },
+    histories: { type: 'string', default: '200' },
+  },
+});
+const seed = Number(values.seed ?? randomInt(2 ** 31 - 100));
+
+interface Step {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+const storms = Array.from({ length: Number(values.storms) }, (_, n): Step => {
+  const of = String(seed + n);
+  return {
+    name: `storm ${of}`,
+    command: ['test/faults/storm.cli.ts', '--seed', of, '--seconds', values.seconds],
+  };
+});
+const steps: readonly Step[] = [
+  ...storms,
+  {
+    name: `model ${seed}`,
+    command: ['node_modules/vitest/vitest.mjs', 'run', 'test/faults/model.test.ts'],
+    settings: { MODEL_SEED: String(seed), MODEL_RUNS: values.histories },
+  },
+  { name: 'mutations', command: ['test/mutations/run.cli.ts', '--json', 'mutations.log'] },
+];
+
+const done = [];
+for (const { name, command, settings } of steps) {
+  console.log(`\n== ${name}`);
+  const began = performance.now();
+  const child = spawn(process.execPath, command, { stdio: 'inherit', env: { ...process.env, ...settings } });
+  const [code] = (await once(child, 'close')) as [number | null];
+  done.push({ name, seconds: Math.round((performance.now() - began) / 1000), isPassed: code === 0 });
+}
+console.log(JSON.stringify({ seed, steps: done }));
+process.exitCode = done.every(({ isPassed }) => isPassed) ? 0 : 1;

@@ -2,10 +2,10 @@
  * What subscriptions of event channels begin with, read outside the rounds: a snapshot, or what has come since the client was
  * there. A slow read delays nobody else; what comes meanwhile is added in the round in which the subscription begins.
  */
-import { streamOf, type Channel, type EventChannel } from '../../lib/change-feed/channels.ts';
-import type { Since } from '../../lib/change-feed/connections.ts';
-import { resumedMessage, type Heading } from '../../lib/change-feed/protocol.ts';
-import { readBetween, type FeedEntry } from '../../lib/change-feed/read.ts';
+import { streamOf, type Channel, type EventChannel } from '../../lib/channels/channels.ts';
+import type { Since } from '../../lib/sockets/connections.ts';
+import { resumedMessage, type Heading } from '../../lib/channels/protocol.ts';
+import { readBetween, type FeedEntry } from '../../lib/channels/read.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import type { Watcher } from './subscriptions.ts';

@@ -2,8 +2,8 @@
 import middy from '@middy/core';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isAnyWatching } from '../../lib/change-feed/connections.ts';
-import { streams } from '../../lib/change-feed/append.ts';
+import { isAnyWatching } from '../../lib/sockets/connections.ts';
+import { streams } from '../../lib/change-feed/streams.ts';
 import { acquireLease } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { listen } from '../../lib/change-feed/wake.ts';
@@ -11,7 +11,7 @@ import { connect } from '../../lib/function/connect.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { spec } from './broadcast.function.ts';
 import { Broadcaster } from './broadcaster.ts';
-import { connectionPoster } from '../../lib/change-feed/post.ts';
+import { connectionPoster } from '../../lib/sockets/post.ts';
 
 const connected = connect(spec, ({ settings, site, log }) => {
   const replicasFor = (applicationName: string) =>

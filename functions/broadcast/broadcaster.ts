@@ -1,15 +1,15 @@
 /** What one holder of the lease does: it follows the feed, and sends each subscription what is new. */
-import type { StreamName } from '../../lib/change-feed/append.ts';
-import { isEvent, streamOf, type Channel, type EventChannel } from '../../lib/change-feed/channels.ts';
-import { readCheckpoint, writeCheckpoint } from '../../lib/change-feed/checkpoint.ts';
+import type { StreamName } from '../../lib/change-feed/streams.ts';
+import { isEvent, streamOf, type Channel, type EventChannel } from '../../lib/channels/channels.ts';
+import { readCheckpoint, writeCheckpoint } from '../../lib/channels/checkpoint.ts';
 import {
   listConnections,
   noteSubscriptions,
   readConnections,
   unregister,
   type Connection,
-} from '../../lib/change-feed/connections.ts';
-import { resumedMessage, stateMessage, type Heading } from '../../lib/change-feed/protocol.ts';
+} from '../../lib/sockets/connections.ts';
+import { resumedMessage, stateMessage, type Heading } from '../../lib/channels/protocol.ts';
 import {
   nowhere,
   readBetween,
@@ -17,13 +17,13 @@ import {
   readFeed,
   type Feed,
   type FeedEntry,
-} from '../../lib/change-feed/read.ts';
+} from '../../lib/channels/read.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import type { Replica } from '../../lib/replication/replicas.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { Beginnings, hasReset, type Beginning } from './beginnings.ts';
 import { Mailbox, type MailboxSettings } from './mailbox.ts';
-import type { Poster } from '../../lib/change-feed/post.ts';
+import type { Poster } from '../../lib/sockets/post.ts';
 import { readUnits } from './read-units.ts';
 import { Relaying } from './relaying.ts';
 import { Rights } from './rights.ts';

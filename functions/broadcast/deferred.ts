@@ -3,7 +3,7 @@
  * and come again in the feed, with a position of their own, once a replica answers.
  */
 import * as z from 'zod/mini';
-import { streams } from '../../lib/change-feed/append.ts';
+import { streams } from '../../lib/change-feed/streams.ts';
 import { republishDeferredScript } from '../../lib/redis/generated/scripts.ts';
 import type { Site } from '../../lib/redis/site.ts';
 

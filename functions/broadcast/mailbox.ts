@@ -1,7 +1,7 @@
 /** Messages on their way to the connections: in order for each, and no connection waits for another. */
-import type { Since } from '../../lib/change-feed/connections.ts';
-import { addressed } from '../../lib/change-feed/protocol.ts';
-import type { Post } from '../../lib/change-feed/post.ts';
+import type { Since } from '../../lib/sockets/connections.ts';
+import { addressed } from '../../lib/channels/protocol.ts';
+import type { Post } from '../../lib/sockets/post.ts';
 
 export interface Message {
   readonly text: string;

@@ -1,8 +1,8 @@
 /** Whoever has lost the right to watch is told, and the connection ends. */
-import { unregister, type Connection } from '../../lib/change-feed/connections.ts';
-import { revokedMessage } from '../../lib/change-feed/protocol.ts';
-import { withoutRight } from '../../lib/change-feed/revocation.ts';
-import type { Disconnect, Post } from '../../lib/change-feed/post.ts';
+import { unregister, type Connection } from '../../lib/sockets/connections.ts';
+import { revokedMessage } from '../../lib/channels/protocol.ts';
+import { withoutRight } from '../../lib/sockets/revocation.ts';
+import type { Disconnect, Post } from '../../lib/sockets/post.ts';
 import type { Site } from '../../lib/redis/site.ts';
 
 interface RightsParts extends Site {

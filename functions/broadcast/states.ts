@@ -1,7 +1,7 @@
 /** The state channels: each state is read outside the rounds, so that a slow one delays no other message. */
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
-import { streams } from '../../lib/change-feed/append.ts';
+import { streams } from '../../lib/change-feed/streams.ts';
 import { isAfter } from '../../lib/change-feed/position.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import { noFloor, readFromReplica } from '../../lib/replication/replicas.ts';

@@ -1,6 +1,6 @@
 /** Which connection watches which channel: live subscriptions, those that begin, and what the next broadcaster must know. Pure. */
-import { isState, readChannel, type Channel } from '../../lib/change-feed/channels.ts';
-import type { Connection, Since, Subscription } from '../../lib/change-feed/connections.ts';
+import { isState, readChannel, type Channel } from '../../lib/channels/channels.ts';
+import type { Connection, Since, Subscription } from '../../lib/sockets/connections.ts';
 
 /** One subscription of one connection. */
 export interface Watcher {

@@ -1,7 +1,7 @@
 /** The messages of event channels: read through the smart query when they are sent, so that a record never goes backwards. */
-import type { Channel } from '../../lib/change-feed/channels.ts';
-import { listMessages, recordJson, stateMessage, type Heading } from '../../lib/change-feed/protocol.ts';
-import type { FeedEntry } from '../../lib/change-feed/read.ts';
+import type { Channel } from '../../lib/channels/channels.ts';
+import { listMessages, recordJson, stateMessage, type Heading } from '../../lib/channels/protocol.ts';
+import type { FeedEntry } from '../../lib/channels/read.ts';
 import { ReplicaUnavailable } from '../../lib/replication/errors.ts';
 import type { ExecutedObsUnit } from '../../lib/observation/executed-obs-unit.ts';
 import { listExecutedObsUnits, type UnitsPage } from '../../lib/smart-query/list-executed-obs-units.ts';

@@ -1,18 +1,18 @@
 import type * as z from 'zod/mini';
-import { permissionOf, readChannel } from '../../lib/change-feed/channels.ts';
+import { permissionOf, readChannel } from '../../lib/channels/channels.ts';
 import {
   changeSubscription,
   readConnections,
   subscriptionsPerConnection,
-} from '../../lib/change-feed/connections.ts';
+} from '../../lib/sockets/connections.ts';
 import {
   clientMessage,
   errorMessage,
   maxRequestBytes,
   revokedMessage,
   unsubscribedMessage,
-} from '../../lib/change-feed/protocol.ts';
-import { withoutRight } from '../../lib/change-feed/revocation.ts';
+} from '../../lib/channels/protocol.ts';
+import { withoutRight } from '../../lib/sockets/revocation.ts';
 import { isWithinRate } from '../../lib/redis/rate.ts';
 import type { Site } from '../../lib/redis/site.ts';
 

@@ -1,11 +1,11 @@
 /** The WebSocket API: a ticket opens a connection, subscribed to the channel of its path if that has one; then messages. */
 import middy from '@middy/core';
 import type { APIGatewayProxyWebsocketEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { unregister } from '../../lib/change-feed/connections.ts';
+import { unregister } from '../../lib/sockets/connections.ts';
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
-import { connectionPoster } from '../../lib/change-feed/post.ts';
-import { inTurn } from '../../lib/change-feed/turn.ts';
+import { connectionPoster } from '../../lib/sockets/post.ts';
+import { inTurn } from '../../lib/sockets/turn.ts';
 import { connect } from '../../lib/function/connect.ts';
 import { answerMessage, isNumbered, readMessage, type Answer } from './answer-message.ts';
 import { spec } from './connect.function.ts';

@@ -1,7 +1,7 @@
 /** `$connect`: a ticket opens a connection, once. A handshake that is refused spends no ticket and takes no place. */
 import { giveTicketBack, readTicket, ticketKey } from '../../lib/credentials/ticket.ts';
 import type { Principal } from '../../lib/people/principal.ts';
-import { permissionOf, readChannel } from '../../lib/change-feed/channels.ts';
+import { permissionOf, readChannel } from '../../lib/channels/channels.ts';
 import {
   holderOf,
   oldestConnectionsOf,
@@ -9,9 +9,9 @@ import {
   register,
   unregister,
   type NewConnection,
-} from '../../lib/change-feed/connections.ts';
-import type { IsOpen } from '../../lib/change-feed/post.ts';
-import { withoutRight } from '../../lib/change-feed/revocation.ts';
+} from '../../lib/sockets/connections.ts';
+import type { IsOpen } from '../../lib/sockets/post.ts';
+import { withoutRight } from '../../lib/sockets/revocation.ts';
 import type { Site } from '../../lib/redis/site.ts';
 
 export interface ConnectParts extends Site {

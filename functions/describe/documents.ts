@@ -2,7 +2,7 @@ import {
   readAsyncApi as asyncApiContract,
   readVersion as versionContract,
 } from '../../lib/api/description.ts';
-import asyncApi from '../../lib/change-feed/asyncapi.json' with { type: 'json' };
+import asyncApi from '../../lib/channels/asyncapi.json' with { type: 'json' };
 import { answer } from '../../lib/http/operation.ts';
 import { cached } from './cached.ts';
 import { release } from './release.ts';

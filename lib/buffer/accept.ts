@@ -2,7 +2,7 @@
  * The accept script: one atomic step that authenticates, judges and records a write, or refuses it without a trace.
  */
 import * as z from 'zod/mini';
-import { streams } from '../change-feed/append.ts';
+import { streams } from '../change-feed/streams.ts';
 import type { Claimant } from '../people/claimant.ts';
 import type { Keys } from '../redis/keys.ts';
 import { acceptScript } from '../redis/generated/scripts.ts';

@@ -1,6 +1,6 @@
 /** Cleans what every replica has: from then on the database alone answers. */
 import * as z from 'zod/mini';
-import { streams } from '../change-feed/append.ts';
+import { streams } from '../change-feed/streams.ts';
 import { cleanScript, reviveScript } from '../redis/generated/scripts.ts';
 import { writeReference, type Reference } from './reference.ts';
 import { revivedStates, stateFlags } from './states.ts';

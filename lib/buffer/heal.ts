@@ -1,5 +1,5 @@
 /** Writes back what Redis has forgotten, out of the copies that SQS kept. */
-import { streams } from '../change-feed/append.ts';
+import { streams } from '../change-feed/streams.ts';
 import { healScript } from '../redis/generated/scripts.ts';
 import { isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 import { answerKnownFrom, judgedSteps } from './judged-steps.ts';

@@ -1,6 +1,6 @@
 /** Marks what main has said of transactions. Marks only go forward, and belong to a transaction, not to a record. */
 import * as z from 'zod/mini';
-import { streams } from '../change-feed/append.ts';
+import { streams } from '../change-feed/streams.ts';
 import { markScript } from '../redis/generated/scripts.ts';
 import type { InboxRow } from '../postgres/inbox.ts';
 import { lifecycle, stateOfInbox } from '../transaction/lifecycle.ts';

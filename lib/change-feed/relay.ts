@@ -12,7 +12,7 @@ import { redisHash } from '../redis/hash.ts';
 import type { Keys } from '../redis/keys.ts';
 import { relayChangesScript } from '../redis/generated/scripts.ts';
 import { parseInstant } from '../values/instant.ts';
-import { streams } from './append.ts';
+import { streams } from './streams.ts';
 import type { Site } from '../redis/site.ts';
 
 /** A slice is small, so that what the site itself has accepted meanwhile waits for no more than one. */

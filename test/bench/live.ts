@@ -4,10 +4,10 @@ import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
-import { connectionPoster } from '../../lib/change-feed/post.ts';
+import { connectionPoster } from '../../lib/sockets/post.ts';
 import { percentile } from '../../infra/local/percentile.ts';
 import { webSocketPath, webSocketStage } from '../../infra/topology.ts';
-import { listConnections } from '../../lib/change-feed/connections.ts';
+import { listConnections } from '../../lib/sockets/connections.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 
 const changes = 100;

@@ -2,8 +2,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startRedis, type RedisServer } from '../../infra/local/redis.ts';
 import { join } from 'node:path';
-import { listConnections } from '../../lib/change-feed/connections.ts';
-import { streams } from '../../lib/change-feed/append.ts';
+import { listConnections } from '../../lib/sockets/connections.ts';
+import { streams } from '../../lib/change-feed/streams.ts';
 import { webSocketStage } from '../../infra/topology.ts';
 import { eventually } from '../support/eventually.ts';
 import {

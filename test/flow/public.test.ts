@@ -102,7 +102,7 @@ describe('the description of the API', () => {
   });
 
   it('has the document of the WebSocket', async () => {
-    const text = await readFile(new URL('../../lib/change-feed/asyncapi.json', import.meta.url), 'utf8');
+    const text = await readFile(new URL('../../lib/channels/asyncapi.json', import.meta.url), 'utf8');
     expect(await (await ask('/asyncapi.json')).json()).toEqual(JSON.parse(text));
   });
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { drain, type DrainParts } from '../../functions/process/drain.ts';
 import { freePort } from '../../infra/local/ports.ts';
-import { streams } from '../../lib/change-feed/append.ts';
+import { streams } from '../../lib/change-feed/streams.ts';
 import { connectPostgres } from '../../lib/postgres/connect.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { connectRedis } from '../../lib/redis/client.ts';

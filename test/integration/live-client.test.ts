@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { afterEach, expect, it } from 'vitest';
 import { LiveClient } from '../../lib/client/live-client.ts';
-import { errorMessage, stateMessage } from '../../lib/change-feed/protocol.ts';
+import { errorMessage, stateMessage } from '../../lib/channels/protocol.ts';
 
 let server: WebSocketServer;
 let client: LiveClient;

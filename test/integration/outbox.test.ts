@@ -1,8 +1,8 @@
 /** Changes by others: relayed once, whatever else is open at main; pruned at main after a week, and then reported as missed. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PoolClient } from 'pg';
-import { streams } from '../../lib/change-feed/append.ts';
-import { readBetween, readEnds, readFeed } from '../../lib/change-feed/read.ts';
+import { streams } from '../../lib/change-feed/streams.ts';
+import { readBetween, readEnds, readFeed } from '../../lib/channels/read.ts';
 import { readRelayLag, Relay } from '../../lib/change-feed/relay.ts';
 import { pruneOutbox } from '../../lib/postgres/outbox.ts';
 import { acquireLease } from '../../lib/change-feed/lease.ts';

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Rights } from '../../functions/broadcast/rights.ts';
-import type { Connection } from '../../lib/change-feed/connections.ts';
+import type { Connection } from '../../lib/sockets/connections.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { freePort } from '../../infra/local/ports.ts';

@@ -5,15 +5,15 @@ import { republishDeferred } from '../../functions/broadcast/deferred.ts';
 import { claim, release } from '../../lib/buffer/claim.ts';
 import { heal } from '../../lib/buffer/heal.ts';
 import { putAway } from '../../lib/buffer/put-away.ts';
-import { readCheckpoint, writeCheckpoint, type Checkpoint } from '../../lib/change-feed/checkpoint.ts';
+import { readCheckpoint, writeCheckpoint, type Checkpoint } from '../../lib/channels/checkpoint.ts';
 import {
   changeSubscription,
   noteSubscriptions,
   readConnections,
   register,
-} from '../../lib/change-feed/connections.ts';
-import { streams } from '../../lib/change-feed/append.ts';
-import { readBetween, readEnds, readFeed } from '../../lib/change-feed/read.ts';
+} from '../../lib/sockets/connections.ts';
+import { streams } from '../../lib/change-feed/streams.ts';
+import { readBetween, readEnds, readFeed } from '../../lib/channels/read.ts';
 import { acquireLease, isLeased } from '../../lib/change-feed/lease.ts';
 import { checkSession, checkToken } from '../../lib/credentials/check-credential.ts';
 import type { Principal } from '../../lib/people/principal.ts';

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Broadcaster } from '../../functions/broadcast/broadcaster.ts';
 import { heal } from '../../lib/buffer/heal.ts';
-import { changeSubscription, register, type Since } from '../../lib/change-feed/connections.ts';
+import { changeSubscription, register, type Since } from '../../lib/sockets/connections.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { connectPostgres, type Pool } from '../../lib/postgres/connect.ts';
 import { keysOf } from '../../lib/redis/keys.ts';

@@ -10,9 +10,9 @@ import {
 } from '../../lib/redis/generated/scripts.ts';
 import { deferChanges, republishDeferred } from '../../functions/broadcast/deferred.ts';
 import { putAway } from '../../lib/buffer/put-away.ts';
-import { streams } from '../../lib/change-feed/append.ts';
-import { writeCheckpoint } from '../../lib/change-feed/checkpoint.ts';
-import { changeSubscription, noteSubscriptions, register } from '../../lib/change-feed/connections.ts';
+import { streams } from '../../lib/change-feed/streams.ts';
+import { writeCheckpoint } from '../../lib/channels/checkpoint.ts';
+import { changeSubscription, noteSubscriptions, register } from '../../lib/sockets/connections.ts';
 import { checkSession, checkToken } from '../../lib/credentials/check-credential.ts';
 import { Relay } from '../../lib/change-feed/relay.ts';
 import type { Database } from '../../lib/postgres/connect.ts';

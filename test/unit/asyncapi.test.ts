@@ -7,7 +7,7 @@ import {
   resumedMessage,
   stateMessage,
   unsubscribedMessage,
-} from '../../lib/change-feed/protocol.ts';
+} from '../../lib/channels/protocol.ts';
 
 interface Message {
   readonly payload: {
@@ -17,7 +17,7 @@ interface Message {
 }
 
 it('the document and the protocol name the same messages and members', async () => {
-  const text = await readFile(new URL('../../lib/change-feed/asyncapi.json', import.meta.url), 'utf8');
+  const text = await readFile(new URL('../../lib/channels/asyncapi.json', import.meta.url), 'utf8');
   const { asyncapi, components } = JSON.parse(text) as {
     asyncapi: string;
     components: { messages: Record<string, Message> };

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { readChannel } from '../../lib/change-feed/channels.ts';
-import { tailOf } from '../../lib/change-feed/read.ts';
+import { readChannel } from '../../lib/channels/channels.ts';
+import { tailOf } from '../../lib/channels/read.ts';
 
 const entry = (position: string): [string, string[]] => [position, ['change', 'buffered', 'record', 'r']];
 

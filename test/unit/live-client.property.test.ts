@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { LiveClient, type LiveEvent, type LiveSubscription } from '../../lib/client/live-client.ts';
-import { addressed, stateMessage } from '../../lib/change-feed/protocol.ts';
+import { addressed, stateMessage } from '../../lib/channels/protocol.ts';
 
 const channels = ['executed_obs_units', 'executed_obs_units?obs_unit_id=7'] as const;
 type Channel = (typeof channels)[number];

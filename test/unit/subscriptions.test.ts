@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Subscriptions } from '../../functions/broadcast/subscriptions.ts';
-import type { Connection, Subscription } from '../../lib/change-feed/connections.ts';
+import type { Connection, Subscription } from '../../lib/sockets/connections.ts';
 
 const units = 'executed_obs_units';
 const connection = (...subscriptions: Subscription[]): Connection => ({

@@ -388,7 +388,7 @@ local fence = redis.call('INCR', KEYS[2])
 redis.call('SET', KEYS[1], fence, 'PX', ARGV[1])
 return fence`);
 
-/** lib/change-feed/lua/change_subscription.lua */
+/** lib/sockets/lua/change_subscription.lua */
 export const changeSubscriptionScript = /* @__PURE__ */ script(checks, feed, `local connection, feed = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
 must_have('string', a, 'id', 'channel', 'wakes')
@@ -712,7 +712,7 @@ if marked > 0 then
 end
 return {marked, lacking}`);
 
-/** lib/change-feed/lua/note_subscriptions.lua */
+/** lib/sockets/lua/note_subscriptions.lua */
 export const noteSubscriptionsScript = /* @__PURE__ */ script(checks, `local notes = {}
 for i, text in ipairs(ARGV) do
   local a = cjson.decode(text)
@@ -790,7 +790,7 @@ export const readFeedBetweenScript = /* @__PURE__ */ script(`return redis.call('
 /** lib/change-feed/lua/read_feed_end.lua */
 export const readFeedEndScript = /* @__PURE__ */ script(orMark, `return or_mark(KEYS[1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1))`);
 
-/** lib/change-feed/lua/register_connection.lua */
+/** lib/sockets/lua/register_connection.lua */
 export const registerConnectionScript = /* @__PURE__ */ script(checks, feed, `local connections, of_user, connection, feed, ticket = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
 must_have('string', a, 'id', 'wakes')
@@ -981,7 +981,7 @@ end
 redis.call('HSET', session, unpack(fields))
 return cjson.encode(answer)`);
 
-/** lib/change-feed/lua/take_turn.lua */
+/** lib/sockets/lua/take_turn.lua */
 export const takeTurnScript = /* @__PURE__ */ script(checks, `for i = 2, 4 do must(is_number(tonumber(ARGV[i])), 'numbers') end
 must(tonumber(ARGV[4]) > 0, 'life')
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[2])

@@ -7,7 +7,7 @@ const triggers = {
   file: 'lib/postgres/migrations/0009_leaving_changes.sql',
   test: 'integration/outbox.test.ts',
 };
-const registry = { file: 'lib/change-feed/connections.ts', test: 'integration/broadcaster.test.ts' };
+const registry = { file: 'lib/sockets/connections.ts', test: 'integration/broadcaster.test.ts' };
 const broadcaster = { file: 'functions/broadcast/broadcaster.ts', test: 'integration/broadcaster.test.ts' };
 const texts = { file: 'functions/broadcast/texts.ts', test: 'integration/broadcaster.test.ts' };
 const units = { file: 'functions/broadcast/read-units.ts', test: 'integration/broadcaster.test.ts' };
@@ -138,7 +138,7 @@ export const liveMutations: readonly Mutation[] = [
     named: 'kept for a week',
   },
   {
-    file: 'lib/change-feed/read.ts',
+    file: 'lib/channels/read.ts',
     test: 'integration/outbox.test.ts',
     id: 'feed-resumes-from-a-position-that-is-too-old',
     replace: "Number(from.split('-')[0]) < oldestKept(nowMilliseconds)",
@@ -147,7 +147,7 @@ export const liveMutations: readonly Mutation[] = [
   },
   {
     ...registry,
-    file: 'lib/change-feed/lua/change_subscription.lua',
+    file: 'lib/sockets/lua/change_subscription.lua',
     id: 'subscription-taken-back-by-an-older-one',
     replace: 'elseif known and a.request and known > a.request then',
     by: 'elseif false then',
@@ -155,7 +155,7 @@ export const liveMutations: readonly Mutation[] = [
   },
   {
     ...registry,
-    file: 'lib/change-feed/lua/change_subscription.lua',
+    file: 'lib/sockets/lua/change_subscription.lua',
     id: 'subscription-ended-by-an-older-one',
     replace: "if known and a.request and known ~= a.request then return 'done' end",
     by: '',
@@ -244,7 +244,7 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...registry,
     test: 'integration/connect.test.ts',
-    file: 'lib/change-feed/lua/register_connection.lua',
+    file: 'lib/sockets/lua/register_connection.lua',
     id: 'ticket-spent-twice',
     replace: "if ticket and redis.call('EXISTS', ticket) == 0 then return 'spent' end",
     by: '',
@@ -253,7 +253,7 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...registry,
     test: 'integration/connect.test.ts',
-    file: 'lib/change-feed/lua/register_connection.lua',
+    file: 'lib/sockets/lua/register_connection.lua',
     id: 'ticket-not-spent',
     replace: "if ticket then redis.call('DEL', ticket) end",
     by: '',
@@ -274,7 +274,7 @@ export const liveMutations: readonly Mutation[] = [
     named: 'without room',
   },
   {
-    file: 'lib/change-feed/turn.ts',
+    file: 'lib/sockets/turn.ts',
     test: 'integration/connect.test.ts',
     id: 'messages-of-a-socket-answered-side-by-side',
     replace: 'while (!(await isFirst()) && now() - begun < waitMilliseconds) await delay(pauseMilliseconds);',
@@ -290,7 +290,7 @@ export const liveMutations: readonly Mutation[] = [
     named: 'burst',
   },
   {
-    file: 'lib/change-feed/channels.ts',
+    file: 'lib/channels/channels.ts',
     test: 'unit/feed.test.ts',
     id: 'channel-of-a-planned-unit-beyond-integer',
     replace: 'obsUnitId > largestInteger ? undefined :',

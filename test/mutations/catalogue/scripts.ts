@@ -8,7 +8,7 @@ export const scriptMutations: readonly Mutation[] = [
   {
     ...cut,
     id: 'ticket-of-a-cut-connection-spent',
-    file: 'lib/change-feed/lua/register_connection.lua',
+    file: 'lib/sockets/lua/register_connection.lua',
     replace: 'if not is_begun then',
     by: 'if true then',
   },

@@ -8,7 +8,7 @@ import {
   noteSubscriptionsScript,
   registerConnectionScript,
 } from '../redis/generated/scripts.ts';
-import { streams } from './append.ts';
+import { streams } from '../change-feed/streams.ts';
 import type { Site } from '../redis/site.ts';
 
 /** API Gateway ends a connection after two hours. */

@@ -1,5 +1,5 @@
 --- @include "../../redis/lua/include/checks"
---- @include "include/feed"
+--- @include "../../change-feed/lua/include/feed"
 
 local connection, feed = unpack(KEYS)
 local a = cjson.decode(ARGV[1])

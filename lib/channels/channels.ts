@@ -1,7 +1,7 @@
 /** What a WebSocket can subscribe to. A channel's name says all: `executed_obs_units?obs_unit_id=7`. */
 import type { Permission } from '../people/permissions.ts';
 import { largestInteger } from '../values/integer.ts';
-import type { StreamName } from './append.ts';
+import type { StreamName } from '../change-feed/streams.ts';
 
 export type Channel =
   | { readonly kind: 'transfer' | 'buffer'; readonly name: string }

@@ -1,7 +1,7 @@
 /** Reads the feed: what stands after a position, and whether something may be missing before it. */
 import * as z from 'zod/mini';
 import { readFeedAfterScript, readFeedBetweenScript, readFeedEndScript } from '../redis/generated/scripts.ts';
-import { feedSeconds, streams, type Change, type StreamName } from './append.ts';
+import { feedSeconds, streams, type Change, type StreamName } from '../change-feed/streams.ts';
 import type { Site } from '../redis/site.ts';
 
 export interface FeedEntry {

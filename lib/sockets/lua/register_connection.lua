@@ -1,5 +1,5 @@
 --- @include "../../redis/lua/include/checks"
---- @include "include/feed"
+--- @include "../../change-feed/lua/include/feed"
 
 local connections, of_user, connection, feed, ticket = unpack(KEYS)
 local a = cjson.decode(ARGV[1])

@@ -1,10 +1,11 @@
-/** `npm run bench [-- answers | independence | drain | reads | authentication | confirm | live | large | bundle]`: all of them, or one. */
+/** `npm run bench [-- answers | independence | drain | copies | reads | authentication | confirm | live | large | bundle]`: all of them, or one. */
 import { cpus, totalmem } from 'node:os';
 import { benchAnswers } from './answers.ts';
 import { benchAuthentication } from './authentication.ts';
 import { benchBundle } from './bundle.ts';
 import { benchIndependence } from './independence.ts';
 import { benchConfirm } from './confirm.ts';
+import { benchCopies } from './copies.ts';
 import { benchDrain } from './drain.ts';
 import { benchLarge } from './large.ts';
 import { benchLive } from './live.ts';
@@ -14,6 +15,7 @@ const benches = {
   answers: benchAnswers,
   independence: benchIndependence,
   drain: benchDrain,
+  copies: benchCopies,
   reads: benchReads,
   authentication: benchAuthentication,
   confirm: benchConfirm,

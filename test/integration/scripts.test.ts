@@ -310,7 +310,9 @@ describe('an argument that cannot be taken leaves no trace', () => {
       mark({ redis: client, keys }, [row(start.transaction, { attempts: NaN })], lsn, now),
     );
     await rejects((client) => clean({ redis: client, keys }, [proof(start.transaction), proof(odd)], now));
+    await rejects((client) => clean({ redis: client, keys }, [proof(start.transaction)], NaN));
     await rejects((client) => revive({ redis: client, keys }, [start.transaction, odd], now));
+    await rejects((client) => revive({ redis: client, keys }, [start.transaction], NaN));
     await rejects((client) => claim({ redis: client, keys }, { ...claimed, copies: [], limit: NaN }));
     await rejects((client) => release({ redis: client, keys }, [start.transaction, odd]));
   });

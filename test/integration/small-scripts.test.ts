@@ -192,18 +192,15 @@ describe('the feed', () => {
   it('is read from one position on, between two, and at its end', async () => {
     const positions: string[] = [];
     const feed = keys.feed(streams.observations.stream);
-    for (const record of ['a', 'b', 'c'])
+    for (const record of ['a', 'b', 'c', 'd'])
       positions.push(await redis.client.xadd(feed, '*', { change: 'changed', record }));
-    const [a = '', b = '', c = ''] = positions;
-    const after = (await readFeed(site, { ...start, observations: a }, 'epoch')).tails.observations;
-    expect(after).toMatchObject({
-      isBroken: false,
-      position: c,
-      entries: [{ record: 'b' }, { record: 'c' }],
-    });
-    const between = await readBetween(site, 'observations', { from: a, to: b, nowMilliseconds: now });
-    expect(between).toMatchObject([{ record: 'b' }]);
-    expect((await readEnds(site, 'epoch')).positions.observations).toBe(c);
+    const [, b = '', c = '', d = ''] = positions;
+    const after = (await readFeed(site, { ...start, observations: b }, 'epoch')).tails.observations;
+    expect(after).toMatchObject({ isBroken: false, position: d });
+    expect(after.entries.map(({ record }) => record)).toEqual(['c', 'd']);
+    const between = await readBetween(site, 'observations', { from: b, to: c, nowMilliseconds: now });
+    expect(between?.map(({ record }) => record)).toEqual(['c']);
+    expect((await readEnds(site, 'epoch')).positions.observations).toBe(d);
   });
 
   it('that is empty gets a mark to stand at, and is marked once', async () => {
@@ -239,6 +236,12 @@ describe('a session', () => {
     expect(await rotate(c, a, now + 4000)).toEqual({ state: 'unknown' });
     await redis.client.set(keys.peopleLoaded, '1');
     await expect(checkSession(site, session)).rejects.toThrow('has been ended');
+  });
+
+  it('ends with the token that was replaced last, once a lost answer is not asked for any more', async () => {
+    await openSession(site, a, owner);
+    expect(await rotate(a, b)).toMatchObject({ state: 'rotated' });
+    expect(await rotate(a, b, now + 600_000)).toMatchObject({ state: 'reused' });
   });
 
   it('is over at its end, and in an outage some time later', async () => {

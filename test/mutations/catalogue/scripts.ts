@@ -53,7 +53,7 @@ export const scriptMutations: readonly Mutation[] = [
     id: 'user-written-before-the-set-of-all',
     file: 'lib/users/lua/include/write_user.lua',
     replace: "  redis.call('SADD', users, a.principal)\n",
-    by: '',
+    by: "  redis.call('HSET', user, 'stamp', string.format('%.0f', a.stamp))\n  redis.call('SADD', users, a.principal)\n",
   },
   {
     ...scripts,

@@ -205,17 +205,17 @@ export const smallScriptMutations: readonly Mutation[] = [
   },
   {
     ...record,
-    id: 'record-forgets-who-finished-it',
-    replace: "'finish', patch, 'finished_by', id)",
-    by: "'finish', patch)",
-    named: 'ends alike',
-    test: scripts,
+    id: 'end-not-noted-as-the-first-release-reads-it',
+    replace: 'milliseconds(ended)',
+    by: 'ended',
+    named: 'in the spelling of the first release',
   },
   {
     ...record,
-    id: 'record-is-of-whoever-asks',
-    replace: 'if by then return by == id end',
-    by: 'if by then return false end',
+    id: 'given-up-change-is-still-known',
+    replace:
+      "redis.call('HDEL', record, 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish', 'finished_by')",
+    by: '',
   },
   { ...checks, id: 'not-a-number-is-a-number', replace: 'and n == n ', by: '' },
   {

@@ -184,7 +184,8 @@ describe('API4 unrestricted resource consumption', () => {
     expect((await again()).status).toBe(201);
     expect((await untilRefused(again)).some(({ status }) => status === 429)).toBe(true);
     await nextSecond();
-    const refused = await untilRefused(other);
+    // on a slow machine Redis may not answer one in time: nothing is known of its rate
+    const refused = (await untilRefused(other)).filter(({ status }) => status === 409 || status === 429);
     expect(refused.some(({ status }) => status === 429)).toBe(true);
     for (const { headers } of refused) expect(headers.get('ratelimit')).toMatch(/^"requests";r=\d+;t=1$/);
   });

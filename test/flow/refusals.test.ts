@@ -179,15 +179,21 @@ it('422: a key that stands for another request', () =>
 it('429: more than the limit in a second', async () => {
   const observer = mintApiToken('77', Buffer.alloc(64, 9));
   await stack.redisClient.hset(stack.keys.token(observer.hash), { ...tokenFields, principal: '77' });
+  // as if others had used most of each second to come: a slow machine makes too few requests by itself
+  const now = Math.floor(Date.now() / 1000);
+  const seconds = stack.redisClient.pipeline();
+  for (let second = now; second < now + 60; second += 1)
+    seconds.set(stack.keys.rate(`write:token:${observer.hash}`, String(second)), 95, { ex: 60 });
+  await seconds.exec();
   const replies = await Promise.all(
-    Array.from({ length: 120 }, () => start({ body: good, token: observer.token, key: randomUUID() })),
+    Array.from({ length: 40 }, () => start({ body: good, token: observer.token, key: randomUUID() })),
   );
   const limited = replies.filter(({ status }) => status === 429);
   expect(limited.length).toBeGreaterThan(0);
   expect(limited[0]?.headers.get('retry-after')).toBe('1');
   expect(limited[0]?.body).toMatchObject({ recorded: false });
   const accepted = replies.filter(({ status }) => status === 201);
-  expect(accepted.length + limited.length).toBe(120);
+  expect(accepted.length + limited.length).toBe(40);
   expect(await stack.redisClient.zcard(stack.keys.pending)).toBe(accepted.length);
 });
 

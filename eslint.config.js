@@ -76,6 +76,20 @@ export default tseslint.config(
     },
   },
   {
+    files: ['functions/**/*.handler.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            "VariableDeclarator[id.name='handler'] > CallExpression.init:not([callee.name=/^(traced|serve)$/])",
+          message:
+            'Wrap the handler in `traced`, so that each line of its log names the request and the messages.',
+        },
+      ],
+    },
+  },
+  {
     files: ['lib/**/*.ts', 'functions/**/*.ts'],
     // where an invocation begins, and what runs at a client
     ignores: [

@@ -8,6 +8,7 @@ import { acquireLease } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { listen } from '../../lib/change-feed/wake.ts';
 import { connect } from '../../lib/function/connect.ts';
+import { traced } from '../../lib/function/traced.ts';
 import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { spec } from './broadcast.function.ts';
 import { Broadcaster } from './broadcaster.ts';
@@ -34,7 +35,7 @@ const rightsMilliseconds = 1000;
 /** A page that is reloaded is back before this has passed. */
 const lingerMilliseconds = 5000;
 
-export const handler = middy<unknown, void>().handler(async () => {
+async function broadcast(): Promise<void> {
   const parts = connected();
   const { log } = parts;
   const lease = await acquireLease(parts);
@@ -84,4 +85,6 @@ export const handler = middy<unknown, void>().handler(async () => {
     await lease.release();
   }
   if (await isAnyWatching(parts, Date.now())) await parts.startBroadcaster();
-});
+}
+
+export const handler = traced(middy<unknown, void>().handler(broadcast));

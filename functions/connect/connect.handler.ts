@@ -7,6 +7,7 @@ import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { connectionPoster } from '../../lib/sockets/post.ts';
 import { inTurn } from '../../lib/sockets/turn.ts';
 import { connect } from '../../lib/function/connect.ts';
+import { traced } from '../../lib/function/traced.ts';
 import { answerMessage, isNumbered, readMessage, type Answer } from './answer-message.ts';
 import { spec } from './connect.function.ts';
 import { openConnection } from './open-connection.ts';
@@ -30,27 +31,29 @@ const connected = connect(spec, ({ settings, site, log }) => {
   };
 });
 
-export const handler = middy<Event, APIGatewayProxyStructuredResultV2>()
-  .onError(({ error, event }) => {
-    connected().log.error('unexpected error', { route: event.requestContext.routeKey, error });
-    return { statusCode: 503 };
-  })
-  .handler(async (event) => {
-    switch (event.requestContext.routeKey) {
-      case '$connect': {
-        const { connectionId, connectedAt } = event.requestContext;
-        const { ticket = '', channel } = event.queryStringParameters ?? {};
-        return {
-          statusCode: await openConnection(connected(), { connectionId, connectedAt, ticket, channel }),
-        };
+export const handler = traced(
+  middy<Event, APIGatewayProxyStructuredResultV2>()
+    .onError(({ error, event }) => {
+      connected().log.error('unexpected error', { route: event.requestContext.routeKey, error });
+      return { statusCode: 503 };
+    })
+    .handler(async (event) => {
+      switch (event.requestContext.routeKey) {
+        case '$connect': {
+          const { connectionId, connectedAt } = event.requestContext;
+          const { ticket = '', channel } = event.queryStringParameters ?? {};
+          return {
+            statusCode: await openConnection(connected(), { connectionId, connectedAt, ticket, channel }),
+          };
+        }
+        case '$disconnect':
+          await unregister(connected(), event.requestContext.connectionId);
+          return { statusCode: 200 };
+        default:
+          return receive(event);
       }
-      case '$disconnect':
-        await unregister(connected(), event.requestContext.connectionId);
-        return { statusCode: 200 };
-      default:
-        return receive(event);
-    }
-  });
+    }),
+);
 
 /** A reply is sent before the next message of the connection has its turn. */
 async function receive({ requestContext, body = '' }: Event): Promise<APIGatewayProxyStructuredResultV2> {

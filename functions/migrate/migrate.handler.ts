@@ -2,6 +2,7 @@
 import middy from '@middy/core';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../../lib/function/connect.ts';
+import { traced } from '../../lib/function/traced.ts';
 import { migrate } from '../../lib/postgres/migrate.ts';
 import { spec } from './migrate.function.ts';
 
@@ -10,7 +11,9 @@ const connected = connect(spec, ({ settings, log }) => ({ main: settings.MAIN_OW
 /** The bundle has the migrations beside it, and the functions. */
 const directory = fileURLToPath(new URL('migrations', import.meta.url));
 
-export const handler = middy().handler(async () => {
+async function bringUp(): Promise<object> {
   const { main, log } = connected();
   return { migrated: await migrate(main, directory, (message) => log.info(message)) };
-});
+}
+
+export const handler = traced(middy<unknown, object>().handler(bringUp));

@@ -2,6 +2,7 @@
 import middy from '@middy/core';
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { connect } from '../../lib/function/connect.ts';
+import { traced } from '../../lib/function/traced.ts';
 import { pruneOutbox } from '../../lib/postgres/outbox.ts';
 import { connectPostgres } from '../../lib/postgres/connect.ts';
 import { Queue } from '../../lib/queue/queue.ts';
@@ -36,7 +37,7 @@ const connected = connect(spec, ({ settings, site, log }) => ({
 const drainMilliseconds = 4000;
 const endMilliseconds = 12_500;
 
-export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event) => {
+async function apply(event: SQSEvent): Promise<SQSBatchResponse> {
   const parts = connected();
   const { transactions, log } = parts;
   const started = Date.now();
@@ -85,7 +86,9 @@ export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event)
       log.warn('messages come back only after their visibility time-out', { error }),
     );
   return { batchItemFailures: left.map(({ record }) => ({ itemIdentifier: record.messageId })) };
-});
+}
+
+export const handler = traced(middy<SQSEvent, SQSBatchResponse>().handler(apply));
 
 function receiveCount(record: SQSRecord): number {
   return Number(record.attributes.ApproximateReceiveCount);

@@ -3,6 +3,7 @@ import middy from '@middy/core';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import * as z from 'zod/mini';
 import { connect } from '../../lib/function/connect.ts';
+import { traced } from '../../lib/function/traced.ts';
 import { Queue } from '../../lib/queue/queue.ts';
 import { wakeMessage } from '../../lib/queue/messages.ts';
 import { confirm, reportLost } from '../../lib/replication/confirm.ts';
@@ -23,7 +24,7 @@ const connected = connect(spec, ({ settings, site, log }) => ({
 
 const checkMessage = z.object({ round: z.int() });
 
-export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event) => {
+async function check(event: SQSEvent): Promise<SQSBatchResponse> {
   const parts = connected();
   const { redis, keys, transactions, log } = parts;
   const rounds = event.Records.map(({ body }) => checkMessage.parse(JSON.parse(body)).round);
@@ -34,4 +35,6 @@ export const handler = middy<SQSEvent, SQSBatchResponse>().handler(async (event)
   if (revived > 0) await transactions.send(wakeMessage);
   if (remaining > 0) await scheduleCheck(parts, cleaned > 0 ? 0 : Math.max(...rounds) + 1);
   return { batchItemFailures: [] };
-});
+}
+
+export const handler = traced(middy<SQSEvent, SQSBatchResponse>().handler(check));

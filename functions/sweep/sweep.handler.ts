@@ -8,6 +8,7 @@ import { isLeased } from '../../lib/change-feed/lease.ts';
 import { trimFeed } from '../../lib/channels/read.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { connect } from '../../lib/function/connect.ts';
+import { traced } from '../../lib/function/traced.ts';
 import { hasWaiting } from '../../lib/postgres/inbox.ts';
 import { wakeMessage } from '../../lib/queue/messages.ts';
 import { Queue } from '../../lib/queue/queue.ts';
@@ -36,7 +37,7 @@ const connected = connect(spec, ({ settings, site, log }) => ({
   log,
 }));
 
-export const handler = middy<unknown, void>().handler(async () => {
+async function sweep(): Promise<void> {
   const parts = connected();
   const { redis, keys, transactions, checks, replicas, log } = parts;
   const now = Date.now();
@@ -90,7 +91,9 @@ export const handler = middy<unknown, void>().handler(async () => {
     if (isMissing) await parts.startBroadcaster();
     return { isMissing };
   });
-});
+}
+
+export const handler = traced(middy<unknown, void>().handler(sweep));
 
 /** A step that fails does not keep the others from their turn. */
 async function step(name: string, work: () => Promise<unknown>): Promise<void> {

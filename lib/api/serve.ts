@@ -11,6 +11,7 @@ import { parsing } from '../http/middlewares/parsing.ts';
 import { problems } from '../http/middlewares/problems.ts';
 import { rate, type CountedBy } from '../http/middlewares/rate.ts';
 import { routing } from '../http/middlewares/routing.ts';
+import { traced } from '../function/traced.ts';
 import type { Contract, FunctionWithOperations, Step } from '../http/operation.ts';
 import type { Reply, Request } from '../http/request.ts';
 import { createLog } from '../observability/log.ts';
@@ -75,10 +76,10 @@ export function serve<F extends FunctionWithOperations, Parts>(name: F, served: 
       if (step === undefined) throw new Error(`no step for ${request.route.operation}`);
       return step(asked, parts());
     });
-  return async (
-    event: APIGatewayProxyEventV2,
-    context: Context,
-  ): Promise<APIGatewayProxyStructuredResultV2> => resultOf(await run(event, context));
+  return traced(
+    async (event: APIGatewayProxyEventV2, context: Context): Promise<APIGatewayProxyStructuredResultV2> =>
+      resultOf(await run(event, context)),
+  );
 }
 
 function unrouted(method: string, path: string): Error {

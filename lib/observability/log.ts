@@ -1,10 +1,10 @@
 /** Structured logs: one JSON object per line, with what could be a credential blotted out. */
+import { currentIds } from './ids.ts';
+
 const levels = ['debug', 'info', 'warn', 'error'] as const;
 type Level = (typeof levels)[number];
 
 export interface Log {
-  /** the same log with more in each of its lines, as the id of a request */
-  readonly child: (context: Readonly<Record<string, unknown>>) => Log;
   readonly debug: (message: string, details?: Readonly<Record<string, unknown>>) => void;
   readonly info: (message: string, details?: Readonly<Record<string, unknown>>) => void;
   readonly warn: (message: string, details?: Readonly<Record<string, unknown>>) => void;
@@ -30,10 +30,9 @@ export function createLog(
     (level: Level) =>
     (message: string, details: Readonly<Record<string, unknown>> = {}) => {
       if (levels.indexOf(level) < lowest) return;
-      write(JSON.stringify({ level, message, ...context, ...details }, describe));
+      write(JSON.stringify({ level, message, ...context, ...currentIds(), ...details }, describe));
     };
   return {
-    child: (more) => createLog(minimum, { ...context, ...more }, write),
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),

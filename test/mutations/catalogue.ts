@@ -7,6 +7,7 @@ import { doorMutations } from './catalogue/door.ts';
 import { layerMutations } from './catalogue/layers.ts';
 import { functionMutations } from './catalogue/functions.ts';
 import { liveMutations } from './catalogue/live.ts';
+import { observabilityMutations } from './catalogue/observability.ts';
 import { observeMutations } from './catalogue/observe.ts';
 import { processMutations } from './catalogue/process.ts';
 import { propertyMutations } from './catalogue/properties.ts';
@@ -24,6 +25,7 @@ export const catalogue: readonly Mutation[] = [
   ...layerMutations,
   ...functionMutations,
   ...liveMutations,
+  ...observabilityMutations,
   ...observeMutations,
   ...processMutations,
   ...propertyMutations,

@@ -1,4 +1,8 @@
+import type { Context } from 'aws-lambda';
+import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { traced } from '../../lib/function/traced.ts';
+import { currentIds, withIds } from '../../lib/observability/ids.ts';
 import { createLog } from '../../lib/observability/log.ts';
 
 it('writes one line of JSON per message, from its level on, without credentials', () => {
@@ -24,18 +28,39 @@ it('writes one line of JSON per message, from its level on, without credentials'
   expect(lines[0]).toContain('Path=/');
 });
 
-it('child writes what its parent writes, and its own context in each line', () => {
+it('writes the ids of the invocation in each line, and of no other', async () => {
   const lines: string[] = [];
   const log = createLog('warn', { function: 'test' }, (line) => lines.push(line));
-  const child = log.child({ request_id: 'r-1' }).child({ message_ids: ['m-1'] });
-  child.info('silent');
-  child.warn('failed', { transaction: 't-1' });
-  log.warn('of no request');
-  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
-    {
-      ...{ level: 'warn', message: 'failed', function: 'test' },
-      ...{ request_id: 'r-1', message_ids: ['m-1'], transaction: 't-1' },
-    },
-    { level: 'warn', message: 'of no request', function: 'test' },
+  const work = async (name: string) => {
+    await setImmediate();
+    log.warn(name, { transaction: 't-1' });
+  };
+  await Promise.all([
+    withIds({ request_id: 'r-1' }, () => work('first')),
+    withIds({ request_id: 'r-2', message_ids: ['m-1'] }, () => work('second')),
+    work('of none'),
   ]);
+  const base = { level: 'warn', function: 'test', transaction: 't-1' };
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(
+    expect.arrayContaining([
+      { ...base, message: 'first', request_id: 'r-1' },
+      { ...base, message: 'second', request_id: 'r-2', message_ids: ['m-1'] },
+      { ...base, message: 'of none' },
+    ]),
+  );
+});
+
+it.each([
+  [
+    { requestContext: { requestId: 'r-1', connectionId: 'c-1' } },
+    { request_id: 'r-1', connection_id: 'c-1' },
+  ],
+  [
+    { Records: [{ messageId: 'm-1' }, { messageId: 'm-2' }] },
+    { request_id: 'l-1', message_ids: ['m-1', 'm-2'] },
+  ],
+  [undefined, { request_id: 'l-1' }],
+])('traced names the ids of the event %j', async (event, ids) => {
+  const handler = traced(async () => currentIds());
+  expect(await handler(event, { awsRequestId: 'l-1' } as Context)).toEqual(ids);
 });

@@ -40,7 +40,7 @@ function world(answer: Answer, queue: 'takes' | 'fails' | 'is silent' = 'takes')
   const sent: string[] = [];
   const note = (_message: string, details?: Readonly<Record<string, unknown>>) =>
     void metrics.push(details?.metric);
-  const log: Log = { child: () => log, debug: note, info: note, warn: note, error: note };
+  const log: Log = { debug: note, info: note, warn: note, error: note };
   const calls = { redis: 0, queue: 0 };
   const evalsha = async () => {
     calls.redis += 1;

@@ -13,7 +13,7 @@ import { ReplicaUnavailable } from '../replication/errors.ts';
 import type { Included } from '../observation/operations.ts';
 import type { ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
 import type { UnitFilter } from '../observation/filter.ts';
-import { sortKeyOf } from '../values/database-instant.ts';
+import { databaseInstant, sortKeyOf } from '../values/database-instant.ts';
 import { millisecondsOf, parseInstant } from '../values/instant.ts';
 import { readExecutedObsUnits } from './executed-obs-units.ts';
 import { selectionOf, type Look } from './list-statement.ts';
@@ -202,7 +202,8 @@ function matches(
   { start_time, obs_unit_id, status }: ExecutedObsUnit,
   { filter }: Pick<Look, 'filter'>,
 ): boolean {
-  if (start_time === null || obs_unit_id === null) return false;
+  // a start that main cannot cast has no place in the order of time, and main is about to refuse it
+  if (start_time === null || databaseInstant(start_time) === undefined || obs_unit_id === null) return false;
   const start = sortKeyOf(start_time);
   return (
     (filter.obsUnitId === undefined || obs_unit_id === filter.obsUnitId) &&

@@ -322,6 +322,18 @@ describe('lists', () => {
   });
 });
 
+it('a list leaves out a buffered start that is not a time, and goes on after it', async () => {
+  const unit = 88;
+  const draft = started(unit, '2026-03-02T00:00:00Z');
+  const steps = draft.transaction.steps.map((step) =>
+    step.kind === 'create' ? { ...step, values: { ...step.values, start_time: 'not a time' } } : step,
+  );
+  await buffer({ ...draft, transaction: { ...draft.transaction, steps } });
+  const before = await buffer(started(unit, '2026-03-01T00:00:00Z'));
+  const after = await buffer(started(unit, '2026-03-03T00:00:00Z'));
+  expect(await ids({ obsUnitId: unit }, 1)).toEqual([after, before]);
+});
+
 describe('a record that was deleted', () => {
   it('with a finish in the buffer is not verified', async () => {
     const [id = ''] = await apply(started(7, '2026-10-01T00:00:00Z'));

@@ -155,4 +155,11 @@ export const readMutations: readonly Mutation[] = [
     by: 'if (last && bytes > Infinity)',
     named: 'too large for an answer',
   },
+  {
+    ...lists,
+    id: 'list-orders-what-is-not-a-time',
+    replace: ' || databaseInstant(start_time) === undefined',
+    by: '',
+    named: 'not a time',
+  },
 ];

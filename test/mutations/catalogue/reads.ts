@@ -78,6 +78,7 @@ export const readMutations: readonly Mutation[] = [
   },
   {
     ...lists,
+    file: 'lib/smart-query/renew-records.ts',
     id: 'lists-overlay-of-moved-rows-not-looked-up',
     replace: 'overlay.isAll || first === undefined',
     by: 'true || first === undefined',
@@ -85,6 +86,7 @@ export const readMutations: readonly Mutation[] = [
   },
   {
     ...lists,
+    file: 'lib/smart-query/units-slice.ts',
     id: 'lists-end-where-a-source-was-cut',
     replace: '[...cuts.map(keyOfRow), ...(completeFrom',
     by: '[...(completeFrom',
@@ -92,6 +94,7 @@ export const readMutations: readonly Mutation[] = [
   },
   {
     ...lists,
+    file: 'lib/smart-query/units-slice.ts',
     id: 'lists-unknown-planned-unit-not-told',
     replace: "unseen.add('planned-unit')",
     by: 'unseen.size',
@@ -157,6 +160,7 @@ export const readMutations: readonly Mutation[] = [
   },
   {
     ...lists,
+    file: 'lib/smart-query/units-slice.ts',
     id: 'list-orders-what-is-not-a-time',
     replace: ' || databaseInstant(start_time) === undefined',
     by: '',

@@ -1,0 +1,39 @@
+/** What the buffer has for one look at a list. */
+import { overlaidWithin, readOverlay, type Overlay, type OverlaidSlice } from '../buffer/overlay.ts';
+import { millisecondsOf, parseInstant } from '../values/instant.ts';
+import type { Look } from './list-statement.ts';
+import { lastMillisecondAfter } from './page-key.ts';
+import type { SmartQueryParts } from './snapshot.ts';
+
+export type OverlaySlice = Overlay & OverlaidSlice;
+
+/** Of a Date: nothing that is buffered started before it. */
+const firstMillisecond = -8.64e15;
+
+export async function readOverlaySlice(
+  parts: SmartQueryParts,
+  { filter, after, count }: Pick<Look, 'filter' | 'after' | 'count'>,
+): Promise<OverlaySlice> {
+  const from = filter.from === undefined ? undefined : millisecondsWithin(filter.from);
+  const ends = [
+    ...(filter.to === undefined ? [] : [millisecondsWithin(filter.to)]),
+    ...(after === undefined ? [] : [lastMillisecondAfter(after)]),
+  ].filter((each) => each < Infinity);
+  // whose start the site does not know matters for a status alone: every other row is looked up by its id once it is found
+  const unknownAtMost = filter.status === undefined ? 0 : 1000;
+  const { aggregates, ...slice } = await overlaidWithin(parts, {
+    ...(filter.obsUnitId !== undefined && { obsUnitId: filter.obsUnitId }),
+    ...(from !== undefined && { from }),
+    ...(ends.length > 0 && { to: Math.max(firstMillisecond, Math.min(...ends)) }),
+    count,
+    unknownAtMost,
+  });
+  const { entries, floor } =
+    aggregates.length === 0 ? { entries: [], floor: slice.floor } : await readOverlay(parts, aggregates);
+  return { ...slice, aggregates, entries, floor };
+}
+
+function millisecondsWithin(instant: string): number {
+  const within = parseInstant(instant)?.instant;
+  return within === undefined ? Infinity : millisecondsOf(within);
+}

@@ -4,7 +4,8 @@
  */
 import type { VariableSource } from '../lib/config/variable.ts';
 import type { FunctionSpec, Trigger, WebSocketRouteKey } from '../lib/function/function-spec.ts';
-import { routes, type FunctionWithRoutes } from '../lib/http/routes.ts';
+import { listed as operations } from '../lib/api/operations.ts';
+import type { FunctionWithOperations } from '../lib/http/operation.ts';
 import * as listed from './functions.ts';
 
 export type FunctionName = keyof typeof listed;
@@ -13,7 +14,7 @@ export type QueueName = keyof typeof queues;
 /** The compiler refuses a name of a function or a queue that there is not, and routes of a function that has another trigger. */
 export const functions: typeof listed = listed satisfies {
   [Name in FunctionName]: FunctionSpec<Name, FunctionName, QueueName>;
-} & { [Name in FunctionWithRoutes]: { readonly trigger: { readonly kind: 'http' } } };
+} & { [Name in FunctionWithOperations]: { readonly trigger: { readonly kind: 'http' } } };
 
 type TriggerOf<Name extends FunctionName> = (typeof functions)[Name]['trigger'];
 
@@ -102,7 +103,7 @@ export const publicThrottle: Throttle = { requestsPerSecond: 50, burst: 100 };
 
 /** What browsers of the allowed origins may send and read. */
 export const cors = {
-  methods: ['GET', 'POST', 'PUT', 'DELETE'],
+  methods: [...new Set(operations.map(({ method }) => method))],
   allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-none-match'],
   exposeHeaders: [
     'etag',
@@ -120,17 +121,17 @@ export const cors = {
 interface HttpRoute {
   readonly method: string;
   readonly path: string;
-  readonly function: FunctionWithRoutes;
+  readonly function: FunctionWithOperations;
   readonly access: string;
 }
 
 /** Every HTTP route, with the function that serves it. What can be read with GET can be asked with HEAD. */
-export const httpRoutes: readonly HttpRoute[] = routes.flatMap((route): HttpRoute[] =>
+export const httpRoutes: readonly HttpRoute[] = operations.flatMap((route): HttpRoute[] =>
   route.method === 'GET' ? [route, { ...route, method: 'HEAD' }] : [route],
 );
 
 /** Answers what no route matches. */
 export const fallback = { routeKey: '$default', function: 'describe' } as const satisfies {
   readonly routeKey: string;
-  readonly function: FunctionWithRoutes;
+  readonly function: FunctionWithOperations;
 };

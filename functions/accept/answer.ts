@@ -1,16 +1,13 @@
 /** The record in the answer to a write. Pure. */
 import { executedObsUnitOf } from '../../lib/observation/executed-obs-unit.ts';
+import type { WrittenUnit } from '../../lib/observation/operations.ts';
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../../lib/values/json.ts';
 
 /**
  * What the site knew of the record, with this write laid over it; `sync` keeps its place.
  * @param base and @param patch JSON as the buffer holds it @param open columns that are not settled yet: null in the answer
  */
-export function answerOf(
-  base: string | undefined,
-  patch: string,
-  open: readonly string[] = [],
-): Record<string, unknown> {
+export function answerOf(base: string | undefined, patch: string, open: readonly string[] = []): WrittenUnit {
   const before = recordOf(base ?? '{}');
   const after = recordOf(patch);
   const metadata = { ...objectIn(before.metadata), ...objectIn(after.metadata) };
@@ -18,7 +15,7 @@ export function answerOf(
   const { id, transaction_id, ...values }: JsonObject = { ...before, ...after, metadata, ...left };
   return {
     ...executedObsUnitOf(typeof id === 'string' ? id : '', values, { state: 'buffered' }),
-    transaction_id,
+    transaction_id: typeof transaction_id === 'string' ? transaction_id : '',
   };
 }
 

@@ -4,7 +4,7 @@ import { requireAccess } from '../../lib/credentials/require-access.ts';
 import { readCredential } from '../../lib/credentials/credential.ts';
 import type { Claimant } from '../../lib/people/claimant.ts';
 import { idempotencyKeyOf } from '../../lib/http/idempotency-key.ts';
-import type { Request } from '../../lib/http/serve.ts';
+import type { Request } from '../../lib/http/request.ts';
 import { identityOf, type TransactionIdentity } from '../../lib/transaction/identity.ts';
 import { derivedUuid, uuidV7 } from '../../lib/transaction/ids.ts';
 
@@ -46,7 +46,8 @@ export function identifyWrite(
       newRecordId: uuidV7(request.receivedAt, random.subarray(10)),
     };
   }
-  const { params, body, route } = request;
+  const { given, route } = request;
+  const { params, body } = given;
   const identity = identityOf({ principalId, operation: route.operation, params, body }, key);
   return {
     ...identity,

@@ -1,7 +1,8 @@
 /** Records a draft, and answers with the record as the site knows it. */
-import type { Reply, Request } from '../../lib/http/serve.ts';
+import type { Request } from '../../lib/http/request.ts';
 import { tellRate } from '../../lib/http/tell-rate.ts';
 import type { Draft } from '../../lib/observation/record-executed-obs-unit.ts';
+import type { WrittenUnit } from '../../lib/observation/operations.ts';
 import type { Sync } from '../../lib/observation/sync.ts';
 import type { Claimant } from '../../lib/people/claimant.ts';
 import { problemOf } from '../../lib/submission/problem-of.ts';
@@ -28,6 +29,14 @@ export interface RecordParts extends SubmissionParts {
   readonly answerBudgetMilliseconds: number;
 }
 
+/** The answer to a write that is recorded, or was before. */
+export interface Recorded {
+  /** 202: the site does not know the record */
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: WrittenUnit;
+}
+
 /**
  * @param draftAt the draft of this request by a clock
  * @param now what that clock shows
@@ -40,7 +49,7 @@ export async function record(
   identity: Identity,
   draftAt: (now: Instant) => Draft,
   now = instantOfMilliseconds(request.receivedAt),
-): Promise<Reply> {
+): Promise<Recorded> {
   const draft = draftAt(now);
   const submitted = await submit(parts, {
     claimant,
@@ -92,7 +101,7 @@ function learn(
   }
 }
 
-function accepted(draft: Draft, submitted: Accepted): Reply {
+function accepted(draft: Draft, submitted: Accepted): Recorded {
   const { fields, sync } = shown(draft, submitted);
   return {
     status: submitted.status,
@@ -101,7 +110,7 @@ function accepted(draft: Draft, submitted: Accepted): Reply {
   };
 }
 
-function repeated(draft: Draft, submitted: Repeated): Reply {
+function repeated(draft: Draft, submitted: Repeated): Recorded {
   const { status, states, replayed } = submitted;
   const { fields, sync } = shown(draft, submitted);
   const headers = {
@@ -114,7 +123,8 @@ function repeated(draft: Draft, submitted: Repeated): Reply {
 /** The record in the answer to what Redis holds, now or since the first time. */
 function shown(draft: Draft, { status, base, patch, state }: Accepted | Repeated) {
   const fields = answerOf(base || undefined, patch);
-  const isOpen = filledIn(draft.transaction).some((column) => fields[column] === null);
+  const filled = filledIn(draft.transaction);
+  const isOpen = Object.entries(fields).some(([column, value]) => value === null && filled.includes(column));
   const sync: Sync = {
     state: lifecycle[state ?? 'buffered'].sync,
     ...((status === 202 || isOpen) && { verified: false }),
@@ -122,7 +132,7 @@ function shown(draft: Draft, { status, base, patch, state }: Accepted | Repeated
   return { fields, sync };
 }
 
-function queuedOnly(draft: Draft, { open }: QueuedOnly): Reply {
+function queuedOnly(draft: Draft, { open }: QueuedOnly): Recorded {
   const isChange = draft.location === undefined;
   const sync: Sync = {
     state: 'buffered',

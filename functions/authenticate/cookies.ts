@@ -1,5 +1,5 @@
 /** Cookies that no script reads and no other site sends along: `__Host-` binds them to this origin. */
-import type { Request } from '../../lib/http/serve.ts';
+import type { Request } from '../../lib/http/request.ts';
 
 const names = {
   /** the refresh token of a session */

@@ -1,6 +1,5 @@
 /** How people come in: to GitHub, back with a code of GitHub's, on to their page with a code of ours, and that for a session. */
 import { randomBytes } from 'node:crypto';
-import * as z from 'zod/mini';
 import {
   authorizationUrl,
   GitHubUnavailable,
@@ -22,9 +21,15 @@ import { cannotTell, requirePeople } from '../../lib/credentials/check-credentia
 import { mintRefreshToken, openSession } from '../../lib/sessions/session.ts';
 import { updateUser } from '../../lib/users/update-user.ts';
 import { putUserRow, readUser, userRowId, type User } from '../../lib/users/user-store.ts';
-import { parse } from '../../lib/http/parse.ts';
 import { problem, ProblemError } from '../../lib/http/problem.ts';
-import type { Reply, Request } from '../../lib/http/serve.ts';
+import { answer } from '../../lib/http/operation.ts';
+import type { Request } from '../../lib/http/request.ts';
+import {
+  base64url,
+  exchangeCode as exchangeContract,
+  finishLogin as finishContract,
+  startLogin as startContract,
+} from '../../lib/login/operations.ts';
 import { readCookie, writeCookie } from './cookies.ts';
 import { requireOwnFrontend, signedIn, type SessionParts } from './session.ts';
 
@@ -36,24 +41,9 @@ export interface LoginParts extends SessionParts {
 
 const loginSeconds = 600;
 
-const secretLength = 43;
-const base64url = z.string().check(z.regex(new RegExp(`^[A-Za-z0-9_-]{${secretLength}}$`)));
-
-const startQuery = z.strictObject({
-  return_to: z.string().check(z.maxLength(2000)),
-  /** S256 of a verifier that the page keeps: who redeems the code must have it */
-  code_challenge: base64url,
-  /** plain verifiers are not taken */
-  code_challenge_method: z.optional(z.literal('S256')),
-  /** of the page's own: it comes back as it was (RFC 6749 §4.1.2) */
-  state: z.optional(z.string().check(z.maxLength(500))),
-  /** suggests an account */
-  login: z.optional(z.string().check(z.maxLength(100))),
-});
-
 /** Sends the browser to GitHub, marked as the one that may come back. */
-export async function startLogin(parts: LoginParts, request: Request): Promise<Reply> {
-  const { return_to: returnTo, code_challenge: challenge, ...query } = parse(startQuery, request.query);
+export const startLogin = answer(startContract, async (request, parts: LoginParts) => {
+  const { return_to: returnTo, code_challenge: challenge, ...query } = request.query;
   if (!isAllowedReturn(returnTo, parts.frontendOrigins)) {
     throw problem.badRequest('return_to: not a page that a login may return to.');
   }
@@ -66,18 +56,12 @@ export async function startLogin(parts: LoginParts, request: Request): Promise<R
     ...redirect(await authorizationUrl(parts.github, { state, verifier, login: query.login })),
     cookies: [writeCookie('login', browser, loginSeconds)],
   };
-}
-
-const callbackQuery = z.object({
-  state: base64url,
-  code: z.optional(z.string().check(z.minLength(1), z.maxLength(500))),
-  error: z.optional(z.string()),
 });
 
 /** The browser comes back from GitHub: it goes on to the page it came from, with a code, or an error as in RFC 6749 §4.1.2.1. */
-export async function finishLogin(parts: LoginParts, request: Request): Promise<Reply> {
+export const finishLogin = answer(finishContract, async (request, parts: LoginParts) => {
   const { redis, keys, github } = parts;
-  const { state, code } = parse(callbackQuery, request.query);
+  const { state, code } = request.query;
   const browser = readCookie(request, 'login') ?? '';
   const login = await inTime(takeLogin({ redis, keys }, { state, browser }));
   if (!login) {
@@ -103,18 +87,13 @@ export async function finishLogin(parts: LoginParts, request: Request): Promise<
     if (isPassing) return returnWith(login, { error: 'temporarily_unavailable' });
     throw error;
   }
-}
-
-const exchangeBody = z.strictObject({
-  code: base64url,
-  code_verifier: z.string().check(z.regex(/^[\w.~-]{43,128}$/)),
 });
 
 /** The page redeems its code: the refresh token goes into a cookie that no script can read. */
-export async function exchangeCode(parts: LoginParts, request: Request): Promise<Reply> {
+export const exchangeCode = answer(exchangeContract, async (request, parts: LoginParts) => {
   requireOwnFrontend(parts, request);
   const { redis, keys, outageSeconds } = parts;
-  const { code, code_verifier: verifier } = parse(exchangeBody, request.body);
+  const { code, code_verifier: verifier } = request.body;
   const principal = await inTime(takeLoginCode({ redis, keys }, code, verifier));
   const user = principal === undefined ? undefined : await inTime(readUser({ redis, keys }, principal));
   if (principal !== undefined && !user) await requirePeople({ redis, keys });
@@ -131,7 +110,7 @@ export async function exchangeCode(parts: LoginParts, request: Request): Promise
   });
   const session = { sessionId: refresh.sessionId, endsAt, extended: false };
   return signedIn(parts, request, user, session, refresh.text);
-}
+});
 
 /**
  * Makes the user, or brings what is known of them up to date. The last active admin stays one, whatever their teams are now:
@@ -185,10 +164,15 @@ async function welcome(parts: LoginParts, request: Request, member: Member): Pro
   return user;
 }
 
+interface Redirect {
+  readonly status: 302;
+  readonly headers: { readonly Location: string };
+}
+
 function returnWith(
   { returnTo, pageState }: PendingLogin,
   answer: { readonly code: string } | { readonly error: string },
-): Reply {
+): Redirect {
   const to = new URL(returnTo);
   // the page may have begun at what an earlier login came back to
   for (const name of ['code', 'error', 'error_description', 'error_uri']) to.searchParams.delete(name);
@@ -197,7 +181,7 @@ function returnWith(
   return redirect(to.href);
 }
 
-function redirect(location: string): Reply {
+function redirect(location: string): Redirect {
   return { status: 302, headers: { Location: location } };
 }
 

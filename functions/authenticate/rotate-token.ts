@@ -11,7 +11,7 @@ import { inTime } from '../../lib/audit/record-change.ts';
 import { isLive } from '../../lib/tokens/token-limit.ts';
 import { findToken, type StoredToken } from '../../lib/tokens/token-store.ts';
 import { problem, ProblemError } from '../../lib/http/problem.ts';
-import type { Request } from '../../lib/http/serve.ts';
+import type { Request } from '../../lib/http/request.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
 import { end, makeToken, replaced, secondsPerDay, type MadeToken, type TokenParts } from './tokens.ts';
 

@@ -18,7 +18,12 @@ import {
 } from '../../lib/sessions/session.ts';
 import { readUser, type User } from '../../lib/users/user-store.ts';
 import { problem } from '../../lib/http/problem.ts';
-import type { Reply, Request } from '../../lib/http/serve.ts';
+import { answer, type Answer } from '../../lib/http/operation.ts';
+import type { Request } from '../../lib/http/request.ts';
+import {
+  logOut as logOutContract,
+  refreshSession as refreshContract,
+} from '../../lib/sessions/operations.ts';
 import { readCookie, writeCookie } from './cookies.ts';
 import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 
@@ -33,7 +38,7 @@ export interface SessionParts extends ChangeParts {
 }
 
 /** A new access token and a new refresh token for the one in the cookie. */
-export async function refreshSession(parts: SessionParts, request: Request): Promise<Reply> {
+export const refreshSession = answer(refreshContract, async (request, parts: SessionParts) => {
   requireOwnFrontend(parts, request);
   const { redis, keys } = parts;
   const presented = readRefreshToken(readCookie(request, 'refresh'));
@@ -69,10 +74,10 @@ export async function refreshSession(parts: SessionParts, request: Request): Pro
   }
   const session = { sessionId: presented.sessionId, endsAt, extended };
   return signedIn(parts, request, user, session, following.text);
-}
+});
 
 /** Ends the session of the cookie, at once and everywhere. Without one there is nothing to do. */
-export async function logOut(parts: SessionParts, request: Request): Promise<Reply> {
+export const logOut = answer(logOutContract, async (request, parts: SessionParts) => {
   requireOwnFrontend(parts, request);
   const presented = readRefreshToken(readCookie(request, 'refresh'));
   if (presented) {
@@ -84,7 +89,7 @@ export async function logOut(parts: SessionParts, request: Request): Promise<Rep
     }
   }
   return { status: 200, body: { logged_out: true }, cookies: [writeCookie('refresh', '', 0)] };
-}
+});
 
 interface OpenSession {
   readonly sessionId: string;
@@ -100,7 +105,7 @@ export async function signedIn(
   user: User,
   { sessionId, endsAt, extended }: OpenSession,
   refreshToken: string,
-): Promise<Reply> {
+): Promise<Answer<typeof refreshContract>> {
   const now = Math.floor(request.receivedAt / 1000);
   const expiresAt = Math.min(now + accessTokenSeconds, endsAt);
   const claims = { id: user.principal, name: user.name, role: user.role, sessionId };

@@ -9,28 +9,12 @@ import type { Principal } from '../../lib/people/principal.ts';
 import { doneBy, inTime, newId, recordChange, type ChangeParts } from '../../lib/audit/record-change.ts';
 import { leavePlace, takePlace } from '../../lib/tokens/token-limit.ts';
 import { expandScopes } from '../../lib/people/scopes.ts';
+import type { TokenRequest } from '../../lib/tokens/operations.ts';
 import { findToken, putToken, revokeToken, type StoredToken } from '../../lib/tokens/token-store.ts';
 import { problem } from '../../lib/http/problem.ts';
-import type { Request } from '../../lib/http/serve.ts';
+import type { Request } from '../../lib/http/request.ts';
 import { derivedUuid } from '../../lib/transaction/ids.ts';
 import { instantOfMilliseconds } from '../../lib/values/instant.ts';
-import { wholeNumber } from '../../lib/values/integer.ts';
-import { userId } from './users.ts';
-
-export const createBody = z.strictObject({
-  name: z.string().check(z.minLength(1), z.maxLength(100)),
-  /** permissions, `*` for any action or resource; default: all that the owner has */
-  scopes: z._default(z.array(z.string().check(z.maxLength(100))).check(z.minLength(1), z.maxLength(50)), [
-    '*',
-  ]),
-  /** default: it does not expire */
-  expires_in_days: z.optional(wholeNumber(1, 3650)),
-});
-
-export const tokensQuery = z.strictObject({
-  /** a user id; default: who asks */
-  owner: z.optional(userId),
-});
 
 export type TokenParts = AuthenticationParts & ChangeParts;
 
@@ -56,7 +40,7 @@ export async function createToken(
   parts: TokenParts,
   request: Request,
   owner: Principal,
-  asked: z.infer<typeof createBody>,
+  asked: TokenRequest,
 ): Promise<MadeToken> {
   const minted = mintApiToken(owner.id, randomBytes(64));
   return makeToken(parts, request, owner, asked, { ...minted, id: newId(request) });
@@ -90,7 +74,7 @@ export async function makeToken(
   parts: TokenParts,
   request: Request,
   owner: Principal,
-  { name, scopes, expires_in_days: days }: z.infer<typeof createBody>,
+  { name, scopes, expires_in_days: days }: TokenRequest,
   minted: MintedToken,
 ): Promise<MadeToken> {
   const { hash, id, replaces } = minted;

@@ -1,34 +1,14 @@
 /** Who has come in, and what they may do: listed and changed by admins, with effect on every session and token at once. */
-import * as z from 'zod/mini';
 import type { AuthenticationParts } from '../../lib/credentials/authenticate.ts';
-import { roles } from '../../lib/people/permissions.ts';
 import type { Principal } from '../../lib/people/principal.ts';
 import { doneBy, inTime, recordChange, type ChangeParts } from '../../lib/audit/record-change.ts';
 import { cannotTell, requirePeople } from '../../lib/credentials/check-credential.ts';
+import type { UserChange } from '../../lib/users/operations.ts';
 import { updateUser, type UserRefusal } from '../../lib/users/update-user.ts';
 import { putUserRow, userRowId, type User } from '../../lib/users/user-store.ts';
 import { databaseInstant } from '../../lib/values/database-instant.ts';
-import { wholeNumberText } from '../../lib/values/integer.ts';
 import { problem, type ProblemError } from '../../lib/http/problem.ts';
-import type { Request } from '../../lib/http/serve.ts';
-
-export const userId = z.string().check(z.regex(/^\d{1,15}$/, 'must be a user id: a whole number'));
-
-export const userBody = z
-  .strictObject({
-    /** null: what their teams at GitHub say, from the next login on */
-    role: z.optional(z.nullable(z.enum(roles))),
-    /** false: barred, with every session and token */
-    active: z.optional(z.boolean()),
-    reason: z.optional(z.string().check(z.minLength(1), z.maxLength(1000))),
-  })
-  .check(z.refine(({ role, active }) => role !== undefined || active !== undefined, 'give role or active'));
-
-export const usersQuery = z.strictObject({
-  limit: z._default(wholeNumberText(1, 1000), 100),
-  cursor: z.optional(z.string()),
-});
-export const usersCursor = z.tuple([userId]);
+import type { Request } from '../../lib/http/request.ts';
 
 export type UserParts = AuthenticationParts & ChangeParts;
 
@@ -47,7 +27,7 @@ export async function changeUser(
   request: Request,
   admin: Principal,
   principal: string,
-  { role, active, reason }: z.infer<typeof userBody>,
+  { role, active, reason }: UserChange,
 ): Promise<User> {
   if (principal === admin.id && (active === false || (role !== undefined && role !== 'admin'))) {
     throw problem.conflict('You cannot take your own rights: another admin can.');

@@ -2,7 +2,7 @@ import { noteAuditEvent } from '../../lib/audit/audit-event.ts';
 import type { Principal } from '../../lib/people/principal.ts';
 import { claimantOf } from '../../lib/credentials/claimant-of.ts';
 import { idempotencyKeyOf } from '../../lib/http/idempotency-key.ts';
-import type { Request } from '../../lib/http/serve.ts';
+import type { Request } from '../../lib/http/request.ts';
 import type { FoundTransaction } from '../../lib/smart-query/find-transaction.ts';
 import { problemOf, type Wording } from '../../lib/submission/problem-of.ts';
 import { submit, type SubmissionParts } from '../../lib/submission/submit.ts';

@@ -9,33 +9,62 @@ import * as login from '../login/operations.ts';
 import * as observation from '../observation/operations.ts';
 import * as sessions from '../sessions/operations.ts';
 import * as status from '../status/operations.ts';
-import * as tokens from '../tokens/operations.ts';
 import * as submission from '../submission/operations.ts';
+import * as tokens from '../tokens/operations.ts';
 import * as transfer from '../transfer/operations.ts';
 import * as users from '../users/operations.ts';
 import * as description from './description.ts';
 
-const exported = {
-  ...observation,
-  ...submission,
-  ...status,
-  ...transfer,
-  ...credentials,
-  ...login,
-  ...sessions,
-  ...users,
-  ...audit,
-  ...tokens,
-  ...description,
+/** The modules with contracts, by the heading that documents give them. */
+const nouns = {
+  'Executed units': observation,
+  Transactions: submission,
+  Transfers: transfer,
+  Status: status,
+  'API tokens': tokens,
+  Credentials: credentials,
+  Login: login,
+  Sessions: sessions,
+  People: users,
+  Audit: audit,
+  'This API': description,
 };
 
-type Exported = typeof exported;
+type Exported = typeof observation &
+  typeof submission &
+  typeof transfer &
+  typeof status &
+  typeof tokens &
+  typeof credentials &
+  typeof login &
+  typeof sessions &
+  typeof users &
+  typeof audit &
+  typeof description;
 
-/** The modules of the nouns export schemas beside their contracts. */
+/** The modules export schemas beside their contracts. */
 export type Operations = {
   readonly [Name in keyof Exported as Exported[Name] extends Contract ? Name : never]: Exported[Name];
 };
 
+export type OperationName = keyof Operations;
+
+export interface Listed extends Contract {
+  readonly operation: OperationName;
+  readonly noun: keyof typeof nouns;
+}
+
+/** In the order of documents. */
+export const listed: readonly Listed[] = Object.entries(nouns).flatMap(([noun, module]) =>
+  Object.entries(module as Readonly<Record<string, unknown>>).flatMap(([operation, each]) =>
+    isContract(each) ? [{ ...each, operation, noun } as Listed] : [],
+  ),
+);
+
 export const operations = Object.fromEntries(
-  Object.entries(exported).filter(([, each]) => typeof each === 'object' && 'method' in each),
+  listed.map((each) => [each.operation, each]),
 ) as unknown as Operations;
+
+function isContract(value: unknown): value is Contract {
+  return typeof value === 'object' && value !== null && 'method' in value && 'answers' in value;
+}

@@ -28,16 +28,18 @@ type Contracts<F extends FunctionWithOperations> = Operations[OperationOf<F>];
 type Closed<F extends FunctionWithOperations> = Exclude<Contracts<F>, { readonly access: 'public' }>;
 
 /** How it is known who asks; not needed where every operation is public. */
-type Identification<F extends FunctionWithOperations> = [Closed<F>] extends [never]
+type Identification<F extends FunctionWithOperations, Parts> = [Closed<F>] extends [never]
   ? unknown
   : [Closed<F>] extends [{ readonly identity: 'claimant' }]
-    ? { readonly identify: (request: Request) => Promise<{ readonly claimant: Claimant }> }
-    : { readonly identify: (request: Request) => Promise<{ readonly principal: Principal }> };
+    ? { readonly identify: (request: Request, parts: Parts) => Promise<{ readonly claimant: Claimant }> }
+    : { readonly identify: (request: Request, parts: Parts) => Promise<{ readonly principal: Principal }> };
 
 type Counted<F extends FunctionWithOperations> = Extract<Contracts<F>, { readonly rate: CountedBy }>;
-type Counting<F extends FunctionWithOperations> = [Counted<F>] extends [never]
+type Counting<F extends FunctionWithOperations, Parts> = [Counted<F>] extends [never]
   ? unknown
-  : { readonly rates: Readonly<Record<CountedBy, (request: Request) => Promise<void>>> };
+  : { readonly rates: RatesWith<Parts> };
+
+type RatesWith<Parts> = Readonly<Record<CountedBy, (request: Request, parts: Parts) => Promise<void>>>;
 
 type Served<F extends FunctionWithOperations, Parts> = {
   /** what the steps need of their function: what `connect` has returned */
@@ -45,19 +47,19 @@ type Served<F extends FunctionWithOperations, Parts> = {
   readonly steps: { readonly [Name in OperationOf<F>]: Step<Operations[Name], Parts> };
   /** answers what no route matches; needed by the function that gets such requests */
   readonly otherwise?: (method: string, path: string) => Error;
-} & Identification<F> &
-  Counting<F>;
+} & Identification<F, NoInfer<Parts>> &
+  Counting<F, NoInfer<Parts>>;
 
-interface Optional {
-  readonly identify?: (request: Request) => Promise<object>;
-  readonly rates?: Readonly<Record<CountedBy, (request: Request) => Promise<void>>>;
+interface Optional<Parts> {
+  readonly identify?: (request: Request, parts: Parts) => Promise<object>;
+  readonly rates?: RatesWith<Parts>;
 }
 
 type Run = (asked: object, parts: unknown) => Promise<Reply>;
 
 /** The handler of function `name`: the compiler demands a step for each of its operations. */
 export function serve<F extends FunctionWithOperations, Parts>(name: F, served: Served<F, Parts>) {
-  const { parts, steps, otherwise = unrouted, identify, rates } = served as typeof served & Optional;
+  const { parts, steps, otherwise = unrouted, identify, rates } = served as typeof served & Optional<Parts>;
   const all = Object.entries<{ readonly contract: Contract; readonly run: unknown }>(steps);
   const contracts = Object.fromEntries(all.map(([operation, { contract }]) => [operation, contract]));
   const runs = new Map(all.map(([operation, { run }]) => [operation, run as Run]));
@@ -67,8 +69,8 @@ export function serve<F extends FunctionWithOperations, Parts>(name: F, served: 
     .use(jsonAnswer())
     .use(entityTag())
     .use(routing(contracts, otherwise))
-    .use(identity(identify))
-    .use(rate(rates))
+    .use(identity(identify && ((request) => identify(request, parts()))))
+    .use(rate(rates && ((by, request) => rates[by](request, parts()))))
     .use(parsing())
     .handler(async (_event, context) => {
       const { request, asked } = exchangeOf(context);

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { problem } from '../http/problem.ts';
 import { unlessRedisIsAway } from '../http/redis-away.ts';
-import type { Request } from '../http/serve.ts';
+import type { Request } from '../http/request.ts';
 import type { Claimant } from '../people/claimant.ts';
 import type { Principal } from '../people/principal.ts';
 import { problemOf, type Wording } from '../submission/problem-of.ts';

@@ -1,6 +1,6 @@
 import type { Ratelimit } from '@upstash/ratelimit';
 import { countRequest } from '../http/rate-limit.ts';
-import type { Request } from '../http/serve.ts';
+import type { Request } from '../http/request.ts';
 import type { VerifyAccessToken } from './access-token.ts';
 import { readCredential } from './credential.ts';
 import { checkSession, checkToken } from './check-credential.ts';

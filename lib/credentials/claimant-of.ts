@@ -1,5 +1,5 @@
 import type { Claimant } from '../people/claimant.ts';
-import type { Request } from '../http/serve.ts';
+import type { Request } from '../http/request.ts';
 import { readCredential } from './credential.ts';
 import type { Principal } from '../people/principal.ts';
 

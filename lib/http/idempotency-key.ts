@@ -1,5 +1,5 @@
 import { problem } from './problem.ts';
-import type { Request } from './serve.ts';
+import type { Request } from './request.ts';
 
 /**
  * The key under which a client repeats a write, if it gave one.

@@ -1,7 +1,7 @@
 /** Pages of a list: a limit, and a cursor that names where the last page ended and grants nothing. */
 import * as z from 'zod/mini';
 import { problem } from './problem.ts';
-import type { Request } from './serve.ts';
+import type { Request } from './request.ts';
 
 export function writeCursor(...parts: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify(parts)).toString('base64url');
@@ -26,6 +26,6 @@ function textOf(cursor: string): string {
 
 /** The header that names the next page of this request. */
 export function nextLink(request: Request, cursor: string): Record<string, string> {
-  const query = new URLSearchParams({ ...request.query, cursor });
+  const query = new URLSearchParams({ ...request.given.query, cursor });
   return { Link: `<${request.path}?${query.toString()}>; rel="next"` };
 }

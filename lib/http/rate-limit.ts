@@ -2,7 +2,7 @@
 import { Ratelimit } from '@upstash/ratelimit';
 import type { Redis } from '../redis/client.ts';
 import { problem } from './problem.ts';
-import type { Request } from './serve.ts';
+import type { Request } from './request.ts';
 import { tellRate } from './tell-rate.ts';
 
 /** A sliding window of one second. The library counts in a script of its own that locks its keys alone. */

@@ -1,4 +1,4 @@
-import type { Request } from './serve.ts';
+import type { Request } from './request.ts';
 
 /**
  * Every answer to this request says how many more may come in this second

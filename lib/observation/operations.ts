@@ -1,6 +1,6 @@
 /** Executed units over HTTP. */
 import * as z from 'zod/mini';
-import { noSuchUuid, operation } from '../http/operation.ts';
+import { noSuchUuid, operation, type Of } from '../http/operation.ts';
 import { wholeNumberText } from '../values/integer.ts';
 import { waitQuery } from './wait-query.ts';
 import { executedObsUnit, finishBody, recordId, startBody, unitReference } from './executed-obs-unit.ts';
@@ -23,6 +23,8 @@ const include = z.optional(
 const written = z.extend(executedObsUnit, {
   transaction_id: z.string().check(z.describe('Ask `GET /api/transactions/{id}` where it is.')),
 });
+
+export type WrittenUnit = Of<typeof written>;
 
 const refusals = ['conflict', 'idempotency-key-reused', 'refused-before', 'discarded-before'] as const;
 const fallbacks = ['not-acknowledged'] as const;
@@ -53,7 +55,10 @@ export const finishExecutedObsUnit = /* @__PURE__ */ operation({
   description:
     '`202`: the site does not know the observation, because its start came in elsewhere or is not replicated yet. The main database judges the finish when it arrives.',
   params: { id: recordId },
-  body: finishBody,
+  body: z.pipe(
+    z.transform((sent) => sent ?? {}),
+    finishBody,
+  ),
   answers: { 200: written, 202: written },
   problems: [...refusals, ...fallbacks, 'already-finished'],
   belongsTo: { object: 'executed_obs_unit', ofOthers: 200 },

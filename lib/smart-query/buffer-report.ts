@@ -2,10 +2,15 @@
 import { readBufferStats } from '../buffer/stats.ts';
 import { readRelayLag } from '../change-feed/relay.ts';
 import { countFailed } from '../postgres/inbox.ts';
+import type { Of } from '../http/operation.ts';
+import type { readBuffer } from '../status/operations.ts';
 import { noFloor, readFromReplica, readReplicaStates } from '../replication/replicas.ts';
 import type { SmartQueryParts } from './snapshot.ts';
 
-export async function readBufferReport(parts: SmartQueryParts, nowMilliseconds: number): Promise<object> {
+export async function readBufferReport(
+  parts: SmartQueryParts,
+  nowMilliseconds: number,
+): Promise<Of<(typeof readBuffer)['answers'][200]>> {
   const [stats, failed, changeFeed, states] = await Promise.all([
     readBufferStats(parts, nowMilliseconds),
     readFromReplica(parts.replicas, noFloor, countFailed).catch(() => null),

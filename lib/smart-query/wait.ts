@@ -1,22 +1,11 @@
 /** Reads that wait until what was written has got far enough. */
-import * as z from 'zod/mini';
-import { wholeNumberText } from '../values/integer.ts';
-
-/** API Gateway waits 29 s. */
-const maxWaitSeconds = 25;
-const defaultWaitSeconds = 10;
-
-/** Query parameters of a read that can wait. */
-export const waitQuery = {
-  wait: z.optional(z.enum(['committed', 'replicated'])),
-  /** seconds */
-  timeout: z._default(wholeNumberText(0, maxWaitSeconds), defaultWaitSeconds),
-};
+/** Seconds */
+export const defaultWaitSeconds = 10;
 
 export interface Wait {
   readonly wait?: 'committed' | 'replicated' | undefined;
   /** seconds */
-  readonly timeout: number;
+  readonly timeout?: number | undefined;
 }
 
 const firstPauseMilliseconds = 40;
@@ -31,7 +20,7 @@ const longestPauseMilliseconds = 500;
 export async function readWhen<T>(
   read: () => Promise<T | undefined>,
   stateOf: (value: T) => string,
-  { wait, timeout }: Wait,
+  { wait, timeout = defaultWaitSeconds }: Wait,
   enter: () => Promise<() => Promise<void>>,
 ): Promise<T | undefined> {
   const deadline = performance.now() + timeout * 1000;

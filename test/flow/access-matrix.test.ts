@@ -5,56 +5,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
 import { hashToken, mintApiToken } from '../../lib/credentials/api-token.ts';
 import { permissions, rolePermissions, type Role } from '../../lib/people/permissions.ts';
-import { routes, type Route } from '../../lib/http/routes.ts';
-import {
-  startTestStack,
-  startUnit,
-  type Reply,
-  type Request,
-  type TestStack,
-} from '../support/test-stack.ts';
+import { listed, type Listed, type OperationName } from '../../lib/api/operations.ts';
+import { noSuchUuid, type Access, type Ownership } from '../../lib/http/operation.ts';
+import { startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 
-type Operation = (typeof routes)[number]['operation'];
+/** The request of a contract's example. */
+function requestOf({ method, path, example }: Listed, params = example.params ?? {}) {
+  const at = path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+    (params[name] ?? '').replace(noSuchUuid, randomUUID()),
+  );
+  const query = new URLSearchParams(example.query).toString();
+  const body = example.body === undefined ? {} : { body: example.body };
+  return { path: query === '' ? at : `${at}?${query}`, request: { method, ...body } };
+}
 
-const discard = { body: { reason: 'test' } };
-
-/** A request that is right but for its credential, and the status that a right one gets. A new route needs its row. */
-const requests: Readonly<Record<Operation, { path?: string; status: number } & Request>> = {
-  startExecutedObsUnit: { body: { obs_unit_id: 1 }, status: 201 },
-  finishExecutedObsUnit: { body: {}, status: 202 },
-  readExecutedObsUnit: { path: '/executed_obs_units/1', status: 200 },
-  listExecutedObsUnits: { status: 200 },
-  readTransaction: { status: 404 },
-  listTransactions: { path: '/api/transactions?state=failed', status: 200 },
-  retryTransaction: { status: 404 },
-  discardTransaction: { ...discard, status: 404 },
-  readBuffer: { status: 200 },
-  readTransferOverview: { status: 200 },
-  readHealth: { status: 200 },
-  readJwks: { status: 200 },
-  startLogin: {
-    path: `/github/login?return_to=${encodeURIComponent('http://localhost:3000/')}&code_challenge=${'a'.repeat(43)}`,
-    status: 302,
-  },
-  finishLogin: { path: `/github/callback?state=${'a'.repeat(43)}&code=b`, status: 400 },
-  exchangeCode: { body: { code: 'a'.repeat(43), code_verifier: 'b'.repeat(43) }, status: 401 },
-  refreshSession: { status: 401 },
-  logOut: { status: 200 },
-  listUsers: { status: 200 },
-  changeUser: { path: '/api/users/999', body: { active: true }, status: 404 },
-  readAudit: { status: 200 },
-  readMe: { status: 200 },
-  listScopes: { status: 200 },
-  createToken: { body: { name: 'matrix', scopes: ['*'] }, status: 201 },
-  listTokens: { status: 200 },
-  rotateToken: { status: 404 },
-  revokeToken: { status: 404 },
-  createTicket: { status: 201 },
-  readIndex: { status: 200 },
-  readVersion: { status: 200 },
-  readAsyncApi: { status: 200 },
-  readProblem: { path: '/problems/not-found', status: 200 },
-};
+/** The status that it gets with a good credential. */
+function openStatus({ answers, example }: Listed): number {
+  return example.gets ?? Number(Object.keys(answers)[0]);
+}
 
 let stack: TestStack;
 beforeAll(async () => {
@@ -62,24 +30,21 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-const all: readonly Route[] = routes;
+const all = listed;
 /** Cells of the matrix that were asked: credential × route. */
 const asked = new Set<string>();
 
-function ask(credential: string, { operation, method, path }: Route, token: string | null): Promise<Reply> {
-  asked.add(`${credential} × ${operation}`);
-  const { path: given, ...request } = requests[operation as Operation];
-  return stack.api(given ?? path.replace('{id}', randomUUID()), { method, ...request, token });
+function ask(credential: string, contract: Listed, token: string | null): Promise<Reply> {
+  asked.add(`${credential} × ${contract.operation}`);
+  const { path, request } = requestOf(contract);
+  return stack.api(path, { ...request, token });
 }
-
-/** The status of a route without any credential that is looked at, or with one that is good. */
-const openStatus = ({ operation }: Route) => requests[operation as Operation].status;
 
 /** Asks every route, and holds each answer against what its cell says. */
 async function askAll(
   credential: string,
   token: string | null,
-  expected: (route: Route) => 401 | 403 | 'open',
+  expected: (route: Listed) => 401 | 403 | 'open',
 ): Promise<void> {
   for (const route of all) {
     const reply = await ask(credential, route, token);
@@ -94,8 +59,7 @@ async function askAll(
     const title = wanted === 401 ? 'Not authenticated' : 'Not permitted';
     expect(reply.body, cell).toMatchObject({ status: wanted, title });
     if (wanted === 401) expect(reply.headers.get('www-authenticate'), cell).toMatch(/^Bearer/);
-    const isWrite = route.function === 'accept' || route.function === 'decide';
-    expect(reply.body.recorded, cell).toBe(isWrite ? false : undefined);
+    expect(reply.body.recorded, cell).toBe(route.records ? false : undefined);
   }
 }
 
@@ -251,10 +215,9 @@ it.each(['no credential', 'garbage', 'an expired JWT', 'a truncated API token'])
   },
 );
 
-it('every route has its row, and every object its owner', () => {
-  const operations = all.map(({ operation }) => operation).sort();
-  expect(Object.keys(requests).sort()).toEqual(operations);
-  expect(Object.keys(ofOthers).sort()).toEqual(operations);
+it('every operation with an id in its path says whose the object is, but for what is public', () => {
+  const without = all.filter(({ params, access, belongsTo }) => params && access !== 'public' && !belongsTo);
+  expect(without.map(({ operation }) => operation)).toEqual([]);
 });
 
 describe.each(Object.keys(unacceptable))('%s', (name) => {
@@ -272,7 +235,7 @@ const roleTokens: Readonly<Record<Role, () => Promise<string>>> = {
 
 describe.each(Object.keys(roleTokens) as Role[])('a good credential of role %s', (role) => {
   it('opens the routes of its permissions, and no other', async () => {
-    const has = (access: Route['access']) => rolePermissions[role].some((each) => each === access);
+    const has = (access: Access) => rolePermissions[role].some((each) => each === access);
     await askAll(role, await roleTokens[role](), ({ access }) =>
       access === 'any' || has(access) ? 'open' : 403,
     );
@@ -281,7 +244,7 @@ describe.each(Object.keys(roleTokens) as Role[])('a good credential of role %s',
 
 it('a JWT that claims more than its role has gets what the role has', async () => {
   const token = await forge({ claims: { role: 'viewer', permissions: rolePermissions.admin } });
-  const has = (access: Route['access']) => rolePermissions.viewer.some((each) => each === access);
+  const has = (access: Access) => rolePermissions.viewer.some((each) => each === access);
   await askAll('more than its role', token, ({ access }) => (access === 'any' || has(access) ? 'open' : 403));
 });
 
@@ -305,65 +268,15 @@ it('an API token without scopes opens only what is open to all', async () => {
   await askAll('no scope', token, ({ access }) => (access === 'any' ? 'open' : 403));
 });
 
-type OfOthers =
-  | 'no object'
-  /** observations belong to the observatory: whoever has the permission may read and finish them */
-  | { readonly shared: (theirs: Theirs) => Request & { readonly path: string }; readonly status: number }
-  | { readonly owned: (theirs: Theirs) => Request & { readonly path: string }; readonly status: number };
+/** Ids of what another observer has, by the object that a contract names. */
+type Theirs = Readonly<Record<Ownership['object'], string>>;
 
-interface Theirs {
-  readonly unit: string;
-  readonly transaction: string;
-  readonly token: string;
-}
-
-const setAside = ({ transaction }: Theirs, action: string) => ({
-  path: `/api/transactions/${transaction}/${action}`,
-  ...discard,
-});
-
-/** What an observer may do with an object of another observer. */
-const ofOthers: Readonly<Record<Operation, OfOthers>> = {
-  startExecutedObsUnit: {
-    owned: ({ unit }) => ({ path: '/executed_obs_units/start', body: { obs_unit_id: 2, id: unit } }),
-    status: 409,
-  },
-  finishExecutedObsUnit: {
-    shared: ({ unit }) => ({ path: `/executed_obs_units/${unit}/finish`, body: {} }),
-    status: 200,
-  },
-  readExecutedObsUnit: { shared: ({ unit }) => ({ path: `/executed_obs_units/${unit}` }), status: 200 },
-  listExecutedObsUnits: { shared: () => ({ path: '/executed_obs_units' }), status: 200 },
-  readTransaction: {
-    shared: ({ transaction }) => ({ path: `/api/transactions/${transaction}` }),
-    status: 200,
-  },
-  listTransactions: { shared: () => ({ path: '/api/transactions?state=failed' }), status: 200 },
-  retryTransaction: { owned: (theirs) => setAside(theirs, 'retry'), status: 403 },
-  discardTransaction: { owned: (theirs) => setAside(theirs, 'discard'), status: 403 },
-  readBuffer: 'no object',
-  readTransferOverview: 'no object',
-  readHealth: 'no object',
-  readJwks: 'no object',
-  startLogin: 'no object',
-  finishLogin: 'no object',
-  exchangeCode: 'no object',
-  refreshSession: 'no object',
-  logOut: 'no object',
-  listUsers: { owned: () => ({ path: '/api/users' }), status: 403 },
-  changeUser: { owned: () => ({ path: '/api/users/901', body: { role: 'admin' } }), status: 403 },
-  readAudit: { owned: () => ({ path: '/api/audit' }), status: 403 },
-  readMe: 'no object',
-  listScopes: 'no object',
-  createToken: 'no object',
-  listTokens: { owned: () => ({ path: '/api/tokens?owner=901' }), status: 403 },
-  rotateToken: { owned: ({ token }) => ({ path: `/api/tokens/${token}/rotate` }), status: 404 },
-  revokeToken: { owned: ({ token }) => ({ path: `/api/tokens/${token}` }), status: 404 },
-  createTicket: 'no object',
-  readIndex: 'no object',
-  readVersion: 'no object',
-  readAsyncApi: 'no object',
-  readProblem: 'no object',
+/** Requests that name the object of somebody else otherwise than by `{id}`. */
+const named: Readonly<
+  Partial<Record<OperationName, (theirs: Theirs) => { readonly path?: string; readonly body?: object }>>
+> = {
+  startExecutedObsUnit: ({ executed_obs_unit: id }) => ({ body: { obs_unit_id: 2, id } }),
+  listTokens: ({ user }) => ({ path: `/api/tokens?owner=${user}` }),
 };
 
 it('what is somebody else’s is as much another’s as its row says', async () => {
@@ -373,18 +286,20 @@ it('what is somebody else’s is as much another’s as its row says', async () 
   const started = await startUnit((path, request) => stack.api(path, { ...request, token: they }));
   const made = await stack.api('/api/tokens', { method: 'POST', token: they, body: { name: 'theirs' } });
   const theirs: Theirs = {
-    unit: String(started.body.id),
+    executed_obs_unit: String(started.body.id),
     transaction: String(started.body.transaction_id),
     token: String(made.body.id),
+    user: '901',
   };
-  for (const { operation, method } of all) {
+  for (const contract of all) {
+    const { operation, belongsTo } = contract;
     asked.add(`of another × ${operation}`);
-    const row = ofOthers[operation as Operation];
-    if (row === 'no object') continue;
-    const { path, ...request } = ('owned' in row ? row.owned : row.shared)(theirs);
-    const { status, body } = await stack.api(path, { method, token: another, ...request });
-    expect(status, operation).toBe(row.status);
-    if ('owned' in row) expect(JSON.stringify(body), operation).not.toContain('theirs');
+    if (!belongsTo) continue;
+    const { path, request } = requestOf(contract, { id: theirs[belongsTo.object] });
+    const { path: otherPath = path, ...other } = named[operation]?.(theirs) ?? {};
+    const { status, body } = await stack.api(otherPath, { ...request, ...other, token: another });
+    expect(status, operation).toBe(belongsTo.ofOthers);
+    if (status >= 400) expect(JSON.stringify(body), operation).not.toContain('theirs');
   }
   expect((await stack.api('/auth/me', { token: String(made.body.token) })).status).toBe(200);
 });

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { localOrganization } from '../../infra/local/github.ts';
 import { cors } from '../../infra/topology.ts';
 import { mintApiToken } from '../../lib/credentials/api-token.ts';
-import { routes } from '../../lib/http/routes.ts';
+import { listed } from '../../lib/api/operations.ts';
 import { addMember, logIn, loggedIn, origin, visitGitHub, withCookie } from '../support/log-in.ts';
 import { startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 
@@ -227,7 +227,7 @@ describe('API5 broken function level authorisation', () => {
 
   it('another method on a path finds no way around its permission', async () => {
     for (const method of ['PATCH', 'DELETE', 'PUT', 'POST']) {
-      const known = routes.some((route) => route.method === method && route.path === '/api/audit');
+      const known = listed.some((route) => route.method === method && route.path === '/api/audit');
       expect(known).toBe(false);
       expect((await stack.api('/api/audit', { method, token: null })).status).toBe(405);
     }

@@ -6,7 +6,7 @@ import { VerifiedTokens } from '../../functions/accept/verified-tokens.ts';
 import { mark } from '../../lib/buffer/mark.ts';
 import { readJsonBody } from '../../lib/http/json-body.ts';
 import { ProblemError } from '../../lib/http/problem.ts';
-import { routes } from '../../lib/http/routes.ts';
+import type { Request } from '../../lib/http/request.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { finishBody, startBody } from '../../lib/observation/executed-obs-unit.ts';
 import { draftFinish, draftStart } from '../../lib/observation/record-executed-obs-unit.ts';
@@ -23,7 +23,8 @@ let site: Site;
 let sent: string[];
 const keys = keysOf('ops');
 const claimant = { kind: 'none', principalId: '7' } as const;
-const [startRoute, finishRoute] = routes;
+const startRoute = { operation: 'startExecutedObsUnit', access: 'write:observations' } as const;
+const finishRoute = { operation: 'finishExecutedObsUnit', access: 'write:observations' } as const;
 /** 2026-10-01T11:10:00.000Z */
 const now = Date.UTC(2026, 9, 1, 11, 10);
 
@@ -61,9 +62,9 @@ interface Given {
   readonly over?: RecordParts;
 }
 
-function requestOf({ text, key, at = now }: Given, route: (typeof routes)[number], params = {}) {
+function requestOf({ text, key, at = now }: Given, route: Request['route'], params = {}) {
   return {
-    ...{ route, path: route.path, params, query: {}, cookies: [], body: readJsonBody(text) },
+    ...{ route, path: '/', given: { params, query: {}, body: readJsonBody(text) }, cookies: [] },
     headers: key === undefined ? {} : { 'idempotency-key': key },
     ...{ requestId: 'r', sourceIp: '', receivedAt: at, replyHeaders: new Map<string, string>() },
   };
@@ -71,7 +72,7 @@ function requestOf({ text, key, at = now }: Given, route: (typeof routes)[number
 
 async function start(given: Given) {
   const request = requestOf(given, startRoute);
-  const body = startBody.parse(request.body);
+  const body = startBody.parse(request.given.body);
   const identity = identifyWrite(request, '7', body.id, new Uint8Array(20).fill(given.text.length));
   const heading = headingOf(identity, 'startExecutedObsUnit', given);
   return replyOf(
@@ -83,7 +84,7 @@ async function start(given: Given) {
 
 async function finish(id: string, given: Given) {
   const request = requestOf(given, finishRoute, { id });
-  const body = finishBody.parse(request.body);
+  const body = finishBody.parse(request.given.body);
   const identity = identifyWrite(request, '7', undefined, new Uint8Array(20).fill(given.text.length));
   const heading = headingOf(identity, 'finishExecutedObsUnit', given);
   return replyOf(

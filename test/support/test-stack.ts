@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { Canaries } from './canaries.ts';
+import { checkAnswer } from './check-answer.ts';
 import { testPool } from './test-pool.ts';
 import { startStack, type Stack, type StackOptions } from '../../infra/local/stack.ts';
 import { connectRedis, type Redis } from '../../lib/redis/client.ts';
@@ -85,6 +86,7 @@ export async function startTestStack(
     directory,
     api: async (path, request = {}) => {
       const reply = await ask(path, request);
+      checkAnswer(request.method ?? 'GET', path, reply);
       canaries.sees({ token: description.tokens.service, ...request }, reply);
       return reply;
     },

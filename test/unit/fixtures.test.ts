@@ -13,8 +13,8 @@ import { identifyWrite } from '../../functions/accept/identify.ts';
 import { userRowId } from '../../lib/users/user-store.ts';
 import { readJsonBody } from '../../lib/http/json-body.ts';
 import { readCursor } from '../../lib/http/page.ts';
-import { routes } from '../../lib/http/routes.ts';
-import type { Request } from '../../lib/http/serve.ts';
+import { listed } from '../../lib/api/operations.ts';
+import type { Request } from '../../lib/http/request.ts';
 import { recordId, timestamp } from '../../lib/observation/executed-obs-unit.ts';
 import { readInboxRow } from '../../lib/postgres/inbox.ts';
 import { readTransactionsMessage } from '../../lib/queue/messages.ts';
@@ -38,17 +38,15 @@ const canonicalAlready = [
 ];
 
 function identityNow({ operation, principal, params = {}, key, body }: WriteCase) {
-  const route = routes.find((each) => each.operation === operation);
+  const route = listed.find((each) => each.operation === operation);
   if (!route) throw new Error(`no operation ${operation}`);
   const parsed = readJsonBody(body);
   const request: Request = {
     route,
     path: route.path,
-    params,
-    query: {},
+    given: { params, query: {}, body: parsed },
     headers: key === undefined ? {} : { 'idempotency-key': key },
     cookies: [],
-    body: parsed,
     requestId: 'test',
     sourceIp: '127.0.0.1',
     receivedAt: 1_790_000_000_000,

@@ -4,15 +4,15 @@ import { exchangeOf, type Middleware } from './exchange.ts';
 
 export type CountedBy = NonNullable<Contract['rate']>;
 
-/** Counts a request, for as long as there is no principal to count. @throws ProblemError 429, 503 */
-export type Rates = Readonly<Record<CountedBy, (request: Request) => Promise<void>>>;
+/** Counts a request. @throws ProblemError 429, 503 */
+export type Count = (by: CountedBy, request: Request) => Promise<void>;
 
 /** Requests without a principal; those with one are counted as it is looked up. */
-export function rate(rates: Rates | undefined): Middleware {
+export function rate(count: Count | undefined): Middleware {
   return {
     before: async ({ context }) => {
       const { contract, request } = exchangeOf(context);
-      if (contract.rate !== undefined) await rates?.[contract.rate](request);
+      if (contract.rate !== undefined) await count?.(contract.rate, request);
     },
   };
 }

@@ -4,7 +4,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { record, type RecordParts } from '../../../functions/accept/record.ts';
 import { VerifiedTokens } from '../../../functions/accept/verified-tokens.ts';
 import { ObservatoryClient } from '../../../lib/client/observatory-client.ts';
-import { routes } from '../../../lib/http/routes.ts';
 import type { Draft } from '../../../lib/observation/record-executed-obs-unit.ts';
 import { createLog } from '../../../lib/observability/log.ts';
 import { Queue } from '../../../lib/queue/queue.ts';
@@ -154,7 +153,7 @@ function directWriter(stack: TestStack) {
     limits: { budgetBytes: 1e9, requestsPerSecond: 1e6 },
     now: Date.now,
   };
-  const route = routes[0];
+  const route = { operation: 'startExecutedObsUnit', access: 'write:observations' } as const;
   const write = async (draftOf: (id: string, now: number) => Draft): Promise<unknown> => {
     const began = Date.now();
     const identity = {
@@ -165,7 +164,7 @@ function directWriter(stack: TestStack) {
     while (Date.now() < began + 30_000) {
       const receivedAt = Date.now();
       const request = {
-        ...{ route, path: route.path, params: {}, query: {}, headers: {}, cookies: [], body: undefined },
+        ...{ route, path: '/', given: { params: {}, query: {}, body: undefined }, headers: {}, cookies: [] },
         ...{ requestId: identity.id, sourceIp: '', receivedAt, replyHeaders: new Map() },
       };
       const claimant = { kind: 'none', principalId: '1' } as const;

@@ -1,0 +1,37 @@
+import { isDeepStrictEqual } from 'node:util';
+import { listed } from '../../lib/api/operations.ts';
+import { problemCodesOf } from '../../lib/api/problem-codes.ts';
+import { pathPattern } from '../../lib/http/path-pattern.ts';
+import type { Reply } from './test-stack.ts';
+
+const matchers = listed
+  .map((contract) => ({ contract, pattern: pathPattern(contract.path) }))
+  // a path without parameters goes before one with
+  .sort((a, b) => a.contract.path.split('{').length - b.contract.path.split('{').length);
+
+/**
+ * Holds an answer against the contract of its operation: its status, its members, the code of its problem.
+ * @throws Error that says what the contract does not have
+ */
+export function checkAnswer(method: string, path: string, { status, headers, body }: Reply): void {
+  const [pathname = ''] = path.split('?');
+  const found = matchers.find((each) => each.contract.method === method && each.pattern.test(pathname));
+  const type = headers.get('content-type') ?? '';
+  if (!found || (status === 304 && found.contract.etag) || type.startsWith('text/html')) return;
+  const { contract } = found;
+  const at = `${contract.operation} answers ${status}`;
+  if (type === 'application/problem+json') {
+    const codes: readonly string[] = problemCodesOf(contract);
+    if (!codes.includes(String(body.code)))
+      throw new Error(`${at} ${String(body.code)}, which it does not declare`);
+    return;
+  }
+  const answer = contract.answers[status];
+  if (answer === undefined) throw new Error(`${at}, which it does not declare`);
+  if ('media' in answer) return;
+  const parsed = answer.safeParse(body);
+  if (!parsed.success) throw new Error(`${at} otherwise than declared: ${parsed.error.message}`);
+  if (!isDeepStrictEqual(parsed.data, body)) {
+    throw new Error(`${at} with members that it does not declare: ${JSON.stringify(body)}`);
+  }
+}

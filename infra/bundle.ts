@@ -1,8 +1,10 @@
 /** The functions' bundles: the same ones run on one machine and are deployed. */
 import { build } from 'esbuild';
 import { spawnSync } from 'node:child_process';
-import { cp, mkdir } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
 import { functions, type FunctionName } from './topology.ts';
 
@@ -42,6 +44,12 @@ export async function bundleFunctions(directory: string): Promise<readonly strin
   await mkdir(join(directory, 'migrate'), { recursive: true });
   for (const each of ['migrations', 'functions']) {
     await cp(join(root, 'lib/postgres', each), join(directory, 'migrate', each), { recursive: true });
+  }
+  const docs = join(directory, 'describe', 'docs');
+  await mkdir(docs, { recursive: true });
+  for (const each of ['swagger-ui-bundle.js', 'swagger-ui.css']) {
+    const content = await readFile(join(root, 'node_modules/swagger-ui-dist', each));
+    await writeFile(join(docs, `${each}.gz`), await promisify(gzip)(content));
   }
   return built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
 }

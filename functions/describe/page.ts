@@ -9,6 +9,8 @@ export interface Links {
 export const links: Links = {
   health: '/health',
   version: '/version',
+  docs: '/docs',
+  openapi: '/openapi.json',
   asyncapi: '/asyncapi.json',
   jwks: '/.well-known/jwks.json',
   login: '/github/login',

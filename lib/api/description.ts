@@ -37,6 +37,38 @@ export const readAsyncApi = /* @__PURE__ */ operation({
   example: {},
 });
 
+export const readOpenApi = /* @__PURE__ */ operation({
+  method: 'GET',
+  path: '/openapi.json',
+  function: 'describe',
+  access: 'public',
+  summary: 'The HTTP operations, as an OpenAPI document',
+  answers: { 200: z.record(z.string(), z.unknown()) },
+  example: {},
+});
+
+export const readDocs = /* @__PURE__ */ operation({
+  method: 'GET',
+  path: '/docs',
+  function: 'describe',
+  access: 'public',
+  summary: 'The OpenAPI document as a page, on which requests can be tried',
+  answers: { 200: { media: 'text/html' } },
+  example: {},
+});
+
+export const readDocsFile = /* @__PURE__ */ operation({
+  method: 'GET',
+  path: '/docs/{file}',
+  function: 'describe',
+  access: 'public',
+  summary: 'What the page of the documents consists of',
+  params: { file: z.string() },
+  answers: { 200: { media: '*/*' } },
+  problems: ['not-found'],
+  example: { params: { file: 'start.js' } },
+});
+
 export const readProblem = /* @__PURE__ */ operation({
   method: 'GET',
   path: '/problems/{code}',

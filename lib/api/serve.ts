@@ -88,11 +88,12 @@ function unrouted(method: string, path: string): Error {
   return new Error(`the gateway has sent ${method} ${path} to a function that has no such operation`);
 }
 
-function resultOf({ status, headers: of, text, cookies }: Reply): APIGatewayProxyStructuredResultV2 {
+function resultOf({ status, headers: of, text, bytes, cookies }: Reply): APIGatewayProxyStructuredResultV2 {
   return {
     statusCode: status,
     ...(of && { headers: { ...of } }),
     ...(text !== undefined && { body: text }),
+    ...(bytes && { body: Buffer.from(bytes).toString('base64'), isBase64Encoded: true }),
     ...(cookies && { cookies: [...cookies] }),
   };
 }

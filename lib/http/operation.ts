@@ -132,7 +132,7 @@ interface Heading {
 type Content<Answer> = Answer extends Schema
   ? { readonly body: Of<Answer> }
   : Answer extends { readonly media: string }
-    ? { readonly text: string }
+    ? { readonly text: string } | { readonly bytes: Uint8Array }
     : { readonly body?: undefined };
 
 type PageOf<C extends Contract, Status> = C extends { readonly page: true }

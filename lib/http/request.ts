@@ -31,5 +31,7 @@ export interface Reply {
   readonly body?: unknown;
   /** instead of a body: sent as it is, with a Content-Type of its own */
   readonly text?: string;
+  /** instead of both */
+  readonly bytes?: Uint8Array;
   readonly cookies?: readonly string[];
 }

@@ -28,7 +28,10 @@ export const routes = {
   listUsers: { method: 'GET', path: '/api/users' },
   readAudit: { method: 'GET', path: '/api/audit' },
   readAsyncApi: { method: 'GET', path: '/asyncapi.json' },
+  readDocs: { method: 'GET', path: '/docs' },
+  readDocsFile: { method: 'GET', path: '/docs/{file}' },
   readIndex: { method: 'GET', path: '/' },
+  readOpenApi: { method: 'GET', path: '/openapi.json' },
   readProblem: { method: 'GET', path: '/problems/{code}' },
   readVersion: { method: 'GET', path: '/version' },
 } as const;

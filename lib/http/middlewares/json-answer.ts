@@ -4,13 +4,16 @@ import type { Middleware } from './exchange.ts';
 /** Lambda passes on 6 MB at most. */
 const maxAnswerBytes = 5.5 * 1024 * 1024;
 
+const base64Growth = 4 / 3;
+
 /** Writes the answer as text. @throws ProblemError 400 if it is too large */
 export function jsonAnswer(): Middleware {
   return {
     after: (exchanged) => {
       const { body, ...reply } = exchanged.response ?? { status: 500 };
       const text = reply.text ?? (body === undefined ? undefined : JSON.stringify(body));
-      if (text !== undefined && Buffer.byteLength(text) > maxAnswerBytes) {
+      const size = reply.bytes ? reply.bytes.length * base64Growth : Buffer.byteLength(text ?? '');
+      if (size > maxAnswerBytes) {
         throw problem.badRequest('The answer would be too large: ask for less at a time.', {
           code: 'answer-too-large',
         });

@@ -56,14 +56,19 @@ export interface Listed extends Contract {
 
 /** In the order of documents. */
 export const listed: readonly Listed[] = Object.entries(nouns).flatMap(([noun, module]) =>
-  Object.entries(module as Readonly<Record<string, unknown>>).flatMap(([operation, each]) =>
-    isContract(each) ? [{ ...each, operation, noun } as Listed] : [],
-  ),
+  Object.entries(module as Readonly<Record<string, unknown>>)
+    .flatMap(([operation, each]) => (isContract(each) ? [{ ...each, operation, noun } as Listed] : []))
+    .sort(byPath),
 );
 
 export const operations = Object.fromEntries(
   listed.map((each) => [each.operation, each]),
 ) as unknown as Operations;
+
+function byPath(a: Listed, b: Listed): number {
+  const [left, right] = [`${a.path} ${a.method}`, `${b.path} ${b.method}`];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
 
 function isContract(value: unknown): value is Contract {
   return typeof value === 'object' && value !== null && 'method' in value && 'answers' in value;

@@ -20,7 +20,9 @@ const include = z.optional(
   ),
 );
 
-const written = z.extend(executedObsUnit, {
+// not extended: that would take over the name of its schema
+const written = z.object({
+  ...executedObsUnit.shape,
   transaction_id: z.string().check(z.describe('Ask `GET /api/transactions/{id}` where it is.')),
 });
 

@@ -19,7 +19,8 @@ const token = z
   })
   .check(z.meta({ id: 'ApiToken' }));
 
-const madeToken = z.extend(token, {
+const madeToken = z.object({
+  ...token.shape,
   token: z.string().check(z.describe('The secret. It is shown this once.')),
 });
 
@@ -86,7 +87,7 @@ export const rotateToken = /* @__PURE__ */ operation({
   summary: 'A new token in the place of this one, which ends',
   params: { id: uuid },
   answers: {
-    201: z.extend(madeToken, { replaces: z.object({ id: z.string(), has_ended: z.boolean() }) }),
+    201: z.object({ ...madeToken.shape, replaces: z.object({ id: z.string(), has_ended: z.boolean() }) }),
   },
   problems: ['not-found', 'token-replaced', 'too-many-tokens'],
   belongsTo: { object: 'token', ofOthers: 404 },

@@ -4,7 +4,7 @@ import { operation } from '../http/operation.ts';
 
 const release = { version: z.string(), commit: z.nullable(z.string()) };
 
-export const readIndex = /* @__PURE__ */ operation({
+export const readIndex = operation({
   method: 'GET',
   path: '/',
   function: 'describe',
@@ -17,7 +17,7 @@ export const readIndex = /* @__PURE__ */ operation({
   example: {},
 });
 
-export const readVersion = /* @__PURE__ */ operation({
+export const readVersion = operation({
   method: 'GET',
   path: '/version',
   function: 'describe',
@@ -27,7 +27,7 @@ export const readVersion = /* @__PURE__ */ operation({
   example: {},
 });
 
-export const readAsyncApi = /* @__PURE__ */ operation({
+export const readAsyncApi = operation({
   method: 'GET',
   path: '/asyncapi.json',
   function: 'describe',
@@ -37,7 +37,7 @@ export const readAsyncApi = /* @__PURE__ */ operation({
   example: {},
 });
 
-export const readOpenApi = /* @__PURE__ */ operation({
+export const readOpenApi = operation({
   method: 'GET',
   path: '/openapi.json',
   function: 'describe',
@@ -47,7 +47,7 @@ export const readOpenApi = /* @__PURE__ */ operation({
   example: {},
 });
 
-export const readDocs = /* @__PURE__ */ operation({
+export const readDocs = operation({
   method: 'GET',
   path: '/docs',
   function: 'describe',
@@ -57,7 +57,7 @@ export const readDocs = /* @__PURE__ */ operation({
   example: {},
 });
 
-export const readDocsFile = /* @__PURE__ */ operation({
+export const readDocsFile = operation({
   method: 'GET',
   path: '/docs/{file}',
   function: 'describe',
@@ -69,7 +69,7 @@ export const readDocsFile = /* @__PURE__ */ operation({
   example: { params: { file: 'start.js' } },
 });
 
-export const readProblem = /* @__PURE__ */ operation({
+export const readProblem = operation({
   method: 'GET',
   path: '/problems/{code}',
   function: 'describe',

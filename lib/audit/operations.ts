@@ -4,7 +4,7 @@ import { operation } from '../http/operation.ts';
 import { wholeNumberText } from '../values/integer.ts';
 import { auditActions, auditEvent } from './audit-event.ts';
 
-export const readAudit = /* @__PURE__ */ operation({
+export const readAudit = operation({
   method: 'GET',
   path: '/api/audit',
   function: 'query',

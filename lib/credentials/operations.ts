@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { operation } from '../http/operation.ts';
 import { permissions, roles } from '../people/permissions.ts';
 
-export const readJwks = /* @__PURE__ */ operation({
+export const readJwks = operation({
   method: 'GET',
   path: '/.well-known/jwks.json',
   function: 'authenticate',
@@ -26,7 +26,7 @@ export const readJwks = /* @__PURE__ */ operation({
   example: {},
 });
 
-export const readMe = /* @__PURE__ */ operation({
+export const readMe = operation({
   method: 'GET',
   path: '/auth/me',
   function: 'authenticate',
@@ -51,7 +51,7 @@ export const readMe = /* @__PURE__ */ operation({
   example: {},
 });
 
-export const createTicket = /* @__PURE__ */ operation({
+export const createTicket = operation({
   method: 'POST',
   path: '/api/ws/ticket',
   function: 'authenticate',

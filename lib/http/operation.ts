@@ -93,7 +93,6 @@ type ExampleOf<C extends Contract> = Example &
   (C['body'] extends Schema ? { readonly body?: z.input<C['body']> } : { readonly body?: never });
 
 /** A contract as it is, once the compiler has held its parts against each other. */
-// @__NO_SIDE_EFFECTS__
 export function operation<const C extends Contract>(
   contract: C & ParamsSchema<C> & { readonly example: ExampleOf<C> },
 ): C {

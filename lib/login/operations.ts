@@ -7,7 +7,7 @@ const secretLength = 43;
 /** A random value of 256 bits, or a SHA-256. */
 export const base64url = z.string().check(z.regex(new RegExp(`^[A-Za-z0-9_-]{${secretLength}}$`)));
 
-export const startLogin = /* @__PURE__ */ operation({
+export const startLogin = operation({
   method: 'GET',
   path: '/github/login',
   function: 'authenticate',
@@ -31,7 +31,7 @@ export const startLogin = /* @__PURE__ */ operation({
   example: { query: { return_to: 'http://localhost:3000/', code_challenge: 'a'.repeat(secretLength) } },
 });
 
-export const finishLogin = /* @__PURE__ */ operation({
+export const finishLogin = operation({
   method: 'GET',
   path: '/github/callback',
   function: 'authenticate',
@@ -47,7 +47,7 @@ export const finishLogin = /* @__PURE__ */ operation({
   example: { query: { state: 'a'.repeat(secretLength), code: 'b' }, gets: 400 },
 });
 
-export const exchangeCode = /* @__PURE__ */ operation({
+export const exchangeCode = operation({
   method: 'POST',
   path: '/auth/exchange',
   function: 'authenticate',

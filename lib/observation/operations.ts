@@ -31,7 +31,7 @@ export type WrittenUnit = Of<typeof written>;
 const refusals = ['conflict', 'idempotency-key-reused', 'refused-before', 'discarded-before'] as const;
 const fallbacks = ['not-acknowledged'] as const;
 
-export const startExecutedObsUnit = /* @__PURE__ */ operation({
+export const startExecutedObsUnit = operation({
   method: 'POST',
   path: '/executed_obs_units/start',
   function: 'accept',
@@ -46,7 +46,7 @@ export const startExecutedObsUnit = /* @__PURE__ */ operation({
   example: { body: { obs_unit_id: 1 } },
 });
 
-export const finishExecutedObsUnit = /* @__PURE__ */ operation({
+export const finishExecutedObsUnit = operation({
   method: 'PUT',
   path: '/executed_obs_units/{id}/finish',
   function: 'accept',
@@ -67,7 +67,7 @@ export const finishExecutedObsUnit = /* @__PURE__ */ operation({
   example: { params: { id: noSuchUuid }, body: {}, gets: 202 },
 });
 
-export const readExecutedObsUnit = /* @__PURE__ */ operation({
+export const readExecutedObsUnit = operation({
   method: 'GET',
   path: '/executed_obs_units/{id}',
   function: 'query',
@@ -90,7 +90,7 @@ export const readExecutedObsUnit = /* @__PURE__ */ operation({
   example: { params: { id: '1' } },
 });
 
-export const listExecutedObsUnits = /* @__PURE__ */ operation({
+export const listExecutedObsUnits = operation({
   method: 'GET',
   path: '/executed_obs_units',
   function: 'query',

@@ -15,7 +15,7 @@ export const openSession = z
   })
   .check(z.meta({ id: 'OpenSession' }));
 
-export const refreshSession = /* @__PURE__ */ operation({
+export const refreshSession = operation({
   method: 'POST',
   path: '/auth/refresh',
   function: 'authenticate',
@@ -27,7 +27,7 @@ export const refreshSession = /* @__PURE__ */ operation({
   example: { gets: 401 },
 });
 
-export const logOut = /* @__PURE__ */ operation({
+export const logOut = operation({
   method: 'POST',
   path: '/auth/logout',
   function: 'authenticate',

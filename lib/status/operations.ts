@@ -11,7 +11,7 @@ const changeFeed = z.nullable(
     .check(z.describe('How far changes by others are behind; `null` if no replica answers.')),
 );
 
-export const readHealth = /* @__PURE__ */ operation({
+export const readHealth = operation({
   method: 'GET',
   path: '/health',
   function: 'health',
@@ -30,7 +30,7 @@ export const readHealth = /* @__PURE__ */ operation({
   example: {},
 });
 
-export const readBuffer = /* @__PURE__ */ operation({
+export const readBuffer = operation({
   method: 'GET',
   path: '/api/buffer',
   function: 'query',

@@ -35,7 +35,7 @@ export const transactionStatus = z
 
 export type TransactionStatus = Of<typeof transactionStatus>;
 
-export const readTransaction = /* @__PURE__ */ operation({
+export const readTransaction = operation({
   method: 'GET',
   path: '/api/transactions/{id}',
   function: 'query',
@@ -50,7 +50,7 @@ export const readTransaction = /* @__PURE__ */ operation({
   example: { params: { id: noSuchUuid }, gets: 404 },
 });
 
-export const listTransactions = /* @__PURE__ */ operation({
+export const listTransactions = operation({
   method: 'GET',
   path: '/api/transactions',
   function: 'query',
@@ -70,7 +70,7 @@ export const listTransactions = /* @__PURE__ */ operation({
 
 const decisions = ['not-found', 'conflict', 'refused-before', 'discarded-before', 'not-decidable'] as const;
 
-export const retryTransaction = /* @__PURE__ */ operation({
+export const retryTransaction = operation({
   method: 'POST',
   path: '/api/transactions/{id}/retry',
   function: 'decide',
@@ -84,7 +84,7 @@ export const retryTransaction = /* @__PURE__ */ operation({
   example: { params: { id: noSuchUuid }, gets: 404 },
 });
 
-export const discardTransaction = /* @__PURE__ */ operation({
+export const discardTransaction = operation({
   method: 'POST',
   path: '/api/transactions/{id}/discard',
   function: 'decide',

@@ -41,7 +41,7 @@ export const tokenRequest = z.strictObject({
 
 export type TokenRequest = z.infer<typeof tokenRequest>;
 
-export const listScopes = /* @__PURE__ */ operation({
+export const listScopes = operation({
   method: 'GET',
   path: '/api/tokens/scopes',
   function: 'authenticate',
@@ -51,7 +51,7 @@ export const listScopes = /* @__PURE__ */ operation({
   example: {},
 });
 
-export const createToken = /* @__PURE__ */ operation({
+export const createToken = operation({
   method: 'POST',
   path: '/api/tokens',
   function: 'authenticate',
@@ -63,7 +63,7 @@ export const createToken = /* @__PURE__ */ operation({
   example: { body: { name: 'laptop', scopes: ['*'] } },
 });
 
-export const listTokens = /* @__PURE__ */ operation({
+export const listTokens = operation({
   method: 'GET',
   path: '/api/tokens',
   function: 'authenticate',
@@ -79,7 +79,7 @@ export const listTokens = /* @__PURE__ */ operation({
   example: {},
 });
 
-export const rotateToken = /* @__PURE__ */ operation({
+export const rotateToken = operation({
   method: 'POST',
   path: '/api/tokens/{id}/rotate',
   function: 'authenticate',
@@ -94,7 +94,7 @@ export const rotateToken = /* @__PURE__ */ operation({
   example: { params: { id: noSuchUuid }, gets: 404 },
 });
 
-export const revokeToken = /* @__PURE__ */ operation({
+export const revokeToken = operation({
   method: 'DELETE',
   path: '/api/tokens/{id}',
   function: 'authenticate',

@@ -16,7 +16,7 @@ export const transferOverview = z
 
 export type TransferOverview = Of<typeof transferOverview>;
 
-export const readTransferOverview = /* @__PURE__ */ operation({
+export const readTransferOverview = operation({
   method: 'GET',
   path: '/api/transfer/overview',
   function: 'query',

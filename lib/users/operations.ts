@@ -35,7 +35,7 @@ export const userChange = z
 
 export type UserChange = z.infer<typeof userChange>;
 
-export const listUsers = /* @__PURE__ */ operation({
+export const listUsers = operation({
   method: 'GET',
   path: '/api/users',
   function: 'authenticate',
@@ -52,7 +52,7 @@ export const listUsers = /* @__PURE__ */ operation({
   example: {},
 });
 
-export const changeUser = /* @__PURE__ */ operation({
+export const changeUser = operation({
   method: 'PUT',
   path: '/api/users/{id}',
   function: 'authenticate',

@@ -47,7 +47,15 @@ beforeAll(async () => {
   await once(server, 'listening');
   [stack, browser] = await Promise.all([
     startTestStack({ settings: { FRONTEND_ORIGINS: frontend() } }),
-    chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] }),
+    chromium.launch({
+      executablePath,
+      args: [
+        '--no-sandbox',
+        '--disable-dev-shm-usage',
+        // the network is shut
+        '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost',
+      ],
+    }),
   ]);
 });
 const frontend = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -94,6 +102,27 @@ it.skipIf(executablePath === undefined)(
     expect(after).toBeGreaterThan(failed);
     await view.getByText(`${after} failed`, { exact: true }).waitFor();
     expect(await view.locator('#failed').getAttribute('data-told')).toBe('2');
+  },
+);
+
+it.skipIf(executablePath === undefined)(
+  'the page of the API shows its operations, and asks nothing of another host',
+  async () => {
+    const view = await browser.newPage();
+    const { http } = stack.description;
+    const origins = new Set<string>();
+    const complaints: string[] = [];
+    view.on('request', (request) => origins.add(new URL(request.url()).origin));
+    view.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+    view.on('pageerror', (error) => complaints.push(error.message));
+    await view.goto(`${http}/docs`);
+    await view.getByText('Record that an observation has started').waitFor();
+    await view.getByText('Record that an observation has started').click();
+    await view.getByText('Needs the permission', { exact: false }).first().waitFor();
+    // icons are data, of no origin
+    expect([...origins].filter((origin) => origin !== 'null')).toEqual([http]);
+    expect(complaints).toEqual([]);
+    await view.close();
   },
 );
 

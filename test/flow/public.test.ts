@@ -106,6 +106,26 @@ describe('the description of the API', () => {
     expect(await (await ask('/asyncapi.json')).json()).toEqual(JSON.parse(text));
   });
 
+  it('has the document of the operations, and a page of it', async () => {
+    const text = await readFile(new URL('../../lib/api/generated/openapi.json', import.meta.url), 'utf8');
+    expect(await (await ask('/openapi.json')).json()).toEqual(JSON.parse(text));
+    const page = await ask('/docs');
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    const files = [...(await page.text()).matchAll(/(?:href|src)="(\/[^"]+)"/g)].map(([, path]) =>
+      String(path),
+    );
+    expect(files).toHaveLength(3);
+    for (const path of files) {
+      for (const encoding of ['gzip', 'identity']) {
+        const file = await ask(path, { headers: { 'Accept-Encoding': encoding } });
+        expect([path, file.status]).toEqual([path, 200]);
+        expect(file.headers.get('content-type')).toMatch(/^text\/(javascript|css); charset=utf-8$/);
+        expect(await file.text()).toMatch(/swagger/i);
+      }
+    }
+    expect((await ask('/docs/toString')).status).toBe(404);
+  });
+
   it('explains every kind of problem, for scripts and for browsers', async () => {
     for (const [code, [status, title]] of Object.entries(problemCodes)) {
       const reply = await ask(`/problems/${code}`);
@@ -119,7 +139,7 @@ describe('the description of the API', () => {
   it('is there while every store is away', async () => {
     await stack.parts.redis.stop();
     stack.link.set({ up: false });
-    for (const path of ['/', '/version', '/asyncapi.json', '/problems/conflict']) {
+    for (const path of ['/', '/version', '/openapi.json', '/docs', '/asyncapi.json', '/problems/conflict']) {
       expect((await ask(path)).status, path).toBe(200);
     }
   });

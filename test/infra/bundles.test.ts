@@ -15,7 +15,7 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 
 /** What each bundle was when it was last looked at. Whoever makes it larger has a reason. */
 it.each([
-  ['accept', 510_000],
+  ['accept', 525_000],
   ['query', 335_000],
   ['health', 550_000],
 ] as const)(

@@ -27,6 +27,7 @@ export interface TestStack extends Stack {
 export interface Reply {
   readonly status: number;
   readonly headers: Headers;
+  /** {} if it is no JSON */
   readonly body: Readonly<Record<string, unknown>>;
 }
 
@@ -125,10 +126,11 @@ export function apiOf(origin: string, serviceToken: string): Api {
       ...(content !== undefined && { body: content }),
     });
     const answer = await response.text();
+    const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
     return {
       status: response.status,
       headers: response.headers,
-      body: (answer === '' ? {} : JSON.parse(answer)) as Reply['body'],
+      body: (isJson && answer !== '' ? JSON.parse(answer) : {}) as Reply['body'],
     };
   };
 }

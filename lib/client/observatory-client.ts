@@ -1,6 +1,6 @@
 /** A client as observatory scripts need it: every write has a key, and is repeated under it until it is answered. */
 import { createHash } from 'node:crypto';
-import * as z from 'zod/mini';
+import { HttpClient, type RequestOf } from './http-client.ts';
 
 export interface ClientSettings {
   /** origin of the API */
@@ -21,17 +21,6 @@ export interface Answer {
   readonly tries: number;
 }
 
-interface Try {
-  readonly method: string;
-  readonly path: string;
-  readonly body?: object;
-  readonly key?: string;
-  readonly tries: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
-const transaction = z.object({ state: z.string(), record_ids: z.array(z.string()) });
-
 /** The server said no for good: repeating the request would not help. */
 export class Refused extends Error {
   override readonly name = 'Refused';
@@ -47,21 +36,28 @@ export class Refused extends Error {
 const firstPauseMilliseconds = 100;
 const longestPauseMilliseconds = 5000;
 
-export class ObservatoryClient {
-  readonly #settings: Required<ClientSettings>;
+type StartRequest = RequestOf<'startExecutedObsUnit'>['body'];
+type Write = 'startExecutedObsUnit' | 'finishExecutedObsUnit';
 
-  constructor(settings: ClientSettings) {
-    this.#settings = { timeoutMilliseconds: 10_000, patienceMilliseconds: 60_000, ...settings };
+export class ObservatoryClient {
+  readonly #url: string;
+  readonly #patienceMilliseconds: number;
+  readonly #http: HttpClient;
+
+  constructor({ patienceMilliseconds = 60_000, ...settings }: ClientSettings) {
+    this.#url = settings.url;
+    this.#patienceMilliseconds = patienceMilliseconds;
+    this.#http = new HttpClient(settings);
   }
 
   /** `POST /executed_obs_units/start` @throws Refused */
-  start(body: object, key: string, signal?: AbortSignal): Promise<Answer> {
-    return this.#write('POST', '/executed_obs_units/start', body, key, signal);
+  start(body: StartRequest, key: string, signal?: AbortSignal): Promise<Answer> {
+    return this.#write('startExecutedObsUnit', { body, key, signal });
   }
 
   /** `PUT /executed_obs_units/{id}/finish` @throws Refused */
   finish(id: string, body: object, key: string, signal?: AbortSignal): Promise<Answer> {
-    return this.#write('PUT', `/executed_obs_units/${id}/finish`, body, key, signal);
+    return this.#write('finishExecutedObsUnit', { params: { id }, body, key, signal });
   }
 
   /**
@@ -69,60 +65,35 @@ export class ObservatoryClient {
    * @returns undefined if it is not known, or if nobody can say so now: what is to be recorded does not wait for that
    */
   async findTransaction(id: string): Promise<{ state: string; record_ids: readonly string[] } | undefined> {
-    const givesUpAt = Date.now() + this.#settings.patienceMilliseconds;
+    const givesUpAt = Date.now() + this.#patienceMilliseconds;
     for (let tries = 1; ; tries += 1) {
-      const answer = await this.#once({ method: 'GET', path: `/api/transactions/${id}`, tries });
-      if (answer?.status === 200) return transaction.parse(answer.body);
+      const answer = await this.#http.call('readTransaction', { params: { id } }).catch(() => undefined);
+      if (answer?.isProblem === false) return answer.body;
       if (answer?.status !== 429 || Date.now() > givesUpAt) return undefined;
       await pauseAfter(tries);
     }
   }
 
-  async #write(
-    method: string,
-    path: string,
-    body: object,
-    key: string,
-    signal?: AbortSignal,
-  ): Promise<Answer> {
-    const givesUpAt = Date.now() + this.#settings.patienceMilliseconds;
+  /** What was asked may have happened without an answer: it is asked again under its key. */
+  async #write<Name extends Write>(name: Name, request: RequestOf<Name>): Promise<Answer> {
+    const givesUpAt = Date.now() + this.#patienceMilliseconds;
     for (let tries = 1; ; tries += 1) {
-      const answer = await this.#once({ method, path, body, key, tries, signal });
-      if (answer !== undefined && answer.status < 300) return answer;
-      const isFinal = answer !== undefined && answer.status < 500 && answer.status !== 429;
-      if (isFinal) throw new Refused(answer);
-      if (Date.now() > givesUpAt || signal?.aborted) {
-        throw answer ? new Refused(answer) : new Error(`${this.#settings.url} does not answer`);
-      }
-      await pauseAfter(tries);
-    }
-  }
-
-  /** @returns undefined without an answer: what was asked may have happened, and is asked again under its key */
-  async #once({ method, path, body, key, tries, signal }: Try): Promise<Answer | undefined> {
-    const { url, token, timeoutMilliseconds } = this.#settings;
-    const timeout = AbortSignal.timeout(timeoutMilliseconds);
-    const began = performance.now();
-    try {
-      const response = await fetch(url + path, {
-        method,
-        headers: {
-          Authorization: `Bearer ${token}`,
-          ...(key !== undefined && { 'Idempotency-Key': key }),
-          ...(body !== undefined && { 'Content-Type': 'application/json' }),
-        },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      });
-      return {
-        body: (await response.json()) as Record<string, unknown>,
-        status: response.status,
-        replayed: response.headers.get('idempotency-replayed') === 'true',
+      const began = performance.now();
+      const answered = await this.#http.call<Write>(name, request).catch(() => undefined);
+      const answer = answered && {
+        status: answered.status,
+        body: answered.body,
+        replayed: answered.headers.get('idempotency-replayed') === 'true',
         milliseconds: performance.now() - began,
         tries,
       };
-    } catch {
-      return undefined;
+      if (answer !== undefined && answer.status < 300) return answer;
+      const isFinal = answer !== undefined && answer.status < 500 && answer.status !== 429;
+      if (isFinal) throw new Refused(answer);
+      if (Date.now() > givesUpAt || request.signal?.aborted) {
+        throw answer ? new Refused(answer) : new Error(`${this.#url} does not answer`);
+      }
+      await pauseAfter(tries);
     }
   }
 }

@@ -318,7 +318,7 @@ describe('API9 improper inventory management', () => {
   it('there is nothing but what the list of routes names', async () => {
     for (const path of [
       '/api/demo/create-demo-token',
-      '/docs',
+      '/swagger',
       '/redoc',
       '/debug',
       '/metrics',

@@ -53,7 +53,7 @@ beforeAll(async () => {
         '--no-sandbox',
         '--disable-dev-shm-usage',
         // the network is shut
-        '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost',
+        '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
       ],
     }),
   ]);

@@ -64,9 +64,9 @@ function run(text: string, client: ObserveOptions['client'], options: Partial<Ob
 
 it('starts and finishes each scan once, and goes on after one that failed', async () => {
   const { client, calls } = rememberingClient();
-  const failing = {
+  const failing: typeof client = {
     ...client,
-    start: async (body: object, key: string) => {
+    start: async (body, key) => {
       if (calls.length === 2) {
         calls.push({ write: 'start', body, key });
         throw new Error('no');
@@ -146,7 +146,7 @@ describe('a night that was observed is not observed again', () => {
     const refusing: typeof client = {
       ...client,
       start: async (body, key) => {
-        await client.start({}, key);
+        await client.start({ obs_unit_id: 0 }, key);
         return client.start(body, key);
       },
     };

@@ -2,14 +2,14 @@
  * What subscriptions of event channels begin with, read outside the rounds: a snapshot, or what has come since the client was
  * there. A slow read delays nobody else; what comes meanwhile is added in the round in which the subscription begins.
  */
-import { streamOf, type Channel, type EventChannel } from '../../lib/channels/channels.ts';
+import { streamOf, type EventChannel } from '../../lib/channels/channels.ts';
 import type { Since } from '../../lib/sockets/connections.ts';
 import { resumedMessage, type Heading } from '../../lib/channels/protocol.ts';
-import { readBetween, type FeedEntry } from '../../lib/channels/read.ts';
+import { readBetween } from '../../lib/channels/read.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import type { Watcher } from './subscriptions.ts';
-import { eventTexts, snapshotTexts } from './texts.ts';
+import { eventTexts, readerOf } from './texts.ts';
 import { deferChanges } from './deferred.ts';
 
 export interface Beginning {
@@ -100,7 +100,7 @@ export class Beginnings {
     if (since.epoch !== epoch) return undefined;
     const range = { from: since.position, to: position, nowMilliseconds };
     const entries = await readBetween({ redis, keys }, streamOf(channel), range);
-    if (!entries || hasReset(entries, channel)) return undefined;
+    if (!entries || readerOf(channel).concernsAll(entries)) return undefined;
     const missed = await eventTexts(this.#parts, entries, [channel], heading);
     await deferChanges({ redis, keys }, missed.deferred);
     const texts = [
@@ -111,17 +111,10 @@ export class Beginnings {
   }
 
   async #snapshot(channel: EventChannel, { position, heading }: Place, hasGap: boolean): Promise<Beginning> {
-    const more = hasGap ? { gap: true } : {};
-    return {
-      ...(await snapshotTexts(this.#parts, channel, heading(channel.name, position), more)),
-      position,
-    };
+    const { texts, isUnseen } = await readerOf(channel).snapshot(this.#parts, channel);
+    const more = { ...(hasGap && { gap: true }), ...(isUnseen && { unseen: 'replica' }) };
+    return { texts: texts(heading(channel.name, position), more), position, isUnseen };
   }
-}
-
-/** More has changed in this channel than entries name. */
-export function hasReset(entries: readonly FeedEntry[], { kind }: Channel): boolean {
-  return kind === 'units' && entries.some(({ change }) => change === 'reset');
 }
 
 /** Beginners that need the same read share it. */

@@ -3,7 +3,7 @@ import middy from '@middy/core';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAnyWatching } from '../../lib/sockets/connections.ts';
-import { streams } from '../../lib/change-feed/streams.ts';
+import { streams } from '../../lib/channels/channels.ts';
 import { acquireLease } from '../../lib/change-feed/lease.ts';
 import { broadcasterStarter } from '../../lib/change-feed/start-broadcaster.ts';
 import { listen } from '../../lib/change-feed/wake.ts';

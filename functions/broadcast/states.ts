@@ -1,16 +1,11 @@
 /** The state channels: each state is read outside the rounds, so that a slow one delays no other message. */
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
-import { streams } from '../../lib/change-feed/streams.ts';
 import { isAfter } from '../../lib/change-feed/position.ts';
+import { isShared, stateKinds, streamOf, streams, type StateKind } from '../../lib/channels/channels.ts';
 import type { Log } from '../../lib/observability/log.ts';
-import { noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
-import { readBufferReport } from '../../lib/smart-query/buffer-report.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
-import { readTransferOverview } from '../../lib/transfer/overview.ts';
-
-export const stateKinds = ['transfer', 'buffer'] as const;
-export type StateKind = (typeof stateKinds)[number];
+import { stateReaders } from './channels/readers.ts';
 
 export interface State {
   /** as it was sent to every subscriber */
@@ -28,8 +23,6 @@ interface Slot {
 
 /** A state at most five times a second. */
 const pauseMilliseconds = 200;
-/** The buffer changes by time alone too. */
-const bufferPauseMilliseconds = 1000;
 const failurePauseMilliseconds = 500;
 
 export interface StatesParts extends SmartQueryParts {
@@ -40,7 +33,10 @@ export interface StatesParts extends SmartQueryParts {
 
 export class States {
   readonly #parts: StatesParts;
-  readonly #slots: Readonly<Record<StateKind, Slot>> = { transfer: emptySlot(), buffer: emptySlot() };
+  readonly #slots = Object.fromEntries(stateKinds.map((kind) => [kind, emptySlot()])) as Record<
+    StateKind,
+    Slot
+  >;
   #changed = new Set<StateKind>();
   /** what was begun before a reset counts no more */
   #generation = 0;
@@ -84,10 +80,8 @@ export class States {
   refresh(kind: StateKind, position: string, nowMilliseconds: number): void {
     const slot = this.#slots[kind];
     const age = nowMilliseconds - slot.readAt;
-    const isDue =
-      slot.isStale || !slot.state
-        ? age >= pauseMilliseconds
-        : kind === 'buffer' && age >= bufferPauseMilliseconds;
+    const { oldMilliseconds = Infinity } = stateReaders[kind];
+    const isDue = age >= (slot.isStale || !slot.state ? pauseMilliseconds : oldMilliseconds);
     if (!isDue || slot.isReading) return;
     slot.isReading = true;
     slot.readAt = nowMilliseconds;
@@ -102,23 +96,17 @@ export class States {
     return changed;
   }
 
-  /** Whether a read is wanted: it may have changed, or was never read. */
-  isStale(kind: StateKind): boolean {
-    const { state, isStale } = this.#slots[kind];
-    return isStale || !state;
-  }
-
   async #read(kind: StateKind, slot: Slot, position: string, now: number): Promise<void> {
     const generation = this.#generation;
     try {
-      const json = await readState(this.#parts, kind, now);
+      const json = JSON.stringify(await stateReaders[kind].read(this.#parts, now));
       if (generation !== this.#generation) return;
       const before = slot.state;
       if (before?.json === json) {
         slot.state = { json, position: before.position };
       } else {
         // a client takes no update at a position that it has already
-        const isNew = kind === 'transfer' && (!before || isAfter(position, before.position));
+        const isNew = isShared(streamOf({ kind })) && (!before || isAfter(position, before.position));
         slot.state = { json, position: isNew ? position : await append(this.#parts, kind) };
         if (before) this.#changed.add(kind);
       }
@@ -137,19 +125,12 @@ function emptySlot(): Slot {
   return { state: undefined, readAt: 0, isStale: true, isReading: false };
 }
 
-/** A state as a GET gives it. */
-async function readState(parts: SmartQueryParts, kind: StateKind, nowMilliseconds: number): Promise<string> {
-  return JSON.stringify(
-    kind === 'transfer'
-      ? await readFromReplica(parts.replicas, noFloor, readTransferOverview)
-      : await readBufferReport(parts, nowMilliseconds),
-  );
-}
-
 /** A position of its own for a change that stands in no stream. */
 async function append({ redis, keys }: SmartQueryParts, kind: StateKind): Promise<string> {
   const trim = { type: 'MAXLEN', threshold: 1000, comparison: '~' } as const;
   return z
     .string()
-    .parse(await redis.xadd(keys.feed(streams[kind].stream), '*', { id: randomUUID() }, { trim }));
+    .parse(
+      await redis.xadd(keys.feed(streams[streamOf({ kind })].stream), '*', { id: randomUUID() }, { trim }),
+    );
 }

@@ -1,5 +1,11 @@
 /** Which connection watches which channel: live subscriptions, those that begin, and what the next broadcaster must know. Pure. */
-import { isState, readChannel, type Channel } from '../../lib/channels/channels.ts';
+import {
+  isEvent,
+  isState,
+  readChannel,
+  type Channel,
+  type EventChannel,
+} from '../../lib/channels/channels.ts';
 import type { Connection, Since, Subscription } from '../../lib/sockets/connections.ts';
 
 /** One subscription of one connection. */
@@ -48,8 +54,8 @@ export class Subscriptions {
   }
 
   /** Event channels that are watched. */
-  eventChannels(): Channel[] {
-    return this.#channels().filter((channel) => !isState(channel));
+  eventChannels(): EventChannel[] {
+    return this.#channels().filter(isEvent);
   }
 
   /** Whether a channel of these kinds is watched, or about to be. */

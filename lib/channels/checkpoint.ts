@@ -3,20 +3,13 @@ import * as z from 'zod/mini';
 import { writeCheckpointScript } from '../redis/generated/scripts.ts';
 import type { Site } from '../redis/site.ts';
 
-const positions = z.object({
-  observations: z.string(),
-  transfer: z.string(),
-  buffer: z.string(),
-  connections: z.string(),
-});
-
 const checkpoint = z.object({
   epoch: z.string(),
-  /** everything up to here has been sent to every live subscription */
-  positions,
-  /** its writer has ended in order: it has told every state in `states` to everyone */
+  /** of each stream: everything up to here has been sent to every live subscription */
+  positions: z.record(z.string(), z.string()),
+  /** its writer has ended in order: every subscriber has been sent the states in `states` */
   isWhole: z.boolean(),
-  states: z.object({ transfer: z.optional(z.string()), buffer: z.optional(z.string()) }),
+  states: z.record(z.string(), z.string()),
 });
 
 export type Checkpoint = z.infer<typeof checkpoint>;

@@ -8,7 +8,8 @@ export const maxRequestBytes = 4 * 1024;
 
 const channel = z.string().check(z.maxLength(100));
 /** Chosen by the client, rising with each subscription of a socket: every message that answers carries it. Lua keeps 14 digits. */
-const request = z.int().check(z.minimum(0), z.maximum(99_999_999_999_999));
+export const highestRequest = 99_999_999_999_999;
+const request = z.int().check(z.minimum(0), z.maximum(highestRequest));
 
 export const clientMessage = z.discriminatedUnion('type', [
   z.strictObject({
@@ -27,16 +28,18 @@ export const clientMessage = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ping'), id: z.optional(z.union([z.string(), z.number()])) }),
 ]);
 
-export type ErrorCode =
-  | 'bad_message'
-  | 'unknown_channel'
-  | 'forbidden'
-  | 'too_many_subscriptions'
-  | 'too_many_messages'
-  | 'too_large'
-  | 'revoked'
-  | 'unregistered'
-  | 'unavailable';
+export const errorCodes = [
+  'bad_message',
+  'unknown_channel',
+  'forbidden',
+  'too_many_subscriptions',
+  'too_many_messages',
+  'too_large',
+  'revoked',
+  'unregistered',
+  'unavailable',
+] as const;
+export type ErrorCode = (typeof errorCodes)[number];
 
 /** What an answer is about: the channel, and the request if the client has named it. */
 export interface About {

@@ -1,8 +1,9 @@
 /** Reads the feed: what stands after a position, and whether something may be missing before it. */
 import * as z from 'zod/mini';
 import { readFeedAfterScript, readFeedBetweenScript, readFeedEndScript } from '../redis/generated/scripts.ts';
-import { feedSeconds, streams, type Change, type StreamName } from '../change-feed/streams.ts';
+import { feedSeconds, type Change } from '../change-feed/streams.ts';
 import type { Site } from '../redis/site.ts';
+import { streamNames as names, streams, type StreamName } from './channels.ts';
 
 export interface FeedEntry {
   readonly position: string;
@@ -34,7 +35,6 @@ export interface Feed {
 /** Where no reader has been: nothing stands there. */
 export const nowhere = '0-0';
 const pageSize = 500;
-const names = Object.keys(streams) as StreamName[];
 
 /** One entry, `[id, [field, value, …]]`. */
 const entry = z.tuple([z.string(), z.array(z.string())]);

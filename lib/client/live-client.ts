@@ -2,14 +2,11 @@
  * Watches the observatory over a WebSocket, in a browser or in Node: connects, goes on after every interruption where it was,
  * and gives each change once. `for await (const event of client.subscribe('transfer.overview')) …`
  */
-import {
-  LiveSubscription,
-  type ChannelName,
-  type LiveEvent,
-  type ServerMessage,
-} from './live-subscription.ts';
+import type { ChannelName, LiveEvent } from './live-events.ts';
+import { LiveSubscription } from './live-subscription.ts';
+import type { ServerMessage } from './server-message.ts';
 
-export type { ChannelName, LiveEvent, LiveSubscription, TooLarge } from './live-subscription.ts';
+export type { ChannelName, LiveEvent, LiveSubscription };
 
 /** The server will not do what was asked: `code` as asyncapi.json lists them. */
 export class LiveError extends Error {

@@ -1,78 +1,7 @@
 /** What comes on one channel: each event once, in order, whatever the server says twice or too late. */
 import { isAfter } from '../change-feed/position.ts';
-import type { ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
-import type { TransactionStatus } from '../smart-query/transactions.ts';
-import type { TransferOverview } from '../transfer/operations.ts';
-
-type UnitsChannel = 'executed_obs_units' | `executed_obs_units?obs_unit_id=${number}`;
-export type ChannelName = 'transfer.overview' | 'buffer' | UnitsChannel | `transactions.${string}`;
-
-/** What a record looks like that fits no message: read it over HTTP. */
-export interface TooLarge {
-  readonly id: string;
-  readonly error: 'too_large';
-  readonly location: string;
-}
-
-type Data<C extends ChannelName> = C extends 'transfer.overview'
-  ? { readonly snapshot: TransferOverview; readonly update: TransferOverview }
-  : C extends 'buffer'
-    ? {
-        readonly snapshot: Readonly<Record<string, unknown>>;
-        readonly update: Readonly<Record<string, unknown>>;
-      }
-    : C extends UnitsChannel
-      ? {
-          /** the newest hundred */
-          readonly snapshot: readonly (ExecutedObsUnit | TooLarge)[];
-          /** null: the record is not there any more, or (`change: 'left'`) belongs to another planned unit now */
-          readonly update: ExecutedObsUnit | TooLarge | null;
-        }
-      : { readonly snapshot: TransactionStatus | null; readonly update: TransactionStatus | null };
-
-interface Told<C extends ChannelName> {
-  readonly channel: C;
-  readonly position: string;
-  /** `data` as it was sent: a number that a double cannot hold has all its digits here, and only here */
-  readonly json: string;
-}
-
-export type LiveEvent<C extends ChannelName> =
-  | (Told<C> & {
-      readonly type: 'snapshot';
-      readonly data: Data<C>['snapshot'];
-      /** changes before it may not have been sent one by one */
-      readonly gap: boolean;
-      /** what could not be looked at: records may be missing. Another snapshot follows once it can be */
-      readonly unseen?: string;
-    })
-  | (Told<C> & {
-      readonly type: 'update';
-      readonly data: Data<C>['update'];
-      /** of event channels: what has happened to the record */
-      readonly change?: string;
-      /** of event channels: which record */
-      readonly record?: string;
-    });
-
-export interface ServerMessage {
-  readonly type: 'snapshot' | 'update' | 'resumed' | 'unsubscribed' | 'pong' | 'error';
-  readonly channel?: string;
-  /** that it answers; the first release does not send it */
-  readonly request?: number;
-  readonly epoch: string;
-  readonly position: string;
-  readonly fence: number;
-  readonly part?: number;
-  readonly parts?: number;
-  readonly gap?: boolean;
-  readonly unseen?: string;
-  readonly change?: string;
-  readonly record?: string;
-  readonly data: unknown;
-  readonly code?: string;
-  readonly detail?: string;
-}
+import type { ChannelName, Data, LiveEvent } from './live-events.ts';
+import { jsonOf, type ServerMessage } from './server-message.ts';
 
 /** A snapshot of which some parts are still to come. */
 interface Assembly {
@@ -238,10 +167,4 @@ export class LiveSubscription<C extends ChannelName> implements AsyncIterable<Li
     this.#waiting.push(event);
     this.#wake?.();
   }
-}
-
-/** The server writes `data` last, and no member before it can contain its name. */
-function jsonOf(text: string): string {
-  const name = '"data":';
-  return text.slice(text.indexOf(name) + name.length, -1);
 }

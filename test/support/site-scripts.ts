@@ -10,7 +10,7 @@ import {
 } from '../../lib/redis/generated/scripts.ts';
 import { deferChanges, republishDeferred } from '../../functions/broadcast/deferred.ts';
 import { putAway } from '../../lib/buffer/put-away.ts';
-import { streams } from '../../lib/change-feed/streams.ts';
+import { streams } from '../../lib/channels/channels.ts';
 import { writeCheckpoint } from '../../lib/channels/checkpoint.ts';
 import { changeSubscription, noteSubscriptions, register } from '../../lib/sockets/connections.ts';
 import { checkSession, checkToken } from '../../lib/credentials/check-credential.ts';

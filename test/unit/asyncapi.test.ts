@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { asyncApi } from '../../lib/channels/asyncapi.ts';
+import { channelKinds, channels } from '../../lib/channels/channels.ts';
 import {
   addressed,
   clientMessage,
@@ -8,6 +10,20 @@ import {
   stateMessage,
   unsubscribedMessage,
 } from '../../lib/channels/protocol.ts';
+
+it('the document is that of the channels and the protocol: npm run asyncapi writes it', async () => {
+  const text = await readFile(new URL('../../lib/channels/asyncapi.json', import.meta.url), 'utf8');
+  expect(JSON.parse(text)).toEqual(asyncApi);
+});
+
+it.each(channelKinds)('the document names channel %s', (kind) => {
+  const { channel } = asyncApi.components.messages.subscribe.payload.properties as unknown as {
+    readonly channel: { readonly description: string };
+  };
+  for (const pattern of channels[kind].patterns) {
+    expect(channel.description.split(' | ')).toContain(pattern);
+  }
+});
 
 interface Message {
   readonly payload: {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readChannel } from '../../lib/channels/channels.ts';
+import { channels, readChannel, stateKinds } from '../../lib/channels/channels.ts';
 import { tailOf } from '../../lib/channels/read.ts';
 
 const entry = (position: string): [string, string[]] => [position, ['change', 'buffered', 'record', 'r']];
@@ -21,7 +21,7 @@ it('a channel is named whole, or is none', () => {
   expect(readChannel('executed_obs_units?obs_unit_id=7')).toEqual({
     kind: 'units',
     name: 'executed_obs_units?obs_unit_id=7',
-    obsUnitId: 7,
+    value: 7,
   });
   for (const name of [
     '',
@@ -33,4 +33,9 @@ it('a channel is named whole, or is none', () => {
   ]) {
     expect(readChannel(name)).toBeUndefined();
   }
+});
+
+it('no two states have positions of one stream', () => {
+  const ofStates = stateKinds.map((kind) => channels[kind].stream);
+  expect(new Set<string>(ofStates).size).toBe(ofStates.length);
 });

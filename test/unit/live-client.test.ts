@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { LiveSubscription, type LiveEvent, type ServerMessage } from '../../lib/client/live-subscription.ts';
+import type { LiveEvent } from '../../lib/client/live-events.ts';
+import { LiveSubscription } from '../../lib/client/live-subscription.ts';
+import type { ServerMessage } from '../../lib/client/server-message.ts';
 
 type Event = LiveEvent<'executed_obs_units'>;
 const base = { channel: 'executed_obs_units', epoch: 'e', fence: 1, data: null, request: 1 };

@@ -9,8 +9,9 @@ const triggers = {
 };
 const registry = { file: 'lib/sockets/connections.ts', test: 'integration/broadcaster.test.ts' };
 const broadcaster = { file: 'functions/broadcast/broadcaster.ts', test: 'integration/broadcaster.test.ts' };
-const texts = { file: 'functions/broadcast/texts.ts', test: 'integration/broadcaster.test.ts' };
-const units = { file: 'functions/broadcast/read-units.ts', test: 'integration/broadcaster.test.ts' };
+const unseen = { file: 'functions/broadcast/unseen.ts', test: 'integration/broadcaster.test.ts' };
+const texts = { file: 'functions/broadcast/channels/units.ts', test: 'integration/broadcaster.test.ts' };
+const units = { file: 'functions/broadcast/channels/read-units.ts', test: 'integration/broadcaster.test.ts' };
 const deferred = { file: 'functions/broadcast/deferred.ts', test: 'integration/broadcaster.test.ts' };
 const connecting = { file: 'functions/connect/open-connection.ts', test: 'integration/connect.test.ts' };
 const watchers = { file: 'functions/broadcast/subscriptions.ts', test: 'unit/subscriptions.test.ts' };
@@ -171,14 +172,14 @@ export const liveMutations: readonly Mutation[] = [
       'a slice is smaller than a page of the feed, so that a test would need a backlog of own entries as well',
   },
   {
-    ...broadcaster,
+    ...unseen,
     id: 'broadcaster-forgets-deferred-changes',
     replace: 'await deferChanges(this.#parts, deferred);',
     by: '',
     named: 'absent',
   },
   {
-    ...broadcaster,
+    ...unseen,
     id: 'broadcaster-leaves-unseen-snapshots',
     replace: 'this.#subscriptions.restartUnseen()',
     by: '[]',
@@ -187,15 +188,15 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...broadcaster,
     id: 'broadcaster-never-asks-for-the-silent',
-    replace: 'this.#askForSilent(nowMilliseconds);',
+    replace: 'this.#roster.askForSilent(nowMilliseconds);',
     by: '',
     named: 'not reported',
   },
   {
     ...texts,
     id: 'live-record-that-left-not-reported',
-    replace: "text: text('left', undefined) }]",
-    by: "text: text('left', undefined) }].slice(1)",
+    replace: 'return hasLeft ?',
+    by: 'return !hasLeft ?',
     named: 'leaves',
   },
   {
@@ -293,7 +294,7 @@ export const liveMutations: readonly Mutation[] = [
     file: 'lib/channels/channels.ts',
     test: 'unit/feed.test.ts',
     id: 'channel-of-a-planned-unit-beyond-integer',
-    replace: 'obsUnitId > largestInteger ? undefined :',
-    by: 'obsUnitId > Infinity ? undefined :',
+    replace: 'value > largestInteger)',
+    by: 'value > Infinity)',
   },
 ];

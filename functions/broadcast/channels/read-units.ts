@@ -1,9 +1,9 @@
 /** Executed units as a live message may show them: nothing that could not be seen is taken for absent, or for still running. */
-import { readOverlay } from '../../lib/buffer/overlay.ts';
-import type { ExecutedObsUnit } from '../../lib/observation/executed-obs-unit.ts';
-import { readExecutedObsUnits } from '../../lib/smart-query/executed-obs-units.ts';
-import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
-import type { Step } from '../../lib/transaction/transaction.ts';
+import { readOverlay } from '../../../lib/buffer/overlay.ts';
+import type { ExecutedObsUnit } from '../../../lib/observation/executed-obs-unit.ts';
+import { readExecutedObsUnits } from '../../../lib/smart-query/executed-obs-units.ts';
+import type { SmartQueryParts } from '../../../lib/smart-query/snapshot.ts';
+import type { Step } from '../../../lib/transaction/transaction.ts';
 
 export interface SeenUnits {
   readonly records: ReadonlyMap<string, ExecutedObsUnit>;

@@ -1,0 +1,60 @@
+import type { ChannelOf } from '../../../lib/channels/channels.ts';
+import { listMessages, recordJson } from '../../../lib/channels/protocol.ts';
+import type { FeedEntry } from '../../../lib/channels/read.ts';
+import { ReplicaUnavailable } from '../../../lib/replication/errors.ts';
+import { listExecutedObsUnits, type UnitsPage } from '../../../lib/smart-query/list-executed-obs-units.ts';
+import { deferredRecord } from '../deferred.ts';
+import { readUnits, wholeInBuffer, type SeenUnits } from './read-units.ts';
+import type { EventReader, Update } from './reader.ts';
+
+type UnitsChannel = ChannelOf<'units'>;
+
+/** The newest of a snapshot. */
+const snapshotLimit = 100;
+
+export const units: EventReader<UnitsChannel> = {
+  concernsAll: (entries) => entries.some(({ change }) => change === 'reset'),
+
+  read: async (parts, entries, channels) => {
+    const ids = channels.length === 0 ? [] : [...new Set(entries.flatMap(({ record }) => record ?? []))];
+    if (ids.length === 0) return { of: () => undefined, deferred: [] };
+    const seen = await readUnits(parts, ids);
+    return {
+      of: (entry, channel) => updateOf(entry, channel, seen),
+      deferred: [...seen.unknown].map(deferredRecord),
+    };
+  },
+
+  snapshot: async (parts, { value: obsUnitId }) => {
+    const filter = obsUnitId === undefined ? {} : { obsUnitId };
+    const { records, unseen } = await listExecutedObsUnits(parts, { filter, limit: snapshotLimit }).catch(
+      withoutReplica,
+    );
+    const isUnseen = unseen.length > 0;
+    const ids = records.map(({ id }) => id);
+    const whole = isUnseen ? await wholeInBuffer(parts, ids) : new Set(ids);
+    const shown = records.filter(({ id }) => whole.has(id));
+    return { texts: (heading, more) => listMessages(heading, shown, more), isUnseen };
+  },
+};
+
+function updateOf(
+  { record, change, transaction, obsUnitId, left }: FeedEntry,
+  { value }: UnitsChannel,
+  { records, unknown }: SeenUnits,
+): Update | undefined {
+  if (record === undefined || unknown.has(record)) return undefined;
+  const unit = records.get(record);
+  const about = { record, ...(transaction !== undefined && { transaction_id: transaction }) };
+  const isIn = value === undefined || unit?.obs_unit_id === value;
+  if (unit ? isIn : value === undefined) return { json: recordJson(unit), about: { change, ...about } };
+  // it belongs to another planned unit now, or is not there any more
+  const hasLeft = value === left || value === obsUnitId;
+  return hasLeft ? { json: recordJson(undefined), about: { change: 'left', ...about } } : undefined;
+}
+
+/** Nothing is buffered: the snapshot says that it could not see the rest, and what is buffered from now on follows. */
+function withoutReplica(error: unknown): UnitsPage {
+  if (error instanceof ReplicaUnavailable) return { records: [], unseen: ['replica'] };
+  throw error;
+}

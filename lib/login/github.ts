@@ -6,10 +6,12 @@ import * as oauth from 'oauth4webapi';
 import * as z from 'zod/mini';
 import { whyNotStorable } from '../values/text.ts';
 import type { Role } from '../people/permissions.ts';
+import { askApi, GitHubUnavailable } from './github-api.ts';
+
+export { GitHubUnavailable } from './github-api.ts';
 
 /** of everything that one login asks */
 const timeoutMilliseconds = 8000;
-const maxAnswerBytes = 1024 * 1024;
 const teamsPerPage = 100;
 const maxPages = 10;
 
@@ -32,11 +34,6 @@ export interface Member {
   readonly name: string;
   /** `organization/team` */
   readonly teams: readonly string[];
-}
-
-/** GitHub did not answer as it should: it may in a moment. */
-export class GitHubUnavailable extends Error {
-  override readonly name = 'GitHubUnavailable';
 }
 
 /** Where to send a browser. @param login suggests an account */
@@ -172,55 +169,3 @@ const orgMembership = z.object({
   organization: z.object({ login: z.string() }),
 });
 const team = z.object({ slug: z.string(), organization: z.object({ login: z.string() }) });
-
-/** @returns undefined for what is not there or not ours to see */
-async function askApi<S extends z.ZodMiniType>(
-  apiUrl: string,
-  asked: {
-    readonly accessToken: string;
-    readonly path: string;
-    readonly schema: S;
-    readonly deadline: AbortSignal;
-  },
-): Promise<z.infer<S> | undefined> {
-  const { accessToken, path, schema, deadline } = asked;
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(new URL(path, apiUrl), {
-      headers: {
-        Authorization: `Bearer ${accessToken}`,
-        Accept: 'application/vnd.github+json',
-        'X-GitHub-Api-Version': '2022-11-28',
-        'User-Agent': 'ops-db-serverless',
-      },
-      redirect: 'error',
-      signal: deadline,
-    });
-    text = await boundedText(response);
-  } catch {
-    throw new GitHubUnavailable(`no answer to ${path}`);
-  }
-  const { status } = response;
-  // GitHub says by 403 too that it was asked too often
-  const isBusy = response.headers.has('retry-after') || response.headers.get('x-ratelimit-remaining') === '0';
-  if (!isBusy && (status === 401 || status === 403 || status === 404)) return undefined;
-  try {
-    if (status === 200) return schema.parse(JSON.parse(text));
-  } catch {
-    // told below
-  }
-  throw new GitHubUnavailable(`no good answer to ${path}: ${status}`);
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    const bytes = z.instanceof(Uint8Array).parse(chunk);
-    size += bytes.length;
-    if (size > maxAnswerBytes) throw new Error('too large');
-    chunks.push(bytes);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}

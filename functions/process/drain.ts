@@ -5,7 +5,7 @@
 import { restoreAccess } from '../../lib/credentials/restore-access.ts';
 import { readBodies } from '../../lib/buffer/bodies.ts';
 import { claim, release, type CopyState } from '../../lib/buffer/claim.ts';
-import { heal } from '../../lib/buffer/heal.ts';
+import { restoreEntry } from '../../lib/buffer/restore.ts';
 import { noDoubts, readDoubts, writeDoubts, type Doubts } from '../../lib/buffer/suspects.ts';
 import { isQuiet, type Step, type Transaction } from '../../lib/transaction/transaction.ts';
 import { execute, type Executed, type ExecuteParts } from './execute.ts';
@@ -164,7 +164,8 @@ class Drain {
   async #giveBack(): Promise<void> {
     const { now, log } = this.#parts;
     try {
-      for (const copy of this.#copies) if (this.#open.has(copy.id)) await heal(this.#parts, copy, now());
+      for (const copy of this.#copies)
+        if (this.#open.has(copy.id)) await restoreEntry(this.#parts, copy, now());
       await release(this.#parts, [...this.#open.values()]);
     } catch (error) {
       log.warn('redis did not take transactions back', { error });
@@ -212,7 +213,7 @@ class Drain {
       });
       const inState = (state: CopyState) => copies.filter((_, index) => claims.copies[index] === state);
       for (const { id } of inState('busy')) this.#outcomes.set(id, claims.mainIsAway ? 'left' : 'busy');
-      for (const copy of inState('incomplete')) await heal(this.#parts, copy, now());
+      for (const copy of inState('incomplete')) await restoreEntry(this.#parts, copy, now());
       for (const { id } of [...inState('recorded'), ...inState('incomplete')]) {
         this.#outcomes.set(id, 'recorded');
       }

@@ -1,5 +1,5 @@
 /** Executes batches at main, attempt by attempt, and marks in Redis what main has recorded. */
-import { heal } from '../../lib/buffer/heal.ts';
+import { restoreEntry } from '../../lib/buffer/restore.ts';
 import { mark } from '../../lib/buffer/mark.ts';
 import type { Doubts } from '../../lib/buffer/suspects.ts';
 import type { Log } from '../../lib/observability/log.ts';
@@ -140,7 +140,8 @@ class Run {
       if (done.rows.length === 0) await redis.del(keys.mainDown);
       const { lacking } = await mark(this.#parts, done.rows, done.lsn, now());
       // a copy goes once its body is where readers look for it, until every replica has it
-      for (const each of batch.filter(({ id }) => lacking.includes(id))) await heal(this.#parts, each, now());
+      for (const each of batch.filter(({ id }) => lacking.includes(id)))
+        await restoreEntry(this.#parts, each, now());
     } catch (error) {
       // Main has it. What Redis holds as pending the sweeper sees to; of what it never had only the copy can tell it.
       log.warn('redis was not told of a commit', { metric: 'MarkFailed', error });

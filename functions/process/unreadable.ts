@@ -1,5 +1,5 @@
 /** Messages and bodies that this release cannot read: each is set aside alone, and read again by a later one. */
-import { heal } from '../../lib/buffer/heal.ts';
+import { restoreEntry } from '../../lib/buffer/restore.ts';
 import { bringBack, putAway } from '../../lib/buffer/put-away.ts';
 import type { Bodies } from '../../lib/buffer/bodies.ts';
 import {
@@ -80,7 +80,7 @@ export async function readAgain(
     if (read.length === 0) return;
     for (const { transaction } of read) {
       await bringBack(parts, transaction.id);
-      await heal(parts, transaction, now());
+      await restoreEntry(parts, transaction, now());
     }
     const { copies } = await execute(read.map(({ transaction }) => transaction));
     for (const [index, { id, transaction }] of read.entries()) {

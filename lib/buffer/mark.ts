@@ -14,7 +14,7 @@ export interface Marked {
   readonly marked: number;
   /**
    * ids of those whose entry has no body: Redis had forgotten them. Until every replica has the row the body is nowhere at the
-   * site but in the copy, which must not go before it is back (see \`heal\`).
+   * site but in the copy, which must not go before it is back (see \`restore\`).
    */
   readonly lacking: readonly string[];
 }

@@ -26,7 +26,7 @@ export const stateFlags = {
   given_up: givenUp,
 } as const;
 
-export const healedStates = {
+export const restoredStates = {
   ...stateFlags,
   /** state → entry of the feed when a transaction reads so again */
   changes: Object.fromEntries(states.map((state) => [state, change(state)])),

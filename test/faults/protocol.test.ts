@@ -102,7 +102,7 @@ describe('W0: the answer was lost, and nobody remembers the first try', () => {
     ['in their order', false],
     ['the finish first', true],
   ])(
-    'a retry is answered alike after copies have healed what Redis had forgotten, %s',
+    'a retry is answered alike after copies have restored what Redis had forgotten, %s',
     async (name, isReversed) => {
       const { redisClient, keys } = stack;
       const start = { obs_unit_id: 23, metadata: { try: name } };
@@ -188,7 +188,7 @@ describe('W6, W7: committed, but Redis was not told', () => {
 });
 
 describe('W3: Redis has forgotten what it acknowledged', () => {
-  it('with main away the message is given back and Redis is healed from it', async () => {
+  it('with main away the message is given back and Redis is restored from it', async () => {
     const started = await startUnit(stack.api);
     const batch = await pendingTransactions();
     const { redisClient, keys } = stack;

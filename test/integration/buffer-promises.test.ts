@@ -5,7 +5,7 @@ import { resendOld } from '../../functions/sweep/resend.ts';
 import { accept, type AcceptRequest } from '../../lib/buffer/accept.ts';
 import { claim } from '../../lib/buffer/claim.ts';
 import { revive } from '../../lib/buffer/clean.ts';
-import { heal } from '../../lib/buffer/heal.ts';
+import { restoreEntry } from '../../lib/buffer/restore.ts';
 import { mark } from '../../lib/buffer/mark.ts';
 import { readOverlay } from '../../lib/buffer/overlay.ts';
 import { writeReference } from '../../lib/buffer/reference.ts';
@@ -108,7 +108,7 @@ describe('Redis loses what it acknowledged, and main commits the copy', () => {
     expect(await redis.client.zcard(keys.setAside)).toBe(1);
     expect(await redis.client.zcard(keys.committed)).toBe(0);
     // a copy that comes after all is pending again
-    await heal(site, transaction, now);
+    await restoreEntry(site, transaction, now);
     expect(await stateOf(transaction)).toBe('buffered');
     expect(await redis.client.zcard(keys.setAside)).toBe(0);
   });

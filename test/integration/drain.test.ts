@@ -54,7 +54,7 @@ it('keeps the copy of what it could not tell Redis, and who watches is told when
   expect(JSON.stringify(await told())).toContain(copy.id);
 });
 
-it('heals what it can read of a batch, also when one change of rights means nothing to it', async () => {
+it('restores what it can read of a batch, also when one change of rights means nothing to it', async () => {
   const [odd, plain] = [randomUUID(), randomUUID()];
   const heading = (aggregate: string, operation: string) => ({
     id: randomUUID(),

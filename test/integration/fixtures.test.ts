@@ -19,7 +19,7 @@ import { readUser } from '../../lib/users/user-store.ts';
 import { accept, type AcceptRequest } from '../../lib/buffer/accept.ts';
 import { claim } from '../../lib/buffer/claim.ts';
 import { clean, revive } from '../../lib/buffer/clean.ts';
-import { heal } from '../../lib/buffer/heal.ts';
+import { restoreEntry } from '../../lib/buffer/restore.ts';
 import { readKnownRows } from '../../lib/buffer/known.ts';
 import { mark } from '../../lib/buffer/mark.ts';
 import { overlaidWithin, readOverlay } from '../../lib/buffer/overlay.ts';
@@ -321,7 +321,7 @@ describe('the processor goes on with what the first release has accepted', () =>
   it('makes the entry of every copy anew, should Redis have forgotten it', async () => {
     await redis.client.flushall();
     const all = storedTransactions().map(readTransaction);
-    for (const transaction of all) await heal(site, transaction, now);
+    for (const transaction of all) await restoreEntry(site, transaction, now);
     expect(await redis.client.zcard(keys.pending)).toBe(new Set(all.map(({ id }) => id)).size);
     for (const { aggregate, id } of all) {
       const { entries } = await readOverlay(site, [aggregate]);

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { accept, type AcceptRequest } from '../../lib/buffer/accept.ts';
 import { claim, release } from '../../lib/buffer/claim.ts';
 import { clean, revive } from '../../lib/buffer/clean.ts';
-import { heal } from '../../lib/buffer/heal.ts';
+import { restoreEntry } from '../../lib/buffer/restore.ts';
 import { mark } from '../../lib/buffer/mark.ts';
 import { readOverlay } from '../../lib/buffer/overlay.ts';
 import { draftFinish, draftStart, type Draft } from '../../lib/observation/record-executed-obs-unit.ts';
@@ -133,15 +133,18 @@ const bufferScenarios: Readonly<Record<string, readonly [before: Act, act: Act]>
     acceptAll(start),
     (client) => accept({ redis: client, keys }, request(discard)),
   ],
-  'accept the answer of what a copy has healed': [
-    all(putToken, (client) => heal({ redis: client, keys }, finish.transaction, now)),
+  'accept the answer of what a copy has restored': [
+    all(putToken, (client) => restoreEntry({ redis: client, keys }, finish.transaction, now)),
     (client) => accept({ redis: client, keys }, request(finish)),
   ],
-  'heal a start': [putToken, (client) => heal({ redis: client, keys }, start.transaction, now)],
-  'heal a finish': [acceptAll(start), (client) => heal({ redis: client, keys }, finish.transaction, now)],
-  'heal what is recorded, without its body': [
+  'restore a start': [putToken, (client) => restoreEntry({ redis: client, keys }, start.transaction, now)],
+  'restore a finish': [
+    acceptAll(start),
+    (client) => restoreEntry({ redis: client, keys }, finish.transaction, now),
+  ],
+  'restore what is recorded, without its body': [
     marked,
-    (client) => heal({ redis: client, keys }, start.transaction, now),
+    (client) => restoreEntry({ redis: client, keys }, start.transaction, now),
   ],
   'claim copies and the oldest, and end a lease': [
     all(acceptAll(start, finish), async (client) => {
@@ -301,10 +304,10 @@ describe('an argument that cannot be taken leaves no trace', () => {
     rejects((client) => accept({ redis: client, keys }, asked)),
   );
 
-  it('heal, mark, clean, revive, claim and release', async () => {
+  it('restore, mark, clean, revive, claim and release', async () => {
     const odd = { ...start.transaction, stamp: NaN };
-    await rejects((client) => heal({ redis: client, keys }, odd, now));
-    await rejects((client) => heal({ redis: client, keys }, finish.transaction, NaN));
+    await rejects((client) => restoreEntry({ redis: client, keys }, odd, now));
+    await rejects((client) => restoreEntry({ redis: client, keys }, finish.transaction, NaN));
     await rejects((client) => mark({ redis: client, keys }, [row(start.transaction), row(odd)], lsn, now));
     await rejects((client) =>
       mark({ redis: client, keys }, [row(start.transaction, { attempts: NaN })], lsn, now),

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { republishDeferred } from '../../functions/broadcast/deferred.ts';
 import { claim, release } from '../../lib/buffer/claim.ts';
-import { heal } from '../../lib/buffer/heal.ts';
+import { restoreEntry } from '../../lib/buffer/restore.ts';
 import { putAway } from '../../lib/buffer/put-away.ts';
 import { readCheckpoint, writeCheckpoint, type Checkpoint } from '../../lib/channels/checkpoint.ts';
 import {
@@ -158,7 +158,7 @@ it('a message takes its turn by the time at which it was received, and the dead 
 
 it('a release gives back what is claimed, and nothing else', async () => {
   const [claimed, other] = [start(randomUUID()), start(randomUUID())];
-  await heal(site, claimed, now);
+  await restoreEntry(site, claimed, now);
   const request = { limit: 10, nowMilliseconds: now, leaseMilliseconds: 1000, always: false };
   expect((await claim(site, { ...request, copies: [claimed] })).copies).toEqual(['claimed']);
   expect(await redis.client.zcard(keys.pending)).toBe(0);
@@ -169,7 +169,7 @@ it('a release gives back what is claimed, and nothing else', async () => {
 
 it('a body is put away only if it is the one that could not be read', async () => {
   const transaction = start(randomUUID());
-  await heal(site, transaction, now);
+  await restoreEntry(site, transaction, now);
   await putAway(site, { reference: transaction, text: 'another' }, 'cannot be read');
   expect(await redis.client.zcard(keys.pending)).toBe(1);
 });

@@ -1,7 +1,7 @@
 /** A broadcaster over a main that it takes for its replica, and connections that note what they are sent. */
 import { randomUUID } from 'node:crypto';
 import { Broadcaster } from '../../functions/broadcast/broadcaster.ts';
-import { heal } from '../../lib/buffer/heal.ts';
+import { restoreEntry } from '../../lib/buffer/restore.ts';
 import { changeSubscription, register, type Since } from '../../lib/sockets/connections.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { connectPostgres, type Pool } from '../../lib/postgres/connect.ts';
@@ -185,6 +185,6 @@ export class BroadcasterWorld {
     };
     const builder = new TransactionBuilder(heading, randomUUID);
     build(builder);
-    await heal({ redis: this.#redis, keys: this.keys }, builder.build(), Date.now());
+    await restoreEntry({ redis: this.#redis, keys: this.keys }, builder.build(), Date.now());
   }
 }

@@ -37,8 +37,8 @@ export interface StormReport {
 }
 
 const clients = 6;
-/** A copy heals what Redis has forgotten, or never had, within this. */
-const healedMilliseconds = 90_000;
+/** A copy restores what Redis has forgotten, or never had, within this. */
+const restoredMilliseconds = 90_000;
 
 export async function storm(seed: number, seconds: number): Promise<StormReport> {
   const stack = await startTestStack({
@@ -288,7 +288,7 @@ async function compareAtRest({ api, main }: TestStack): Promise<string[]> {
 }
 
 function judgeReads({ violations }: Written, rollBacks: readonly number[], atRest: readonly string[]) {
-  const isSoonAfter = (at: number, then: number) => at >= then && at < then + healedMilliseconds;
+  const isSoonAfter = (at: number, then: number) => at >= then && at < then + restoredMilliseconds;
   const wasForgotten = ({ at }: Violation) => rollBacks.some((rolledBack) => isSoonAfter(at, rolledBack));
   const wasTold = ({ at, toldAt }: Violation) => isSoonAfter(at, toldAt);
   const told = violations.filter(wasTold);

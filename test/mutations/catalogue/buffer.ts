@@ -5,7 +5,7 @@ const promises = { test: 'integration/buffer-promises.test.ts' };
 const accept = { file: 'lib/buffer/lua/accept.lua' };
 const judge = { file: 'lib/buffer/lua/include/judge.lua' };
 const mark = { file: 'lib/buffer/lua/mark.lua' };
-const heal = { file: 'lib/buffer/lua/heal.lua' };
+const restore = { file: 'lib/buffer/lua/restore.lua' };
 const clean = { file: 'lib/buffer/lua/clean.lua' };
 const claim = { file: 'lib/buffer/lua/claim.lua' };
 const transport = { file: 'lib/redis/transport.ts', test: 'integration/lost-connections.test.ts' };
@@ -72,20 +72,20 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'mark-checks-no-row-before-it-writes',
     replace: "must(is_reference(a.reference) and is_number(a.revision) and is_number(a.attempts), 'row')",
     by: '',
-    named: 'heal, mark',
+    named: 'restore, mark',
   },
   {
     ...promises,
-    ...heal,
-    id: 'heal-leaves-a-recorded-entry-without-its-body',
+    ...restore,
+    id: 'restore-leaves-a-recorded-entry-without-its-body',
     replace: 'if begun or not is_held then',
     by: 'if true then',
     named: 'the body is back before the copy goes',
   },
   {
     ...scripts,
-    ...heal,
-    id: 'heal-counts-its-bytes-twice',
+    ...restore,
+    id: 'restore-counts-its-bytes-twice',
     replace: "if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end",
     by: "redis.call('HINCRBY', stats, 'bytes', size)",
     named: 'ends alike',

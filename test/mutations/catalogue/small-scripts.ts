@@ -22,7 +22,7 @@ const putUsers = lua('users/lua/put_users', 'a user');
 const feed = lua('change-feed/lua/include/feed', 'what was deferred');
 const index = lua('buffer/lua/include/overlay_index', 'show', 'integration/lists.test.ts');
 const record = lua('buffer/lua/include/record', 'can be done again', promises);
-const checks = lua('redis/lua/include/checks', 'heal, mark', scripts);
+const checks = lua('redis/lua/include/checks', 'restore, mark', scripts);
 
 export const smallScriptMutations: readonly Mutation[] = [
   {
@@ -155,20 +155,20 @@ export const smallScriptMutations: readonly Mutation[] = [
     by: 'if true then',
   },
   {
-    ...lua('buffer/lua/release', 'heal, mark', scripts),
+    ...lua('buffer/lua/release', 'restore, mark', scripts),
     id: 'release-takes-any-reference',
     replace: "for _, reference in ipairs(ARGV) do must(is_reference(reference), 'reference') end",
     by: '',
   },
   {
-    ...lua('buffer/lua/clean', 'heal, mark', scripts),
+    ...lua('buffer/lua/clean', 'restore, mark', scripts),
     id: 'clean-takes-any-proof',
     replace:
       "must(is_text(a.id) and is_text(a.aggregate) and is_reference(a.reference) and is_number(a.revision), 'proof')",
     by: '',
   },
   {
-    ...lua('buffer/lua/revive', 'heal, mark', scripts),
+    ...lua('buffer/lua/revive', 'restore, mark', scripts),
     id: 'revive-takes-any-reference',
     replace: "must(is_reference(reference), 'reference')",
     by: '',

@@ -1,23 +1,23 @@
 /** Writes back what Redis has forgotten, out of the copies that SQS kept. */
 import { streams } from '../change-feed/streams.ts';
-import { healScript } from '../redis/generated/scripts.ts';
+import { restoreScript } from '../redis/generated/scripts.ts';
 import { isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 import { answerKnownFrom, judgedSteps } from './judged-steps.ts';
 import { writeReference } from './reference.ts';
-import { healedStates } from './states.ts';
+import { restoredStates } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
 /**
  * Makes the buffer's entry of a transaction whole: all of it if Redis has forgotten it, its body if Redis knows that main has it
  * and not every replica does. What every replica has stays clean. With it comes what a repeated request is answered.
  */
-export async function heal(
+export async function restoreEntry(
   { redis, keys }: Site,
   transaction: Transaction,
   nowMilliseconds: number,
 ): Promise<void> {
   const { patch, status } = answerKnownFrom(transaction);
-  await healScript(
+  await restoreScript(
     redis,
     [
       keys.transaction(transaction.id),
@@ -47,7 +47,7 @@ export async function heal(
         ...judgedSteps(transaction, patch),
         patch,
         ...(status !== undefined && { status }),
-        ...healedStates,
+        ...restoredStates,
       }),
       JSON.stringify(transaction),
     ],

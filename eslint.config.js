@@ -92,12 +92,7 @@ export default tseslint.config(
   {
     files: ['lib/**/*.ts', 'functions/**/*.ts'],
     // where an invocation begins, and what runs at a client
-    ignores: [
-      'functions/**/*.handler.ts',
-      'lib/http/serve.ts',
-      'lib/http/middlewares/routing.ts',
-      'lib/client/**',
-    ],
+    ignores: ['functions/**/*.handler.ts', 'lib/http/middlewares/routing.ts', 'lib/client/**'],
     rules: {
       'no-restricted-syntax': [
         'error',

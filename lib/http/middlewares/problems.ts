@@ -8,7 +8,7 @@ export function problems(log: Log): Middleware {
   return {
     onError: (exchanged) => {
       const { error, event, context } = exchanged;
-      const heading = { requestId: event.requestContext.requestId, route: event.routeKey };
+      const heading = { route: event.routeKey };
       if (!(error instanceof ProblemError)) log.error('unexpected error', { ...heading, error });
       else if (error.problem.status >= 500) log.warn(error.message, { ...heading, cause: error.cause });
       const records = context.exchange?.contract.records === true;

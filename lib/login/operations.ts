@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import { noBody, operation } from '../http/operation.ts';
 import { openSession } from '../sessions/operations.ts';
+import { submissionProblems } from '../submission/problem-codes.ts';
 
 const secretLength = 43;
 /** A random value of 256 bits, or a SHA-256. */
@@ -59,6 +60,6 @@ export const exchangeCode = operation({
     code_verifier: z.string().check(z.regex(/^[\w.~-]{43,128}$/)),
   }),
   answers: { 200: openSession },
-  problems: ['not-authenticated', 'not-permitted'],
+  problems: [...submissionProblems, 'not-authenticated', 'not-permitted'],
   example: { body: { code: 'a'.repeat(secretLength), code_verifier: 'b'.repeat(43) }, gets: 401 },
 });

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../http/operation.ts';
 import { permissions, roles } from '../people/permissions.ts';
+import { submissionProblems } from '../submission/problem-codes.ts';
 
 /** What a page gets that has logged somebody in, or keeps them logged in. The refresh token is in a cookie. */
 export const openSession = z
@@ -23,7 +24,7 @@ export const refreshSession = operation({
   rate: 'session',
   summary: 'A new access token for the refresh token in the cookie, which changes',
   answers: { 200: openSession },
-  problems: ['not-authenticated', 'not-permitted'],
+  problems: [...submissionProblems, 'not-authenticated', 'not-permitted'],
   example: { gets: 401 },
 });
 
@@ -35,6 +36,6 @@ export const logOut = operation({
   rate: 'session',
   summary: 'Ends the session of the cookie, with its access tokens and sockets',
   answers: { 200: z.object({ logged_out: z.literal(true) }) },
-  problems: ['not-permitted'],
+  problems: [...submissionProblems, 'not-permitted'],
   example: {},
 });

@@ -27,6 +27,7 @@ export const readHealth = operation({
       change_feed: changeFeed,
     }),
   },
+  problems: ['temporarily-unavailable'],
   example: {},
 });
 

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { noSuchUuid, operation, type Of } from '../http/operation.ts';
 import { wholeNumberText } from '../values/integer.ts';
 import { uuid } from '../values/uuid.ts';
+import { submissionProblems } from './problem-codes.ts';
 import { states } from '../transaction/lifecycle.ts';
 import { waitQuery } from '../observation/wait-query.ts';
 
@@ -68,7 +69,13 @@ export const listTransactions = operation({
   example: { query: { state: 'failed' } },
 });
 
-const decisions = ['not-found', 'conflict', 'refused-before', 'discarded-before', 'not-decidable'] as const;
+const decisions = [
+  ...submissionProblems,
+  'not-found',
+  'conflict',
+  'not-decidable',
+  'body-too-large',
+] as const;
 
 export const retryTransaction = operation({
   method: 'POST',

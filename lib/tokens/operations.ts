@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import { noSuchUuid, operation } from '../http/operation.ts';
 import { permissions } from '../people/permissions.ts';
+import { submissionProblems } from '../submission/problem-codes.ts';
 import { userId } from '../users/operations.ts';
 import { wholeNumber } from '../values/integer.ts';
 import { uuid } from '../values/uuid.ts';
@@ -59,7 +60,7 @@ export const createToken = operation({
   summary: 'A new API token, shown this once',
   body: tokenRequest,
   answers: { 201: madeToken },
-  problems: ['too-many-tokens'],
+  problems: [...submissionProblems, 'too-many-tokens'],
   example: { body: { name: 'laptop', scopes: ['*'] } },
 });
 
@@ -89,7 +90,7 @@ export const rotateToken = operation({
   answers: {
     201: z.object({ ...madeToken.shape, replaces: z.object({ id: z.string(), has_ended: z.boolean() }) }),
   },
-  problems: ['not-found', 'token-replaced', 'too-many-tokens'],
+  problems: [...submissionProblems, 'not-found', 'token-replaced', 'too-many-tokens'],
   belongsTo: { object: 'token', ofOthers: 404 },
   example: { params: { id: noSuchUuid }, gets: 404 },
 });
@@ -102,7 +103,7 @@ export const revokeToken = operation({
   summary: 'Ends an API token',
   params: { id: uuid },
   answers: { 200: token },
-  problems: ['not-found'],
+  problems: [...submissionProblems, 'not-found'],
   belongsTo: { object: 'token', ofOthers: 404 },
   example: { params: { id: noSuchUuid }, gets: 404 },
 });

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { operation } from '../http/operation.ts';
 import { wholeNumberText } from '../values/integer.ts';
 import { roles } from '../people/permissions.ts';
+import { submissionProblems } from '../submission/problem-codes.ts';
 
 export const userId = z.string().check(z.regex(/^\d{1,15}$/, 'must be a user id: a whole number'));
 
@@ -61,7 +62,7 @@ export const changeUser = operation({
   params: { id: userId },
   body: userChange,
   answers: { 200: user },
-  problems: ['not-found', 'conflict', 'last-admin'],
+  problems: [...submissionProblems, 'not-found', 'conflict', 'last-admin'],
   belongsTo: { object: 'user', ofOthers: 403 },
   example: { params: { id: '999' }, body: { active: true }, gets: 404 },
 });

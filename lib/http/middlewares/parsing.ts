@@ -9,6 +9,13 @@ import { exchangeOf, type Middleware } from './exchange.ts';
 
 /** Parameters, query and body by the contract. @throws ProblemError 400, 413 */
 export function parsing(): Middleware {
+  // zod compiles a schema when it is first used
+  const paramsOf = new Map<Contract, z.ZodMiniType>();
+  const schemaOf = (contract: Contract) => {
+    const schema = paramsOf.get(contract) ?? z.object(contract.params ?? {});
+    paramsOf.set(contract, schema);
+    return schema;
+  };
   return {
     before: ({ event, context }) => {
       const exchange = exchangeOf(context);
@@ -17,7 +24,7 @@ export function parsing(): Middleware {
       exchange.asked = {
         ...exchange.asked,
         given,
-        params: contract.params ? parse(z.object(contract.params), given.params) : {},
+        params: parse(schemaOf(contract), given.params),
         query: contract.query && parse(contract.query, given.query),
         body: contract.body && parse(contract.body, given.body),
       };

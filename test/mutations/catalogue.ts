@@ -2,6 +2,7 @@
 import type { Mutation } from './mutation.ts';
 import { authMutations } from './catalogue/auth.ts';
 import { bufferMutations } from './catalogue/buffer.ts';
+import { contractMutations } from './catalogue/contracts.ts';
 import { scriptMutations } from './catalogue/scripts.ts';
 import { doorMutations } from './catalogue/door.ts';
 import { layerMutations } from './catalogue/layers.ts';
@@ -20,6 +21,7 @@ import { valueMutations } from './catalogue/values.ts';
 export const catalogue: readonly Mutation[] = [
   ...authMutations,
   ...bufferMutations,
+  ...contractMutations,
   ...scriptMutations,
   ...doorMutations,
   ...layerMutations,

@@ -30,10 +30,10 @@ try {
         'its replication. Sessions that were ended stay ended: log in again.',
     );
   } else if (result.candidates.length === 0) {
-    fail(`Nobody with the login ${login} has ever logged in. Let them log in once, and run it again.`);
+    fail(`No user with the login ${login} has ever logged in. Have them log in once, then run this again.`);
   } else {
     const list = result.candidates.map((each) => `--id ${each.principal} (${each.login}, ${each.role})`);
-    fail(`It is not clear who is meant: ${list.join(', ')}.`);
+    fail(`Several users match. Choose one: ${list.join(', ')}.`);
   }
 } catch (error) {
   fail(`Nothing was changed: ${error instanceof Error ? error.message : String(error)}`);

@@ -39,7 +39,7 @@ export const createTicket = answer(
     const second = String(Math.floor(receivedAt / 1000));
     const rate = keys.rate(`ticket:${principal.id}`, second);
     const isWithin = await inTime(isWithinRate(redis, rate, ticketsPerSecond));
-    if (!isWithin) throw problem.tooManyRequests('Too many tickets. Please ask again a little later.', 1);
+    if (!isWithin) throw problem.tooManyRequests('Too many tickets. Please try again a little later.', 1);
     const ticket = await inTime(issueTicket({ redis, keys }, principal, randomBytes(32)));
     return { status: 201, body: { ticket, expires_in: ticketLifeSeconds } };
   },

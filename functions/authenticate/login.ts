@@ -45,7 +45,7 @@ const loginSeconds = 600;
 export const startLogin = answer(startContract, async (request, parts: LoginParts) => {
   const { return_to: returnTo, code_challenge: challenge, ...query } = request.query;
   if (!isAllowedReturn(returnTo, parts.frontendOrigins)) {
-    throw problem.badRequest('return_to: not a page that a login may return to.');
+    throw problem.badRequest('return_to: a login may not return to this page.');
   }
   const [state, verifier] = [secret(), secret()];
   const pending = { verifier, returnTo, challenge, pageState: query.state };
@@ -66,7 +66,7 @@ export const finishLogin = answer(finishContract, async (request, parts: LoginPa
   const login = await inTime(takeLogin({ redis, keys }, { state, browser }));
   if (!login) {
     throw problem.badRequest(
-      'This login has been used, is too old, or was begun in another browser. Please begin again.',
+      'This login has been used, has expired, or was started in another browser. Please log in again.',
     );
   }
   if (code === undefined) return returnWith(login, { error: 'access_denied' });
@@ -98,7 +98,7 @@ export const exchangeCode = answer(exchangeContract, async (request, parts: Logi
   const user = principal === undefined ? undefined : await inTime(readUser({ redis, keys }, principal));
   if (principal !== undefined && !user) await requirePeople({ redis, keys });
   if (!user?.active)
-    throw problem.unauthorized('This login code has been used, is too old, or is not yours.');
+    throw problem.unauthorized('This login code has been used, has expired, or is not yours.');
   const refresh = mintRefreshToken(randomBytes(48));
   const endsAt = Math.floor(request.receivedAt / 1000) + parts.sessionSeconds;
   await inTime(openSession({ redis, keys }, refresh, { principal: user.principal, endsAt, outageSeconds }));

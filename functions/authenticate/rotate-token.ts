@@ -79,7 +79,7 @@ async function requireJustReplaced(
 }
 
 function noTokenOfYours(id: string) {
-  return problem.notFound(`There is no token ${id} of yours.`);
+  return problem.notFound(`You have no token with the id ${id}.`);
 }
 
 /** @returns what the new one may do @throws ProblemError 403 */
@@ -87,9 +87,7 @@ function requireScopes({ permissions }: StoredToken, owner: Principal): string[]
   const ofRole = permissions.filter((each) => rolePermissions[owner.role].some((own) => own === each));
   const scopes = ofRole.filter((each) => owner.permissions.some((own) => own === each));
   if (scopes.length === ofRole.length && scopes.length > 0) return scopes;
-  throw problem.forbidden(
-    'You do not have all of its scopes yourself, with the credential that you ask with.',
-  );
+  throw problem.forbidden('The credential of this request does not have all scopes of the token.');
 }
 
 function followerOf({ id, principal, hash }: StoredToken, key: Uint8Array) {

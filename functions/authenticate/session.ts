@@ -42,7 +42,7 @@ export const refreshSession = answer(refreshContract, async (request, parts: Ses
   requireOwnFrontend(parts, request);
   const { redis, keys } = parts;
   const presented = readRefreshToken(readCookie(request, 'refresh'));
-  if (!presented) throw problem.unauthorized('There is no session. Please log in.');
+  if (!presented) throw problem.unauthorized('The request carries no session. Please log in.');
   const following = refreshTokenAfter(presented, parts.refreshKey);
   let rotation = await rotate(parts, request, presented, following, false);
   if (rotation.state === 'over' && (await isOutage(parts))) {
@@ -52,11 +52,11 @@ export const refreshSession = answer(refreshContract, async (request, parts: Ses
     case 'unknown':
       throw problem.unauthorized('The session has ended. Please log in.');
     case 'over':
-      throw problem.unauthorized('The session is over. Please log in.');
+      throw problem.unauthorized('The session has ended. Please log in.');
     case 'reused':
       await recordEnd(parts, request, presented, rotation);
       throw problem.unauthorized(
-        'A refresh token was used twice: the session has been ended. Please log in.',
+        'A refresh token was used twice. The session has been revoked. Please log in.',
       );
     case 'rotated':
   }

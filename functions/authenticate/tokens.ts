@@ -79,8 +79,9 @@ export async function makeToken(
 ): Promise<MadeToken> {
   const { hash, id, replaces } = minted;
   const scoped = expandScopes(scopes, owner.permissions);
-  if ('unknown' in scoped) throw problem.badRequest(`scopes: there is no permission ${scoped.unknown}.`);
-  if ('notHeld' in scoped) throw problem.forbidden(`You do not have ${scoped.notHeld} yourself.`);
+  if ('unknown' in scoped) throw problem.badRequest(`scopes: ${scoped.unknown} is not a permission.`);
+  if ('notHeld' in scoped)
+    throw problem.forbidden(`You do not have the permission ${scoped.notHeld} yourself.`);
   const except = replaces === undefined ? [] : [id, replaces.id];
   await requireRoom(parts, request, owner, { hash, except });
   try {
@@ -155,7 +156,7 @@ async function recordToken(
 }
 
 export function replaced(id: string | undefined, by: string) {
-  return problem.conflict(`Token ${id} has been replaced already, by token ${by}: nothing was changed.`, {
+  return problem.conflict(`Token ${id} has already been replaced by token ${by}. Nothing was changed.`, {
     code: 'token-replaced',
   });
 }
@@ -172,8 +173,8 @@ async function requireRoom(
   const { limit, most } = reached;
   throw problem.conflict(
     limit === 'live'
-      ? `You have ${most} tokens already: revoke one first.`
-      : `${most} tokens of yours have been made within a month: no more for now.`,
+      ? `You already have ${most} tokens. Revoke one first.`
+      : `You have created ${most} tokens within a month, the most that is allowed. Try again later.`,
     { code: 'too-many-tokens' },
   );
 }
@@ -188,7 +189,7 @@ export async function revoke(
   const stored = await inTime(findToken(parts, id));
   const may = stored && (stored.principal === asker.id || asker.permissions.includes('manage:users'));
   if (!stored) await requirePeople(parts);
-  if (!may) throw problem.notFound(`There is no token ${id} of yours.`);
+  if (!may) throw problem.notFound(`You have no token with the id ${id}.`);
   return end(parts, request, asker, stored);
 }
 

@@ -30,7 +30,7 @@ export async function changeUser(
   { role, active, reason }: UserChange,
 ): Promise<User> {
   if (principal === admin.id && (active === false || (role !== undefined && role !== 'admin'))) {
-    throw problem.conflict('You cannot take your own rights: another admin can.');
+    throw problem.conflict('You cannot remove your own rights. Ask another admin.');
   }
   const { redis, keys } = parts;
   const updated = await inTime(
@@ -52,7 +52,7 @@ export async function changeUser(
   const after = updated.user;
   if (!after) {
     await requirePeople({ redis, keys });
-    throw problem.notFound(`Nobody with id ${principal} has logged in.`);
+    throw problem.notFound(`No user has the id ${principal}.`);
   }
   await recordChange(parts, request, {
     ...doneBy(admin),
@@ -74,16 +74,16 @@ export async function changeUser(
 async function refusalOf(parts: UserParts, refused: UserRefusal): Promise<ProblemError> {
   switch (refused) {
     case 'asker_barred':
-      return problem.unauthorized('You have been barred meanwhile: nothing was changed.');
+      return problem.unauthorized('You have been barred. Nothing was changed.');
     case 'asker_forbidden':
-      return problem.forbidden('You may not manage users any more: nothing was changed.');
+      return problem.forbidden('You may no longer manage users. Nothing was changed.');
     case 'people_missing':
       return cannotTell();
     case 'last_admin':
       // a Redis that has forgotten people may not know the others
       await requirePeople(parts);
       return problem.conflict(
-        'This is the last active admin, who must remain: nothing was changed. Make somebody else an admin first.',
+        'This is the last active admin. Nothing was changed. Make another user an admin first.',
         { code: 'last-admin' },
       );
   }

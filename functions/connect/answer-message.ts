@@ -32,23 +32,27 @@ export async function answerMessage(
   nowMilliseconds: number,
 ): Promise<Answer> {
   if (message === 'too_large') {
-    return fail('too_large', `A message has at most ${maxRequestBytes} bytes.`);
+    return fail('too_large', `A message may have at most ${maxRequestBytes} bytes.`);
   }
   if (message === 'bad_message') {
     return fail(
       'bad_message',
-      'Send {"type": "subscribe" | "unsubscribe" | "ping", …} as asyncapi.json says.',
+      'Send {"type": "subscribe" | "unsubscribe" | "ping", …} as asyncapi.json describes.',
     );
   }
   const about = message.type === 'ping' ? undefined : message;
   try {
     const rate = site.keys.messageRate(id, Math.floor(nowMilliseconds / 1000));
     if (!(await isWithinRate(site.redis, rate, messagesPerSecond))) {
-      return fail('too_many_messages', `At most ${messagesPerSecond} messages a second.`, about);
+      return fail(
+        'too_many_messages',
+        `A connection may send at most ${messagesPerSecond} messages a second.`,
+        about,
+      );
     }
     return await perform(site, id, message, nowMilliseconds);
   } catch {
-    return fail('unavailable', 'That could not be done now. Please send it again.', about);
+    return fail('unavailable', 'The request could not be processed now. Please send it again.', about);
   }
 }
 
@@ -80,7 +84,7 @@ async function perform(site: Site, id: string, message: Message, nowMilliseconds
       return { reply: unsubscribedMessage(message) };
     case 'subscribe': {
       const channel = readChannel(message.channel);
-      if (!channel) return fail('unknown_channel', `There is no channel ${message.channel}.`, message);
+      if (!channel) return fail('unknown_channel', `No channel has the name ${message.channel}.`, message);
       const [connection] = await readConnections(site, [id]);
       if (!connection) return unregistered;
       // who watches nothing yet is looked at by no broadcaster
@@ -91,11 +95,11 @@ async function perform(site: Site, id: string, message: Message, nowMilliseconds
       }
       const permission = permissionOf(channel);
       if (!connection.permissions.includes(permission)) {
-        return fail('forbidden', `This needs the permission ${permission}.`, message);
+        return fail('forbidden', `This subscription requires the permission ${permission}.`, message);
       }
       const outcome = await changeSubscription(site, id, message);
       if (outcome === 'full') {
-        const detail = `A connection has at most ${subscriptionsPerConnection} subscriptions.`;
+        const detail = `A connection may have at most ${subscriptionsPerConnection} subscriptions.`;
         return fail('too_many_subscriptions', detail, message);
       }
       return outcome === 'gone' ? unregistered : { needsBroadcaster: true };
@@ -104,7 +108,7 @@ async function perform(site: Site, id: string, message: Message, nowMilliseconds
 }
 
 /** The registry has forgotten it: nothing would ever come. */
-const unregistered = fail('unregistered', 'This connection is not known any more. Please connect again.');
+const unregistered = fail('unregistered', 'This connection is no longer registered. Please connect again.');
 
 function fail(...about: Parameters<typeof errorMessage>): Answer {
   return { reply: errorMessage(...about) };

@@ -31,7 +31,7 @@ async function take(
   decision: Decision,
 ) {
   const target = await answered(findTransaction(parts, id));
-  if (!target) throw problem.notFound(`There is no transaction ${id}.`);
+  if (!target) throw problem.notFound(`No transaction has the id ${id}.`);
   requireOpen(target, decision);
   if (target.status.state !== 'discarded') {
     await decide(parts, request, request.principal, { id, target, decision });
@@ -53,9 +53,9 @@ function requireOpen({ status }: FoundTransaction, { action }: Decision): void {
   if (isOpen) return;
   const why =
     state === 'buffered'
-      ? 'main has not judged it yet, and tries it in any case'
+      ? 'the main database has not processed it yet and will try it in any case'
       : state === 'discarded'
-        ? 'it has been given up'
+        ? 'it has been discarded'
         : 'it has been applied';
   throw problem.conflict(`Transaction ${id} cannot be decided about: ${why}.`);
 }

@@ -7,7 +7,7 @@ import { describeProblem, problemPage } from './problems.ts';
 
 export const readProblem = answer(contract, async (request) => {
   const described = describeProblem(request.params.code);
-  if (!described) throw problem.notFound('There is no such kind of problem.');
+  if (!described) throw problem.notFound('No problem has this code.');
   return wantsHtml(request)
     ? {
         status: 200,

@@ -39,7 +39,7 @@ export const readExecutedObsUnit = answer(readContract, async (request, parts: Q
     () => read(parts, id, query.include),
     ({ sync }) => sync.state,
   );
-  if (record === undefined) throw problem.notFound(`There is no executed unit ${id}.`);
+  if (record === undefined) throw problem.notFound(`No executed unit has the id ${id}.`);
   const { unseen } = record.sync;
   return { status: 200, body: record, headers: unseenHeader(unseen ? [unseen] : []) };
 });
@@ -81,7 +81,7 @@ async function listUnits(
   { limit, include, cursor }: PageQuery,
 ) {
   if (include && limit > listLimitWithRelated) {
-    throw problem.badRequest(`limit: with include at most ${listLimitWithRelated}.`);
+    throw problem.badRequest(`limit: at most ${listLimitWithRelated} with include.`);
   }
   const after = cursor === undefined ? undefined : readCursor(unitsCursor, cursor);
   const { records, next, unseen } = await answered(

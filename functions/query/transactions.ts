@@ -18,7 +18,7 @@ export const readTransaction = answer(readContract, async (request, parts: Query
   const { id } = request.params;
   const read = () => readTransactionStatus(parts, id);
   const status = await readWaiting(parts, request, request.query, read, ({ state }) => state);
-  if (status === undefined) throw problem.notFound(`There is no transaction ${id}.`);
+  if (status === undefined) throw problem.notFound(`No transaction has the id ${id}.`);
   return { status: 200, body: status, headers: unseenHeader(status.unseen ? [status.unseen] : []) };
 });
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 const [command, value] = process.argv.slice(2);
 const change = changeOf();
 const { link } = JSON.parse(
-  await readFile('.local/stack.json', 'utf8').catch(() => fail('No stack runs here: npm start')),
+  await readFile('.local/stack.json', 'utf8').catch(() => fail('No stack runs here. Run npm start.')),
 ) as {
   link: string;
 };

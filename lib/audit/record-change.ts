@@ -96,6 +96,6 @@ export function newId({ receivedAt }: Pick<Request, 'receivedAt'>): string {
 /** @throws ProblemError 503 if Redis is away */
 export async function inTime<T>(asked: Promise<T>): Promise<T> {
   return unlessRedisIsAway(asked, () =>
-    problem.unavailable('That cannot be changed at the moment. Please ask again.', 2),
+    problem.unavailable('This change is not possible at the moment. Please try again later.', 2),
   );
 }

@@ -26,7 +26,7 @@ export async function checkSession({ redis, keys }: Site, session: Principal): P
     [],
   );
   const [ended, loaded, owner] = sessionAnswer.parse(await answered(asked));
-  if (ended !== 0) throw problem.unauthorized('The session has been ended.');
+  if (ended !== 0) throw problem.unauthorized('The session has been revoked.');
   return asOwnerIs(session, owner, loaded === 1);
 }
 
@@ -45,7 +45,7 @@ export async function checkToken(
   if (found === null && loaded === 0) throw cannotTell();
   const token = tokenRecord.safeParse(found);
   if (!token.success || token.data.principal !== claim.principalId) {
-    throw problem.unauthorized('The API token is not known.');
+    throw problem.unauthorized('The API token is unknown.');
   }
   const { data } = token;
   if (data.revoked === '1') throw problem.unauthorized('The API token has been revoked.');
@@ -72,7 +72,7 @@ function asOwnerIs(
   areLoaded: boolean,
 ): Principal {
   if (active === null && !areLoaded) throw cannotTell();
-  if (active === '0') throw problem.unauthorized('Its owner has been barred.');
+  if (active === '0') throw problem.unauthorized('The owner of this credential has been barred.');
   if (role === null || allowed === null) return principal;
   const has = (each: Permission) => allowed.split(' ').includes(each);
   return { ...principal, role, permissions: principal.permissions.filter(has) };
@@ -92,5 +92,5 @@ function answered<T>(asked: Promise<T>): Promise<T> {
 
 /** A credential that cannot be checked is not a wrong one. */
 export function cannotTell() {
-  return problem.unavailable('Credentials cannot be checked at the moment. Please try again.', 2);
+  return problem.unavailable('Credentials cannot be checked at the moment. Please try again later.', 2);
 }

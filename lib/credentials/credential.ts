@@ -15,6 +15,6 @@ export function readCredential(authorization: string | undefined): Credential {
   if (token === undefined) throw problem.unauthorized('The Authorization header must be `Bearer …`.');
   if (!token.startsWith('ops_')) return { kind: 'session', jwt: token };
   const claim = readApiToken(token);
-  if (!claim) throw problem.unauthorized('The API token is mistyped or cut off.');
+  if (!claim) throw problem.unauthorized('The API token is mistyped or truncated.');
   return { kind: 'api-token', ...claim };
 }

@@ -5,5 +5,5 @@ import type { Principal } from '../people/principal.ts';
 /** @throws ProblemError 403 */
 export function requireAccess(principal: Pick<Principal, 'permissions'>, access: Access): void {
   if (access === 'public' || access === 'any' || principal.permissions.includes(access)) return;
-  throw problem.forbidden(`This needs the permission ${access}.`);
+  throw problem.forbidden(`This request requires the permission ${access}.`);
 }

@@ -33,7 +33,7 @@ export async function enterWait(
   );
   if (entered !== 1) {
     throw problem.tooManyRequests(
-      `Too many requests wait already: at most ${atOncePerPrincipal} of one user and ${atOnce} in all. Read without wait, or try again.`,
+      `Too many requests are already waiting: at most ${atOncePerPrincipal} for each user and ${atOnce} in all. Read without wait, or try again later.`,
       2,
       { code: 'too-many-waits' },
     );

@@ -18,13 +18,13 @@ const problemOfCode: Readonly<Record<RefusalCode, (wording: Wording, detail: str
   unauthorized: (_wording, detail) => problem.unauthorized(detail),
   forbidden: ({ nothing }) =>
     problem.forbidden(
-      `This credential does not have the permission that this takes, or its owner has lost it. ${nothing}`,
+      `This credential does not have the required permission, or its owner has lost it. ${nothing}`,
     ),
   too_many: ({ nothing }) =>
-    problem.tooManyRequests(`Too many requests. ${nothing} Repeat this one a little later.`, 1),
+    problem.tooManyRequests(`Too many requests. ${nothing} Repeat the request a little later.`, 1),
   too_large: ({ nothing }, bytes) =>
     problem.tooLarge(
-      `With its numbers written in full this request has ${bytes} bytes, and at most ${maxMessageBytes} can be stored. ${nothing} Send less at a time.`,
+      `With its numbers written in full this request has ${bytes} bytes. At most ${maxMessageBytes} can be stored. ${nothing} Send less at a time.`,
     ),
   key_reused: ({ nothing }) =>
     problem.unprocessable(
@@ -37,7 +37,7 @@ const problemOfCode: Readonly<Record<RefusalCode, (wording: Wording, detail: str
     ),
   finished: (_wording, status) =>
     problem.conflict(
-      `Already finished as \`${status}\` with different values. The first finish stands, and nothing was recorded now.`,
+      `Already finished as \`${status}\` with different values. The first finish remains valid. Nothing was recorded now.`,
       { code: 'already-finished' },
     ),
   before_start: ({ nothing }, start) =>
@@ -47,17 +47,17 @@ const problemOfCode: Readonly<Record<RefusalCode, (wording: Wording, detail: str
     ),
   refused_before: ({ nothing }, reason) =>
     problem.conflict(
-      `The same request was refused at main: ${reason}. ${nothing} Send a corrected one, with a new key.`,
+      `The main database has already refused this request: ${reason}. ${nothing} Send a corrected request with a new key.`,
       { code: 'refused-before' },
     ),
   discarded_before: ({ nothing }, reason) =>
     problem.conflict(
-      `The same request was discarded by an admin: ${reason}. ${nothing} Send a corrected one, with a new key.`,
+      `An admin has already discarded this request: ${reason}. ${nothing} Send a corrected request with a new key.`,
       { code: 'discarded-before' },
     ),
   no_room: ({ nothing }) =>
     problem.unavailable(
-      `The buffer can take nothing at the moment. ${nothing} Please try again.`,
+      `The buffer accepts no writes at the moment. ${nothing} Please try again later.`,
       secondsToRetry,
       {
         recorded: false,

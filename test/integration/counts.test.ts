@@ -97,7 +97,7 @@ it('refuses with one Redis round trip at most, and no SQS call', async () => {
   for (const mistyped of [service.slice(0, -1), service.slice(0, -1) + (service.endsWith('0') ? '1' : '0')]) {
     const start = { method: 'POST', body: { obs_unit_id: 1 }, token: mistyped };
     const { body } = await api('/executed_obs_units/start', start);
-    expect(body).toMatchObject({ status: 401, detail: 'The API token is mistyped or cut off.' });
+    expect(body).toMatchObject({ status: 401, detail: 'The API token is mistyped or truncated.' });
   }
   expect([redis.count(), sqs.count()]).toEqual(before);
 });

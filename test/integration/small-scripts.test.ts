@@ -235,7 +235,7 @@ describe('a session', () => {
     expect(await rotate(a, b, now + 3000)).toMatchObject({ state: 'reused' });
     expect(await rotate(c, a, now + 4000)).toEqual({ state: 'unknown' });
     await redis.client.set(keys.peopleLoaded, '1');
-    await expect(checkSession(site, session)).rejects.toThrow('has been ended');
+    await expect(checkSession(site, session)).rejects.toThrow('has been revoked');
   });
 
   it('ends with the token that was replaced last, once a lost answer is not asked for any more', async () => {
@@ -276,7 +276,7 @@ describe('a credential is looked at', () => {
     await expect(checkToken(site, claimed, now)).rejects.toThrow('cannot be checked');
     await redis.client.set(keys.peopleLoaded, '1');
     expect(await checkSession(site, session)).toEqual(session);
-    await expect(checkToken(site, claimed, now)).rejects.toThrow('not known');
+    await expect(checkToken(site, claimed, now)).rejects.toThrow('unknown');
   });
 
   it('and counted, if it is good', async () => {

@@ -415,7 +415,7 @@ describe('what is not understood is refused with its line', () => {
     ],
     ['no site', scan, 'line 1: a schedule begins with its site'],
     ['a site without a position', `#\nAtacama LAT\n${scan}`, 'line 2: a schedule begins with its site'],
-    ['nothing', '', 'line 1: there is no schedule in this file'],
+    ['nothing', '', 'line 1: the file contains no schedule'],
   ])('%s', (_name, text, fault) => {
     expect(() => read(text)).toThrow(fault);
   });

@@ -17,7 +17,7 @@ const [file] = positionals;
 if (file === undefined || positionals.length > 1) fail(usage);
 const speed = options.speed === 'max' ? Infinity : Number(options.speed);
 if (!(speed > 0)) fail(`--speed is a number above zero, or max, not ${options.speed}`);
-const content = await readFile(file).catch(() => fail(`There is no schedule ${file}.`));
+const content = await readFile(file).catch(() => fail(`The schedule ${file} cannot be read.`));
 const schedule = readFrom(content);
 const { url, token } = await target();
 const principal = principalOf(token);
@@ -78,7 +78,7 @@ async function target(): Promise<{ url: string; token: string }> {
   if (options.url !== undefined && options.token !== undefined)
     return { url: options.url.replace(/\/$/, ''), token: options.token };
   const text = await readFile('.local/stack.json', 'utf8').catch(() =>
-    fail('No stack runs here: npm start, or give --url and --token.'),
+    fail('No stack runs here. Run npm start, or give --url and --token.'),
   );
   const stack = JSON.parse(text) as { http: string; tokens: { service: string } };
   return { url: options.url?.replace(/\/$/, '') ?? stack.http, token: options.token ?? stack.tokens.service };

@@ -34,19 +34,19 @@ local token
 if a.credential == 'api-token' then
   token = redis.call('HMGET', credential, 'principal', 'permissions', 'expires_at', 'revoked', 'uses', 'used_by')
   if not token[1] and not are_loaded then return refuse('people_missing') end
-  if token[1] ~= a.principal then return refuse('unauthorized', 'The API token is not known.') end
+  if token[1] ~= a.principal then return refuse('unauthorized', 'The API token is unknown.') end
   if token[4] == '1' then return refuse('unauthorized', 'The API token has been revoked.') end
   if token[3] ~= '' and tonumber(token[3]) * 1000 <= a.now_ms then
     return refuse('unauthorized', 'The API token has expired.')
   end
   if a.permission ~= '' and not string.find(' ' .. token[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then return refuse('forbidden') end
 elseif a.credential == 'session' and redis.call('EXISTS', credential) == 1 then
-  return refuse('unauthorized', 'The session has been ended.')
+  return refuse('unauthorized', 'The session has been revoked.')
 end
 if a.credential ~= 'none' then
   -- a credential never grants more than its owner has now
   if not owner[1] and not are_loaded then return refuse('people_missing') end
-  if owner[1] == '0' then return refuse('unauthorized', 'Its owner has been barred.') end
+  if owner[1] == '0' then return refuse('unauthorized', 'The owner of this credential has been barred.') end
   if owner[2] and a.permission ~= '' and not string.find(' ' .. owner[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then
     return refuse('forbidden')
   end

@@ -14,7 +14,7 @@ export function jsonAnswer(): Middleware {
       const text = reply.text ?? (body === undefined ? undefined : JSON.stringify(body));
       const size = reply.bytes ? reply.bytes.length * base64Growth : Buffer.byteLength(text ?? '');
       if (size > maxAnswerBytes) {
-        throw problem.badRequest('The answer would be too large: ask for less at a time.', {
+        throw problem.badRequest('The answer would be too large. Request less at a time.', {
           code: 'answer-too-large',
         });
       }

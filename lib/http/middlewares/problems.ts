@@ -29,9 +29,9 @@ function replyOf(error: unknown, records: boolean, requestId: string): Reply {
 }
 
 function unexpected(records: boolean): ProblemError {
-  if (!records) return problem.internal('Something went wrong on our side. Please try again.');
+  if (!records) return problem.internal('The server failed. Please try again.');
   return problem.internal(
-    'Something went wrong on our side. It is not known whether this was recorded: repeat it with the same Idempotency-Key.',
+    'The server failed. It is not known whether this was recorded. Repeat it with the same Idempotency-Key.',
     { recorded: null },
   );
 }

@@ -29,7 +29,7 @@ export function readTextSchedule(text: string): Schedule {
       scans.push(readLine(content, line, form));
     }
   }
-  if (!header) throw new ScheduleError(1, 'there is no schedule in this file');
+  if (!header) throw new ScheduleError(1, 'the file contains no schedule');
   return { form: form?.name ?? 'no scans', ...header, scans, skipped };
 }
 

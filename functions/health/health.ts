@@ -1,5 +1,5 @@
 import { readBufferStats, type BufferStats } from '../../lib/buffer/stats.ts';
-import { readRelayLag } from '../../lib/change-feed/relay.ts';
+import { readRelayLag } from '../../lib/change-feed/relay-lag.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Answer } from '../../lib/http/operation.ts';
 import type { readHealth } from '../../lib/status/operations.ts';

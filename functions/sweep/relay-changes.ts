@@ -1,6 +1,7 @@
 /** Relays what others have changed at main while no broadcaster does, and reports a relay that is behind. */
 import { isLeased } from '../../lib/change-feed/lease.ts';
-import { readRelayLag, Relay } from '../../lib/change-feed/relay.ts';
+import { readRelayLag } from '../../lib/change-feed/relay-lag.ts';
+import { Relay } from '../../lib/change-feed/relay.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import { noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';

@@ -44,7 +44,7 @@ const entry = z.tuple([z.string(), z.array(z.string())]);
  */
 export async function readFeed(
   { redis, keys }: Site,
-  after: Readonly<Record<StreamName, string>>,
+  after: Readonly<Partial<Record<StreamName, string>>>,
   newEpoch: string,
 ): Promise<Feed> {
   const pipeline = redis.multi();
@@ -54,11 +54,13 @@ export async function readFeed(
     pipeline.eval(
       readFeedAfterScript.source,
       [keys.feed(streams[name].stream)],
-      [after[name], String(pageSize)],
+      [after[name] ?? nowhere, String(pageSize)],
     );
   }
   const [, epoch, ...found] = z.tuple([z.unknown(), z.string()], z.array(entry)).parse(await pipeline.exec());
-  const tails = names.map((name, index) => [name, tailOf(after[name], found[index] ?? [])] as const);
+  const tails = names.map(
+    (name, index) => [name, tailOf(after[name] ?? nowhere, found[index] ?? [])] as const,
+  );
   return { epoch, tails: Object.fromEntries(tails) as Record<StreamName, StreamTail> };
 }
 

@@ -1,6 +1,6 @@
 /** What is buffered, how fast it drains, and what keeps it. */
 import { readBufferStats } from '../buffer/stats.ts';
-import { readRelayLag } from '../change-feed/relay.ts';
+import { readRelayLag } from '../change-feed/relay-lag.ts';
 import { countFailed } from '../postgres/inbox.ts';
 import type { Of } from '../http/operation.ts';
 import type { readBuffer } from '../status/operations.ts';

@@ -96,6 +96,7 @@ export const liveMutations: readonly Mutation[] = [
   },
   {
     ...relay,
+    file: 'lib/change-feed/outbox-slice.ts',
     id: 'relay-holds-rows-behind-an-open-transaction',
     replace: '(a.last is null and $5::boolean or o.id > a.last)',
     by: 'false',
@@ -104,7 +105,7 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...relay,
     id: 'relay-misses-pruned-rows-in-silence',
-    replace: 'isAfter(pruned, state.cursor)',
+    replace: 'isAfterInOutbox(pruned, state.cursor)',
     by: 'false',
     named: 'kept for a week',
   },

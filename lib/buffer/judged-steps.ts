@@ -14,7 +14,7 @@ interface JudgedStep {
   readonly kind: 'create' | 'put' | 'update' | 'delete';
   /** id of the row */
   readonly row: string;
-  /** the aggregate's own row: it is noted in fields that the first release reads too */
+  /** the executed unit of the aggregate: it is noted in fields that the first release reads too */
   readonly is_own?: true;
   /** columns that are noted, and compared by later steps */
   readonly values: Texts;
@@ -58,7 +58,7 @@ function judgedStep({ id, aggregate }: Transaction, step: Step, patch: string): 
   if (!('table' in step) || step.kind === 'bulk_create') return [];
   const rules = tables[step.table];
   if (rules.feed === undefined) return [];
-  const isOwn = rules.aggregate === 'self' && step.id === aggregate;
+  const isOwn = step.table === 'executed_obs_unit' && step.id === aggregate;
   const base = { kind: step.kind, row: step.id, ...(isOwn && { is_own: true as const }), values: {} };
   if (step.kind === 'delete') return [base];
   const { values } = step;
@@ -69,8 +69,8 @@ function judgedStep({ id, aggregate }: Transaction, step: Step, patch: string): 
   const times = Object.values(rules.times ?? {});
   if (step.kind !== 'update') {
     // the fields of the own row have room for its text alone
-    const noted = isOwn ? [] : [...stateColumns, ...times];
-    return [{ ...base, ...answer, values: texts(pick(values, noted)) }];
+    const noted = isOwn ? {} : pick(values, [...stateColumns, ...times]);
+    return [{ ...base, ...answer, values: texts(step.kind === 'put' ? values : noted) }];
   }
   const isNoted = step.only_if !== undefined || stateColumns.length > 0;
   return [
@@ -89,13 +89,15 @@ function conditionsOf(step: UpdateStep, moved: readonly string[]): Partial<Judge
   const { values, only_if, given = only_if ? [] : Object.keys(values) } = step;
   const known = given.filter((column) => values[column] !== undefined);
   const former = formerTexts(pick(values, known));
+  const allowedIn = (column: string): [string, string[]] => {
+    const must = only_if?.[column];
+    const before = moved.includes(column) ? predecessors(step, column) : undefined;
+    if (must === undefined) return [column, before ?? []];
+    const text = textOfValue(must);
+    return [column, before === undefined || before.includes(text) ? [text] : []];
+  };
   return {
-    allowed: {
-      ...Object.fromEntries(moved.map((column) => [column, predecessors(step, column)])),
-      ...Object.fromEntries(
-        Object.entries(only_if ?? {}).map(([column, value]) => [column, [textOfValue(value)]]),
-      ),
-    },
+    allowed: Object.fromEntries([...new Set([...moved, ...Object.keys(only_if ?? {})])].map(allowedIn)),
     ...(known.length > 0 && { given: known }),
     ...(Object.keys(former).length > 0 && { former }),
   };

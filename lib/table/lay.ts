@@ -90,6 +90,7 @@ export class LaidRows {
         return;
       case 'update': {
         const made = this.#of(step.table).get(step.id);
+        if (!made && this.#deleted.has(step.id)) return;
         if (!made) this.#unmade.add(`${step.table} ${step.id}`);
         this.#of(step.table).set(step.id, layFields(step.table, made ?? { id: step.id }, step.values, stamp));
         return;

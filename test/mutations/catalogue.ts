@@ -15,6 +15,7 @@ import { propertyMutations } from './catalogue/properties.ts';
 import { readMutations } from './catalogue/reads.ts';
 import { smallScriptMutations } from './catalogue/small-scripts.ts';
 import { stateCountMutations } from './catalogue/state-counts.ts';
+import { stepMutations } from './catalogue/steps.ts';
 import { submissionMutations } from './catalogue/submission.ts';
 import { valueMutations } from './catalogue/values.ts';
 
@@ -34,6 +35,7 @@ export const catalogue: readonly Mutation[] = [
   ...readMutations,
   ...smallScriptMutations,
   ...stateCountMutations,
+  ...stepMutations,
   ...submissionMutations,
   ...valueMutations,
 ];

@@ -123,9 +123,9 @@ if verdict.is == 'taken' then return refuse('taken') end
 if verdict.is == 'refused' then return refuse('finished', verdict.value) end
 if verdict.is == 'out_of_order' then return refuse('before_start', verdict.value) end
 if verdict.is == 'repeated' then
-  local flags = redis.call('HGET', overlay, 's:' .. (verdict.row.changed_by or ''))
+  local flags = redis.call('HGET', overlay, 's:' .. (verdict.row.changed_by or verdict.row.by or ''))
   local state = flags and cjson.decode(flags).state or a.cleaned_state
-  return cjson.encode({repeated = true, patch = verdict.row.patch, base = base, status = a.status, state = state,
+  return cjson.encode({repeated = true, patch = verdict.row.patch or verdict.row.base or patch, base = base, status = a.status, state = state,
     states = states_of({state = state}), left = left})
 end
 

@@ -24,7 +24,7 @@ begin
     from first cross join lateral (
       select string_agg(quote_ident(key), ', ' order by key) as columns from jsonb_object_keys(with_times(t, step, null)) key
     ) written
-    where jsonb_array_length(t -> 'steps') = 1 and step ->> 'kind' in ('create', 'update') and tables() ? (step ->> 'table')
+    where jsonb_array_length(t -> 'steps') = 1 and written.columns is not null and step ->> 'kind' in ('create', 'update') and tables() ? (step ->> 'table')
       and t -> 'is_held' is distinct from 'true' and coalesce(t ->> 'group', t ->> 'aggregates') is null
       -- no request stands in this work under the ids of two releases
       and t ->> 'id' not in (select o ->> 'alias' from unnest(work) o where o ? 'alias')

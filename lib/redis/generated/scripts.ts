@@ -42,9 +42,12 @@ local function quoted(text) return text and text ~= '' and '"' .. text .. '"' or
 local function author_in(text) return text and string.match(text, '^.*"transaction_id":"([^"]*)"') or nil end
 local function own_row(r)
   local base, status, patch = r[1] or nil, r[3] or nil, r[7] or nil
-  local _, at = string.find(base or '', '"start_time":', 1, true)
+  local function created(column)
+    local _, at = string.find(base or '', '"' .. column .. '":', 1, true)
+    return at and string.match(base, '^"([^"]*)"', at + 1)
+  end
   local row = {by = r[2] or author_in(base), base = base, values = {}, has_former_texts = not r[8]}
-  if at then row.values.start_time = quoted(microseconds(string.match(base, '^"([^"]*)"', at + 1))) end
+  row.values.start_time, row.values.status = quoted(microseconds(created('start_time'))), quoted(created('status'))
   if status then
     row.changed_by, row.patch = r[8] or author_in(patch), patch
     row.values.status = quoted(status)
@@ -79,7 +82,7 @@ local function write_own_row(record, row, step)
   if step.kind == 'delete' then
     forget_own_creation(record)
     forget_own_change(record)
-  elseif step.kind == 'update' then
+  elseif row.patch and step.kind ~= 'create' then
     local ended = row.values.end_time ~= 'null' and unquoted(row.values.end_time) or ''
     redis.call('HSET', record, 'given_status', unquoted(row.values.status), 'end_time', milliseconds(ended), 'end_at',
       microseconds(ended), 'given_metadata', row.values.metadata or '', 'finish', row.patch, 'finished_by', row.changed_by)
@@ -117,10 +120,14 @@ local function after_step(row, step, id, text)
   local values = {}
   for column, value in pairs(row.values) do values[column] = value end
   if step.kind == 'update' and not step.is_noted then return row end
-  if step.is_own and step.kind == 'update' then values.metadata = nil end
-  for column, value in pairs(step.values) do values[column] = value end
+  local is_change = step.kind == 'update' or step.kind == 'put' and row.base ~= nil
+  if step.is_own and is_change then values.metadata = nil end
+  local is_earlier = step.kind == 'create' and row.patch ~= nil
+  for column, value in pairs(step.values) do
+    if not (is_earlier and values[column]) then values[column] = value end
+  end
   local after = {by = row.by, base = row.base, values = values, changed_by = row.changed_by, patch = row.patch}
-  if step.kind == 'update' then after.changed_by, after.patch = id, step.text or text
+  if is_change then after.changed_by, after.patch = id, step.text or text
   else after.by, after.base = row.by or id, row.base or step.text or text end
   return after
 end
@@ -140,21 +147,25 @@ local function is_repeat(row, step)
   return step.given ~= nil
 end
 local function judge(record, own, steps, id, text)
-  local rows, made = {}, {}
+  local rows, made, is_noted_before = {}, {}, {}
   local verdict = {is = 'met', is_known = true, base = false}
   local function judged(is, value, row)
     verdict.is, verdict.value, verdict.row = is, unquoted(value), row
     return verdict, rows
   end
   for _, step in ipairs(steps) do
-    local row = rows[step.row] or step.is_own and own or read_row(record, step)
+    local row = rows[step.row]
+    if not row then
+      row = step.is_own and own or read_row(record, step)
+      is_noted_before[step.row] = row.changed_by == id
+    end
     if step.kind == 'create' then
       if row.base and row.by ~= id then return judged('taken') end
       made[step.row] = true
     elseif step.kind == 'update' and not made[step.row] then
       verdict.is_known = verdict.is_known and row.base ~= nil
       verdict.base = verdict.base or row.base or false
-      if row.changed_by ~= id then
+      if not is_noted_before[step.row] then
         local column = unmet_column(row, step)
         if column then
           if is_repeat(row, step) then return judged('repeated', nil, row) end
@@ -338,9 +349,9 @@ if verdict.is == 'taken' then return refuse('taken') end
 if verdict.is == 'refused' then return refuse('finished', verdict.value) end
 if verdict.is == 'out_of_order' then return refuse('before_start', verdict.value) end
 if verdict.is == 'repeated' then
-  local flags = redis.call('HGET', overlay, 's:' .. (verdict.row.changed_by or ''))
+  local flags = redis.call('HGET', overlay, 's:' .. (verdict.row.changed_by or verdict.row.by or ''))
   local state = flags and cjson.decode(flags).state or a.cleaned_state
-  return cjson.encode({repeated = true, patch = verdict.row.patch, base = base, status = a.status, state = state,
+  return cjson.encode({repeated = true, patch = verdict.row.patch or verdict.row.base or patch, base = base, status = a.status, state = state,
     states = states_of({state = state}), left = left})
 end
 local size = #rest + 2 * #patch + 800

@@ -27,10 +27,15 @@ local function after_step(row, step, id, text)
   local values = {}
   for column, value in pairs(row.values) do values[column] = value end
   if step.kind == 'update' and not step.is_noted then return row end
-  if step.is_own and step.kind == 'update' then values.metadata = nil end
-  for column, value in pairs(step.values) do values[column] = value end
+  local is_change = step.kind == 'update' or step.kind == 'put' and row.base ~= nil
+  if step.is_own and is_change then values.metadata = nil end
+  -- a change that came before its creation stands
+  local is_earlier = step.kind == 'create' and row.patch ~= nil
+  for column, value in pairs(step.values) do
+    if not (is_earlier and values[column]) then values[column] = value end
+  end
   local after = {by = row.by, base = row.base, values = values, changed_by = row.changed_by, patch = row.patch}
-  if step.kind == 'update' then after.changed_by, after.patch = id, step.text or text
+  if is_change then after.changed_by, after.patch = id, step.text or text
   else after.by, after.base = row.by or id, row.base or step.text or text end
   return after
 end
@@ -57,22 +62,26 @@ end
 -- known of the row that is changed, and whether each such row is known (`is_known`). And the rows as they are then, by id.
 -- `own`: what is known of the aggregate's own row.
 local function judge(record, own, steps, id, text)
-  local rows, made = {}, {}
+  local rows, made, is_noted_before = {}, {}, {}
   local verdict = {is = 'met', is_known = true, base = false}
   local function judged(is, value, row)
     verdict.is, verdict.value, verdict.row = is, unquoted(value), row
     return verdict, rows
   end
   for _, step in ipairs(steps) do
-    local row = rows[step.row] or step.is_own and own or read_row(record, step)
+    local row = rows[step.row]
+    if not row then
+      row = step.is_own and own or read_row(record, step)
+      -- a run of this script that was cut has noted what it was about to do
+      is_noted_before[step.row] = row.changed_by == id
+    end
     if step.kind == 'create' then
       if row.base and row.by ~= id then return judged('taken') end
       made[step.row] = true
     elseif step.kind == 'update' and not made[step.row] then
       verdict.is_known = verdict.is_known and row.base ~= nil
       verdict.base = verdict.base or row.base or false
-      -- a run of this script that was cut has noted what it was about to do
-      if row.changed_by ~= id then
+      if not is_noted_before[step.row] then
         local column = unmet_column(row, step)
         if column then
           if is_repeat(row, step) then return judged('repeated', nil, row) end

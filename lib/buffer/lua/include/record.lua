@@ -4,7 +4,7 @@
 --   values      column -> text of its identity
 --   changed_by  transaction of the last noted change
 --   patch       what the answer to that change says
--- A row is kept as JSON in the field `row:<id>`. The aggregate's own row is kept in the fields of the first release, and is read
+-- A row is kept as JSON in the field `row:<id>`. The executed unit is kept in the fields of the first release, and is read
 -- from them: that release noted instants in milliseconds, and who created or changed it only within the texts of the answers.
 -- Either release judges by what the other has noted.
 local function microseconds(text) return (string.gsub(text or '', '^(.*%.%d%d%d)Z$', '%1000Z')) end
@@ -15,9 +15,12 @@ local function quoted(text) return text and text ~= '' and '"' .. text .. '"' or
 local function author_in(text) return text and string.match(text, '^.*"transaction_id":"([^"]*)"') or nil end
 local function own_row(r)
   local base, status, patch = r[1] or nil, r[3] or nil, r[7] or nil
-  local _, at = string.find(base or '', '"start_time":', 1, true)
+  local function created(column)
+    local _, at = string.find(base or '', '"' .. column .. '":', 1, true)
+    return at and string.match(base, '^"([^"]*)"', at + 1)
+  end
   local row = {by = r[2] or author_in(base), base = base, values = {}, has_former_texts = not r[8]}
-  if at then row.values.start_time = quoted(microseconds(string.match(base, '^"([^"]*)"', at + 1))) end
+  row.values.start_time, row.values.status = quoted(microseconds(created('start_time'))), quoted(created('status'))
   if status then
     row.changed_by, row.patch = r[8] or author_in(patch), patch
     row.values.status = quoted(status)
@@ -53,7 +56,7 @@ local function write_own_row(record, row, step)
   if step.kind == 'delete' then
     forget_own_creation(record)
     forget_own_change(record)
-  elseif step.kind == 'update' then
+  elseif row.patch and step.kind ~= 'create' then
     local ended = row.values.end_time ~= 'null' and unquoted(row.values.end_time) or ''
     redis.call('HSET', record, 'given_status', unquoted(row.values.status), 'end_time', milliseconds(ended), 'end_at',
       microseconds(ended), 'given_metadata', row.values.metadata or '', 'finish', row.patch, 'finished_by', row.changed_by)

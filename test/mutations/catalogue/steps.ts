@@ -1,0 +1,141 @@
+/** The rules of steps, each taken out of the interpreters one at a time: the differential test finds it. */
+import type { Mutation } from '../mutation.ts';
+
+const merge = { test: 'integration/steps.model.test.ts', named: 'the merge makes' };
+const redis = { test: 'integration/steps.model.test.ts', named: 'Redis says' };
+const judge = { ...redis, file: 'lib/buffer/lua/include/judge.lua' };
+const lay = { ...merge, file: 'lib/table/lay.ts' };
+const main = (name: string) => ({ ...merge, file: `lib/postgres/functions/${name}.sql` });
+
+export const stepMutations: readonly Mutation[] = [
+  {
+    ...redis,
+    file: 'lib/buffer/lua/accept.lua',
+    id: 'steps-lua-a-later-request-gets-an-earlier-stamp',
+    replace: 'math.max(a.stamp, r.stamp + 1)',
+    by: 'a.stamp',
+  },
+  {
+    ...judge,
+    id: 'steps-lua-without-only-if',
+    replace: 'if known and not is_allowed then return column end',
+    by: '',
+  },
+  {
+    ...judge,
+    id: 'steps-lua-a-put-is-not-noted',
+    replace: "if step.is_noted or step.kind ~= 'update' then",
+    by: "if step.is_noted or step.kind == 'create' or step.kind == 'delete' then",
+  },
+  {
+    ...judge,
+    id: 'steps-lua-a-deleted-row-stays-known',
+    replace: "if step.kind == 'delete' then return {values = {}} end",
+    by: "if step.kind == 'delete' then return row end",
+  },
+  {
+    ...judge,
+    id: 'steps-lua-a-change-before-its-start-is-refused',
+    replace: 'if not is_noted_before[step.row] then',
+    by: "if not row.base then return judged('refused') end\n      if not is_noted_before[step.row] then",
+  },
+  {
+    ...judge,
+    id: 'steps-lua-one-equal-field-makes-a-repeat',
+    replace: 'if not is_same then return false end',
+    by: '',
+  },
+  {
+    ...main('changed_values'),
+    id: 'steps-sql-the-last-call-wins',
+    replace: 'elsif stamp > group_stamp(tbl, field, stamps) then',
+    by: 'elsif true then',
+  },
+  {
+    ...main('unmet_condition'),
+    id: 'steps-sql-without-only-if',
+    replace: "if step ? 'only_if' and not present @> (step -> 'only_if') then",
+    by: 'if false then',
+  },
+  {
+    ...main('unmet_condition'),
+    id: 'steps-sql-any-state-follows',
+    replace: "or coalesce(following -> (present ->> field), '[]') ? (step -> 'values' ->> field);",
+    by: 'or true;',
+  },
+  {
+    ...main('perform_steps'),
+    id: 'steps-sql-a-put-changes-nothing',
+    replace: "elsif coalesce((present ->> 'stamp')::bigint, 0) <= put_stamp then",
+    by: 'elsif false then',
+  },
+  {
+    ...main('perform_steps'),
+    id: 'steps-sql-a-deleted-row-comes-back',
+    replace: 'insert into tombstone values (tbl, row_id, stamp) on conflict do nothing;',
+    by: '',
+  },
+  {
+    ...main('work_of'),
+    id: 'steps-sql-start-not-first',
+    replace: 'order by not is_start(t), ',
+    by: 'order by ',
+  },
+  {
+    ...main('group_of'),
+    id: 'steps-sql-fields-of-a-group-part',
+    replace:
+      "(select members from jsonb_array_elements(tables() -> tbl -> 'groups') members where members ? field),",
+    by: 'null,',
+  },
+  {
+    ...lay,
+    id: 'steps-ts-the-last-call-wins',
+    replace: '} else if (stamp > groupStamp(table, field, before)) {',
+    by: '} else {',
+  },
+  {
+    ...lay,
+    id: 'steps-ts-without-only-if',
+    replace: '(present[column] !== undefined && present[column] !== value) ||',
+    by: '',
+  },
+  {
+    ...lay,
+    id: 'steps-ts-any-state-follows',
+    replace: 'isTransition(table, column, present[column], values[column]),',
+    by: 'isTransition(table, column, 0, 0),',
+  },
+  {
+    ...lay,
+    id: 'steps-ts-a-put-changes-nothing',
+    replace: 'else if (Number(present.stamp ?? 0) <= putStamp) {',
+    by: 'else if (putStamp < 0) {',
+  },
+  {
+    ...lay,
+    id: 'steps-ts-a-deleted-row-stays',
+    replace: 'this.#of(step.table).delete(step.id);',
+    by: '',
+  },
+  {
+    ...merge,
+    file: 'lib/smart-query/merge.ts',
+    id: 'steps-ts-start-not-first',
+    replace: 'Number(isStart(b)) - Number(isStart(a)) || ',
+    by: '',
+  },
+  {
+    ...merge,
+    file: 'lib/table/tables.ts',
+    id: 'steps-ts-fields-of-a-group-part',
+    replace: 'tables[table].groups?.find((group) => group.includes(column)) ?? [column]',
+    by: '[column]',
+  },
+  {
+    ...lay,
+    id: 'steps-ts-half-a-transaction-has-an-effect',
+    replace: 'if (this.#hasEffect(steps, stamp)) for (const step of steps) this.#lay(step, stamp);',
+    by: 'for (const step of steps) if (this.#hasEffect([step], stamp)) this.#lay(step, stamp);',
+  },
+];

@@ -24,6 +24,8 @@ interface JudgedStep {
   readonly given?: readonly string[];
   /** columns whose text the first release wrote otherwise */
   readonly former?: Texts;
+  /** columns of a change that is not noted: their values are not known any more */
+  readonly replaced?: readonly string[];
   /** the first column holds an instant that is not after the second one's */
   readonly in_order?: readonly [begin: string, end: string];
   /** the change is noted, with its author: later ones are judged by it */
@@ -78,7 +80,9 @@ function judgedStep({ id, aggregate }: Transaction, step: Step, patch: string): 
       ...base,
       ...answer,
       values: texts(isNoted ? values : pick(values, times)),
-      ...(isNoted && { ...conditionsOf(step, step.corrects ? [] : stateColumns), is_noted: true }),
+      ...(isNoted
+        ? { ...conditionsOf(step, step.corrects ? [] : stateColumns), is_noted: true }
+        : { replaced: Object.keys(values) }),
       ...(begin && end && { in_order: [begin, end] }),
     },
   ];

@@ -24,7 +24,7 @@ export const stepMutations: readonly Mutation[] = [
   {
     ...judge,
     id: 'steps-lua-a-put-is-not-noted',
-    replace: "if step.is_noted or step.kind ~= 'update' then",
+    replace: "if step.is_noted or step.kind ~= 'update' or row.patch then",
     by: "if step.is_noted or step.kind == 'create' or step.kind == 'delete' then",
   },
   {

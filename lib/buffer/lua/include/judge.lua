@@ -17,6 +17,7 @@ local function must_be_steps(steps, place)
     must_be_texts(step.given, 'given')
     must_be_texts(step.former, 'former')
     must_be_texts(step.in_order, 'in_order')
+    must_be_texts(step.replaced, 'replaced')
   end
   if place ~= nil then must_have('number', place, 'obs_unit_id', 'start_ms') end
 end
@@ -26,7 +27,11 @@ local function after_step(row, step, id, text)
   if step.kind == 'delete' then return {values = {}} end
   local values = {}
   for column, value in pairs(row.values) do values[column] = value end
-  if step.kind == 'update' and not step.is_noted then return row end
+  if step.kind == 'update' and not step.is_noted then
+    -- what the row has now is main's to say
+    for _, column in ipairs(step.replaced or {}) do values[column] = nil end
+    return {by = row.by, base = row.base, values = values, changed_by = row.changed_by, patch = row.patch}
+  end
   local is_change = step.kind == 'update' or step.kind == 'put' and row.base ~= nil
   if step.is_own and is_change then values.metadata = nil end
   -- a change that came before its creation stands
@@ -103,6 +108,7 @@ end
 -- Notes what the judge has found, for those that come later.
 local function note_rows(record, steps, rows)
   for _, step in ipairs(steps) do
-    if step.is_noted or step.kind ~= 'update' then write_row(record, rows[step.row], step) end
+    local row = rows[step.row]
+    if step.is_noted or step.kind ~= 'update' or row.patch then write_row(record, row, step) end
   end
 end

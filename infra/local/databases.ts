@@ -1,6 +1,7 @@
 /** Main with its schema, the link to it, and the replicas at the site. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { migrate } from '../../lib/postgres/migrate.ts';
 import { startLink, type Link } from './link.ts';
 import type { Parts } from './parts.ts';
@@ -27,6 +28,9 @@ interface DatabaseOptions {
 
 const migrations = fileURLToPath(new URL('../../lib/postgres/migrations', import.meta.url));
 
+/** How long a replica may take to replay main at the start. */
+const replayMilliseconds = 60_000;
+
 export async function startDatabases(
   { directory, durable, roundTripMilliseconds, replicas: count = 1 }: DatabaseOptions,
   parts: Parts,
@@ -43,8 +47,9 @@ export async function startDatabases(
   });
   const startNamed = (name: string) =>
     parts.start(`Postgres replica ${name}`, async (onLine) => {
-      const server = await startReplica({ ...postgres, mainPort: link.port, name, onLine });
-      return { name, ...parts.keep(server) };
+      const server = parts.keep(await startReplica({ ...postgres, mainPort: link.port, name, onLine }));
+      await replayed(main.url, server.url);
+      return { name, ...server };
     });
   const replicas: [Replica, ...Replica[]] = [await startNamed('site')];
   for (let n = 2; n <= count; n += 1) {
@@ -52,6 +57,38 @@ export async function startDatabases(
     replicas.push(await startNamed(`site_${n}`));
   }
   return { main, mainThroughLink: throughLink(main, link), link, replicas };
+}
+
+/**
+ * Waits until a replica holds what main holds now: its schema and what the seed has put in. A client that cuts the link as
+ * soon as the stack is up finds a replica that can answer.
+ * @throws Error if it has not come so far after a minute
+ */
+async function replayed(mainUrl: string, replicaUrl: string): Promise<void> {
+  const lsn = await ask<string>(mainUrl, 'select pg_current_wal_lsn() as answer');
+  const deadline = Date.now() + replayMilliseconds;
+  for (;;) {
+    // a replica that has not replayed the creation of the database refuses the connection
+    const isReplayed = await ask<boolean>(
+      replicaUrl,
+      `select pg_last_wal_replay_lsn() >= '${lsn}' as answer`,
+    ).catch(() => false);
+    if (isReplayed) return;
+    if (Date.now() > deadline) throw new Error(`it has not replayed main up to ${lsn}`);
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+}
+
+async function ask<T>(url: string, sql: string): Promise<T | undefined> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ answer: T }>(sql);
+    return rows[0]?.answer;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
 }
 
 function throughLink(main: PostgresServer, link: Link): string {

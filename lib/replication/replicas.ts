@@ -2,6 +2,8 @@
 import { StatementTooSlow, ReplicaUnavailable } from './errors.ts';
 import { connectPostgres, type Database, type Pool, type PoolClient } from '../postgres/connect.ts';
 import { readFailureOf } from '../postgres/failure.ts';
+import { releaseSchema } from '../postgres/release.ts';
+import { sqlStateOf } from '../postgres/sql-state.ts';
 import { readLsn } from '../values/lsn.ts';
 import { askPosition } from './position.ts';
 import { inOrder, noteAnswer, noteFailure } from './preference.ts';
@@ -47,7 +49,7 @@ export async function readFromReplica<T>(
       await asked;
       const failure = readFailureOf(error);
       if (failure === 'slow') throw new StatementTooSlow({ cause: error });
-      if (failure === 'defect') throw error;
+      if (failure === 'defect' && !(await lacksRelease(replica, error))) throw error;
       noteFailure(replica, error);
       cause = error;
     }
@@ -81,6 +83,20 @@ async function readFromOne<T>(
     // a connection that failed once may be half dead
     client?.release(!isWhole);
   }
+}
+
+/** undefined table, function, column, type and schema */
+const undefinedObjects = ['42P01', '42883', '42703', '42704', '3F000'];
+
+/**
+ * Whether a statement failed because the replica has not replayed the migration of this release yet: it was deployed while
+ * replication was behind. A statement that fails at a replica with the release's schema is a defect.
+ */
+async function lacksRelease({ pool }: Replica, error: unknown): Promise<boolean> {
+  if (!undefinedObjects.includes(sqlStateOf(error) ?? '')) return false;
+  const sql = 'select to_regnamespace($1) is null as lacks';
+  const { rows } = await pool.query<{ lacks: boolean }>(sql, [releaseSchema]);
+  return rows[0]?.lacks ?? false;
 }
 
 /** For reads of what is never buffered: any standby may answer. */

@@ -10,6 +10,8 @@ class FakeReplica {
   /** how often its position was asked */
   asked = 0;
   failure: Error | undefined;
+  /** whether it has not replayed the migration of this release */
+  lacks = false;
   readonly pool: Replica['pool'];
 
   constructor(name: string) {
@@ -17,7 +19,7 @@ class FakeReplica {
     const query = async () => {
       this.asked += 1;
       if (this.failure) throw this.failure;
-      return { rows: [{ lsn: writeLsn(this.position) }] };
+      return { rows: [{ lsn: writeLsn(this.position), lacks: this.lacks }] };
     };
     const connect = async () => ({ query, release: () => undefined, name });
     this.pool = { query, connect } as unknown as Replica['pool'];
@@ -92,6 +94,23 @@ describe('readFromReplica', () => {
     expect(await readFromReplica(both, asked, async (_, position) => position)).toBe(500n);
     const beyond = Promise.resolve({ floor: 900n });
     await expect(readFromReplica(both, beyond, async () => 1)).rejects.toThrow(ReplicaUnavailable);
+  });
+
+  it('passes over one that lacks the tables of this release, and takes the same error of another for a defect', async () => {
+    const unknownTable = Object.assign(new Error('relation "x" does not exist'), {
+      code: '42P01',
+      severity: 'ERROR',
+    });
+    const read = async (database: unknown) => {
+      const { name } = database as { name: string };
+      if (name === 'near') throw unknownTable;
+      return name;
+    };
+    near.lacks = true;
+    expect(await readFromReplica(both, noFloor, read)).toBe('far');
+    await expect(readFromReplica([near], noFloor, read)).rejects.toThrow(ReplicaUnavailable);
+    near.lacks = false;
+    await expect(readFromReplica(both, noFloor, read)).rejects.toBe(unknownTable);
   });
 
   it('hands a defect on, and asks nobody else', async () => {

@@ -44,9 +44,23 @@ export const readMutations: readonly Mutation[] = [
   {
     ...replicas,
     id: 'replica-defect-taken-for-absence',
-    replace: "if (failure === 'defect') throw error;",
+    replace: "if (failure === 'defect' && !(await lacksRelease(replica, error))) throw error;",
     by: '',
     named: 'hands a defect on',
+  },
+  {
+    ...replicas,
+    id: 'replica-without-the-release-taken-for-a-defect',
+    replace: "failure === 'defect' && !(await lacksRelease(replica, error))",
+    by: "failure === 'defect'",
+    named: 'lacks the tables of this release',
+  },
+  {
+    ...replicas,
+    id: 'replica-defect-taken-for-a-missing-release',
+    replace: 'return rows[0]?.lacks ?? false;',
+    by: 'return true;',
+    named: 'lacks the tables of this release',
   },
   {
     ...replicas,

@@ -117,6 +117,10 @@ export default tseslint.config(
           message: 'A test that does not run shows nothing: mend it, or delete it.',
         },
       ],
+      'no-restricted-imports': forbid(
+        'Take fc from test/support/property.ts: the gate runs every property with the same seed.',
+        'fast-check',
+      ),
     },
   },
   {

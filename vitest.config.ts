@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { propertyScale } from './test/support/property-scale.ts';
 
 /** By what a test needs; test/README.md says more. */
 const project = (name: string) => ({
@@ -8,7 +9,7 @@ const project = (name: string) => ({
 
 export default defineConfig({
   test: {
-    testTimeout: 60_000,
+    testTimeout: 120_000 * propertyScale,
     hookTimeout: 120_000,
     maxWorkers: 2,
     // names the Redis that the tests run on

@@ -1,6 +1,6 @@
 /**
- * `npm run test:nightly [-- --seed N] [--storms 3] [--seconds 120] [--histories 200]`: what is too long for each change. Storms with
- * seeds of their own, many histories against the model, and the whole catalogue of mutations. Every step runs, whatever became
+ * `npm run test:nightly [-- --seed N] [--storms 3] [--seconds 120] [--scale 5]`: what is too long for each change. Storms with
+ * seeds of their own, the property tests with many more runs of that seed, and the whole catalogue of mutations. Every step runs, whatever became
  * of those before it; the last line is `{"seed", "steps": [{"name", "seconds", "isPassed"}]}`, and the exit code 1 if one has failed.
  */
 import { spawn } from 'node:child_process';
@@ -13,7 +13,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     storms: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '120' },
-    histories: { type: 'string', default: '200' },
+    scale: { type: 'string', default: '5' },
   },
 });
 const seed = Number(values.seed ?? randomInt(2 ** 31 - 100));
@@ -31,12 +31,14 @@ const storms = Array.from({ length: Number(values.storms) }, (_, n): Step => {
     command: ['test/faults/storm.cli.ts', '--seed', of, '--seconds', values.seconds],
   };
 });
+/** Where property tests stand. */
+const withProperties = ['test/unit', 'test/properties', 'model.test.ts', 'apply-plain', 'state-counts'];
 const steps: readonly Step[] = [
   ...storms,
   {
-    name: `model ${seed}`,
-    command: ['node_modules/vitest/vitest.mjs', 'run', 'test/faults/model.test.ts'],
-    settings: { MODEL_SEED: String(seed), MODEL_RUNS: values.histories },
+    name: `properties ${seed}`,
+    command: ['node_modules/vitest/vitest.mjs', 'run', ...withProperties],
+    settings: { PROPERTY_SEED: String(seed), PROPERTY_SCALE: values.scale },
   },
   { name: 'mutations', command: ['test/mutations/run.cli.ts', '--json', 'mutations.log'] },
 ];

@@ -4,7 +4,7 @@
  * what Redis says of a transaction is what main says of it.
  */
 import { randomUUID } from 'node:crypto';
-import fc from 'fast-check';
+import { fc, times } from '../support/property.ts';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { accept, type AcceptVerdict } from '../../lib/buffer/accept.ts';
 import { applyTransactions } from '../../lib/postgres/apply.ts';
@@ -42,7 +42,6 @@ beforeEach(() => redis.client.flushall());
 
 const together = 20;
 /** A thousand histories of each property. */
-const numRuns = Number(process.env.MODEL_RUNS ?? 50);
 
 type Values = Readonly<Record<string, Json>>;
 
@@ -224,7 +223,7 @@ it('the merge makes of rows what main makes of them', async () => {
       }
     }),
     // a history that fails says what differs: to make it smaller takes longer than to read it
-    { numRuns, endOnFailure: true },
+    { ...times(50), endOnFailure: true },
   );
 });
 
@@ -306,7 +305,7 @@ it('Redis says of a transaction what main says of it', async () => {
       }
     }),
     // a history that fails says what differs: to make it smaller takes longer than to read it
-    { numRuns, endOnFailure: true },
+    { ...times(50), endOnFailure: true },
   );
 });
 

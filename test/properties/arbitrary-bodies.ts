@@ -1,5 +1,5 @@
 /** Bodies of a start as anybody might write them: as JSON text, with what they mean. */
-import fc from 'fast-check';
+import { fc } from '../support/property.ts';
 import { arbitraryInstant, type ArbitraryInstant } from './arbitrary-instants.ts';
 
 export interface ArbitraryBody {

@@ -1,5 +1,5 @@
 /** Instants of any year in any spelling, with what they mean. */
-import fc from 'fast-check';
+import { fc } from '../support/property.ts';
 
 export interface ArbitraryInstant {
   readonly text: string;

@@ -1,5 +1,5 @@
 /** Executed units in every state, and lists that somebody asks for. */
-import fc from 'fast-check';
+import { fc } from '../support/property.ts';
 
 /** A planned unit of the seed whose starts main refuses as data. */
 export const failingUnit = 299;

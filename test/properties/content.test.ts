@@ -1,9 +1,8 @@
 /**
- * Any body that the door takes gets an outcome at main, and every read at every state gives back what was sent. The seed is
- * printed; `CONTENT_SEED=… CONTENT_PATH=…` replays, `CONTENT_RUNS` is the number of batches.
+ * Any body that the door takes gets an outcome at main, and every read at every state gives back what was sent.
  */
-import { randomInt, randomUUID } from 'node:crypto';
-import fc from 'fast-check';
+import { randomUUID } from 'node:crypto';
+import { fc, times } from '../support/property.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { applyByHand, confirmByHand, settleByHand } from '../support/by-hand.ts';
 import { eventually } from '../support/eventually.ts';
@@ -52,9 +51,6 @@ interface Started {
 }
 
 it('any body that the door takes has an outcome at main, and the same content at every read of every state', async () => {
-  const { CONTENT_SEED, CONTENT_PATH, CONTENT_RUNS } = process.env;
-  const seed = Number(CONTENT_SEED ?? randomInt(2 ** 31));
-  console.log(`CONTENT_SEED=${seed}`);
   let [taken, tried] = [0, 0];
   await fc.assert(
     fc.asyncProperty(fc.array(arbitraryBody, { minLength: 1, maxLength: 12 }), async (bodies) => {
@@ -71,16 +67,11 @@ it('any body that the door takes has an outcome at main, and the same content at
       tried += bodies.length;
       await everyState(started);
     }),
-    {
-      seed,
-      interruptAfterTimeLimit: 300_000,
-      numRuns: Number(CONTENT_RUNS ?? 8),
-      ...(CONTENT_PATH !== undefined && { path: CONTENT_PATH }),
-    },
+    times(8),
   );
   expect(taken, 'most bodies are taken').toBeGreaterThan(tried / 3);
   expect(told, 'they are told live').toBeGreaterThan(taken);
-}, 600_000);
+});
 
 /** @returns undefined if the door refused it, for a reason that it names */
 async function start(sent: ArbitraryBody, unit: number): Promise<Started | undefined> {

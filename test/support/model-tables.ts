@@ -1,5 +1,5 @@
 /** Random tables for the differential test of steps: rows in the list of tables, and the migration that makes them. */
-import fc from 'fast-check';
+import { fc } from './property.ts';
 import type pg from 'pg';
 import { bufferedTables, tables, type BufferedTable } from '../../lib/table/tables.ts';
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '../support/property.ts';
 import { describe, expect, it } from 'vitest';
 import { databaseInstant, sortKeyOf } from '../../lib/values/database-instant.ts';
 

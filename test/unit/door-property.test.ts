@@ -1,5 +1,5 @@
 /** For every body that the door takes: what main and every reader get out of the stored form is what the client sent. Pure. */
-import fc from 'fast-check';
+import { fc, times } from '../support/property.ts';
 import { expect, it } from 'vitest';
 import { answerOf } from '../../functions/accept/answer.ts';
 import { readJsonBody } from '../../lib/http/json-body.ts';
@@ -80,7 +80,7 @@ it('main and readers get what the client sent', () => {
       }
       expect(identityJson(parseJson(expected))).toBe(identityJson(body.metadata));
     }),
-    { numRuns: 1500 },
+    times(1500),
   );
   expect(taken).toBeGreaterThan(500);
 });
@@ -100,6 +100,6 @@ it('nothing but a problem is thrown, whatever bytes come', () => {
       accepted(`{"obs_unit_id":${body}}`);
       accepted(`{"obs_unit_id":7,"start_time":${body},"id":${body}}`);
     }),
-    { numRuns: 1500 },
+    times(1500),
   );
 });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc, times } from '../support/property.ts';
 import { expect, it } from 'vitest';
 import {
   failuresBeforeSetAside,
@@ -151,7 +151,7 @@ it('halving applies every good one of any mixture in a bounded number of calls',
         expect(seen).toEqual(inOrder.filter((id) => seen.includes(id)));
       }
     }),
-    { numRuns: 300 },
+    times(300),
   );
 });
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc, times } from '../support/property.ts';
 import { describe, expect, it } from 'vitest';
 import { bodyText, readJsonBody } from '../../lib/http/json-body.ts';
 import { ProblemError } from '../../lib/http/problem.ts';
@@ -68,7 +68,7 @@ describe('a JSON body', () => {
           if (!(error instanceof ProblemError)) throw error;
         }
       }),
-      { numRuns: 2000 },
+      times(2000),
     );
   });
 });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc, times } from '../support/property.ts';
 import { describe, expect, it, vi } from 'vitest';
 import { canonicalNumber, identityJson, isJsonObject, parseJson } from '../../lib/values/json.ts';
 
@@ -67,7 +67,7 @@ describe('parseJson', () => {
       fc.property(number, (source) => {
         expect(JSON.stringify(parseJson(source))).toBe(canonicalNumber(source));
       }),
-      { numRuns: 5000 },
+      times(5000),
     );
   });
 

@@ -2,7 +2,7 @@
  * The client against a server whose answers come late, in parts, in another order of handling, or not at all: in the end every
  * subscription shows what the server has, and no snapshot was ever incomplete.
  */
-import fc from 'fast-check';
+import { fc, times } from '../support/property.ts';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { LiveClient, type LiveEvent, type LiveSubscription } from '../../lib/client/live-client.ts';
 import { addressed, stateMessage } from '../../lib/channels/protocol.ts';
@@ -195,7 +195,7 @@ it('shows what the server has after any history, and only whole snapshots on the
       }
       client.close();
     }),
-    { numRuns: 300 },
+    times(300),
   );
 });
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '../support/property.ts';
 import { describe, expect, it } from 'vitest';
 import type { OverlayEntry } from '../../lib/buffer/overlay.ts';
 import type { InboxRow } from '../../lib/postgres/inbox.ts';

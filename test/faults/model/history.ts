@@ -1,5 +1,5 @@
 /** What happens in one history, and the trivially right model of what a reader must see. */
-import fc from 'fast-check';
+import { fc } from '../../support/property.ts';
 import type { PoisonKind } from '../storm/poison.ts';
 
 /** What moves the system, and changes nothing that a reader may see. */

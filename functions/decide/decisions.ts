@@ -2,7 +2,7 @@ import { answer } from '../../lib/http/operation.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/request.ts';
 import type { Principal } from '../../lib/people/principal.ts';
-import { answered } from '../../lib/smart-query/answered.ts';
+import { orUnavailable } from '../../lib/smart-query/or-unavailable.ts';
 import { findTransaction, type FoundTransaction } from '../../lib/smart-query/find-transaction.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { isUndecided } from '../../lib/smart-query/transactions.ts';
@@ -30,7 +30,7 @@ async function take(
   id: string,
   decision: Decision,
 ) {
-  const target = await answered(findTransaction(parts, id));
+  const target = await orUnavailable(findTransaction(parts, id));
   if (!target) throw problem.notFound(`No transaction has the id ${id}.`);
   requireOpen(target, decision);
   if (target.status.state !== 'discarded') {

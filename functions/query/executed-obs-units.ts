@@ -10,7 +10,7 @@ import {
   readExecutedObsUnit as readContract,
   type Included,
 } from '../../lib/observation/operations.ts';
-import { answered } from '../../lib/smart-query/answered.ts';
+import { orUnavailable } from '../../lib/smart-query/or-unavailable.ts';
 import { readExecutedObsUnit as read } from '../../lib/smart-query/executed-obs-units.ts';
 import { listExecutedObsUnits as list } from '../../lib/smart-query/list-executed-obs-units.ts';
 import { unseenHeader } from '../../lib/smart-query/unseen.ts';
@@ -84,7 +84,7 @@ async function listUnits(
     throw problem.badRequest(`limit: at most ${listLimitWithRelated} with include.`);
   }
   const after = cursor === undefined ? undefined : readCursor(unitsCursor, cursor);
-  const { records, next, unseen } = await answered(
+  const { records, next, unseen } = await orUnavailable(
     list(parts, {
       filter,
       limit,

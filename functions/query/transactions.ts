@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { answer } from '../../lib/http/operation.ts';
 import { nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
 import { problem } from '../../lib/http/problem.ts';
-import { answered } from '../../lib/smart-query/answered.ts';
+import { orUnavailable } from '../../lib/smart-query/or-unavailable.ts';
 import { listTransactions as list } from '../../lib/smart-query/set-aside.ts';
 import { readTransactionStatus } from '../../lib/smart-query/transactions.ts';
 import { unseenHeader } from '../../lib/smart-query/unseen.ts';
@@ -27,7 +27,7 @@ const transactionsCursor = z.tuple([z.int(), uuid]);
 export const listTransactions = answer(listContract, async (request, parts: QueryParts) => {
   const { state, limit, cursor } = request.query;
   const after = cursor === undefined ? undefined : readCursor(transactionsCursor, cursor);
-  const page = await answered(list(parts, state, limit, after && { stamp: after[0], id: after[1] }));
+  const page = await orUnavailable(list(parts, state, limit, after && { stamp: after[0], id: after[1] }));
   const { next } = page;
   return {
     status: 200,

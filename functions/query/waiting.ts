@@ -2,7 +2,7 @@
 import { authenticateAgain } from '../../lib/credentials/authenticate.ts';
 import type { Request } from '../../lib/http/request.ts';
 import type { Principal } from '../../lib/people/principal.ts';
-import { answered } from '../../lib/smart-query/answered.ts';
+import { orUnavailable } from '../../lib/smart-query/or-unavailable.ts';
 import { defaultWaitSeconds, readWhen, type Wait } from '../../lib/smart-query/wait.ts';
 import { enterWait } from '../../lib/smart-query/waiting.ts';
 import type { QueryParts } from './parts.ts';
@@ -24,7 +24,9 @@ export async function readWaiting<T>(
   const { requestId: id, principal, receivedAt } = request;
   const { timeout = defaultWaitSeconds } = wait;
   const place = { id, principal: principal.id, milliseconds: timeout * 1000 };
-  const value = await answered(readWhen(read, stateOf, wait, () => enterWait(parts, place, parts.now())));
+  const value = await orUnavailable(
+    readWhen(read, stateOf, wait, () => enterWait(parts, place, parts.now())),
+  );
   const now = parts.now();
   if (now - receivedAt > longMilliseconds) await authenticateAgain(parts, request, now);
   return value;

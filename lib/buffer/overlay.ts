@@ -72,7 +72,7 @@ export interface OverlaidSlice {
   /** there are more, that started before this (epoch ms) */
   readonly completeFrom?: number;
   /** no other aggregate had an overlay */
-  readonly isAll: boolean;
+  readonly isComplete: boolean;
   /** more of those whose start the site does not know were left out */
   readonly hasMoreUnknown: boolean;
 }
@@ -111,7 +111,7 @@ export async function overlaidWithin(
   const slice = (shown: readonly string[]) => ({
     aggregates: [...new Set([...shown, ...unknown])],
     floor: BigInt(floorText ?? 0),
-    isAll: shown.length === known && unknown.length === unknownCount,
+    isComplete: shown.length === known && unknown.length === unknownCount,
     hasMoreUnknown: unknownCount > unknown.length,
   });
   const last = members.at(-1);

@@ -1,4 +1,4 @@
-/** What is buffered, how fast it drains, and what keeps it. */
+/** The state of the buffer: its size, how fast it drains, and the state of main and of each replica. */
 import { readBufferStats } from '../buffer/stats.ts';
 import { readRelayLag } from '../change-feed/relay-lag.ts';
 import { countFailed } from '../postgres/inbox.ts';
@@ -25,7 +25,7 @@ export async function readBufferReport(
       stats.oldestStamp === undefined ? null : Math.max(0, nowMilliseconds / 1000 - stats.oldestStamp / 1e6),
     drained_per_second: stats.drainedPerSecond,
     failed,
-    /** how far changes by others are behind, `null` if no replica answers */
+    /** lag of the relay of changes made by plain SQL, `null` if no replica answers */
     change_feed: changeFeed,
     main: { in_reach: stats.mainInReach },
     replicas: states.map(({ name, answers, standby, replayed, streaming }) => ({
@@ -38,7 +38,7 @@ export async function readBufferReport(
   };
 }
 
-/** Behind the newest commit that the site knows of. */
+/** Bytes of WAL between a replica and the newest commit that the site knows. */
 function lagBytes(newest: bigint, replayed: bigint): bigint {
   return newest > replayed ? newest - replayed : 0n;
 }

@@ -1,4 +1,4 @@
-/** One executed unit: the overlay first, then rows and inbox in one statement at a replica, then the merge. */
+/** Executed units by id: the overlay first, then rows and inbox in one statement at a replica, then the merge. */
 import { readOverlay } from '../buffer/overlay.ts';
 import { ReplicaUnavailable } from '../replication/errors.ts';
 import type { Included } from '../observation/operations.ts';
@@ -9,8 +9,8 @@ import { readSnapshot, type SmartQueryParts } from './snapshot.ts';
 import type { Unseen } from './unseen.ts';
 
 /**
- * One executed unit; undefined if there is none.
- * @throws ReplicaUnavailable if no replica answers and the buffer does not know it
+ * @returns undefined if the executed unit does not exist
+ * @throws ReplicaUnavailable if no replica answers and the buffer does not contain the unit
  */
 export async function readExecutedObsUnit(
   parts: SmartQueryParts,
@@ -25,7 +25,7 @@ export async function readExecutedObsUnit(
 
 export interface ReadUnits {
   readonly records: ReadonlyMap<string, ExecutedObsUnit>;
-  /** with `replica` in it, an id that is not among the records is unknown, not absent; a record may be older than it is */
+  /** if it contains `replica`, an id missing from `records` is unknown rather than absent, and records may be out of date */
   readonly unseen: readonly Unseen[];
 }
 
@@ -36,10 +36,10 @@ export async function readExecutedObsUnits(
   include: readonly Included[] = [],
 ): Promise<ReadUnits> {
   if (ids.length === 0) return { records: new Map(), unseen: [] };
-  const asked = readOverlay(parts, ids);
-  // the overlay's aggregates are the records that are asked for
-  const { snapshot } = await readSnapshot(parts, asked, include, () => byId);
-  const merged = merge(snapshot, (await asked).entries);
+  const overlay = readOverlay(parts, ids);
+  // the requested ids are the aggregates of the overlay
+  const { snapshot } = await readSnapshot(parts, overlay, include, () => byId);
+  const merged = merge(snapshot, (await overlay).entries);
   return {
     records: new Map(executedObsUnitsOf(merged, include).map((record) => [record.id, record])),
     unseen: snapshot.unseen ? [snapshot.unseen] : [],

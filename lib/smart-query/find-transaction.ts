@@ -1,4 +1,4 @@
-/** Where an accepted transaction belongs, for a decision about it. */
+/** An accepted transaction with its aggregate, stamp and principal, for an admin's decision about it. */
 import { readReference } from '../buffer/reference.ts';
 import * as z from 'zod/mini';
 import { readInboxRow } from '../postgres/inbox.ts';
@@ -38,7 +38,7 @@ export async function findTransaction(
     });
     return rows[0] ? readInboxRow(rows[0].row) : null;
   });
-  // a message that no release has understood so far is an aggregate of its own
+  // an unreadable message is an aggregate of its own
   if (!row) return { aggregate: id, stamp: 0, principal: '', status };
   const { aggregate, stamp } = row;
   return { aggregate, stamp, principal: row.principal, status };

@@ -1,6 +1,6 @@
 /**
- * Lists of executed units, newest first, in pages: filter, order and limit after the merge. A look reads a bounded part of each
- * source; what it shows ends where the first source was cut. A page takes several looks if few of what they find match.
+ * Lists of executed units, newest first, in pages. Filter, order and limit apply after the merge. A slice reads a bounded part of
+ * each source and ends where the first source was cut. A page takes several slices if few of their records match.
  */
 import { ReplicaUnavailable } from '../replication/errors.ts';
 import type { Included } from '../observation/operations.ts';
@@ -23,17 +23,18 @@ export interface UnitsRequest {
   readonly include?: readonly Included[];
 }
 
-/** A page that is as large or has taken as long ends early, with a next one: an answer has 6 MB at most, and 30 s. */
-const mostPageBytes = 5 * 1024 * 1024;
-const longestMilliseconds = 3000;
+/** At either limit the page ends early, with a link to the next: API Gateway allows an answer 6 MB and 30 s. */
+const maxPageBytes = 5 * 1024 * 1024;
+const maxPageMilliseconds = 3000;
 
-/** Buffered records that one page looks at, in several looks if few of them match; then it ends early, with a next one. */
-const lookedAtMost = 10_000;
-const lookedAtOnce = 1000;
+/** Limits on the buffered records that a page and a slice read. At the first one the page ends early, with a link to the next. */
+const maxScannedPerPage = 10_000;
+const maxScannedPerSlice = 1000;
 
 /**
- * With every replica away the page holds what the buffer knows, and says so. An empty page would say that nothing is there.
- * @throws ReplicaUnavailable if Redis does not answer, or no replica does and the buffer knows nothing that matches; StatementTooSlow
+ * Without a replica, the page holds the matching records of the buffer and is marked with `unseen`. If there are none, the read
+ * fails, because an empty page would mean that no such records exist.
+ * @throws ReplicaUnavailable if Redis does not answer, or if no replica does and no buffered record matches; StatementTooSlow
  */
 export async function listExecutedObsUnits(
   parts: SmartQueryParts,
@@ -44,22 +45,22 @@ export async function listExecutedObsUnits(
   const records: ExecutedObsUnit[] = [];
   const unseen = new Set<Unseen>();
   let end = after;
-  let looked = 0;
+  let scanned = 0;
   let bytes = 0;
-  for (let count = limit + 1; looked < lookedAtMost; count = Math.min(2 * count, lookedAtOnce)) {
-    const look = { filter, limit: limit - records.length, after: end, count };
-    const slice = await readSlice(parts, look, named, include);
+  for (let count = limit + 1; scanned < maxScannedPerPage; count = Math.min(2 * count, maxScannedPerSlice)) {
+    const request = { filter, limit: limit - records.length, after: end, count };
+    const slice = await readSlice(parts, request, named, include);
     for (const each of slice.unseen) unseen.add(each);
     for (const record of slice.records) {
       bytes += Buffer.byteLength(JSON.stringify(record));
       const last = records.at(-1);
-      if (last && bytes > mostPageBytes) return { records, next: keyOf(last), unseen: [...unseen] };
+      if (last && bytes > maxPageBytes) return { records, next: keyOf(last), unseen: [...unseen] };
       records.push(record);
     }
     end = slice.next;
-    looked += count;
+    scanned += count;
     if (end === undefined || records.length === limit) break;
-    if (performance.now() - began > longestMilliseconds) break;
+    if (performance.now() - began > maxPageMilliseconds) break;
   }
   if (records.length === 0 && unseen.has('replica')) throw new ReplicaUnavailable();
   return { records, ...(end && { next: end }), unseen: [...unseen] };

@@ -1,4 +1,4 @@
-/** The statement of one look at a list: its sources of records, each bounded, and how far each of them reaches. Pure. */
+/** The SQL for one slice of a list: its sources of records, each bounded, and how far each reaches. Pure. */
 import type { OverlaidSlice } from '../buffer/overlay.ts';
 import type { UnitFilter } from '../observation/filter.ts';
 import { isMoved } from '../postgres/indexes.ts';
@@ -8,28 +8,28 @@ import type { PageKey } from './page-key.ts';
 import type { PlannedUnits } from './planned-units.ts';
 import { firstParameter, type Selection, type Source } from './snapshot.ts';
 
-export interface Look {
+export interface SliceRequest {
   readonly filter: UnitFilter;
   readonly planned: PlannedUnits | undefined;
   readonly limit: number;
   readonly after: PageKey | undefined;
-  /** of buffered records that are looked at */
+  /** of buffered records to read */
   readonly count: number;
 }
 
 /**
- * Sources, each the newest first and each cut at its limit:
- * - rows that match as the replica has them;
- * - with a status, rows that were moved by hand: the index of the overlay may have them in another place, so that a buffered
- *   change of their status is found by neither;
- * - records with something parked.
+ * Sources, each newest first and cut at its limit:
+ * - rows of the replica that match;
+ * - if the filter has a status, rows whose start or planned unit was changed by plain SQL: the index of the overlay may file
+ *   them under the old values, so neither the first source nor the index finds a buffered change of their status;
+ * - records with a parked transaction.
  *
- * The overlay can take away at most as many rows as it names, so that so many more make the page whole. A statement has the
- * conditions that are asked for and no others, so that its plan fits them; with conditions on planned units it is planned anew
- * each time.
+ * The overlay removes at most one row per aggregate from the page, so the limit of rows grows by that many. The statement
+ * contains only the conditions of the request, so that its plan fits them. With conditions on planned units it is planned for
+ * its values each time.
  */
 export function selectionOf(
-  { filter, planned, limit, after }: Look,
+  { filter, planned, limit, after }: SliceRequest,
   { aggregates, completeFrom }: Pick<OverlaidSlice, 'aggregates' | 'completeFrom'>,
 ): Selection {
   const values: unknown[] = [];
@@ -47,7 +47,7 @@ export function selectionOf(
     planned && Object.entries(planned).map(([column, id]) => `u.${column} = ${value(id, 'integer')}`);
   const rowLimit = limit + 1 + Math.min(aggregates.length, 1000);
   const rowCount = value(rowLimit, 'integer');
-  // a start and a finish of each
+  // a start and a finish for each record
   const parkedLimit = 2 * (limit + 1);
   const parkedCount = value(parkedLimit, 'integer');
 
@@ -70,7 +70,7 @@ export function selectionOf(
       ${where([...within('e', 'id'), status && `e.status = ${status}`, ...(plannedIds ?? [])])}
       order by e.start_time desc, e.id desc limit ${rowCount}`,
   };
-  // nothing that is older than the last row is shown, if there are more rows
+  // if there are more rows, the slice ends at the last one: older records need not be read
   const reached = (alias: string) =>
     `${alias}.start_time >= coalesce((select start_time from matching order by start_time desc, id desc
       offset ${rowCount} - 1 limit 1), '-infinity')`;

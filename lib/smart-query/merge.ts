@@ -1,9 +1,9 @@
 /**
- * The merge: rows of a replica, and over them what is accepted but not in that replica yet. Pure, and one for every table
- * whose rows are recorded through the buffer.
+ * Merges the rows of a replica with accepted transactions whose effect is not in that replica yet. Pure, and the same for every
+ * buffered table.
  *
- * What the replica's inbox contains has its effect in the rows already and adds nothing, whatever the buffer still says.
- * What is parked there has none, and is laid over the rows like what is still buffered.
+ * A transaction in the replica's inbox already has its effect in the rows and adds nothing, whatever its state in the buffer.
+ * A parked one has no effect there. It is laid over the rows like a buffered one.
  */
 import type { OverlayEntry } from '../buffer/overlay.ts';
 import type { Sync } from '../observation/sync.ts';
@@ -16,21 +16,21 @@ import { isStart, recordIdsOf, type Step } from '../transaction/transaction.ts';
 
 export type { Row } from '../table/lay.ts';
 
-/** What one replica shows in one statement; without an answer of any replica, what the buffer alone knows. */
+/** One replica as one statement reads it. If no replica answers: the rows that the buffer knows. */
 export interface Snapshot {
   readonly rows: Rows;
-  /** ids of records that were deleted: nothing revives them */
+  /** ids of deleted records: no transaction restores them */
   readonly deleted: readonly string[];
   /** the overlay's transactions, and those parked for these records */
   readonly inbox: readonly InboxRow[];
-  /** what could not be looked at */
+  /** the store that could not be read */
   readonly unseen?: 'replica';
 }
 
-/** A record as everything that is known makes it. */
+/** A record after the merge. */
 export interface MergedRecord {
   readonly id: string;
-  /** column → JSON value; a column that nobody has written may be missing */
+  /** column → JSON value; a column that was never written may be missing */
   readonly values: Readonly<Record<string, unknown>>;
   readonly sync: Sync;
 }
@@ -38,8 +38,8 @@ export interface MergedRecord {
 /** By table and id, in no order. */
 export type Merged = Readonly<Record<BufferedTable, ReadonlyMap<string, MergedRecord>>>;
 
-/** A transaction that still has something to say about its records. */
-interface Voice {
+/** What one transaction contributes to its records and to their `sync`. */
+interface Contribution {
   readonly id: string;
   readonly stamp: number;
   readonly recordIds: readonly string[];
@@ -52,20 +52,21 @@ interface Voice {
 }
 
 export function merge(snapshot: Snapshot, overlay: readonly OverlayEntry[]): Merged {
-  const voices = voicesOf(overlay, snapshot.inbox).sort(inOrder);
+  const contributions = contributionsOf(overlay, snapshot.inbox).sort(inOrder);
   const layers = new LaidRows(snapshot.rows, snapshot.deleted);
-  for (const voice of voices) layers.lay(voice.steps, voice.stamp);
+  for (const contribution of contributions) layers.lay(contribution.steps, contribution.stamp);
 
-  const voicesAbout = new Map<string, Voice[]>();
-  for (const voice of voices) {
-    for (const id of voice.recordIds) voicesAbout.set(id, [...(voicesAbout.get(id) ?? []), voice]);
+  const contributionsTo = new Map<string, Contribution[]>();
+  for (const contribution of contributions) {
+    for (const id of contribution.recordIds)
+      contributionsTo.set(id, [...(contributionsTo.get(id) ?? []), contribution]);
   }
   const recordsOf = (table: BufferedTable) =>
     new Map(
       [...layers.of(table)].map(([id, values]) => {
-        const sync = syncOf(voicesAbout.get(id) ?? []);
+        const sync = syncOf(contributionsTo.get(id) ?? []);
         if (snapshot.unseen) return [id, { id, values, sync: { ...sync, unseen: snapshot.unseen } }];
-        // nothing that is known has made it: it was deleted, or never started, and main will judge
+        // no known transaction creates it: it was deleted or never started, and main will judge
         return [
           id,
           { id, values, sync: layers.isMade(table, id) ? sync : { ...sync, verified: false as const } },
@@ -75,48 +76,48 @@ export function merge(snapshot: Snapshot, overlay: readonly OverlayEntry[]): Mer
   return byTable(recordsOf);
 }
 
-function voicesOf(overlay: readonly OverlayEntry[], inbox: readonly InboxRow[]): Voice[] {
+function contributionsOf(overlay: readonly OverlayEntry[], inbox: readonly InboxRow[]): Contribution[] {
   const recorded = new Map(inbox.map((row) => [row.id, row]));
-  const buffered = overlay.map((entry): Voice => {
+  const buffered = overlay.map((entry): Contribution => {
     const { transaction, lsn, reason, verified } = entry;
     const row = recorded.get(transaction.id);
-    const said = {
+    const identity = {
       id: transaction.id,
       stamp: transaction.stamp,
       recordIds: recordIdsOf(transaction),
       ...(lsn !== undefined && { lsn }),
     };
     const isRefused = row ? row.outcome === 'refused' : entry.refused;
-    // the record that was there before is not the one that was refused
+    // an existing record with this id is not the one that was refused
     if (isRefused && isStart(transaction))
-      return { ...said, recordIds: [], state: 'failed', steps: [], verified };
-    if (row) return { ...said, ...saidByMain(row), steps: parkedSteps(row) };
+      return { ...identity, recordIds: [], state: 'failed', steps: [], verified };
+    if (row) return { ...identity, ...judgedByMain(row), steps: parkedSteps(row) };
     return {
-      ...said,
+      ...identity,
       state: entry.state,
       ...(reason && { reason }),
       verified,
-      // what main has refused or given up has no effect anywhere, also while the replica does not know it yet
+      // a refused or discarded transaction has no effect, even before the replica shows its outcome
       steps: !lifecycle[entry.state].hasEffect || entry.refused ? [] : transaction.steps,
     };
   });
-  const known = new Set(buffered.map((voice) => voice.id));
+  const known = new Set(buffered.map((contribution) => contribution.id));
   const parked = inbox
     .filter((row) => row.outcome === 'parked' && !known.has(row.id))
-    .map((row): Voice => ({
+    .map((row): Contribution => ({
       id: row.id,
       stamp: row.stamp,
       recordIds: row.recordIds,
-      ...saidByMain(row),
+      ...judgedByMain(row),
       steps: parkedSteps(row),
     }));
   return [...buffered, ...parked];
 }
 
-function saidByMain(row: InboxRow): Pick<Voice, 'state' | 'reason' | 'verified'> {
+function judgedByMain(row: InboxRow): Pick<Contribution, 'state' | 'reason' | 'verified'> {
   const state = stateOfInbox(row);
   return {
-    // the replica that shows the row contains what it says
+    // the replica that shows the inbox row also contains its effect
     state: state === 'committed' ? 'replicated' : state,
     ...(state === 'failed' && row.reason !== null && { reason: row.reason }),
     verified: row.parkedFor !== 'start',
@@ -128,19 +129,21 @@ function parkedSteps(row: InboxRow): readonly Step[] {
 }
 
 /** As main applies them: a start before what needs it, then by stamp. */
-function inOrder(a: Voice, b: Voice): number {
+function inOrder(a: Contribution, b: Contribution): number {
   return Number(isStart(b)) - Number(isStart(a)) || a.stamp - b.stamp || (a.id < b.id ? -1 : 1);
 }
 
 /** Where a record is: the least advanced of its transactions that are not cleaned; failed, if one of them is. */
-function syncOf(voices: readonly Voice[]): Sync {
-  const least = voices.reduce<Voice | undefined>(
-    (worst, voice) =>
-      worst === undefined || lifecycle[voice.state].advance < lifecycle[worst.state].advance ? voice : worst,
+function syncOf(contributions: readonly Contribution[]): Sync {
+  const least = contributions.reduce<Contribution | undefined>(
+    (worst, contribution) =>
+      worst === undefined || lifecycle[contribution.state].advance < lifecycle[worst.state].advance
+        ? contribution
+        : worst,
     undefined,
   );
   if (least === undefined) return { state: 'replicated' };
-  const positions = voices.flatMap(({ lsn }) => (lsn === undefined ? [] : [readLsn(lsn).value]));
+  const positions = contributions.flatMap(({ lsn }) => (lsn === undefined ? [] : [readLsn(lsn).value]));
   const newest = positions.reduce((highest, lsn) => (lsn > highest ? lsn : highest), 0n);
   const state = lifecycle[least.state].sync;
   const showsLsn = (state === 'committed' || state === 'replicated') && newest > 0n;
@@ -148,6 +151,6 @@ function syncOf(voices: readonly Voice[]): Sync {
     state,
     ...(showsLsn && { lsn: writeLsn(newest) }),
     ...(state === 'failed' && { reason: least.reason ?? 'main could not apply it' }),
-    ...(voices.some((voice) => !voice.verified) && { verified: false as const }),
+    ...(contributions.some((contribution) => !contribution.verified) && { verified: false as const }),
   };
 }

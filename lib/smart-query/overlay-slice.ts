@@ -1,25 +1,25 @@
-/** What the buffer has for one look at a list. */
+/** The buffer's part of one slice of a list. */
 import { overlaidWithin, readOverlay, type Overlay, type OverlaidSlice } from '../buffer/overlay.ts';
 import { millisecondsOf, parseInstant } from '../values/instant.ts';
-import type { Look } from './list-statement.ts';
+import type { SliceRequest } from './list-statement.ts';
 import { lastMillisecondAfter } from './page-key.ts';
 import type { SmartQueryParts } from './snapshot.ts';
 
 export type OverlaySlice = Overlay & OverlaidSlice;
 
-/** Of a Date: nothing that is buffered started before it. */
+/** The earliest Date: no buffered record started before it. */
 const firstMillisecond = -8.64e15;
 
 export async function readOverlaySlice(
   parts: SmartQueryParts,
-  { filter, after, count }: Pick<Look, 'filter' | 'after' | 'count'>,
+  { filter, after, count }: Pick<SliceRequest, 'filter' | 'after' | 'count'>,
 ): Promise<OverlaySlice> {
   const from = filter.from === undefined ? undefined : millisecondsWithin(filter.from);
   const ends = [
     ...(filter.to === undefined ? [] : [millisecondsWithin(filter.to)]),
     ...(after === undefined ? [] : [lastMillisecondAfter(after)]),
   ].filter((each) => each < Infinity);
-  // whose start the site does not know matters for a status alone: every other row is looked up by its id once it is found
+  // records whose start the site does not know matter only to a filter by status: `renewRecords` looks up all others by id
   const unknownAtMost = filter.status === undefined ? 0 : 1000;
   const { aggregates, ...slice } = await overlaidWithin(parts, {
     ...(filter.obsUnitId !== undefined && { obsUnitId: filter.obsUnitId }),

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { UnitFilter } from '../observation/filter.ts';
 import { noFloor, readFromReplica, type Replica } from '../replication/replicas.ts';
 
-/** Column of `obs_unit` → the id that it must have. */
+/** Column of `obs_unit` → the required id. */
 export type PlannedUnits = Readonly<Record<string, number>>;
 
 const named = [
@@ -16,13 +16,13 @@ const named = [
   { by: 'instrument', column: 'instrument_id', text: '(select id from instrument where name = $3)' },
 ] as const;
 
-/** No row has it. */
+/** Matches no row. */
 const noId = -1;
 const ids = z.tuple([z.record(z.string(), z.nullable(z.int()))]);
 
 /**
- * The ids that the names stand for, so that the plan of a list is made for them and not for any.
- * @returns undefined if none of them is asked for
+ * Resolves the names in a filter to ids, so that Postgres plans the list for these values.
+ * @returns undefined if the filter names none
  * @throws ReplicaUnavailable
  */
 export async function readPlannedUnits(

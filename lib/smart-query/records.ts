@@ -1,10 +1,10 @@
-/** Merged records in the shapes that clients know. Pure. */
+/** Merged records in the shapes of the API. Pure. */
 import { executedObsUnitOf, type ExecutedObsUnit } from '../observation/executed-obs-unit.ts';
 import type { Included } from '../observation/operations.ts';
 import type { RawDataFile, RawDataPackage } from '../observation/raw-data.ts';
 import type { Merged, MergedRecord } from './merge.ts';
 
-/** The executed units of a merge, each with what shall come with it. */
+/** The executed units of a merge, each with its included packages and files. */
 export function executedObsUnitsOf(merged: Merged, include: readonly Included[]): ExecutedObsUnit[] {
   const packages = include.includes('packages') ? byUnit(merged.raw_data_package) : undefined;
   const files = include.includes('files') ? byUnit(merged.raw_data_file) : undefined;

@@ -1,4 +1,4 @@
-/** Lists of transactions that are not applied: from the buffer, and from the inbox as a replica shows it. */
+/** Lists of transactions that main has not applied: from the buffer and from a replica's inbox. */
 import * as z from 'zod/mini';
 import { readReference } from '../buffer/reference.ts';
 import type { Database } from '../postgres/connect.ts';
@@ -12,7 +12,7 @@ import { listUnreadable, type Unreadable } from './unreadable.ts';
 export const listedStates = ['failed', 'waiting', 'buffered'] as const;
 export type ListedState = (typeof listedStates)[number];
 
-/** Stamp and id of the last one of the page before: the newest come first. */
+/** Stamp and id of the last transaction on the previous page, newest first. */
 export interface After {
   readonly stamp: number;
   readonly id: string;
@@ -41,7 +41,7 @@ export async function listTransactions(
   const statuses = await statusesOf(parts, considered, rows, unreadable);
   const last = considered.at(-1);
   return {
-    // what has moved on meanwhile is left out: a page may hold fewer than its limit
+    // a transaction that has changed state meanwhile is left out: a page may hold fewer than its limit
     transactions: statuses.filter((status) => status.state === state),
     ...(candidates.size > limit && last && { next: { stamp: last.stamp, id: last.id } }),
   };
@@ -52,7 +52,7 @@ function newestFirst(a: After, b: After): number {
   return b.stamp - a.stamp || (a.id < b.id ? 1 : -1);
 }
 
-/** Each at its furthest: as the buffer has it, or as main has said. */
+/** The most recent status of each transaction, from the buffer or from main's inbox. */
 async function statusesOf(
   { redis, keys }: SmartQueryParts,
   considered: readonly After[],
@@ -81,7 +81,7 @@ async function bufferedPage(
   const ordered = state === 'buffered' ? keys.pending : keys.setAside;
   const from = after?.stamp ?? '+inf';
   pipeline.zrange(ordered, from, '-inf', { byScore: true, rev: true, offset: 0, count: count + 1 });
-  // leases are ordered by their end: there are never more of them than processors hold
+  // claimed transactions are ordered by the end of their lease, not by stamp: read them all, they are few
   if (state === 'buffered') pipeline.zrange(keys.inflight, 0, -1);
   return z
     .array(z.array(z.string()))
@@ -126,7 +126,7 @@ async function selectInState(
       values: [state, after?.stamp ?? null, after?.id ?? null, count],
     });
   const { rows } = await select('inbox_state(outcome, parked_for, overdue)').catch((error: unknown) => {
-    // the function is not replayed at this replica yet
+    // this replica has not replayed the function yet
     if (sqlStateOf(error) !== '42883') throw error;
     return select(`case outcome when 'discarded' then 'discarded' when 'refused' then 'failed'
       else case when parked_for = 'failed' or overdue then 'failed' else 'waiting' end end`);

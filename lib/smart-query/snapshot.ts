@@ -1,6 +1,6 @@
 /**
- * What a replica shows, in one statement: rows, tombstones and inbox of one snapshot. With every replica away, what the buffer
- * alone knows.
+ * Reads rows, tombstones and inbox of a replica in one statement, hence of one snapshot. If no replica answers, the buffer is the
+ * only source.
  */
 import * as z from 'zod/mini';
 import { readKnownRows } from '../buffer/known.ts';
@@ -19,35 +19,35 @@ export interface SmartQueryParts extends Site {
   readonly replicas: readonly Replica[];
 }
 
-/** A selection's own parameters begin here: the others are those of every statement. */
+/** Number of a selection's first own parameter: those before it are common to all statements. */
 export const firstParameter = 5;
 
-/** Some of the records of a list: `id` and `start_time`, the newest first, at most `limit` of them. */
+/** A query for `id` and `start_time` of some records of a list, newest first, at most `limit` of them. */
 export interface Source {
   readonly name: string;
   readonly text: string;
   readonly limit: number;
 }
 
-/** Which executed units, besides those of the overlay. */
+/** Selects executed units besides those of the overlay. */
 export interface Selection {
-  /** of the prepared statement; without one it is planned for its values */
+  /** of the prepared statement; without a name, Postgres plans it for its values */
   readonly name?: string;
-  /** the first one gives whole rows of `executed_obs_unit` */
+  /** the first returns whole rows of `executed_obs_unit` */
   readonly sources: readonly Source[];
-  /** a condition on `obs_unit u`: which planned units match */
+  /** a condition on `obs_unit u` */
   readonly plannedUnit?: string;
   readonly values: readonly unknown[];
 }
 
-/** A snapshot, and how it is to be read. */
-export interface Seen {
+/** A snapshot, and how much of the list it covers. */
+export interface ReplicaRead {
   readonly snapshot: Snapshot;
-  /** that the replica had at least; undefined: none has answered */
+  /** LSN that the replica had replayed at least; undefined if no replica answered */
   readonly position?: bigint;
-  /** the last of each source that was cut: further ones were not looked at */
+  /** the last record of each source that was cut at its limit */
   readonly cuts: readonly { readonly start_time: string; readonly id: string }[];
-  /** of the planned units that its records name */
+  /** the planned units of its records: those that the replica has, and those that match the selection */
   readonly planned: { readonly known: ReadonlySet<number>; readonly matching: ReadonlySet<number> };
 }
 
@@ -65,26 +65,26 @@ const answer = z.object({
 });
 
 /**
- * With every replica away what the buffer alone knows, marked as such: what is not in it is unknown, not absent.
- * @param asked the overlay, which must have been read before the rows are; the replica's position is asked meanwhile
- * @param select given the overlay
+ * If no replica answers, the snapshot comes from the buffer and is marked `unseen`: a record missing from it is unknown, not
+ * absent.
+ * @param pendingOverlay must resolve before the rows are read; the replica's position is read meanwhile
  * @throws StatementTooSlow
  */
 export async function readSnapshot<O extends Overlay>(
   parts: SmartQueryParts,
-  asked: Promise<O>,
+  pendingOverlay: Promise<O>,
   include: readonly Included[],
   select: (overlay: O) => Selection,
-): Promise<Seen> {
+): Promise<ReplicaRead> {
   try {
-    return await readFromReplica(parts.replicas, asked, async (database, position) => {
-      const overlay = await asked;
+    return await readFromReplica(parts.replicas, pendingOverlay, async (database, position) => {
+      const overlay = await pendingOverlay;
       return { ...(await selectSnapshot(database, overlay, include, select(overlay))), position };
     });
   } catch (error) {
-    const overlay = await asked;
+    const overlay = await pendingOverlay;
     if (!(error instanceof ReplicaUnavailable)) throw error;
-    // a record with nothing in the buffer is unknown, whatever the site remembers of it: others may have changed it
+    // a record without buffered transactions is unknown even if the site remembers its row: plain SQL may have changed it
     const buffered = [...new Set(overlay.entries.map(({ transaction }) => transaction.aggregate))];
     const ids = new Set(overlay.entries.map(({ transaction }) => transaction.id));
     const known = await readKnownRows(parts, buffered, ids);
@@ -103,7 +103,7 @@ async function selectSnapshot(
   { aggregates, entries }: Overlay,
   include: readonly Included[],
   selection: Selection,
-): Promise<Seen> {
+): Promise<ReplicaRead> {
   const { name, sources, plannedUnit, values } = selection;
   const { rows: found } = await database.query({
     ...(name !== undefined && { name: [name, ...include].join('+') }),
@@ -136,8 +136,8 @@ async function selectSnapshot(
 }
 
 /**
- * $1: aggregates, $2: transactions and $3: records of the overlay, $4: planned units that it names. Rows are collected as `json`:
- * `jsonb_agg` takes 0.25 s for each that has 10,000 keys, a hundred times as long.
+ * $1: aggregates, $2: transactions, $3: records and $4: planned units of the overlay. Rows are collected as `json`: `jsonb_agg`
+ * takes 0.25 s for a row with 10,000 keys, a hundred times as long.
  */
 function statement({ sources, plannedUnit }: Selection, include: readonly Included[]): string {
   const [whole, ...others] = sources;
@@ -152,14 +152,14 @@ function statement({ sources, plannedUnit }: Selection, include: readonly Includ
   const unitsWhere = (
     condition: string,
   ) => `(select jsonb_agg(u.id) from obs_unit u where ${condition} and u.id in (
-    select unnest($4::integer[]) union select obs_unit_id from found union select obs_unit_id from said))`;
+    select unnest($4::integer[]) union select obs_unit_id from found union select obs_unit_id from inbox_rows))`;
   return `
     with ${sources.map(({ name, text }) => `${name} as materialized (${text}),`).join('\n')}
     found as materialized (
       ${whole ? `select * from ${whole.name} union all` : ''}
       select e.* from executed_obs_unit e where e.id = ${otherIds}
       ${whole ? `and e.id not in (select id from ${whole.name})` : ''}
-    ), said as materialized (
+    ), inbox_rows as materialized (
       select i.* from inbox i where i.transaction_id = any ($2::uuid[])
       union all
       select i.* from inbox i
@@ -171,7 +171,7 @@ function statement({ sources, plannedUnit }: Selection, include: readonly Includ
       case when cardinality($3::uuid[]) > 0 then (select jsonb_agg(t.id) from tombstone t
         where t.table_name in ('executed_obs_unit', 'raw_data_package', 'raw_data_file')
           and t.id = any ($3::uuid[])) end as deleted,
-      (select json_agg(s) from said s) as inbox,
+      (select json_agg(r) from inbox_rows r) as inbox,
       jsonb_build_array(${sources.map(cut).join(', ')}) as cuts,
       ${plannedUnit === undefined ? 'null' : unitsWhere('true')} as known_units,
       ${plannedUnit === undefined ? 'null' : unitsWhere(plannedUnit)} as matching_units

@@ -1,4 +1,4 @@
-/** Where an accepted transaction is: what the buffer knows and what main has said, whichever is further. */
+/** The status of an accepted transaction: from the buffer or from main's inbox, whichever is more recent. */
 import * as z from 'zod/mini';
 import { readInboxRow, type InboxRow } from '../postgres/inbox.ts';
 import { lifecycle, stateOfInbox, states, type State } from '../transaction/lifecycle.ts';
@@ -20,10 +20,10 @@ export interface TransactionStatus {
   readonly lsn?: string;
   readonly attempts: number;
   readonly reason?: string;
-  /** an admin has given it up; main has not judged that yet, and its effect is still shown */
+  /** an admin has discarded it; main has not recorded the discard yet, and reads still show its effect */
   readonly discard?: 'requested';
   readonly history: readonly { readonly at: string; readonly state: TransactionState }[];
-  /** what could not be looked at: the buffer alone has answered */
+  /** the store that could not be read: the status comes from the buffer alone */
   readonly unseen?: 'replica';
 }
 
@@ -43,23 +43,23 @@ const entry = z.object({
 const history = z.array(z.object({ at: z.number(), state }));
 const ids = z.array(z.string());
 
-/** A transaction as the buffer has it. */
+/** A transaction in the buffer. */
 export type BufferedTransaction = z.infer<typeof entry>;
 
-/** What HGETALL of a transaction's hash answers. */
+/** Parses the answer of HGETALL for a transaction. */
 export function readBufferedTransaction(answer: unknown): BufferedTransaction | undefined {
   const hash = redisHash.parse(answer);
   return hash === null ? undefined : entry.parse(hash);
 }
 
-/** @throws ReplicaUnavailable if no replica answers and the buffer does not know it */
+/** @throws ReplicaUnavailable if no replica answers and the buffer does not contain the transaction */
 export async function readTransactionStatus(
   parts: SmartQueryParts,
   id: string,
 ): Promise<TransactionStatus | undefined> {
-  const asked = readBuffered(parts, id);
+  const pendingEntry = readBuffered(parts, id);
   try {
-    const { recorded, unreadable } = await readFromReplica(parts.replicas, asked, async (database) => {
+    const { recorded, unreadable } = await readFromReplica(parts.replicas, pendingEntry, async (database) => {
       const { rows } = await database.query({
         name: 'inbox-row',
         text: 'select to_jsonb(i) as row from inbox i where transaction_id = $1',
@@ -69,9 +69,9 @@ export async function readTransactionStatus(
       if (found) return { recorded: readInboxRow(found.row), unreadable: undefined };
       return { recorded: undefined, unreadable: await findUnreadable(database, id) };
     });
-    return statusOf(id, (await asked).buffered, recorded) ?? unreadable?.status;
+    return statusOf(id, (await pendingEntry).buffered, recorded) ?? unreadable?.status;
   } catch (error) {
-    const status = statusOf(id, (await asked).buffered, undefined);
+    const status = statusOf(id, (await pendingEntry).buffered, undefined);
     if (!(error instanceof ReplicaUnavailable) || !status) throw error;
     return { ...status, unseen: 'replica' };
   }
@@ -85,33 +85,32 @@ async function readBuffered({ redis, keys }: Site, id: string) {
   return { buffered: readBufferedTransaction(answer), floor: BigInt(floor ?? 0) };
 }
 
-/** Pure. What main says counts from the moment that the site can see it. */
+/** Pure. An inbox row counts if its revision is not older than the buffer's. */
 export function statusOf(
   id: string,
   buffered: z.infer<typeof entry> | undefined,
   recorded: InboxRow | undefined,
 ): TransactionStatus | undefined {
   if (!buffered) return recorded && statusOfRow(id, recorded);
-  const seen = recorded !== undefined && recorded.revision >= buffered.revision;
-  const said = seen ? replicatedStateOf(recorded) : buffered.state;
-  const told = history.parse(JSON.parse(buffered.history)).map((each) => ({
-    at: instantOfMilliseconds(each.at),
-    state: each.state,
-  }));
-  const reason = seen ? (recorded.reason ?? '') : (buffered.reason ?? '');
+  const isRecorded = recorded !== undefined && recorded.revision >= buffered.revision;
+  const current = isRecorded ? replicatedStateOf(recorded) : buffered.state;
+  const reason = isRecorded ? (recorded.reason ?? '') : (buffered.reason ?? '');
   return {
     transaction_id: id,
     record_ids: ids.parse(JSON.parse(buffered.records)),
-    state: said,
+    state: current,
     ...(buffered.lsn && { lsn: buffered.lsn }),
     attempts: Math.max(buffered.attempts, recorded?.attempts ?? 0),
     ...(reason !== '' && { reason }),
-    ...(buffered.discard !== undefined && isUndecided(said) && { discard: 'requested' as const }),
-    history: told,
+    ...(buffered.discard !== undefined && isUndecided(current) && { discard: 'requested' as const }),
+    history: history.parse(JSON.parse(buffered.history)).map((each) => ({
+      at: instantOfMilliseconds(each.at),
+      state: each.state,
+    })),
   };
 }
 
-/** Whether main could still give it up. */
+/** Whether a discard would still have an effect at main. */
 export function isUndecided(state: State): boolean {
   return state === 'buffered' || lifecycle[state].isSetAside;
 }
@@ -129,6 +128,6 @@ function statusOfRow(id: string, row: InboxRow): TransactionStatus {
 }
 
 function replicatedStateOf(row: InboxRow): TransactionState {
-  const said = stateOfInbox(row);
-  return said === 'committed' ? 'replicated' : said;
+  const recorded = stateOfInbox(row);
+  return recorded === 'committed' ? 'replicated' : recorded;
 }

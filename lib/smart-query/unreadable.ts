@@ -1,4 +1,4 @@
-/** Messages that could not be read, as transactions that have failed. */
+/** Messages that could not be read, shown as failed transactions. */
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
 import { sqlStateOf } from '../postgres/sql-state.ts';
@@ -7,7 +7,7 @@ import { instantOfMilliseconds } from '../values/instant.ts';
 
 export interface Unreadable {
   readonly id: string;
-  /** when it was first seen, as the stamp of a transaction: µs since 1970 */
+  /** when it was first received, like the stamp of a transaction: µs since 1970 */
   readonly stamp: number;
   readonly status: TransactionStatus;
 }
@@ -26,7 +26,7 @@ const rows = z.array(
 const columns = `id::text, stamp::text, reason, count, first_seen, outcome from (
   select *, floor(extract(epoch from first_seen) * 1000000)::bigint as stamp from unreadable_message) m`;
 
-/** Those that are kept, the newest first. */
+/** Those without a decision, newest first. */
 export function listUnreadable(
   database: Database,
   count: number,
@@ -66,7 +66,7 @@ async function select(
         return { id, stamp, status };
       });
   } catch (error) {
-    // a replica that has not replayed the table yet has none of them
+    // a replica that has not replayed the creation of the table holds no such messages
     if (sqlStateOf(error) === '42P01') return [];
     throw error;
   }

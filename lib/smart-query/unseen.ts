@@ -1,9 +1,10 @@
 /**
- * What an answer could not take into account. It belongs to the answer, not to its records: an empty one may carry it.
+ * Sources that an answer could not take into account. They are a property of the answer, not of its records, since an empty
+ * answer may have them too.
  *
- * - replica: no replica answered; the buffer alone did
- * - planned-unit: a record whose planned unit the replica does not know: its program, source and instrument are unknown
- * - buffer: more records than one page looks at whose start the site does not know
+ * - replica: no replica answered; the records come from the buffer alone
+ * - planned-unit: the replica does not have the planned unit of a record, hence not its program, source and instrument
+ * - buffer: the buffer holds more records with unknown start than one page reads
  */
 export type Unseen = 'replica' | 'planned-unit' | 'buffer';
 

@@ -1,4 +1,4 @@
-/** Reads that wait until what was written has got far enough. */
+/** Reads that wait until a write has reached the requested state. */
 /** Seconds */
 export const defaultWaitSeconds = 10;
 
@@ -12,10 +12,10 @@ const firstPauseMilliseconds = 40;
 const longestPauseMilliseconds = 500;
 
 /**
- * Reads again until the state is reached, or a final one, or the time is over; and gives what it has read last. What is not
- * there is not waited for.
- * @param enter takes a place among those that wait, once there is something to wait for, and gives a function that leaves it
- * @throws whatever `read` and `enter` throw
+ * Polls `read` until the requested state, a final state or the timeout is reached, and returns the last value. It does not wait
+ * for a value that does not exist.
+ * @param enter takes one of the limited places for waiting requests and returns the function that frees it
+ * @throws the errors of `read` and `enter`
  */
 export async function readWhen<T>(
   read: () => Promise<T | undefined>,
@@ -44,7 +44,7 @@ export async function readWhen<T>(
     }
     return value;
   } finally {
-    // it ends by itself if Redis does not answer
+    // if Redis does not answer, the place expires
     await leave().catch(() => undefined);
   }
 }

@@ -1,17 +1,17 @@
-/** How many requests wait at once, counted in Redis: a waiting one holds an instance of its function. */
+/** Limits how many requests wait at once, counted in Redis: each waiting request occupies a function instance. */
 import { problem } from '../http/problem.ts';
 import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
 import { enterWaitScript } from '../redis/generated/scripts.ts';
 
-/** Half of the instances that answer reads. */
-const atOnce = 5;
-const atOncePerPrincipal = 4;
+/** Half of the instances of `query`. */
+const maxWaits = 5;
+const maxWaitsPerPrincipal = 4;
 
 /**
- * Takes a place among those that wait.
+ * Takes one of the places for waiting requests.
  * @param id of the request
- * @returns gives the place back
+ * @returns a function that frees the place
  * @throws ProblemError 429
  */
 export async function enterWait(
@@ -24,16 +24,16 @@ export async function enterWait(
   nowMilliseconds: number,
 ): Promise<() => Promise<void>> {
   const [all, own] = [keys.waits, keys.waitsOf(principal)];
-  // a read after the last pause takes its time too
+  // leaves time for the read after the last pause
   const ends = nowMilliseconds + milliseconds + 5000;
   const entered = await enterWaitScript(
     redis,
     [all, own],
-    [nowMilliseconds, ends, id, atOnce, atOncePerPrincipal],
+    [nowMilliseconds, ends, id, maxWaits, maxWaitsPerPrincipal],
   );
   if (entered !== 1) {
     throw problem.tooManyRequests(
-      `Too many requests are already waiting: at most ${atOncePerPrincipal} for each user and ${atOnce} in all. Read without wait, or try again later.`,
+      `Too many requests are already waiting: at most ${maxWaitsPerPrincipal} per user and ${maxWaits} in total. Read without \`wait\`, or try again later.`,
       2,
       { code: 'too-many-waits' },
     );

@@ -1,6 +1,6 @@
 --- @include "../../redis/lua/include/checks"
 
--- Takes a place among the requests that wait. A place ends by itself: its holder may have died. Returns 0 if none is free.
+-- Takes one of the places for waiting requests. A place expires, in case its request dies. Returns 0 if none is free.
 local all, own = unpack(KEYS)
 local now, ends, id, of_all, of_own = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 must(is_number(now) and is_number(ends) and is_number(of_all) and is_number(of_own), 'numbers')

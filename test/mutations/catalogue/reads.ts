@@ -3,7 +3,7 @@ import type { Mutation } from '../mutation.ts';
 const merge = { file: 'lib/smart-query/merge.ts', test: 'unit/merge.test.ts' };
 const replicas = { file: 'lib/replication/replicas.ts', test: 'unit/replicas.test.ts' };
 const preference = { file: 'lib/replication/preference.ts', test: 'unit/replicas.test.ts' };
-const answered = { file: 'lib/smart-query/answered.ts', test: 'unit/answered.test.ts' };
+const orUnavailable = { file: 'lib/smart-query/or-unavailable.ts', test: 'unit/or-unavailable.test.ts' };
 const lists = { file: 'lib/smart-query/list-executed-obs-units.ts', test: 'integration/lists.test.ts' };
 const statement = { file: 'lib/smart-query/list-statement.ts', test: 'integration/lists.test.ts' };
 const snapshot = { file: 'lib/smart-query/snapshot.ts', test: 'integration/lists.test.ts' };
@@ -22,8 +22,8 @@ export const readMutations: readonly Mutation[] = [
   {
     ...merge,
     id: 'merge-without-order',
-    replace: 'voicesOf(overlay, snapshot.inbox).sort(inOrder)',
-    by: 'voicesOf(overlay, snapshot.inbox)',
+    replace: 'contributionsOf(overlay, snapshot.inbox).sort(inOrder)',
+    by: 'contributionsOf(overlay, snapshot.inbox)',
     named: 'two finishes',
   },
   {
@@ -84,7 +84,7 @@ export const readMutations: readonly Mutation[] = [
     named: 'stands still',
   },
   {
-    ...answered,
+    ...orUnavailable,
     id: 'slow-statement-not-told',
     replace: 'error instanceof StatementTooSlow',
     by: 'false',
@@ -94,7 +94,7 @@ export const readMutations: readonly Mutation[] = [
     ...lists,
     file: 'lib/smart-query/renew-records.ts',
     id: 'lists-overlay-of-moved-rows-not-looked-up',
-    replace: 'overlay.isAll || first === undefined',
+    replace: 'overlay.isComplete || first === undefined',
     by: 'true || first === undefined',
     named: 'moved',
   },
@@ -168,7 +168,7 @@ export const readMutations: readonly Mutation[] = [
   {
     ...lists,
     id: 'page-of-any-size',
-    replace: 'if (last && bytes > mostPageBytes)',
+    replace: 'if (last && bytes > maxPageBytes)',
     by: 'if (last && bytes > Infinity)',
     named: 'too large for an answer',
   },

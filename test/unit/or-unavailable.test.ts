@@ -5,17 +5,17 @@ import { StatementTooSlow, ReplicaUnavailable } from '../../lib/replication/erro
 import { ProblemError } from '../../lib/http/problem.ts';
 import { readFailureOf } from '../../lib/postgres/failure.ts';
 import { isRedisAway, RedisUnreachable } from '../../lib/redis/failure.ts';
-import { answered } from '../../lib/smart-query/answered.ts';
+import { orUnavailable } from '../../lib/smart-query/or-unavailable.ts';
 
 const serverError = (code: string) =>
   Object.assign(new Error('from the server'), { code, severity: 'ERROR' });
 const refusal = async (error: unknown) => {
-  const thrown: unknown = await answered(Promise.reject(error as Error)).catch((each: unknown) => each);
+  const thrown: unknown = await orUnavailable(Promise.reject(error as Error)).catch((each: unknown) => each);
   return thrown instanceof ProblemError ? [thrown.problem.status, thrown.problem.code] : thrown;
 };
 const redisError = (text: string) => new errors.UpstashError(`${text}, command was: ["ERR"]`);
 
-describe('answered', () => {
+describe('orUnavailable', () => {
   it.each([
     ['a replica that is away', new ReplicaUnavailable(), 'replica-unavailable'],
     ['a silent Redis', new RedisUnreachable('no answer'), 'buffer-unavailable'],

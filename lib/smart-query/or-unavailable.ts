@@ -3,13 +3,13 @@ import { problem } from '../http/problem.ts';
 import { isRedisAway } from '../redis/failure.ts';
 
 /**
- * A read that cannot be whole is refused: the replica alone cannot say that a record has not been finished. Only absence is
- * called absence; a defect stays the error that it is, is logged with its cause and answered with 500.
- * @throws ProblemError 503 if a store is away, or gave up a statement that took too long
+ * Turns the failure of a store into a problem for the client. An incomplete read is refused, because a replica alone cannot
+ * rule out that a record has been finished. A defect passes unchanged: it is logged with its cause and answered with 500.
+ * @throws ProblemError 503 if a store is unavailable or cancelled a slow statement
  */
-export async function answered<T>(asked: Promise<T>): Promise<T> {
+export async function orUnavailable<T>(read: Promise<T>): Promise<T> {
   try {
-    return await asked;
+    return await read;
   } catch (error) {
     throw refusalOf(error) ?? error;
   }
@@ -19,7 +19,7 @@ function refusalOf(error: unknown) {
   if (error instanceof StatementTooSlow) {
     return problem
       .unavailable(
-        'The database gave up this query because it took too long. Ask for less: a shorter time, a smaller limit or another filter.',
+        'The database cancelled this query because it took too long. Ask for less: a shorter time range, a smaller limit or another filter.',
         10,
         { code: 'statement-too-slow' },
       )
@@ -28,7 +28,7 @@ function refusalOf(error: unknown) {
   if (error instanceof ReplicaUnavailable) {
     return problem
       .unavailable(
-        'No replica that is recent enough answers. What is recorded is safe: please ask again.',
+        'No sufficiently recent replica answers. Recorded observations are safe: please try again.',
         2,
         {
           code: 'replica-unavailable',
@@ -38,7 +38,7 @@ function refusalOf(error: unknown) {
   }
   if (isRedisAway(error)) {
     return problem
-      .unavailable('The buffer does not answer. What is recorded is safe: please ask again.', 2, {
+      .unavailable('The buffer does not answer. Recorded observations are safe: please try again.', 2, {
         code: 'buffer-unavailable',
       })
       .because(error);

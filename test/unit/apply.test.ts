@@ -9,7 +9,7 @@ interface Answer {
 const applied = { rows: [{ result: '{"rows":[],"failures":[],"succeeded":[],"is_cut":false}' }] };
 const nothing = { rows: [] };
 
-/** A connection whose answers the test gives. */
+/** A connection whose queries the test resolves. */
 function fakeMain() {
   const sent: string[] = [];
   const answers: PromiseWithResolvers<Answer>[] = [];
@@ -30,7 +30,7 @@ const threeAtOnce = [
   'lsn-after-commit',
 ];
 
-it('a call at main sends the time-outs, the batch and the question for the position at once', async () => {
+it('applyTransactions sends the timeouts, the batch and the LSN query without waiting for answers', async () => {
   const { main, sent, answers, release } = fakeMain();
   const call = applyTransactions(main, [], 900, { timeoutMilliseconds: 5000 });
   await vi.waitFor(() => expect(sent).toEqual(threeAtOnce));
@@ -40,7 +40,7 @@ it('a call at main sends the time-outs, the batch and the question for the posit
   expect(release).toHaveBeenCalledExactlyOnceWith();
 });
 
-it('a call at main that fails gives its connection back once everything on it is answered', async () => {
+it('applyTransactions releases the connection of a failed call only after every query on it has completed', async () => {
   const { main, sent, answers, release } = fakeMain();
   const call = applyTransactions(main, [], 900, { timeoutMilliseconds: 5000 });
   const failed = expect(call).rejects.toThrow('too slow');

@@ -11,12 +11,12 @@ import {
   unsubscribedMessage,
 } from '../../lib/channels/protocol.ts';
 
-it('the document is that of the channels and the protocol: npm run asyncapi writes it', async () => {
+it('asyncapi.json is up to date with the channels and the protocol (update with npm run asyncapi)', async () => {
   const text = await readFile(new URL('../../lib/channels/asyncapi.json', import.meta.url), 'utf8');
   expect(JSON.parse(text)).toEqual(asyncApi);
 });
 
-it.each(channelKinds)('the document names channel %s', (kind) => {
+it.each(channelKinds)('asyncapi.json names every pattern of channel %s', (kind) => {
   const { channel } = asyncApi.components.messages.subscribe.payload.properties as unknown as {
     readonly channel: { readonly description: string };
   };
@@ -32,7 +32,7 @@ interface Message {
   };
 }
 
-it('the document and the protocol name the same messages and members', async () => {
+it('asyncapi.json and the protocol declare the same messages and fields', async () => {
   const text = await readFile(new URL('../../lib/channels/asyncapi.json', import.meta.url), 'utf8');
   const { asyncapi, components } = JSON.parse(text) as {
     asyncapi: string;
@@ -40,7 +40,7 @@ it('the document and the protocol name the same messages and members', async () 
   };
   expect(asyncapi).toBe('3.0.0');
   const heading = { channel: 'buffer', epoch: 'e', position: '1-0', fence: 1 };
-  const told = [
+  const sent = [
     addressed(
       stateMessage('snapshot', heading, '{}', { part: 1, parts: 1, gap: true, unseen: 'replica' }),
       1,
@@ -53,7 +53,7 @@ it('the document and the protocol name the same messages and members', async () 
     errorMessage('unavailable', 'later', { channel: 'buffer', request: 1 }),
     unsubscribedMessage({ channel: 'buffer', request: 1 }),
   ];
-  for (const each of told) {
+  for (const each of sent) {
     const message = JSON.parse(each) as { type: string };
     const { properties, required } = components.messages[message.type]?.payload ?? {
       properties: {},

@@ -21,11 +21,11 @@ it.each([
   ['42501', 'deployment'],
   ['P0001', 'deployment'],
   ['53100', 'deployment'],
-] as const)('SQLSTATE %s is about the %s', (sqlState, expected) => {
+] as const)('subjectOfFailure attributes SQLSTATE %s to the %s', (sqlState, expected) => {
   expect(subjectOfFailure(sqlState)).toBe(expected);
 });
 
-it('gives messages back later each time, with full jitter, and never beyond 75 s', () => {
+it('giveBackSeconds grows with each receive, with full jitter, up to 75 s', () => {
   for (const count of [1, 2, 5, 10, 1000]) {
     const [least, most] = [giveBackSeconds('left', count, 0), giveBackSeconds('left', count, 0.999_999)];
     expect(least).toBe(1);
@@ -35,6 +35,6 @@ it('gives messages back later each time, with full jitter, and never beyond 75 s
   expect(giveBackSeconds('busy', 7, 0.5)).toBe(3);
 });
 
-it('checks the replicas soon at first, and once a minute in the end', () => {
+it('delayOfRound doubles from 1 s to 60 s', () => {
   expect([0, 1, 2, 5, 6, 60].map(delayOfRound)).toEqual([1, 2, 4, 32, 60, 60]);
 });

@@ -4,7 +4,7 @@ import { tailOf } from '../../lib/channels/read.ts';
 
 const entry = (position: string): [string, string[]] => [position, ['change', 'buffered', 'record', 'r']];
 
-it('a tail is whole as long as the entry at the position is still there', () => {
+it('tailOf reports a broken tail when the entry at the requested position is missing', () => {
   expect(tailOf('1-0', [entry('1-0'), entry('2-0')])).toMatchObject({
     isBroken: false,
     position: '2-0',
@@ -17,7 +17,7 @@ it('a tail is whole as long as the entry at the position is still there', () => 
   expect(tailOf('1-0', [['2-0', ['mark', '1']]])).toMatchObject({ isBroken: true, entries: [] });
 });
 
-it('a channel is named whole, or is none', () => {
+it('readChannel accepts complete channel names only', () => {
   expect(readChannel('executed_obs_units?obs_unit_id=7')).toEqual({
     kind: 'units',
     name: 'executed_obs_units?obs_unit_id=7',
@@ -35,7 +35,7 @@ it('a channel is named whole, or is none', () => {
   }
 });
 
-it('no two states have positions of one stream', () => {
+it('no two state channels share a stream', () => {
   const ofStates = stateKinds.map((kind) => channels[kind].stream);
   expect(new Set<string>(ofStates).size).toBe(ofStates.length);
 });

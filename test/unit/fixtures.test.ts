@@ -1,11 +1,10 @@
 /**
- * What the first release has stored is understood by this one (the part without a server). Each block names what breaks for
- * users when it turns red:
+ * This release reads everything that the first release stored (the part that needs no server). If a block fails, users see:
  *
- * - identities: a write that is repeated after a deployment is recorded a second time, as a second observation;
+ * - identities: a write repeated after a deployment is recorded as a second observation;
  * - messages: an acknowledged write that waits in SQS is never executed;
- * - inbox rows: what main has set aside disappears from reads, lists and health;
- * - cursors: a client that reads page after page while the release changes gets 400 in the middle.
+ * - inbox rows: transactions that main has set aside disappear from reads, lists and health;
+ * - cursors: a client that pages through a list during a deployment gets `400`.
  */
 import * as z from 'zod/mini';
 import { describe, expect, it } from 'vitest';
@@ -23,10 +22,10 @@ import { stateOfInbox } from '../../lib/transaction/lifecycle.ts';
 import { readTransaction } from '../../lib/transaction/transaction.ts';
 import { cursors, dumps, identities, storedTransactions, type WriteCase } from '../support/release-1.ts';
 
-/** Bodies without an instant, and whose numbers and ids have one spelling alone: their id must not even get an alias. */
+/** Bodies without instants whose numbers and ids have only one spelling: their id is unchanged and needs no alias. */
 const canonicalAlready = [
   'a start with a key',
-  'the same of another principal',
+  'the same from another principal',
   'the same under another key',
   'keys in another order',
   'a client-made id',
@@ -57,7 +56,7 @@ function identityNow({ operation, principal, params = {}, key, body }: WriteCase
 }
 
 describe('the identity of a write', () => {
-  it.each(identities.writes)('$name: is the one that it had, or has it as its alias', (write) => {
+  it.each(identities.writes)('is unchanged for $name, or known as its alias', (write) => {
     const now = identityNow(write);
     const known = [now.id, ...('alias' in now ? [now.alias] : [])];
     expect(known).toContain(write.identity.id);
@@ -66,11 +65,11 @@ describe('the identity of a write', () => {
   });
 
   it.each(identities.writes.filter(({ name }) => canonicalAlready.includes(name)))(
-    '$name: is the one that it had',
+    'is unchanged for $name',
     (write) => expect(identityNow(write).id).toBe(write.identity.id),
   );
 
-  it('is the same of decisions, usage, revocations and rows of users', () => {
+  it('is unchanged for decisions, usage, revocations and user rows', () => {
     for (const { parts, id } of identities.derived) expect(derivedUuid(...parts)).toBe(id);
     for (const { principal, id } of identities.userRows) expect(userRowId(principal)).toBe(id);
   });
@@ -79,26 +78,26 @@ describe('the identity of a write', () => {
 describe('a stored transaction', () => {
   const stored = storedTransactions();
 
-  it('is there of every kind of step', () => {
+  it('exists for every kind of step', () => {
     const kinds = stored.flatMap(({ steps }) => (steps as { kind: string }[]).map(({ kind }) => kind));
     const all = ['bulk_create', 'create', 'delete', 'discard', 'put', 'retry', 'update'];
     expect([...new Set(kinds)].sort()).toEqual(all);
   });
 
-  it.each(stored)('$id, $operation: is read as it was written', (transaction) => {
+  it.each(stored)('$id ($operation) reads as it was written', (transaction) => {
     expect(JSON.parse(JSON.stringify(readTransaction(transaction)))).toEqual(transaction);
     const body = JSON.stringify({ kind: 'transaction', transaction });
     const message = readTransactionsMessage(body);
-    if (message.kind !== 'transaction') throw new Error('it is read as a wake-up');
+    if (message.kind !== 'transaction') throw new Error('read as a wake-up');
     expect(JSON.parse(JSON.stringify(message.transaction))).toEqual(transaction);
   });
 
-  it('is told from a wake-up', () => {
+  it('is distinguished from a wake-up', () => {
     expect(readTransactionsMessage(cursors.wake)).toEqual({ kind: 'wake' });
   });
 });
 
-describe('a row of the inbox', () => {
+describe('an inbox row', () => {
   const states = {
     committed: 'applied',
     'waiting for its start': 'waiting',
@@ -107,7 +106,7 @@ describe('a row of the inbox', () => {
     discarded: 'discarded',
   };
 
-  it.each(dumps.filter(({ inbox }) => inbox.length > 0))('$name: is read', ({ inbox }) => {
+  it.each(dumps.filter(({ inbox }) => inbox.length > 0))('of $name reads with every column', ({ inbox }) => {
     for (const row of inbox) {
       const read = readInboxRow(row);
       expect(read).toMatchObject({
@@ -125,7 +124,7 @@ describe('a row of the inbox', () => {
     }
   });
 
-  it.each(Object.entries(states))('%s: means %s', (name, expected) => {
+  it.each(Object.entries(states))('of %s means %s', (name, expected) => {
     const rows = dumps.find((each) => each.name === name)?.inbox ?? [];
     const found = new Set(rows.map((row) => stateOfInbox(readInboxRow(row)).replace('committed', 'applied')));
     for (const state of expected.split(', ')) expect(found).toContain(state);
@@ -136,21 +135,21 @@ describe('a cursor', () => {
   const cursorOf = (link: string) =>
     new URL(/<(.*)>/.exec(link)?.[1] ?? '', 'http://x').searchParams.get('cursor');
 
-  it.each(cursors.units)('of executed units is read (%#)', (link) => {
+  it.each(cursors.units)('of executed units reads (%#)', (link) => {
     const [start, id] = readCursor(z.tuple([timestamp, recordId]), cursorOf(link) ?? '');
     expect(Date.parse(start)).toBeGreaterThan(0);
     expect(id).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it.each(cursors.transactions)('of transactions is read (%#)', (link) => {
+  it.each(cursors.transactions)('of transactions reads (%#)', (link) => {
     readCursor(z.tuple([z.int(), recordId]), cursorOf(link) ?? '');
   });
 
-  it.each(cursors.audit)('of audit events is read (%#)', (link) => {
+  it.each(cursors.audit)('of audit events reads (%#)', (link) => {
     readCursor(z.tuple([timestamp, recordId]), cursorOf(link) ?? '');
   });
 
-  it.each(cursors.users)('of users is read (%#)', (link) => {
+  it.each(cursors.users)('of users reads (%#)', (link) => {
     readCursor(z.tuple([z.string()]), cursorOf(link) ?? '');
   });
 });

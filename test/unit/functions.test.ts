@@ -1,4 +1,4 @@
-/** Functions as data: what is listed, and what a handler needs to be loaded. */
+/** The list of functions, and loading their handlers. */
 import { globSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -12,14 +12,14 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const specs: readonly FunctionSpec[] = Object.values(functions);
 
 describe('the list of functions', () => {
-  it('has every description and every handler', () => {
+  it('names every spec and every handler in functions/', () => {
     const found = (pattern: string) => globSync(pattern, { cwd: root }).sort();
     const described = specs.map(({ entry, name }) => entry.replace(/[^/]*$/, `${name}.function.ts`));
     expect(found('functions/*/*.function.ts')).toEqual(described.sort());
     expect(found('functions/*/*.handler.ts')).toEqual(specs.map(({ entry }) => entry).sort());
   });
 
-  it('has one meaning for each name in the environment', () => {
+  it('gives each environment variable one source', () => {
     for (const { name, settings } of specs) {
       for (const [variable, { source }] of Object.entries(settings)) {
         expect(source, `${variable} of ${name}`).toBe(environment[variable as keyof typeof environment]);
@@ -33,18 +33,18 @@ it.each(specs)('the handler of $name can be imported without an environment', as
   expect(module.handler).toBeTypeOf('function');
 });
 
-it('a handler reads its settings when it first needs them, and names all that it lacks', () => {
+it('a handler reads its settings on first use and names every missing one', () => {
   const spec = {
-    name: 'tried',
-    entry: 'functions/tried/tried.handler.ts',
+    name: 'sample',
+    entry: 'functions/sample/sample.handler.ts',
     description: '',
     trigger: { kind: 'schedule', everySeconds: 60 },
     timeoutSeconds: 1,
     memoryMegabytes: 128,
     concurrency: 1,
     database: false,
-    settings: { LACKED_BY_THIS_TEST: setting(text, 'a'), ALSO_LACKED: setting(text, 'b') },
+    settings: { MISSING_IN_THIS_TEST: setting(text, 'a'), ALSO_MISSING: setting(text, 'b') },
   } as const satisfies FunctionSpec;
-  const connected = connect(spec, ({ settings }) => settings.ALSO_LACKED);
-  expect(connected).toThrow(/LACKED_BY_THIS_TEST: .*; ALSO_LACKED: /);
+  const connected = connect(spec, ({ settings }) => settings.ALSO_MISSING);
+  expect(connected).toThrow(/MISSING_IN_THIS_TEST: .*; ALSO_MISSING: /);
 });

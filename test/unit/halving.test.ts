@@ -13,7 +13,7 @@ import { derivedUuid } from '../../lib/transaction/ids.ts';
 import { shapeOf, type Transaction } from '../../lib/transaction/transaction.ts';
 
 interface Kind {
-  /** undefined: it can be applied */
+  /** undefined if the transaction can be applied */
   readonly subject?: FailureSubject;
   readonly signature: string;
 }
@@ -30,7 +30,7 @@ interface Item {
   readonly aggregate: number;
 }
 
-/** Main as far as halving knows it: a call fails if it holds one that fails, and is not behind one that is set aside. */
+/** Main as halving sees it: a call fails if it contains a failing transaction that is not behind one already set aside. */
 class FakeMain {
   readonly outcomes = new Map<string, 'applied' | 'aside' | 'behind'>();
   calls = 0;
@@ -92,7 +92,7 @@ function run(main: FakeMain, batch: readonly Transaction[], known: ReadonlyMap<s
   return step.value;
 }
 
-/** Runs until nothing is left, or so often. @param isBusy each run brings another good one */
+/** Runs until every transaction has an outcome, at most `runs` times. @param isBusy adds a valid transaction to each run */
 function runAll(main: FakeMain, batch: readonly Transaction[], runs: number, isBusy = false) {
   const known = new Map<string, Suspect>();
   const all: Halved[] = [];
@@ -122,7 +122,7 @@ const items = fc.array(
   { minLength: 1, maxLength: 120 },
 );
 
-it('halving applies every good one of any mixture in a bounded number of calls', () => {
+it('halving applies every valid transaction of any batch in a bounded number of calls', () => {
   fc.assert(
     fc.property(items, (mixture) => {
       const main = new FakeMain();
@@ -136,7 +136,7 @@ it('halving applies every good one of any mixture in a bounded number of calls',
         const before = first.get(item.aggregate);
         if (item.kind !== 'good' && before === undefined) first.set(item.aggregate, item.kind);
         if (before === undefined && item.kind === 'good') expect(outcome).toBe('applied');
-        // what waits behind one that is set aside is recorded, too; behind one that is not it is held
+        // behind one that was set aside, later transactions are recorded too; behind one that was not, they stay pending
         else if (before === 'slow' || before === 'poison') expect(outcome).toBe('behind');
         else if (before !== undefined) expect(outcome).toBeUndefined();
         else if (item.kind === 'slow' || item.kind === 'poison') expect(outcome).toBe('aside');
@@ -144,7 +144,7 @@ it('halving applies every good one of any mixture in a bounded number of calls',
       });
       const levels = Math.ceil(Math.log2(batch.length)) + 1;
       expect(main.calls).toBeLessThanOrEqual(runs * 2 + bad * (2 * levels + 8) + bad * runs);
-      // within an aggregate in the order of stamps
+      // an aggregate is applied in the order of its stamps
       for (const { aggregate } of batch) {
         const inOrder = batch.filter((each) => each.aggregate === aggregate).map(({ id }) => id);
         const seen = main.order.filter((id) => inOrder.includes(id));
@@ -155,14 +155,14 @@ it('halving applies every good one of any mixture in a bounded number of calls',
   );
 });
 
-it('halving judges nobody while the same failure meets several aggregates without one success, and does not go on for ever', () => {
+it('halving sets nothing aside while several aggregates fail alike without a success, and stops early', () => {
   const main = new FakeMain();
   const batch = main.add(Array.from({ length: 200 }, (_, n) => ({ kind: 'poison' as const, aggregate: n })));
   const { all } = runAll(main, batch, 10);
   expect(main.outcomes.size).toBe(0);
   expect(all.every(({ faults }) => faults.length > 0)).toBe(true);
   expect(main.calls).toBeLessThan(80);
-  // a success of the like makes it theirs
+  // once a similar transaction succeeds, the failures count against their transactions
   const later = main.add([{ kind: 'good', aggregate: 1000 }]);
   const suspects = new Map<string, Suspect>();
   for (let n = 0; n < failuresBeforeSetAside; n += 1) {
@@ -186,7 +186,7 @@ it('halving counts no failure before another call has succeeded', () => {
   expect(main.outcomes.size).toBe(0);
 });
 
-it('halving never counts a wait for a lock', () => {
+it('halving never counts a lock timeout as a failure', () => {
   const main = new FakeMain();
   const batch = main.add([{ kind: 'locked', aggregate: 1 }]);
   const { known } = runAll(main, batch, 20);
@@ -194,7 +194,7 @@ it('halving never counts a wait for a lock', () => {
   expect(main.outcomes.size).toBe(0);
 });
 
-it('halving tries suspects last and alone', () => {
+it('halving tries suspects last, one at a time', () => {
   const main = new FakeMain();
   const batch = main.add([
     { kind: 'slow', aggregate: 1 },
@@ -212,7 +212,7 @@ it('halving tries suspects last and alone', () => {
   ).toEqual([next.map(({ id }) => id), [batch[0]?.id]]);
 });
 
-it('halving stops when main goes away, and when there is no time', () => {
+it('halving stops when main becomes unreachable or its time is up', () => {
   const main = new FakeMain();
   const batch = main.add([{ kind: 'good', aggregate: 1 }]);
   for (const [result, stopped] of [

@@ -1,4 +1,4 @@
-/** Health over stores that answer, hang or are away. */
+/** Health with stores that answer, hang or are unreachable. */
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { health, type HealthParts } from '../../functions/health/health.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
@@ -12,7 +12,7 @@ interface Stores {
   readonly queue?: () => Promise<void>;
 }
 
-/** What Redis says of the buffer; the oldest is so old. */
+/** The buffer statistics of Redis. @param ageSeconds age of the oldest pending transaction */
 const stats = ({ ageSeconds = 1, isDown = 0, noProgress = 0 } = {}) => {
   const stamp = String((now - ageSeconds * 1000) * 1000);
   return [1, 0, 0, '800', isDown, [`${stamp}:a:b`], [], null, [], Array(6).fill(null), noProgress];
@@ -42,7 +42,7 @@ beforeEach(() => {
 });
 
 describe('health', () => {
-  it('is healthy while everything answers and moves', async () => {
+  it('is healthy while every store answers and transactions progress', async () => {
     expect(await ask({})).toMatchObject({
       status: 200,
       body: { status: 'healthy', transaction_buffer: { size: 1, failed: 3, is_stuck: false } },
@@ -50,13 +50,13 @@ describe('health', () => {
   });
 
   it.each([
-    ['main is away', { redis: async () => stats({ isDown: 1 }) }, { main: 'unreachable' }],
+    ['main is unreachable', { redis: async () => stats({ isDown: 1 }) }, { main: 'unreachable' }],
     [
-      'the oldest waits for minutes',
+      'the oldest transaction has waited for minutes',
       { redis: async () => stats({ ageSeconds: 120 }) },
       { main: 'connected' },
     ],
-    ['nothing gets to main', { redis: async () => stats({ noProgress: 1 }) }, { main: 'connected' }],
+    ['no transaction reaches main', { redis: async () => stats({ noProgress: 1 }) }, { main: 'connected' }],
     ['the replica hangs', { replica: hangs }, { database: 'unreachable' }],
     ['Redis hangs', { redis: hangs }, { redis: 'unreachable' }],
     ['Redis and the replica hang', { redis: hangs, replica: hangs }, { database: 'unreachable' }],
@@ -64,11 +64,11 @@ describe('health', () => {
     expect(await ask(stores)).toMatchObject({ status: 200, body: { status: 'degraded', ...body } });
   });
 
-  it('is not a success when no write could be accepted', async () => {
+  it('answers 503 when no write could be accepted', async () => {
     expect(await ask({ redis: hangs, queue: hangs })).toMatchObject({ status: 503 });
   });
 
-  it('knows that a replica is there, though its failed ones take too long to count', async () => {
+  it('reports the replica as connected when counting failed transactions takes too long', async () => {
     let asked = 0;
     const replica = () => ((asked += 1) === 1 ? Promise.resolve({ rows: [] }) : hangs());
     expect(await ask({ replica })).toMatchObject({

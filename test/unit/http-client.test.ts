@@ -31,7 +31,7 @@ beforeAll(async () => {
 beforeEach(() => (seen = []));
 afterAll(() => server.close());
 
-it('call fills the path, and sends the body under its key', async () => {
+it('call fills the path and sends the body with its idempotency key', async () => {
   answer = { status: 202, body: '{"id":"a/b"}' };
   const body = { status: 'completed' };
   const reply = await client.call('finishExecutedObsUnit', { params: { id: 'a/b' }, body, key: 'k' });
@@ -42,28 +42,28 @@ it('call fills the path, and sends the body under its key', async () => {
   expect(JSON.parse(request?.body ?? '')).toEqual(body);
 });
 
-it('call writes the query, without what is undefined', async () => {
+it('call omits undefined query parameters', async () => {
   answer = { status: 200, body: '[]' };
   const query = { state: 'failed', limit: '5', cursor: undefined } as const;
   expect(await client.call('listTransactions', { query })).toMatchObject({ body: [] });
   expect(seen).toMatchObject([{ method: 'GET', url: '/api/transactions?state=failed&limit=5' }]);
 });
 
-it('call gives a problem as one', async () => {
+it('call returns a problem as a problem', async () => {
   answer = { status: 404, body: '{"code":"not-found"}' };
   const reply = await client.call('readTransaction', { params: { id: 'x' } });
   expect(reply).toMatchObject({ isProblem: true, status: 404, body: { code: 'not-found' } });
 });
 
-it('call takes no other request than the contract has', () => {
+it('call compiles only for requests that the contract declares', () => {
   const refused = [
     // @ts-expect-error there is no such operation
     () => client.call('readNothing', {}),
-    // @ts-expect-error its path has a parameter
+    // @ts-expect-error the path parameter is missing
     () => client.call('readTransaction', {}),
-    // @ts-expect-error it has no such state
+    // @ts-expect-error there is no such state
     () => client.call('listTransactions', { query: { state: 'lost' } }),
-    // @ts-expect-error it has a body
+    // @ts-expect-error the body is missing
     () => client.call('startExecutedObsUnit', { key: 'k' }),
   ];
   expect(refused).toHaveLength(4);

@@ -27,7 +27,7 @@ describe('parseInstant', () => {
   it.each([
     ['2016-12-31T23:59:60Z', '2017-01-01T00:00:00.000000Z'],
     ['2016-12-31T20:59:60.250-03:00', '2017-01-01T00:00:00.250000Z'],
-  ])('keeps the leap second %s as %s', (text, instant) => {
+  ])('reads the leap second %s as %s and marks it', (text, instant) => {
     expect(parseInstant(text)).toEqual({ instant, isLeapSecond: true });
   });
 
@@ -55,7 +55,7 @@ describe('parseInstant', () => {
   });
 });
 
-it('counts microseconds both ways, before 1970 too', () => {
+it('microsecondsOf and instantOfMicroseconds are inverse, also before 1970', () => {
   for (const text of [
     '0001-01-01T00:00:00.000001Z',
     '1969-12-31T23:59:59.999999Z',
@@ -71,7 +71,7 @@ it('counts microseconds both ways, before 1970 too', () => {
   expect(() => instantOfMicroseconds(253402300800000000n)).toThrow(RangeError);
 });
 
-it('counts nights from noon to noon', () => {
+it('nightOf and dayObsOf count nights from noon to noon', () => {
   const noon = nightOf('2026-10-01').from;
   expect(noon).toBe('2026-10-01T12:00:00.000000Z');
   expect(dayObsOf(noon)).toBe(20261001);

@@ -12,13 +12,13 @@ describe('wholeNumber', () => {
   });
 
   it.each(['0', '-1', '3651', '1.5', '1.00000000000000000000001', '12345678901234567890', '1e300', '"30"'])(
-    'refuses %s and says what it must be',
+    'refuses %s and names the allowed range',
     (json) => {
       expect(read(json).error?.issues).toMatchObject([{ message }]);
     },
   );
 
-  it.each(['true', 'null', '[30]', '{}'])('refuses %s', (json) => {
+  it.each(['true', 'null', '[30]', '{}'])('refuses the non-number %s', (json) => {
     expect(read(json).error?.issues).toMatchObject([{ message }]);
   });
 });
@@ -31,13 +31,13 @@ describe('wholeNumberText', () => {
   });
 
   it.each(['', '0', '-1', '+1', '3651', '1.0', '3e1', ' 30', '0x1e', '٣', '99999999999999999999'])(
-    'refuses %j and says what it must be',
+    'refuses %j and names the allowed range',
     (text) => {
       expect(read(text).error?.issues).toMatchObject([{ message }]);
     },
   );
 
-  it('reads the largest integer of a column, and no larger one', () => {
+  it('accepts integers up to the largest one of a column', () => {
     expect(wholeNumberText(1, largestInteger).safeParse('2147483647').success).toBe(true);
     expect(wholeNumberText(1, largestInteger).safeParse('2147483648').success).toBe(false);
   });

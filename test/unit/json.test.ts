@@ -24,7 +24,7 @@ describe('canonicalNumber', () => {
 });
 
 describe('parseJson', () => {
-  it('reads a record without looking at each of its values, if no number needs it', () => {
+  it('calls JSON.parse without a reviver when no number needs it', () => {
     const parse = vi.spyOn(JSON, 'parse');
     const id = '"01a2132c-7e30-4e57-0e12-1e0000000000"';
     parseJson(
@@ -41,20 +41,20 @@ describe('parseJson', () => {
     ['[1.50,1e-07,1E5,-0,1e21]', '[1.50,0.0000001,100000,0,1000000000000000000000]'],
     ['{"below a millionth":0.0000001}', '{"below a millionth":0.0000001}'],
     ['{"text":"1e5 and 1.50"}', '{"text":"1e5 and 1.50"}'],
-  ])('gives %s back as %s', (text, written) => {
+  ])('reads %s and writes it as %s', (text, written) => {
     expect(JSON.stringify(parseJson(text))).toBe(written);
   });
 
-  it('keeps what a double holds as a number', () => {
+  it('returns a number where a double holds the value exactly', () => {
     expect(parseJson('{"a":7,"b":0.1,"c":123456789012345}')).toEqual({ a: 7, b: 0.1, c: 123456789012345 });
   });
 
-  it('does not take a raw number for an object', () => {
+  it('returns raw numbers that are not JSON objects', () => {
     expect(isJsonObject(parseJson('5853498713190525696'))).toBe(false);
     expect(isJsonObject(parseJson('{}'))).toBe(true);
   });
 
-  it('gives every number back in its one spelling', () => {
+  it('writes every number in its canonical spelling', () => {
     const digits = (min: number, max: number) =>
       fc.string({ unit: fc.constantFrom(...'0000123456789'), minLength: min, maxLength: max });
     const number = fc
@@ -71,26 +71,26 @@ describe('parseJson', () => {
     );
   });
 
-  it('refuses a number beyond 400 digits', () => {
+  it('throws on a number with more than 400 digits', () => {
     expect(() => parseJson('[1e500]')).toThrow(RangeError);
     expect(() => parseJson('{')).toThrow(SyntaxError);
   });
 });
 
 describe('identityJson', () => {
-  it('is equal for equal values, however keys are ordered and numbers are spelled', () => {
+  it('is equal for equal values in any key order and number spelling', () => {
     const text = identityJson(parseJson('{"b":1.50,"a":{"y":1e2,"x":[100.0]}}'));
     expect(text).toBe('{"a":{"x":[100],"y":100},"b":1.5}');
     expect(identityJson(parseJson('{"a":{"x":[1e2],"y":100},"b":15e-1}'))).toBe(text);
   });
 
-  it('tells numbers apart that are one double', () => {
+  it('distinguishes numbers that share a double', () => {
     expect(identityJson(parseJson('9007199254740993'))).toBe('9007199254740993');
     expect(identityJson(parseJson('9007199254740993.0'))).toBe('9007199254740993');
     expect(identityJson(parseJson('9007199254740992'))).toBe('9007199254740992');
   });
 
-  it('writes what a double holds as release 1 wrote it', () => {
+  it('writes doubles as the first release wrote them', () => {
     expect(identityJson(parseJson('[1e21,1e-7,0.1]'))).toBe('[1e+21,1e-7,0.1]');
   });
 });

@@ -7,8 +7,8 @@ const options = z.tuple([
   z.object({ patterns: z.array(z.object({ regex: z.string(), message: z.string() })) }),
 ]);
 
-/** What the lint rule says of an import. */
-async function verdictOn(file: string, imported: string): Promise<string | undefined> {
+/** The message of the lint rule for an import, undefined if it is allowed. */
+async function messageFor(file: string, imported: string): Promise<string | undefined> {
   const config = z
     .object({ rules: z.object({ 'no-restricted-imports': options }) })
     .parse(await new ESLint().calculateConfigForFile(file));
@@ -22,14 +22,14 @@ it.each([
   ['lib/http/middlewares/rate.ts', '../../credentials/ticket.ts'],
   ['lib/smart-query/merge.ts', '../../functions/query/query.handler.ts'],
   ['lib/smart-query/merge.ts', '../../infra/topology.ts'],
-])('the lint rule refuses that %s imports %s, and says what to do', async (file, imported) => {
-  expect(await verdictOn(file, imported)).toMatch(/move/);
+])('the lint rule forbids %s to import %s and says what to do', async (file, imported) => {
+  expect(await messageFor(file, imported)).toMatch(/move/);
 });
 
 it.each([
   ['lib/submission/submit.ts', '../buffer/accept.ts'],
   ['lib/buffer/accept.ts', './entry.ts'],
   ['lib/http/problem.ts', 'node:http'],
-])('the lint rule lets %s import %s', async (file, imported) => {
-  expect(await verdictOn(file, imported)).toBeUndefined();
+])('the lint rule allows %s to import %s', async (file, imported) => {
+  expect(await messageFor(file, imported)).toBeUndefined();
 });

@@ -7,7 +7,7 @@ import {
   states,
 } from '../../lib/transaction/lifecycle.ts';
 
-it('lifecycle orders states as a record shows the least advanced of its transactions', () => {
+it('lifecycle ranks states from the least to the most advanced', () => {
   const ordered = [['failed'], ['buffered', 'waiting'], ['committed'], ['replicated', 'discarded']] as const;
   expect(new Set(ordered.flat())).toEqual(new Set(states));
   const ranks = ordered.map((together) => new Set(together.map((state) => lifecycle[state].advance)));
@@ -17,13 +17,13 @@ it('lifecycle orders states as a record shows the least advanced of its transact
   expect(new Set(flat).size).toBe(flat.length);
 });
 
-it('lifecycle lists as set aside what main has recorded and nothing moves on, or what waits there', () => {
+it('lifecycle marks waiting and failed transactions as set aside', () => {
   expect(states.filter((state) => lifecycle[state].isSetAside)).toEqual(['waiting', 'failed']);
   expect(states.filter((state) => lifecycle[state].isFinal)).toEqual(['replicated', 'failed', 'discarded']);
   expect(states.filter((state) => !lifecycle[state].hasEffect)).toEqual(['discarded']);
 });
 
-it('stateOfInbox gives each outcome at main its state', () => {
+it('stateOfInbox maps each outcome at main to a state', () => {
   const table = outcomes.flatMap((outcome) =>
     [null, ...parkingReasons]
       .filter((parkedFor) => (parkedFor !== null) === (outcome === 'parked'))

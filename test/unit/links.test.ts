@@ -1,11 +1,11 @@
-/** Links in the documents lead somewhere: to a file, and to a heading in it. */
+/** Every link in the documents leads to an existing file and heading. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const documents = globSync('**/*.md', { exclude: ['node_modules/**', '.local/**', 'cdk.out/**'] });
 
-/** As GitHub makes it of a heading. */
+/** The anchor that GitHub gives a heading. */
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
@@ -26,9 +26,9 @@ function isBroken(document: string, link: string): boolean {
   return anchor !== undefined && !anchorsOf(file).includes(anchor);
 }
 
-test('there are documents', () => expect(documents).toContain('README.md'));
+test('the documents include the README', () => expect(documents).toContain('README.md'));
 
-test.each(documents)('links of %s lead somewhere', (document) => {
+test.each(documents)('%s has no broken links', (document) => {
   const links = [...readFileSync(document, 'utf8').matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
   expect(links.filter((link) => isBroken(document, link))).toEqual([]);
 });

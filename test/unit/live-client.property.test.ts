@@ -1,6 +1,6 @@
 /**
- * The client against a server whose answers come late, in parts, in another order of handling, or not at all: in the end every
- * subscription shows what the server has, and no snapshot was ever incomplete.
+ * The client against a server whose answers are late, split, reordered or lost: in the end every subscription shows the
+ * server's state, and no snapshot was ever incomplete.
  */
 import { fc, times } from '../support/property.ts';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -22,12 +22,12 @@ interface Asked {
   readonly since?: { readonly epoch: string; readonly position: string };
 }
 
-/** A WebSocket whose messages move when the test says so. */
+/** A WebSocket whose messages move when the test moves them. */
 class FakeSocket extends EventTarget {
   readyState = 0;
-  /** to the server, handled one by one */
+  /** messages to the server, handled one at a time */
   readonly asked: Asked[] = [];
-  /** to the client */
+  /** messages to the client */
   readonly coming: string[] = [];
   /** channel → request */
   readonly subscribed = new Map<Channel, number>();
@@ -54,7 +54,7 @@ class FakeSocket extends EventTarget {
   }
 }
 
-/** Records with a version each; each change raises one of them and is sent to all subscribers. */
+/** Versioned records: each change increments one version and is sent to every subscriber. */
 class FakeServer {
   readonly sockets: FakeSocket[] = [];
   readonly versions = Array.from({ length: records }, () => 0);
@@ -82,7 +82,7 @@ class FakeServer {
     }
   }
 
-  /** Handles one of the messages that wait: two functions may run at once, so that the order is not kept. */
+  /** Handles any waiting message: functions run concurrently, so the order is not kept. */
   handle(which: number): void {
     const socket = this.socket;
     const [asked] = socket?.asked.splice(which % Math.max(1, socket.asked.length), 1) ?? [];
@@ -97,8 +97,8 @@ class FakeServer {
     }
   }
 
-  /** Another broadcaster begins a subscription anew in the midst of its snapshot. */
-  beginAgain(): void {
+  /** Another broadcaster restarts a subscription in the middle of its snapshot. */
+  restart(): void {
     const socket = this.socket;
     for (const [channel, request] of socket?.subscribed ?? []) {
       if (socket) this.#begin(socket, channel, request, true);
@@ -130,7 +130,7 @@ function watch(client: LiveClient, channel: Channel): View {
   const listen = (event: LiveEvent<Channel>) => {
     if (event.type === 'update') return void take(event.data as unknown as { id: string; version: number });
     const rows = event.data as unknown as { id: string; version: number }[];
-    // in whatever parts and order it came, a snapshot has every record once
+    // a snapshot has every record once, whatever the parts and order in which it arrived
     expect(rows.map(({ id }) => id)).toEqual(Array.from({ length: records }, (_, id) => String(id)));
     rows.forEach(take);
   };
@@ -148,7 +148,7 @@ const step = fc.oneof(
   },
 );
 
-it('shows what the server has after any history, and only whole snapshots on the way', async () => {
+it('LiveClient shows the server’s state after any history, and only complete snapshots before', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
       const server = new FakeServer();
@@ -175,12 +175,12 @@ it('shows what the server has after any history, and only whole snapshots on the
         if (kind === 'change') server.change(n);
         if (kind === 'lose') socket?.close();
         if (kind === 'drop') socket?.coming.splice(0, n);
-        if (kind === 'again') server.beginAgain();
+        if (kind === 'again') server.restart();
         if (kind === 'wait') await vi.advanceTimersByTimeAsync(500);
         socket?.open();
         await vi.advanceTimersByTimeAsync(0);
       }
-      // nothing is lost any more; what was dropped without a trace shows with the next snapshot
+      // from here on nothing is lost; the next snapshot repairs silently dropped messages
       server.socket?.close();
       for (let round = 0; round < 10; round += 1) {
         await vi.advanceTimersByTimeAsync(1000);
@@ -199,7 +199,7 @@ it('shows what the server has after any history, and only whole snapshots on the
   );
 });
 
-it('gives no healthy connection up after its process was suspended', async () => {
+it('LiveClient keeps a healthy connection after its process was suspended', async () => {
   const server = new FakeServer();
   const client = new LiveClient({
     url: 'ws://test',
@@ -212,13 +212,13 @@ it('gives no healthy connection up after its process was suspended', async () =>
   server.socket?.open();
   server.handle(0);
   for (let n = 0; n < partsOf; n += 1) server.socket?.deliver();
-  // the clock goes on, and nothing runs
+  // the clock advances while no timer runs
   vi.setSystemTime(Date.now() + 60_000);
   await vi.advanceTimersByTimeAsync(1000);
   server.socket?.deliver();
   await vi.advanceTimersByTimeAsync(900);
   expect(server.sockets).toHaveLength(1);
-  // one that answers no ping is given up
+  // a connection that answers no ping is replaced
   await vi.advanceTimersByTimeAsync(5000);
   expect(server.sockets.length).toBeGreaterThan(1);
   expect(known.size).toBe(records);

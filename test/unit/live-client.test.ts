@@ -15,13 +15,13 @@ function subscription() {
     events.push(`${event.type} ${event.position}${event.type === 'snapshot' && event.gap ? ' gap' : ''}`),
   );
   made.asked(1, 0);
-  /** the server writes `data` last */
+  // the server writes `data` last
   const receive = ({ data, ...rest }: ServerMessage) =>
     made.receive({ ...rest, data }, JSON.stringify({ ...rest, data }), 0);
   return { made, events, receive };
 }
 
-it('gives each change once, and nothing that an older broadcaster sends', () => {
+it('LiveSubscription emits each change once and ignores older broadcasters', () => {
   const { made, events, receive } = subscription();
   receive({ ...snapshot, data: [] });
   receive({ ...update, position: '6-0' });
@@ -33,7 +33,7 @@ it('gives each change once, and nothing that an older broadcaster sends', () => 
   expect(made.since).toEqual({ epoch: 'e', position: '10-0' });
 });
 
-it('takes a snapshot in parts as one, and one that tells of a gap or of a new feed always', () => {
+it('LiveSubscription joins the parts of a snapshot and always accepts one with a gap or a new epoch', () => {
   const { events, receive } = subscription();
   const part = { ...snapshot, parts: 2 };
   receive({ ...part, part: 1, data: [{ id: 'a' }] });
@@ -45,8 +45,8 @@ it('takes a snapshot in parts as one, and one that tells of a gap or of a new fe
   expect(events).toEqual(['snapshot 5-0', 'snapshot 4-0 gap', 'snapshot 1-0']);
 });
 
-describe('takes only what answers its own request', () => {
-  it('and nothing before its own first part', () => {
+describe('LiveSubscription with a request of its own', () => {
+  it('ignores answers to other requests and everything before its first part', () => {
     const { made, events, receive } = subscription();
     receive({ ...snapshot, part: 1, parts: 2, data: [] });
     made.asked(2, 0);
@@ -62,24 +62,24 @@ describe('takes only what answers its own request', () => {
   it.each<[string, Partial<ServerMessage>[]]>([
     ['a part is missing', [{ part: 1 }, { part: 3 }]],
     ['the first part is missing', [{ part: 2 }]],
-    ['an update comes in its midst', [{ part: 1 }, { type: 'update', position: '6-0' }]],
-    ['parts of two snapshots come', [{ part: 1 }, { part: 2, position: '6-0' }]],
-    ['it goes on from nowhere', [{ type: 'resumed' }]],
-  ])('and is to be asked for again when %s', (_when, messages) => {
+    ['an update arrives between the parts', [{ part: 1 }, { type: 'update', position: '6-0' }]],
+    ['the parts belong to two snapshots', [{ part: 1 }, { part: 2, position: '6-0' }]],
+    ['the server resumes an unknown position', [{ type: 'resumed' }]],
+  ])('requests a new snapshot when %s', (_when, messages) => {
     const { events, receive } = subscription();
     const outcomes = messages.map((each) => receive({ ...snapshot, parts: 3, data: [], ...each }));
     expect(outcomes.at(-1)).toBe(false);
     expect(events).toEqual([]);
   });
 
-  it('but a part that is sent twice does no harm, and a snapshot may begin anew', () => {
+  it('accepts repeated parts and a restarted snapshot', () => {
     const { events, receive } = subscription();
     const outcomes = [1, 1, 2, 2, 1, 2, 3].map((part) => receive({ ...snapshot, part, parts: 3, data: [] }));
     expect(outcomes).toEqual(outcomes.map(() => true));
     expect(events).toEqual(['snapshot 5-0']);
   });
 
-  it('or what a server of the first release sends, which does not know of requests', () => {
+  it('accepts messages of a first-release server, which carry no request', () => {
     const { events, receive } = subscription();
     const { request: _request, ...old } = snapshot;
     receive({ ...old, data: [] });
@@ -87,7 +87,7 @@ describe('takes only what answers its own request', () => {
   });
 });
 
-it('gives the digits of a number that a double cannot hold', () => {
+it('LiveSubscription keeps the digits of a number that a double cannot hold', () => {
   const made = new LiveSubscription<'executed_obs_units'>('executed_obs_units', () => undefined);
   const texts: string[] = [];
   made.listen(({ json }) => texts.push(json));
@@ -102,7 +102,7 @@ it('gives the digits of a number that a double cannot hold', () => {
   expect(texts).toEqual(['[{"n":5853498713190525696},{"n":1.50}]', '{"data":0.1234567890123456789}']);
 });
 
-it('is read as an iteration that ends with it', async () => {
+it('LiveSubscription is an async iterable that ends when it is closed', async () => {
   const { made, receive } = subscription();
   const bare = new LiveSubscription<'executed_obs_units'>('executed_obs_units', () => undefined);
   bare.asked(1, 0);

@@ -5,7 +5,7 @@ import { traced } from '../../lib/function/traced.ts';
 import { currentIds, withIds } from '../../lib/observability/ids.ts';
 import { createLog } from '../../lib/observability/log.ts';
 
-it('writes one line of JSON per message, from its level on, without credentials', () => {
+it('log writes one JSON line per message at or above its level, without credentials', () => {
   const lines: string[] = [];
   const log = createLog('info', { function: 'test' }, (line) => lines.push(line));
   log.debug('silent');
@@ -28,7 +28,7 @@ it('writes one line of JSON per message, from its level on, without credentials'
   expect(lines[0]).toContain('Path=/');
 });
 
-it('writes the ids of the invocation in each line, and of no other', async () => {
+it('log adds the ids of its own invocation to each line', async () => {
   const lines: string[] = [];
   const log = createLog('warn', { function: 'test' }, (line) => lines.push(line));
   const work = async (name: string) => {
@@ -38,14 +38,14 @@ it('writes the ids of the invocation in each line, and of no other', async () =>
   await Promise.all([
     withIds({ request_id: 'r-1' }, () => work('first')),
     withIds({ request_id: 'r-2', message_ids: ['m-1'] }, () => work('second')),
-    work('of none'),
+    work('outside'),
   ]);
   const base = { level: 'warn', function: 'test', transaction: 't-1' };
   expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(
     expect.arrayContaining([
       { ...base, message: 'first', request_id: 'r-1' },
       { ...base, message: 'second', request_id: 'r-2', message_ids: ['m-1'] },
-      { ...base, message: 'of none' },
+      { ...base, message: 'outside' },
     ]),
   );
 });
@@ -60,7 +60,7 @@ it.each([
     { request_id: 'l-1', message_ids: ['m-1', 'm-2'] },
   ],
   [undefined, { request_id: 'l-1' }],
-])('traced names the ids of the event %j', async (event, ids) => {
+])('traced sets the ids of the event %j', async (event, ids) => {
   const handler = traced(async () => currentIds());
   expect(await handler(event, { awsRequestId: 'l-1' } as Context)).toEqual(ids);
 });

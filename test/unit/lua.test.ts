@@ -3,7 +3,7 @@ import { parse } from 'luaparse';
 import { expect, it } from 'vitest';
 import { readLuaScripts, scriptsFile, scriptsModule, textOf } from '../../infra/local/lua-scripts.ts';
 
-/** What Redis gives a script. */
+/** The globals that Redis gives a script. */
 const given = new Set([
   'redis',
   'cjson',
@@ -24,7 +24,7 @@ const given = new Set([
   'unpack',
 ]);
 
-/** Names that a script reads or assigns without having declared them. @throws SyntaxError if it is not Lua 5.1 */
+/** Names that a script uses without declaring them. @throws SyntaxError if it is not Lua 5.1 */
 function undeclared(lua: string): string[] {
   const { globals } = parse(lua, { luaVersion: '5.1', scope: true }) as unknown as {
     globals: { name: string }[];
@@ -34,20 +34,20 @@ function undeclared(lua: string): string[] {
 
 const scripts = await readLuaScripts();
 
-it('generated scripts are those of the .lua files (npm run lua writes them)', async () => {
+it('the generated scripts are up to date with the .lua files (update with npm run lua)', async () => {
   expect(scriptsModule(scripts)).toBe(await readFile(scriptsFile, 'utf8'));
 });
 
-it.each(scripts)('$path is Lua 5.1 and uses no global of its own', (script) => {
+it.each(scripts)('$path is Lua 5.1 and uses no undeclared global', (script) => {
   expect(undeclared(textOf(script))).toEqual([]);
 });
 
-it('check of globals finds an assignment and a read, in functions too', () => {
+it('the check for undeclared globals finds assignments and reads, also inside functions', () => {
   expect(undeclared('local function f() forgotten = 1 end\nreturn other')).toEqual(['forgotten', 'other']);
   expect(() => undeclared('local x = 5 // 2')).toThrow(SyntaxError);
 });
 
-it('no script of Redis is made but out of the .lua files', async () => {
+it('no source file defines a Redis script outside the .lua files', async () => {
   const found: string[] = [];
   for await (const file of glob(['lib/**/*.ts', 'functions/**/*.ts'])) {
     if (file === 'lib/redis/script.ts' || file === 'lib/redis/generated/scripts.ts') continue;

@@ -9,7 +9,7 @@ const message = (text: string, folds = false, channel = 'c'): Message => ({
   since: { epoch: 'e', position: `${text}-0` },
 });
 
-/** A gateway that answers when the test says so. */
+/** A gateway whose answers the test controls. */
 function gateway(answer: (id: string, text: string) => Promise<'sent' | 'gone'> | 'sent' | 'gone') {
   const sent: string[] = [];
   const gone: string[] = [];
@@ -38,7 +38,7 @@ function gateway(answer: (id: string, text: string) => Promise<'sent' | 'gone'> 
 const never = new Promise<'sent'>(() => undefined);
 
 describe('the mailbox', () => {
-  it('keeps the order of each connection, and its bound of posts at once', async () => {
+  it('keeps the order of each connection and its limit of concurrent posts', async () => {
     const { make, sent, most } = gateway(() => 'sent');
     const mailbox = make({ postsAtOnce: 4 });
     const ids = Array.from({ length: 20 }, (_, n) => `c${n}`);
@@ -51,7 +51,7 @@ describe('the mailbox', () => {
     expect(most()).toBeLessThanOrEqual(4);
   });
 
-  it('lets nobody wait for a connection that takes nothing, and says what that one has not got', async () => {
+  it('delivers to others while a connection stalls, and reports what the stalled one lacks', async () => {
     const { make, sent } = gateway((id) => (id.startsWith('slow') ? never : 'sent'));
     const mailbox = make({ postsAtOnce: 2, slowMilliseconds: 10 });
     for (const id of ['slow1', 'slow2', 'slow3', 'a', 'b']) mailbox.open(id, 0);
@@ -64,7 +64,7 @@ describe('the mailbox', () => {
     expect(sent.at(-1)).toBe('a:2');
   });
 
-  it('folds states that wait, and never what is on its way', async () => {
+  it('folds waiting states but never a message in flight', async () => {
     let release: (() => void) | undefined;
     const first = new Promise<'sent'>((resolve) => (release = () => resolve('sent')));
     const { make, sent } = gateway((_id, text) => (text === '1' ? first : 'sent'));
@@ -76,7 +76,7 @@ describe('the mailbox', () => {
     await eventually(() => expect(sent).toEqual(['a:1', 'a:3', 'a:other']));
   });
 
-  it('takes a 410 for the end, but not while the connection may be about to open', async () => {
+  it('treats 410 as the end of a connection unless the connection may still be opening', async () => {
     let isOpen = false;
     const { make, sent, gone } = gateway((id) => (id === 'old' || !isOpen ? 'gone' : 'sent'));
     const mailbox = make();
@@ -89,7 +89,7 @@ describe('the mailbox', () => {
     expect(gone).toEqual(['old']);
   });
 
-  it('tries again what was throttled, in order', async () => {
+  it('retries throttled messages in order', async () => {
     let tries = 0;
     const { make, sent } = gateway(() => {
       tries += 1;
@@ -101,10 +101,10 @@ describe('the mailbox', () => {
     await eventually(() => expect(sent).toEqual(['a:1', 'a:2']));
   });
 
-  it('knows nothing of what was delivered before a channel was asked for anew', async () => {
+  it('ignores deliveries from before the latest subscription to a channel', async () => {
     let release: (() => void) | undefined;
-    const onItsWay = new Promise<'sent'>((resolve) => (release = () => resolve('sent')));
-    const { make, sent } = gateway((_id, text) => (text === '2' ? onItsWay : text === '3' ? never : 'sent'));
+    const inFlight = new Promise<'sent'>((resolve) => (release = () => resolve('sent')));
+    const { make, sent } = gateway((_id, text) => (text === '2' ? inFlight : text === '3' ? never : 'sent'));
     const mailbox = make();
     mailbox.open('a', 0);
     mailbox.put('a', message('1'));
@@ -117,7 +117,7 @@ describe('the mailbox', () => {
     expect(mailbox.behind().get('a')).toEqual(new Map([['c', undefined]]));
   });
 
-  it('has delivered a snapshot only with its last part', async () => {
+  it('counts a snapshot as delivered only with its last part', async () => {
     const { make, sent } = gateway((_id, text) => (text === '2' ? never : 'sent'));
     const mailbox = make();
     mailbox.open('a', 0);
@@ -137,7 +137,7 @@ describe('the mailbox', () => {
     expect(sent).toEqual(['a:{"type":"update","request":7,"data":1}']);
   });
 
-  it('says when too much waits, instead of forgetting it in silence', () => {
+  it('reports an overflow when too many messages wait', () => {
     const { make, overflowed } = gateway(() => never);
     const mailbox = make({ waitingAtMost: 5 });
     mailbox.open('a', 0);

@@ -70,7 +70,7 @@ const merged = (rows: readonly Row[], overlay: readonly OverlayEntry[], inbox: r
 };
 
 describe('the merge', () => {
-  it('shows what is buffered alone, in order of the stamps', () => {
+  it('applies buffered transactions in the order of their stamps', () => {
     expect(merged([], [buffered(finish), buffered(start)], [])).toMatchObject({
       status: 'completed',
       metadata: { a: 1, b: 2 },
@@ -78,17 +78,17 @@ describe('the merge', () => {
     });
   });
 
-  it('lets what the snapshot contains speak for itself, whatever the buffer still says', () => {
-    const changedByHand = { ...row, status: 'failed', metadata: {} };
+  it('ignores buffered transactions whose inbox rows are in the snapshot', () => {
+    const changedByOthers = { ...row, status: 'failed', metadata: {} };
     const record = merged(
-      [changedByHand],
+      [changedByOthers],
       [buffered(start), buffered(finish)],
       [recorded(start), recorded(finish)],
     );
     expect(record).toMatchObject({ status: 'failed', metadata: {}, sync: { state: 'replicated' } });
   });
 
-  it('is as far as its least advanced transaction', () => {
+  it('reports the state of the least advanced transaction', () => {
     const entries = [buffered(start, { state: 'committed', lsn: '0/10' }), buffered(finish)];
     expect(merged([row], entries, [recorded(start)])?.sync).toEqual({ state: 'buffered' });
     const both = [entries[0], buffered(finish, { state: 'committed', lsn: '0/20' })].flatMap(
@@ -98,7 +98,7 @@ describe('the merge', () => {
     expect(merged([row], [], [])?.sync).toEqual({ state: 'replicated' });
   });
 
-  it('shows a parked transaction from the replica alone, also when the buffer has forgotten it', () => {
+  it('shows a parked transaction that only the replica has', () => {
     const parked = recorded(finish, {
       outcome: 'parked',
       parkedFor: 'start',
@@ -113,7 +113,7 @@ describe('the merge', () => {
     expect(merged([], [], [failed])?.sync).toMatchObject({ state: 'failed', reason: 'cannot be applied' });
   });
 
-  it('does not let an older update win over a newer one that the row has', () => {
+  it('keeps the newer value of the row over an older update', () => {
     const newer = {
       ...row,
       status: 'failed',
@@ -132,20 +132,20 @@ describe('the merge', () => {
     });
   });
 
-  it('keeps what was deleted deleted: by a buffered transaction, and by main', () => {
-    const gone = transaction(4, 2500, { kind: 'delete', table: 'executed_obs_unit', id: unit });
+  it('keeps a record deleted that main or a buffered transaction has deleted', () => {
+    const deletion = transaction(4, 2500, { kind: 'delete', table: 'executed_obs_unit', id: unit });
     const late = transaction(5, 3000, {
       kind: 'update',
       table: 'executed_obs_unit',
       id: unit,
       values: { status: 'failed' },
     });
-    expect(merged([row], [buffered(gone), buffered(late)], [])).toBeUndefined();
-    const snapshot = { rows: {}, deleted: [unit], inbox: [recorded(gone)] };
-    expect(merge(snapshot, [buffered(gone), buffered(late)]).executed_obs_unit.size).toBe(0);
+    expect(merged([row], [buffered(deletion), buffered(late)], [])).toBeUndefined();
+    const snapshot = { rows: {}, deleted: [unit], inbox: [recorded(deletion)] };
+    expect(merge(snapshot, [buffered(deletion), buffered(late)]).executed_obs_unit.size).toBe(0);
   });
 
-  it('gives what main has refused no effect, also before the replica knows', () => {
+  it('gives a refused transaction no effect, also before its inbox row is on the replica', () => {
     const refused = buffered(finish, { state: 'failed', refused: true, reason: 'it had already ended' });
     expect(merged([{ ...row, status: 'aborted' }], [refused], [])).toMatchObject({
       status: 'aborted',
@@ -153,7 +153,7 @@ describe('the merge', () => {
     });
   });
 
-  it('joins packages and files, buffered and replicated, to their unit', () => {
+  it('joins buffered and replicated packages and files to their unit', () => {
     const [pack, file, other] = [idOf(50), idOf(51), idOf(52)];
     const snapshot = {
       rows: {
@@ -192,7 +192,7 @@ describe('the merge', () => {
     });
   });
 
-  it('lays the newest writer of each field over the row, whatever is applied already and in whatever order', () => {
+  it('lets the newest writer of each field win, for any applied subset and any order', () => {
     const fields = ['a', 'b'] as const;
     const writes = fc.uniqueArray(
       fc.record({
@@ -233,7 +233,7 @@ describe('the merge', () => {
     );
   });
 
-  it('lets the first of two finishes win, in whatever order they come', () => {
+  it('lets the first of two finishes win, in any order of arrival', () => {
     const other = transaction(9, 1500, {
       ...finishStep,
       values: { status: 'aborted', end_time: null },
@@ -253,7 +253,7 @@ describe('the merge', () => {
     }
   });
 
-  it('lays a start before what needs it, also one with a later stamp', () => {
+  it('applies a start before its finish, even if its stamp is later', () => {
     const late = transaction(1, 9000, startStep);
     for (const entries of [
       [late, finish],
@@ -269,7 +269,7 @@ describe('the merge', () => {
     }
   });
 
-  it('does not verify what nothing has made: it was deleted, or never started', () => {
+  it('marks a finish as unverified when its record was never started or was deleted', () => {
     expect(merged([], [buffered(finish)], [])?.sync).toEqual({ state: 'buffered', verified: false });
     expect(merged([row], [buffered(finish)], [])?.sync).toEqual({ state: 'buffered' });
   });

@@ -25,7 +25,7 @@ interface Call {
   readonly key: string;
 }
 
-/** A client that remembers keys as the API does, by the text of their body. */
+/** A client that, like the API, remembers each key with the text of its body. */
 function rememberingClient(
   transactions: ReadonlyMap<string, { state: string; record_ids: string[] }> = new Map(),
 ) {
@@ -62,7 +62,7 @@ function run(text: string, client: ObserveOptions['client'], options: Partial<Ob
   });
 }
 
-it('starts and finishes each scan once, and goes on after one that failed', async () => {
+it('observe starts and finishes each scan once and continues after a failed one', async () => {
   const { client, calls } = rememberingClient();
   const failing: typeof client = {
     ...client,
@@ -92,28 +92,28 @@ it('starts and finishes each scan once, and goes on after one that failed', asyn
   expect(again).toMatchObject({ accepted: 6, finished: 6, failed: 0, replayed: 10 });
 });
 
-it('points each patch at one planned unit of 300, by CRC-32 of its name in UTF-8', () => {
+it('plannedUnitOf maps a patch to one of 300 planned units by the CRC-32 of its name in UTF-8', () => {
   // crc32('123456789') is the check value of the algorithm
   expect(plannedUnitOf('123456789')).toBe(1 + (0xcbf43926 % 300));
   expect(plannedUnitOf('Süd')).toBe(1 + (crc32(Buffer.from('Süd', 'utf8')) % 300));
   expect(plannedUnitOf('')).toBe(1);
 });
 
-describe('a night that was observed is not observed again', () => {
+describe('observe on a schedule that was observed before', () => {
   const jupiter = textOf('../fixtures/schedules/fyst_jupiter_0_5deg.txt');
   const lines = jupiter.split('\n');
   it.each([
-    ['with other ends of lines', jupiter.replaceAll('\n', '\r\n'), 6],
-    ['with a byte order mark', `\ufeff${jupiter}`, 6],
-    ['with a comment more', jupiter.replace('\n', '\n# cloudy\n'), 6],
-    ['in another order', [...lines.slice(0, 3), ...lines.slice(3, 6).reverse()].join('\n'), 6],
-    ['as ECSV', textOf('../fixtures/schedules/toast-v5.ecsv'), 6],
+    ['other line endings', jupiter.replaceAll('\n', '\r\n'), 6],
+    ['a byte order mark', `\ufeff${jupiter}`, 6],
+    ['one more comment', jupiter.replace('\n', '\n# cloudy\n'), 6],
+    ['another order of scans', [...lines.slice(0, 3), ...lines.slice(3, 6).reverse()].join('\n'), 6],
+    ['the ECSV form', textOf('../fixtures/schedules/toast-v5.ecsv'), 6],
     [
-      'with another end and elevation of one scan',
+      'another end and elevation of one scan',
       jupiter.replace('11:17:00 ', '11:16:00 ').replace('40.57', '40.58'),
       5,
     ],
-  ])('%s', async (_name, text, replayed) => {
+  ])('repeats no observation with %s', async (_name, text, replayed) => {
     const { client } = rememberingClient();
     const first = await run(jupiter, client);
     const again = await run(text, client);
@@ -121,7 +121,7 @@ describe('a night that was observed is not observed again', () => {
     expect([...again.ids].sort()).toEqual([...first.ids].sort());
   });
 
-  it('and only the scan that is new in it is', async () => {
+  it('observes only the scans that are new', async () => {
     const { client } = rememberingClient();
     await run(jupiter, client);
     const added = ' 2026-10-01 11:31:00  2026-10-01 11:38:00     0.00 Jupiter  35.41  37.71  43.69     3   0';
@@ -133,7 +133,7 @@ describe('a night that was observed is not observed again', () => {
     expect(await run(moved, client)).toMatchObject({ finished: 3, replayed: 4 });
   });
 
-  it('while two scans that are equal are two', async () => {
+  it('observes two identical scans as two', async () => {
     const { client } = rememberingClient();
     const twice = `${jupiter}${lines[3]}\n`;
     const { ids } = await run(twice, client);
@@ -141,7 +141,7 @@ describe('a night that was observed is not observed again', () => {
     expect(await run(twice, client)).toMatchObject({ ids, replayed: 8 });
   });
 
-  it('and one whose start was recorded otherwise counts as recorded', async () => {
+  it('counts a scan as recorded when its start was recorded with other values', async () => {
     const { client } = rememberingClient();
     const refusing: typeof client = {
       ...client,
@@ -160,8 +160,8 @@ describe('a night that was observed is not observed again', () => {
   });
 });
 
-describe('a run that the landed release began', () => {
-  // ids as 15d4be3 computes them for user 8000000001
+describe('a run that the first release began', () => {
+  // ids as the first release computed them for user 8000000001
   const landed = readLandedRun(example, '8000000001');
   const scans = [...landed.values()];
 
@@ -177,7 +177,7 @@ describe('a run that the landed release began', () => {
     expect(scans[1]).toMatchObject({ finish: { status: 'completed', end_time: '2026-11-01T00:54:00Z' } });
   });
 
-  it('goes on under its keys where it is known, and is not begun under them where it is not', async () => {
+  it('continues under its keys where its scans are recorded, and not elsewhere', async () => {
     const known = new Map(
       scans.slice(0, 4).map(({ transactionIds }, index) => [
         // by either id
@@ -202,7 +202,7 @@ describe('a run that the landed release began', () => {
     expect(calls.slice(3).filter(({ key }) => keysOfLanded.has(key))).toEqual([]);
   });
 
-  it('is none of a file that it could not read', () => {
+  it('is empty for a file that release could not read', () => {
     for (const file of [
       'bom.txt',
       'special-lines.txt',
@@ -212,12 +212,12 @@ describe('a run that the landed release began', () => {
       expect(readLandedRun(textOf(`../fixtures/schedules/${file}`), '1').size, file).toBe(0);
   });
 
-  it('is found where it misread the file', () => {
+  it('is found for a file that release misread', () => {
     expect(readLandedRun(textOf('../fixtures/schedules/toast-verbose-23-fields.txt'), '1').size).toBe(4);
   });
 });
 
-it('the command sends nothing of a schedule that it does not understand, and names the line', async () => {
+it('the command sends nothing of a schedule that it cannot read, and names the line', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'observe-'));
   try {
     const file = join(directory, 'schedule.txt');

@@ -1,4 +1,4 @@
-/** What the compiler refuses of a contract and its step: `tsc` fails where one of these is no error any more. */
+/** Contracts and steps that must not compile: `tsc` fails where one of these stops being an error. */
 import * as z from 'zod/mini';
 import { describe, expect, it } from 'vitest';
 import { serve } from '../../lib/api/serve.ts';
@@ -29,7 +29,7 @@ const closed = operation({
 });
 
 describe('operation', () => {
-  it('refuses a path parameter without a schema, and one that the path does not have', () => {
+  it('rejects a path parameter without a schema, and a schema without a path parameter', () => {
     const rest = { method: 'GET', function: 'describe', access: 'public', summary: '', answers: {} } as const;
     // @ts-expect-error params is missing
     operation({ ...rest, path: '/things/{id}', example: { params: { id: '1' } } });
@@ -42,34 +42,34 @@ describe('operation', () => {
 });
 
 describe('answer', () => {
-  it('gives a step parsed values, and a principal where there is one', () => {
+  it('gives a step parsed values, and the principal unless the operation is public', () => {
     answer(open, async ({ params }) => ({ status: 200, body: { name: params.id } }));
     answer(closed, async ({ body, principal }) => ({
       status: 201,
       body: { name: body.name + principal.id },
     }));
-    // @ts-expect-error a public operation knows no principal
+    // @ts-expect-error a public operation has no principal
     answer(open, async ({ principal }) => ({ status: 200, body: { name: String(principal) } }));
-    // @ts-expect-error it takes no query
+    // @ts-expect-error the operation takes no query
     answer(open, async ({ query }) => ({ status: 200, body: { name: String(query.name) } }));
   });
 
-  it('refuses a status that the contract does not declare, and a body of another status', () => {
+  it('rejects an undeclared status and the body of another status', () => {
     // @ts-expect-error 204 is not declared
     answer(open, async () => ({ status: 204 }));
-    // @ts-expect-error a name is missing
+    // @ts-expect-error the name is missing
     answer(open, async () => ({ status: 200, body: {} }));
     // @ts-expect-error 202 has another body
     answer(closed, async ({ body }) => ({ status: 202, body: { name: body.name } }));
-    // @ts-expect-error it is no page
+    // @ts-expect-error the answer is not a page
     answer(open, async () => ({ status: 200, text: '<p>' }));
   });
 });
 
 describe('serve', () => {
-  it('demands every operation of its function', () => {
+  it('requires a step for every operation of the function', () => {
     const step = answer(readHealth, async () => {
-      throw new Error('not asked');
+      throw new Error('not called');
     });
     serve('health', { parts: () => undefined, steps: { readHealth: step } });
     // @ts-expect-error readHealth is missing
@@ -77,11 +77,11 @@ describe('serve', () => {
     const needy = answer(readHealth, async (_, parts: { readonly n: number }) => {
       throw new Error(String(parts.n));
     });
-    // @ts-expect-error its step needs other parts
+    // @ts-expect-error the step needs other parts
     serve('health', { parts: () => undefined, steps: { readHealth: needy } });
   });
 
-  it('demands to know who asks where an operation is closed', () => {
+  it('requires `identify` where an operation is not public', () => {
     // @ts-expect-error identify and steps are missing
     expect(() => serve('query', { parts: () => undefined })).toThrow();
   });

@@ -17,21 +17,21 @@ const redisError = (text: string) => new errors.UpstashError(`${text}, command w
 
 describe('orUnavailable', () => {
   it.each([
-    ['a replica that is away', new ReplicaUnavailable(), 'replica-unavailable'],
-    ['a silent Redis', new RedisUnreachable('no answer'), 'buffer-unavailable'],
-    ['a Redis that starts', redisError('LOADING Redis is loading'), 'buffer-unavailable'],
-    ['a slow statement', new StatementTooSlow(), 'statement-too-slow'],
-  ])('refuses %s by a code of its own', async (_, error, code) => {
+    ['an unreachable replica', new ReplicaUnavailable(), 'replica-unavailable'],
+    ['an unreachable Redis', new RedisUnreachable('no answer'), 'buffer-unavailable'],
+    ['a Redis that is still loading', redisError('LOADING Redis is loading'), 'buffer-unavailable'],
+    ['a statement that exceeds its time limit', new StatementTooSlow(), 'statement-too-slow'],
+  ])('answers 503 with a code of its own for %s', async (_, error, code) => {
     expect(await refusal(error)).toEqual([503, code]);
   });
 
   it.each([
     ['a TypeError', new TypeError('undefined is not a function')],
-    ['data that does not parse', z.string().safeParse(1).error],
+    ['data that fails to parse', z.string().safeParse(1).error],
     ['a script that fails', redisError('ERR user_script:3: attempt to index nil')],
     ['a value of another type', new errors.UpstashError('Command 1 [ hgetall ] failed: WRONGTYPE Operation')],
-    ['a wrong statement', serverError('42703')],
-  ])('leaves %s as it is', async (_, error) => {
+    ['an invalid statement', serverError('42703')],
+  ])('rethrows %s unchanged', async (_, error) => {
     expect(await refusal(error)).toBe(error);
     expect(isRedisAway(error)).toBe(false);
   });
@@ -49,11 +49,11 @@ describe('readFailureOf', () => {
     ['42703', 'defect'],
     ['22P02', 'defect'],
     ['XX000', 'defect'],
-  ])('takes SQLSTATE %s for %s', (code, expected) => {
+  ])('classifies SQLSTATE %s as %s', (code, expected) => {
     expect(readFailureOf(serverError(code))).toBe(expected);
   });
 
-  it('takes what sockets and the driver throw for a server that is away', () => {
+  it('classifies connection errors of sockets and of the driver as away', () => {
     const refused = Object.assign(new Error('connect ECONNREFUSED'), {
       code: 'ECONNREFUSED',
       syscall: 'connect',

@@ -1,4 +1,4 @@
-/** Which replica answers a read, over replicas that are only a position. */
+/** The choice of the replica for a read, with fake replicas that have only a position. */
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { StatementTooSlow, ReplicaUnavailable } from '../../lib/replication/errors.ts';
 import { writeLsn } from '../../lib/values/lsn.ts';
@@ -7,17 +7,17 @@ import { noFloor, readFromReplica, type Replica } from '../../lib/replication/re
 class FakeReplica {
   readonly name: string;
   position = 100n;
-  /** how often its position was asked */
-  asked = 0;
+  /** number of position queries */
+  queries = 0;
   failure: Error | undefined;
-  /** whether it has not replayed the migration of this release */
+  /** true until it has replayed the migration of this release */
   lacks = false;
   readonly pool: Replica['pool'];
 
   constructor(name: string) {
     this.name = name;
     const query = async () => {
-      this.asked += 1;
+      this.queries += 1;
       if (this.failure) throw this.failure;
       return { rows: [{ lsn: writeLsn(this.position), lacks: this.lacks }] };
     };
@@ -36,59 +36,59 @@ beforeEach(() => {
   [near, far] = [new FakeReplica('near'), new FakeReplica('far')];
   both = [near, far];
 });
-const passes = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds);
-const reader = (replicas: readonly FakeReplica[]) =>
+const advance = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds);
+const read = (replicas: readonly FakeReplica[]) =>
   readFromReplica(replicas, noFloor, async (database) => (database as unknown as { name: string }).name);
 
 describe('readFromReplica', () => {
-  it('reads from the nearest while it keeps up', async () => {
+  it('reads from the nearest replica while it keeps up', async () => {
     for (const at of [100n, 200n, 300n]) {
       far.position = at;
-      expect(await reader(both)).toBe('near');
+      expect(await read(both)).toBe('near');
       near.position = at;
-      await passes(1000);
+      await advance(1000);
     }
   });
 
-  it('prefers the most advanced when the nearest stands still', async () => {
-    expect(await reader(both)).toBe('near');
+  it('prefers the most advanced replica when the nearest has stopped replaying', async () => {
+    expect(await read(both)).toBe('near');
     far.position = 500n;
-    await passes(3000);
-    await reader(both);
-    await passes(3000);
-    expect(await reader(both)).toBe('far');
+    await advance(3000);
+    await read(both);
+    await advance(3000);
+    expect(await read(both)).toBe('far');
     near.position = 600n;
-    await passes(3000);
-    expect(await reader(both)).toBe('near');
+    await advance(3000);
+    expect(await read(both)).toBe('near');
   });
 
-  it('leaves a replica out that hangs, and lets one read ask it again after a moment', async () => {
+  it('skips a replica that hangs, and lets one read try it again after a pause', async () => {
     near.failure = hang;
-    expect(await reader([near]).catch((error: unknown) => error)).toBeInstanceOf(ReplicaUnavailable);
-    const before = near.asked;
-    for (let n = 0; n < 5; n += 1) await expect(reader([near])).rejects.toThrow(ReplicaUnavailable);
-    expect(near.asked).toBe(before);
-    await passes(2500);
-    const attempts = await Promise.allSettled([1, 2, 3].map(() => reader([near])));
-    expect(near.asked).toBe(before + 1);
+    expect(await read([near]).catch((error: unknown) => error)).toBeInstanceOf(ReplicaUnavailable);
+    const before = near.queries;
+    for (let n = 0; n < 5; n += 1) await expect(read([near])).rejects.toThrow(ReplicaUnavailable);
+    expect(near.queries).toBe(before);
+    await advance(2500);
+    const attempts = await Promise.allSettled([1, 2, 3].map(() => read([near])));
+    expect(near.queries).toBe(before + 1);
     expect(attempts.map(({ status }) => status)).toEqual(Array(3).fill('rejected'));
     near.failure = undefined;
-    await passes(2500);
-    expect(await reader([near])).toBe('near');
-    expect(await reader([near])).toBe('near');
+    await advance(2500);
+    expect(await read([near])).toBe('near');
+    expect(await read([near])).toBe('near');
   });
 
-  it('asks a replica again at once that has refused the connection', async () => {
+  it('retries at once a replica that refused the connection', async () => {
     near.failure = Object.assign(new Error('connect ECONNREFUSED'), {
       code: 'ECONNREFUSED',
       syscall: 'connect',
     });
-    await expect(reader([near])).rejects.toThrow(ReplicaUnavailable);
+    await expect(read([near])).rejects.toThrow(ReplicaUnavailable);
     near.failure = undefined;
-    expect(await reader([near])).toBe('near');
+    expect(await read([near])).toBe('near');
   });
 
-  it('passes over one that has not replayed the floor, and tells the position that the read has', async () => {
+  it('skips a replica below the floor, and passes the position of the read', async () => {
     far.position = 500n;
     const asked = Promise.resolve({ floor: 400n });
     expect(await readFromReplica(both, asked, async (_, position) => position)).toBe(500n);
@@ -96,7 +96,7 @@ describe('readFromReplica', () => {
     await expect(readFromReplica(both, beyond, async () => 1)).rejects.toThrow(ReplicaUnavailable);
   });
 
-  it('passes over one that lacks the tables of this release, and takes the same error of another for a defect', async () => {
+  it('skips a replica that lacks the tables of this release, and treats the same error elsewhere as a defect', async () => {
     const unknownTable = Object.assign(new Error('relation "x" does not exist'), {
       code: '42P01',
       severity: 'ERROR',
@@ -113,18 +113,18 @@ describe('readFromReplica', () => {
     await expect(readFromReplica(both, noFloor, read)).rejects.toBe(unknownTable);
   });
 
-  it('hands a defect on, and asks nobody else', async () => {
+  it('rethrows a defect without trying another replica', async () => {
     const bug = new TypeError('a bug');
     await expect(readFromReplica(both, noFloor, () => Promise.reject(bug))).rejects.toBe(bug);
     const slow = Object.assign(new Error('canceling statement'), { code: '57014', severity: 'ERROR' });
     let reads = 0;
-    const read = () => {
+    const failingRead = () => {
       reads += 1;
       return Promise.reject(slow);
     };
-    await expect(readFromReplica(both, noFloor, read)).rejects.toThrow(StatementTooSlow);
+    await expect(readFromReplica(both, noFloor, failingRead)).rejects.toThrow(StatementTooSlow);
     expect(reads).toBe(1);
-    const silent = new Error('Redis is silent');
-    await expect(readFromReplica(both, Promise.reject(silent), read)).rejects.toBe(silent);
+    const noAnswer = new Error('Redis does not answer');
+    await expect(readFromReplica(both, Promise.reject(noAnswer), failingRead)).rejects.toBe(noAnswer);
   });
 });

@@ -32,7 +32,7 @@ describe('readQuery', () => {
     expect(problemOf(() => readQuery(raw, { takesQuery: true }))).toMatchObject({ status: 400, code });
   });
 
-  it('refuses any where none is taken', () => {
+  it('refuses any parameter where the operation takes none', () => {
     expect(problemOf(() => readQuery('dry_run=true', {}))).toMatchObject({
       status: 400,
       code: 'unknown-parameter',
@@ -43,7 +43,7 @@ describe('readQuery', () => {
 describe('parse', () => {
   const schema = z.strictObject({ a: z.optional(z.int()) });
 
-  it('names each fault, unknown fields too', () => {
+  it('names every fault, including unknown fields', () => {
     expect(problemOf(() => parse(schema, { a: 'x', b: 1 }))).toMatchObject({
       status: 400,
       code: 'invalid-request',
@@ -52,18 +52,18 @@ describe('parse', () => {
     });
   });
 
-  it('names the part of the path that a fault is about', () => {
+  it('names the faulty path parameter', () => {
     expect(problemOf(() => parse(recordId, 'abc', 'id'))).toMatchObject({
       detail: 'id: must be a UUID.',
       errors: [{ path: 'id' }],
     });
   });
 
-  it('says of a plus that was not encoded how to write it', () => {
+  it('explains how to encode a plus sign', () => {
     expect(problemOf(() => parse(timestamp, '2026-10-01T11:10:00 01:00')).detail).toMatch('%2B');
   });
 
-  it('lists few of many faults, and says how many there are', () => {
+  it('lists the first ten faults and counts all', () => {
     const many = Object.fromEntries(Array.from({ length: 9999 }, (_, n) => [`${n}${'k'.repeat(200)}`, n]));
     const refusal = problemOf(() => parse(schema, many));
     expect(refusal.error_count).toBe(9999);
@@ -75,17 +75,17 @@ describe('parse', () => {
 describe('readCursor', () => {
   const schema = z.tuple([z.string(), z.int()]);
 
-  it('reads what was written', () => {
+  it('reads what writeCursor wrote', () => {
     expect(readCursor(schema, writeCursor('é', 7))).toEqual(['é', 7]);
   });
 
   it.each([
-    ['no base64', '?'],
-    ['no JSON', Buffer.from('[').toString('base64url')],
-    ['other parts', writeCursor(7, 'x')],
-    ['another spelling', Buffer.from('["x", 7]').toString('base64url')],
+    ['text that is not base64', '?'],
+    ['text that is not JSON', Buffer.from('[').toString('base64url')],
+    ['parts of other types', writeCursor(7, 'x')],
+    ['another spelling of the same parts', Buffer.from('["x", 7]').toString('base64url')],
     ['padding', Buffer.from('["x",7]').toString('base64')],
-    ['a part that is rounded', Buffer.from('["x",7.0]').toString('base64url')],
+    ['a number with a fraction of zero', Buffer.from('["x",7.0]').toString('base64url')],
   ])('refuses %s', (_what, cursor) => {
     expect(problemOf(() => readCursor(schema, cursor))).toMatchObject({
       status: 400,

@@ -1,4 +1,4 @@
-/** Schedules as TOAST and the planner of FYST write them: `test/fixtures/schedules`, and forms that are short enough to stand here. */
+/** Schedules as TOAST and the FYST planner write them: the files of `test/fixtures/schedules`, and short forms inline. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readSchedule } from '../../infra/local/observe/schedule/read-schedule.ts';
@@ -272,7 +272,7 @@ const expected: Readonly<Record<string, Expected>> = {
   },
 };
 
-describe('a schedule is read as its writer means it', () => {
+describe('readSchedule', () => {
   it('has an expectation for each file', () => {
     expect(Object.keys(expected).sort()).toEqual(readdirSync(directory).sort());
   });
@@ -288,7 +288,7 @@ describe('a schedule is read as its writer means it', () => {
     expect(valuesOf(schedule.scans.at(-1))).toEqual(last);
   });
 
-  it('takes the ends of lines of every system, and of each form', () => {
+  it('reads every line ending in every form', () => {
     for (const file of Object.keys(expected)) {
       const unix = fixtureText(file);
       const scans = readFixture(file).scans;
@@ -303,10 +303,10 @@ const blankHeader = 'Atacama LAT -22.958 -67.786 5200.0';
 const verboseTail = '100.47 143.55 60.22 R -9.02 240.16 -16.04 235.67 -52.08 161.75 -48.69 149.73 0.38';
 const tier1 = ['2019-01-01T00:00:00.000000Z', '2019-01-01T00:15:00.000000Z', 'TIER1'];
 
-describe('forms that are gone, or rare', () => {
+describe('readSchedule of an old or rare form', () => {
   it.each([
     [
-      'until August 2019, with the name of the zone: 24 fields that are not those of today',
+      'until August 2019, with zone names: 24 fields, other than the present 24',
       `${blankHeader}\n 2019-01-01 00:00:00 UTC 2019-01-01 00:15:00 UTC 58484.000000 58484.010417 TIER1 ${verboseTail} 3 1`,
       [...tier1, 0, 100.47, 143.55, 60.22, 3, 1],
     ],
@@ -341,7 +341,7 @@ describe('forms that are gone, or rare', () => {
     expect(scans.map(valuesOf)).toEqual([values]);
   });
 
-  it('reads patches with several words between blanks', () => {
+  it('reads patch names of several words', () => {
     const text = readFileSync(
       new URL('../../infra/local/observe/example-schedule.txt', import.meta.url),
       'utf8',
@@ -355,7 +355,7 @@ describe('forms that are gone, or rare', () => {
     ]);
   });
 
-  it('reads a table of FYST with no blocks as no scans', () => {
+  it('reads a FYST table without blocks as no scans', () => {
     const [header = ''] = fixtureText('fyst-timeline.ecsv').split('"2026');
     const idle =
       '"2000-01-01 00:00:00.000" "2000-01-01 00:00:00.000" 0.0 "" 0.0 0.0 0.0 0 0 idle "" True 0.0 0.0 0.0 0.0 0.0 {} {}';
@@ -367,7 +367,7 @@ const scan = ' 2026-11-01 00:00:00  2026-11-01 00:14:59   180.00 South  150.00  
 const at = (line: string) => `#Site\n${blankHeader}\n#\n${scan}\n${line}\n`;
 const verbose = `2019-01-01 00:00:00 2019-01-01 00:15:00 58484.000000 58484.010417 90.00 TIER1 ${verboseTail} 3 1`;
 
-describe('what is not understood is refused with its line', () => {
+describe('readSchedule refuses, naming the line,', () => {
   it.each([
     [
       'a line of words',
@@ -391,7 +391,7 @@ describe('what is not understood is refused with its line', () => {
       'line 5: its elevation of -90.5 degrees',
     ],
     [
-      'an azimuth of two turns and more',
+      'an azimuth beyond two turns',
       at(scan.replace('150.00', '721.0')),
       'line 5: its azimuth of 721.0 degrees',
     ],
@@ -405,17 +405,21 @@ describe('what is not understood is refused with its line', () => {
       at(scan.replace('00:14:59', '00:00:00')),
       'line 5: it stops at 2026-11-01 00:00:00',
     ],
-    ['a day that is not', at(scan.replace('2026-11-01', '2026-02-30')), 'line 5: its start is not a time'],
+    [
+      'a day that does not exist',
+      at(scan.replace('2026-11-01', '2026-02-30')),
+      'line 5: its start is not a time',
+    ],
     ['a second 61', at(scan.replace('00:14:59', '00:14:61')), 'line 5: its stop is not a time'],
     ['a subscan below 0', at(scan.replace(/0$/, '-1')), 'line 5: subscan -1 is below 0'],
     [
-      'a character that is none',
+      'a noncharacter in a patch name',
       at(scan.replace('South', 'S\uffff')),
       'line 5: the name of the patch holds U+FFFE or U+FFFF',
     ],
     ['no site', scan, 'line 1: a schedule begins with its site'],
     ['a site without a position', `#\nAtacama LAT\n${scan}`, 'line 2: a schedule begins with its site'],
-    ['nothing', '', 'line 1: the file contains no schedule'],
+    ['an empty file', '', 'line 1: the file contains no schedule'],
   ])('%s', (_name, text, fault) => {
     expect(() => read(text)).toThrow(fault);
   });
@@ -428,18 +432,22 @@ describe('what is not understood is refused with its line', () => {
       ecsv.replace('Jupiter 41.16', 'Jupiter 7 41.16'),
       'line 44: 10 fields in a table of 9 columns',
     ],
-    ['a column missing', ecsv.replaceAll('azmax', 'azmost'), 'line 43: the table has no column azmax'],
+    ['a missing column', ecsv.replaceAll('azmax', 'azmost'), 'line 43: the table has no column azmax'],
     ['an angle in another unit', ecsv.replace('el, unit: deg', 'el, unit: rad'), 'line 10: el is in rad'],
-    ['no number', ecsv.replace(' 41.16 ', ' nan '), 'line 44: its azimuth is not a number: nan'],
+    [
+      'an azimuth that is not a number',
+      ecsv.replace(' 41.16 ', ' nan '),
+      'line 44: its azimuth is not a number: nan',
+    ],
     ['no site', ecsv.replace('site_name', 'sight_name'), 'line 1: the header has no site_name'],
     [
       'a block of another type',
       timeline.replace('calibration retune', 'party retune'),
       'line 50: a block of type party',
     ],
-    ['a quote that does not end', ecsv.replace('Jupiter', '"Jupiter'), 'line 44: a quote that does not end'],
+    ['an unterminated quote', ecsv.replace('Jupiter', '"Jupiter'), 'line 44: a quote that does not end'],
     [
-      'a table without rows and names',
+      'a table without column names',
       ecsv.split('start_time stop')[0] ?? '',
       'line 1: the table has no line of column names',
     ],

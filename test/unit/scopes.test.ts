@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { permissions, rolePermissions } from '../../lib/people/permissions.ts';
 import { expandScopes } from '../../lib/people/scopes.ts';
 
-it('a wildcard means what its owner has of it, and never more', () => {
+it('expandScopes expands a wildcard to permissions that the owner has', () => {
   expect(expandScopes(['*'], permissions)).toEqual({ permissions });
   expect(expandScopes(['*'], rolePermissions.viewer)).toEqual({ permissions: rolePermissions.viewer });
   expect(expandScopes(['read:*', 'write:observations'], rolePermissions.observer)).toEqual({
@@ -11,7 +11,7 @@ it('a wildcard means what its owner has of it, and never more', () => {
   expect(expandScopes(['*:transfers'], rolePermissions.viewer)).toEqual({ permissions: ['read:transfers'] });
 });
 
-it('what is not held, or means nothing, is named', () => {
+it('expandScopes names a scope that the owner lacks or that does not exist', () => {
   expect(expandScopes(['write:observations'], rolePermissions.viewer)).toEqual({
     notHeld: 'write:observations',
   });

@@ -27,7 +27,7 @@ function eventOf(routeKey: string, request: Partial<APIGatewayProxyEventV2> = {}
   } as APIGatewayProxyEventV2;
 }
 
-/** @param asked what the steps were asked with */
+/** @param asked collects the requests that the steps get */
 function accept({ fails, asked = [] }: { fails?: Error; asked?: unknown[] } = {}) {
   const handler = serve('accept', {
     parts: () => ({}),
@@ -59,14 +59,14 @@ const finish = 'PUT /executed_obs_units/{id}/finish';
 const headers = { Authorization: 'Bearer x' };
 
 describe('serve', () => {
-  it('judges the credential before it looks at anything else', async () => {
+  it('checks the credential before anything else of the request', async () => {
     for (const body of ['{', '{"obs_unit_id":"x"}']) {
       expect(await accept()(start, { body, rawQueryString: 'a=1' })).toMatchObject({ status: 401 });
       expect(await accept()(start, { headers, body })).toMatchObject({ status: 400 });
     }
   });
 
-  it('gives a step what was parsed, what was sent and who asks', async () => {
+  it('gives a step the parsed values, the raw values and the claimant', async () => {
     const asked: unknown[] = [];
     const body = '{"metadata":{"a":1}}';
     await accept({ asked })(finish, { headers, body, pathParameters: { id: id.toUpperCase() } });
@@ -81,14 +81,14 @@ describe('serve', () => {
     ]);
   });
 
-  it('refuses a parameter of the path by its name, and any query where none is taken', async () => {
+  it('refuses a path parameter by its name, and any query where the operation takes none', async () => {
     const reply = await accept()(finish, { headers, pathParameters: { id: 'x' } });
     expect(reply.body).toMatchObject({ code: 'invalid-request', errors: [{ path: 'id' }] });
     const other = await accept()(start, { headers, rawQueryString: 'a=1', body: '{"obs_unit_id":1}' });
     expect(other.body).toMatchObject({ code: 'unknown-parameter', recorded: false });
   });
 
-  it('turns what is thrown into a problem that says whether the write is recorded', async () => {
+  it('answers an error with a problem that says whether the write was recorded', async () => {
     const request = { headers, body: '{"obs_unit_id":1}' };
     const refused = await accept({ fails: problem.conflict('No.') })(start, request);
     expect(refused).toMatchObject({ status: 409, body: { recorded: false, request_id: 'r' } });
@@ -102,7 +102,7 @@ describe('serve', () => {
     expect(JSON.stringify(broken)).not.toContain('secret');
   });
 
-  it('answers HEAD as GET, and a public operation without a credential', async () => {
+  it('answers HEAD like GET, and a public operation without a credential', async () => {
     const health = {
       status: 'healthy',
       database: 'connected',

@@ -14,7 +14,7 @@ const user: User = {
   last_login_at: '2026-10-01T00:00:00.12Z',
 };
 
-it('a user is shown the same, whether Redis was told at a login or has it from a replica', () => {
+it('shownUser is the same for users stored at a login and users loaded from a replica', () => {
   const restored = {
     created_at: '2026-10-01T00:00:00.12+00:00',
     last_login_at: '2026-10-01T00:00:00.12+00:00',

@@ -10,14 +10,14 @@ async function sign(key: Awaited<ReturnType<typeof newSigningKey>>): Promise<str
   return signAccessToken(key, settings, session, { issuedAt: now, expiresAt: now + 1800, id: 'j' });
 }
 
-it('keys change without a token that is refused on the way', async () => {
+it('keySteps rotate keys without ever refusing a valid token', async () => {
   const [first, second] = await Promise.all([newSigningKey('first'), newSigningKey('second')]);
   const created = keySteps.create(first);
   const old = await sign(created.signing);
 
   const published = keySteps.publish(created, second);
   expect(published.signing).toBe(first);
-  // whoever has only this verifies what the next step signs
+  // instances that still have this key set verify the tokens of the next step
   await accessTokenVerifier(published.jwks, settings)(await sign(second));
 
   const signing = keySteps.sign(published);
@@ -32,13 +32,13 @@ it('keys change without a token that is refused on the way', async () => {
     expect(JSON.stringify(jwks)).not.toContain('"d"');
 });
 
-it('no step is taken before its turn', async () => {
+it('keySteps throw when a step comes too early', async () => {
   const created = keySteps.create(await newSigningKey('first'));
   expect(() => keySteps.sign(created)).toThrow('publish');
   expect(() => keySteps.retire(keySteps.publish(created, created.signing))).toThrow('does not sign yet');
 });
 
-it('a key that nobody could verify refuses to start', async () => {
+it('requirePublished throws when no published key matches the signing key', async () => {
   const [first, other] = await Promise.all([newSigningKey('first'), newSigningKey('other')]);
   const { jwks } = keySteps.create(first);
   expect(() => requirePublished(signingKey.parse(first), jwks)).not.toThrow();

@@ -34,8 +34,8 @@ const submission: Submission = {
 
 type Answer = AcceptVerdict | Error | string;
 
-/** A site whose Redis gives one answer, and a queue that takes a message or does not. */
-function world(answer: Answer, queue: 'takes' | 'fails' | 'is silent' = 'takes') {
+/** A site whose Redis always gives one answer, with a queue that accepts a message, fails or never answers. */
+function fakeSite(answer: Answer, queue: 'accepts' | 'fails' | 'does not answer' = 'accepts') {
   const metrics: unknown[] = [];
   const sent: string[] = [];
   const note = (_message: string, details?: Readonly<Record<string, unknown>>) =>
@@ -50,7 +50,7 @@ function world(answer: Answer, queue: 'takes' | 'fails' | 'is silent' = 'takes')
   const send = (body: string) => {
     calls.queue += 1;
     if (queue === 'fails') return Promise.reject(new Error('no answer'));
-    if (queue === 'is silent') return new Promise<void>(() => undefined);
+    if (queue === 'does not answer') return new Promise<void>(() => undefined);
     sent.push(body);
     return Promise.resolve();
   };
@@ -67,8 +67,8 @@ function world(answer: Answer, queue: 'takes' | 'fails' | 'is silent' = 'takes')
 
 const accepted = { accepted: true, stamp: '7000', patch: '{}', base: false, status: 200, left: 9 } as const;
 
-it('submit records a transaction with one call of Redis and one of the queue', async () => {
-  const { parts, calls, sent, metrics } = world(accepted);
+it('submit records a transaction with one Redis call and one queue call', async () => {
+  const { parts, calls, sent, metrics } = fakeSite(accepted);
   const submitted = await submit(parts, submission);
   expect(submitted).toMatchObject({
     kind: 'accepted',
@@ -81,10 +81,10 @@ it('submit records a transaction with one call of Redis and one of the queue', a
   expect(metrics).toEqual([]);
 });
 
-it.each(['fails', 'is silent'] as const)(
-  'submit says that Redis alone holds it when the queue %s',
+it.each(['fails', 'does not answer'] as const)(
+  'submit reports that only Redis has the transaction when the queue %s',
   async (queue) => {
-    const { parts, metrics } = world(accepted, queue);
+    const { parts, metrics } = fakeSite(accepted, queue);
     expect(await submit(parts, { ...submission, answerBy: 2000 })).toMatchObject({
       kind: 'accepted',
       isQueued: false,
@@ -93,20 +93,20 @@ it.each(['fails', 'is silent'] as const)(
   },
 );
 
-it('submit sends no copy of what was accepted before', async () => {
-  const { parts, calls } = world({ replayed: true, patch: '{"a":1}', base: false, status: 201 });
+it('submit sends no copy of a repeated transaction', async () => {
+  const { parts, calls } = fakeSite({ replayed: true, patch: '{"a":1}', base: false, status: 201 });
   expect(await submit(parts, submission)).toMatchObject({ kind: 'repeated', patch: '{"a":1}', status: 201 });
   expect(calls.queue).toBe(0);
 });
 
-it('submit writes nothing anywhere of what Redis refuses', async () => {
-  const { parts, calls } = world({ refused: 'taken', left: 3 });
+it('submit sends no copy of a transaction that Redis refuses', async () => {
+  const { parts, calls } = fakeSite({ refused: 'taken', left: 3 });
   expect(await submit(parts, submission)).toMatchObject({ kind: 'refused', code: 'taken', left: 3 });
   expect(calls.queue).toBe(0);
 });
 
-it('submit refuses what SQS could not take before it asks Redis', async () => {
-  const { parts, calls } = world(accepted);
+it('submit refuses a transaction too large for SQS before it calls Redis', async () => {
+  const { parts, calls } = fakeSite(accepted);
   const transaction = transactionOf('x'.repeat(maxMessageBytes));
   expect(await submit(parts, { ...submission, transaction })).toMatchObject({
     kind: 'refused',
@@ -115,7 +115,7 @@ it('submit refuses what SQS could not take before it asks Redis', async () => {
   expect(calls).toEqual({ redis: 0, queue: 0 });
 });
 
-/** Of each obstacle: what Redis answers, the metric, and the outcome where the queue may not hold it alone. */
+/** For each obstacle: the answer of Redis, the metric, and the outcome where the queue alone must not hold the transaction. */
 const obstacles: Readonly<Record<Obstacle, readonly [Answer, string, RefusalCode | 'throws']>> = {
   unreachable: [new RedisUnreachable('no answer'), 'RedisUnreachable', 'not_acknowledged'],
   unable: [new RedisError('OOM command not allowed'), 'RedisCannotTake', 'not_acknowledged'],
@@ -129,16 +129,16 @@ const cases = (Object.keys(obstacles) as Obstacle[]).map(
 );
 
 it.each(cases)(
-  'submit notes that Redis is %s, and lets the queue hold it alone only where that is allowed',
+  'submit counts the obstacle %s, and stores in the queue alone only where that is allowed',
   async (obstacle, answer, metric, code) => {
-    const refusing = world(answer);
+    const refusing = fakeSite(answer);
     const submitted = submit(refusing.parts, submission);
     if (code === 'throws') await expect(submitted).rejects.toThrow('defect');
     else expect(await submitted).toMatchObject({ kind: 'refused', code });
     expect(refusing.calls.queue).toBe(0);
     expect(refusing.metrics).toEqual([metric]);
 
-    const passing = world(answer);
+    const passing = fakeSite(answer);
     const queueAloneIf = [obstacle];
     expect(await submit(passing.parts, { ...submission, queueAloneIf })).toMatchObject({
       kind: 'queuedOnly',
@@ -147,7 +147,7 @@ it.each(cases)(
     expect(passing.sent).toHaveLength(1);
     expect(passing.metrics).toEqual([metric, 'StoredInSqsAlone']);
 
-    const neither = world(answer, 'fails');
+    const neither = fakeSite(answer, 'fails');
     expect(await submit(neither.parts, { ...submission, queueAloneIf })).toMatchObject({
       code: 'not_acknowledged',
     });
@@ -155,9 +155,9 @@ it.each(cases)(
 );
 
 it.each(['not JSON', '{"unheard":"of"}'])(
-  'submit takes the answer %s for a defect, never for silence',
+  'submit treats the answer %s as a defect, not as an unreachable Redis',
   async (answer) => {
-    const { parts, metrics } = world(answer);
+    const { parts, metrics } = fakeSite(answer);
     await expect(submit(parts, submission)).rejects.toThrow('defect');
     expect(metrics).toEqual(['BufferDefect']);
   },
@@ -180,7 +180,7 @@ const problems: Readonly<Record<RefusalCode, readonly [number, string, (boolean 
 };
 
 it.each(Object.entries(problems) as [RefusalCode, (typeof problems)[RefusalCode]][])(
-  'problemOf %s names status and code, and says what to do',
+  'problemOf(%s) has the status, the code and an instruction',
   (code, [status, problemCode, recorded]) => {
     const wording = { nothing: 'Nothing was recorded.', unknown: 'Repeat it.' };
     const { problem, headers } = problemOf({ kind: 'refused', code, detail: 'the detail' }, wording);

@@ -12,9 +12,9 @@ const connection = (...subscriptions: Subscription[]): Connection => ({
 });
 const live = { channel: units, asked: 1, live: true };
 const since = { epoch: 'e', position: '1-0' };
-const goesOn = { states: true, events: true, from: () => since };
+const resumed = { states: true, events: true, from: () => since };
 
-it('one that cannot begin lets the others come first', () => {
+it('Subscriptions moves a subscription that cannot begin behind the others', () => {
   const subscriptions = new Subscriptions();
   const asked = ['executed_obs_units', 'buffer', 'transfer.overview'].map((channel) => ({
     channel,
@@ -24,7 +24,7 @@ it('one that cannot begin lets the others come first', () => {
   const connection = { id: 'a', principal: '1', permissions: [], connectedAt: 0, subscriptions: asked };
   subscriptions.open(connection, undefined);
   const [first] = subscriptions.beginning;
-  if (!first) throw new Error('nothing begins');
+  if (!first) throw new Error('nothing is to begin');
   subscriptions.postpone(first);
   expect(subscriptions.beginning.map(({ channel }) => channel.name)).toEqual([
     'buffer',
@@ -36,9 +36,9 @@ it('one that cannot begin lets the others come first', () => {
   expect(subscriptions.beginning).toHaveLength(2);
 });
 
-it('goes on where the last broadcaster was, if that left word; otherwise it begins, and says that it has a gap', () => {
+it('Subscriptions resumes from the checkpoint of the last broadcaster, or begins anew with a gap', () => {
   const after = new Subscriptions();
-  after.open(connection(live), goesOn);
+  after.open(connection(live), resumed);
   expect(after.on(units)).toMatchObject([{ id: 'c', since }]);
   const alone = new Subscriptions();
   alone.open(connection(live, { channel: 'buffer', asked: 2, live: true }), undefined);
@@ -49,34 +49,34 @@ it('goes on where the last broadcaster was, if that left word; otherwise it begi
   ]);
 });
 
-it('is live for the next broadcaster only once it has got what it begins with', () => {
+it('Subscriptions notes a subscription as live only after its snapshot was delivered', () => {
   const subscriptions = new Subscriptions();
   subscriptions.open(connection({ channel: units, asked: 1, live: false, since }), undefined);
   const [beginner] = subscriptions.beginning;
-  if (!beginner) throw new Error('it begins');
+  if (!beginner) throw new Error('nothing is to begin');
   subscriptions.begun(beginner);
   const waiting = new Map([['c', new Map([[units, undefined]])]]);
   expect(subscriptions.notes(waiting)).toEqual([]);
   expect(subscriptions.notes(new Map())).toEqual([{ id: 'c', channel: units, asked: 1, live: true }]);
   expect(subscriptions.notes(new Map())).toEqual([]);
-  // and not when it falls behind
+  // a subscription that falls behind is not live
   const behind = new Map([['c', new Map([[units, since]])]]);
   expect(subscriptions.notes(behind)).toEqual([{ id: 'c', channel: units, asked: 1, live: false, since }]);
 });
 
-it('goes on at the next broadcaster from where it was taken over, if nothing was delivered since', () => {
+it('Subscriptions notes the position of a takeover if nothing was delivered since', () => {
   const subscriptions = new Subscriptions();
-  subscriptions.open(connection(live), goesOn);
+  subscriptions.open(connection(live), resumed);
   const waiting = new Map([['c', new Map([[units, undefined]])]]);
   expect(subscriptions.notes(waiting)).toEqual([{ id: 'c', channel: units, asked: 1, live: false, since }]);
 });
 
-it('is noted as behind again when it begins anew in the round in which it was live', () => {
+it('Subscriptions notes a subscription as not live when it restarts in the round in which it became live', () => {
   const subscriptions = new Subscriptions();
-  subscriptions.open(connection({ ...live, request: 7 }), goesOn);
+  subscriptions.open(connection({ ...live, request: 7 }), resumed);
   subscriptions.restartWhere(() => true);
   const [beginner] = subscriptions.beginning;
-  if (!beginner) throw new Error('it begins anew');
+  if (!beginner) throw new Error('nothing is to begin');
   subscriptions.begun(beginner);
   const waiting = new Map([['c', new Map([[units, undefined]])]]);
   const note = { id: 'c', channel: units, asked: 1, request: 7 };
@@ -84,11 +84,11 @@ it('is noted as behind again when it begins anew in the round in which it was li
   expect(subscriptions.notes(new Map())).toEqual([{ ...note, live: true }]);
 });
 
-it('gets another snapshot, here or from the next broadcaster, if its own could not show everything', () => {
+it('Subscriptions repeats an incomplete snapshot, here or at the next broadcaster', () => {
   const subscriptions = new Subscriptions();
   subscriptions.open(connection({ channel: units, asked: 1, live: false }), undefined);
   const [beginner] = subscriptions.beginning;
-  if (!beginner) throw new Error('it begins');
+  if (!beginner) throw new Error('nothing is to begin');
   subscriptions.begun(beginner, true);
   expect(subscriptions.notes(new Map())).toEqual([
     { id: 'c', channel: units, asked: 1, live: false, gap: true },
@@ -98,16 +98,16 @@ it('gets another snapshot, here or from the next broadcaster, if its own could n
   expect(subscriptions.hasUnseen).toBe(false);
 });
 
-it('does not begin for a channel that was left meanwhile', () => {
+it('Subscriptions does not begin on a channel that was left meanwhile', () => {
   const subscriptions = new Subscriptions();
   subscriptions.open(connection({ channel: units, asked: 1, live: false }), undefined);
   subscriptions.open(connection(), undefined);
   expect(subscriptions.count).toBe(0);
 });
 
-it('begins again when the client asks again, and leaves a channel that it has left', () => {
+it('Subscriptions restarts when the client subscribes again, and ends when it leaves', () => {
   const subscriptions = new Subscriptions();
-  subscriptions.open(connection(live), goesOn);
+  subscriptions.open(connection(live), resumed);
   expect(subscriptions.open(connection(live), undefined)).toEqual([]);
   expect(subscriptions.open(connection({ channel: units, asked: 2, live: false }), undefined)).toEqual([
     units,

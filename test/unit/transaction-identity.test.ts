@@ -51,16 +51,16 @@ describe('the identity of a write', () => {
       '{"metadata":{"start_time":"2026-10-01T11:10:00Z"}}',
       '{"metadata":{"start_time":"2026-10-01T11:10:00.000Z"}}',
     ],
-  ])('is another for another request (%#)', (one, other) => {
+  ])('differs for another request (%#)', (one, other) => {
     expect(start(one).id).not.toBe(start(other).id);
   });
 
-  it('is the one of the first release for a body in the one spelling, without an alias', () => {
+  it('is that of the first release, without an alias, for a body in canonical spelling', () => {
     const body = { obs_unit_id: 1, start_time: '2026-10-01T11:10:00.000Z', metadata: { a: 1.5 } };
     expect(start(JSON.stringify(body))).toEqual({ id: firstRelease({}, body) });
   });
 
-  it('comes with the one of the first release for every other body', () => {
+  it('has that of the first release as its alias for every other body', () => {
     const body = { obs_unit_id: 1, start_time: '2026-10-01T11:10:00+00:00' };
     const { id, alias } = start(JSON.stringify(body));
     expect(alias).toBe(firstRelease({}, body));

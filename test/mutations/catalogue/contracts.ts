@@ -9,7 +9,7 @@ export const contractMutations: readonly Mutation[] = [
     test,
     replace: '.use(routing(contracts, otherwise))',
     by: '.use(routing(contracts, otherwise)).use(parsing())',
-    named: 'judges the credential',
+    named: 'checks the credential before anything',
   },
   {
     id: 'nobody-asked-who-they-are',
@@ -17,7 +17,7 @@ export const contractMutations: readonly Mutation[] = [
     test,
     replace: "if (exchange.contract.access === 'public') return;",
     by: 'if (exchange !== undefined) return;',
-    named: 'judges the credential',
+    named: 'checks the credential before anything',
   },
   {
     id: 'parameters-of-the-path-unparsed',
@@ -25,7 +25,7 @@ export const contractMutations: readonly Mutation[] = [
     test,
     replace: 'parse(schemaOf(contract), given.params)',
     by: 'given.params',
-    named: 'refuses a parameter',
+    named: 'refuses a path parameter by its name',
   },
   {
     id: 'problem-silent-about-the-write',
@@ -33,7 +33,7 @@ export const contractMutations: readonly Mutation[] = [
     test,
     replace: 'records && status < 500',
     by: 'records && status < 400',
-    named: 'whether the write is recorded',
+    named: 'answers an error with a problem that',
   },
   {
     id: 'headers-missing-from-problems',
@@ -41,7 +41,7 @@ export const contractMutations: readonly Mutation[] = [
     test,
     replace: 'onError: add',
     by: '',
-    named: 'turns what is thrown',
+    named: 'answers an error with a problem that',
   },
   {
     id: 'head-unknown',

@@ -36,7 +36,7 @@ export const doorMutations: readonly Mutation[] = [
     file: 'lib/http/json-body.ts',
     replace: "(isBase64Encoded || !text.includes('\\ufffd'))",
     by: 'true',
-    named: 'what the gateway puts',
+    named: 'is refused when the gateway has replaced',
   },
   {
     ...body,
@@ -44,7 +44,7 @@ export const doorMutations: readonly Mutation[] = [
     file: 'lib/http/json-body.ts',
     replace: 'fatal: true',
     by: 'fatal: false',
-    named: 'must be UTF-8',
+    named: 'is refused when it is not UTF-8',
   },
   {
     ...parts,
@@ -52,7 +52,7 @@ export const doorMutations: readonly Mutation[] = [
     file: 'lib/http/parse.ts',
     replace: 'faults.slice(0, shownFaults)',
     by: 'faults',
-    named: 'lists few',
+    named: 'lists the first ten faults and counts',
   },
   {
     ...parts,
@@ -68,7 +68,7 @@ export const doorMutations: readonly Mutation[] = [
     file: 'lib/http/query.ts',
     replace: 'if (!takesQuery)',
     by: "if (key === '')",
-    named: 'where none is taken',
+    named: 'refuses any parameter where the',
   },
   {
     ...parts,
@@ -97,14 +97,14 @@ export const doorMutations: readonly Mutation[] = [
     id: 'identity-without-that-of-the-first-release',
     replace: '...(firstContent !== content && { alias: idOf(firstContent) })',
     by: '',
-    named: 'comes with the one',
+    named: 'has that of the first release as its',
   },
   {
     ...identity,
     id: 'identity-of-a-leap-second-as-the-next-second',
     replace: 'isLeapSecond\n    ?',
     by: 'isLeapSecond && false\n    ?',
-    named: 'another for another request',
+    named: 'differs for another request',
   },
   {
     ...door,

@@ -8,20 +8,20 @@ export const layerMutations: readonly Mutation[] = [
     id: 'folder-of-lib-that-imports-a-later-one',
     replace: 'folders.slice(index + 1)',
     by: 'folders.slice(folders.length - 1)',
-    named: 'refuses that',
+    named: 'the lint rule forbids',
   },
   {
     ...layers,
     id: 'nested-file-that-imports-a-later-folder',
     replace: '^(\\\\.\\\\./)+(',
     by: '^\\\\.\\\\./(',
-    named: 'refuses that',
+    named: 'the lint rule forbids',
   },
   {
     ...layers,
     id: 'lib-that-imports-infra',
     replace: '/(functions|infra|test)/',
     by: '/(functions|test)/',
-    named: 'refuses that',
+    named: 'the lint rule forbids',
   },
 ];

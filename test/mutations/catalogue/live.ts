@@ -37,14 +37,14 @@ export const liveMutations: readonly Mutation[] = [
     id: 'live-parts-not-counted',
     replace: 'part > this.#assembly.data.length + 1',
     by: 'false',
-    named: 'asked for again',
+    named: 'requests a new snapshot when',
   },
   {
     ...client,
     id: 'live-cut-snapshot-not-asked-for-again',
     replace: 'this.#askSoon(subscription, this.#settings.firstPauseMilliseconds);',
     by: '',
-    named: 'shows what the server has',
+    named: 'LiveClient shows the server’s state',
     equivalent:
       'what stays unanswered is asked for again with the next ping as well; only the wait differs, and no test measures it',
   },
@@ -219,7 +219,7 @@ export const liveMutations: readonly Mutation[] = [
     id: 'watcher-taken-over-without-its-position',
     replace: 'since: goesOn.from(channel), ',
     by: '',
-    named: 'taken over',
+    named: 'Subscriptions notes the position of a',
   },
   {
     ...watchers,
@@ -233,7 +233,7 @@ export const liveMutations: readonly Mutation[] = [
     id: 'mailbox-remembers-what-another-request-got',
     replace: 'box.delivered.delete(channel);',
     by: '',
-    named: 'asked for anew',
+    named: 'ignores deliveries from before the',
   },
   {
     ...deferred,

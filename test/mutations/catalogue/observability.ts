@@ -9,7 +9,7 @@ export const observabilityMutations: readonly Mutation[] = [
     id: 'line-without-the-ids-of-its-invocation',
     replace: '...currentIds(), ',
     by: '',
-    named: 'writes the ids of the invocation',
+    named: 'log adds the ids of its own invocation',
   },
   {
     ...logged,
@@ -17,6 +17,6 @@ export const observabilityMutations: readonly Mutation[] = [
     id: 'line-that-names-another-request-than-the-client-sees',
     replace: 'requestContext?.requestId ?? awsRequestId',
     by: 'awsRequestId',
-    named: 'traced names the ids',
+    named: 'traced sets the ids of the event',
   },
 ];

@@ -159,7 +159,7 @@ export const processMutations: readonly Mutation[] = [
     id: 'connection-is-given-back-with-answers-on-the-way',
     replace: 'await Promise.allSettled([limited, called, positioned]);',
     by: '',
-    named: 'once everything on it is answered',
+    named: 'applyTransactions releases the connection',
   },
   {
     ...sql('awaited_aggregates'),
@@ -222,14 +222,14 @@ export const processMutations: readonly Mutation[] = [
     id: 'halving-counts-waits-for-locks',
     replace: "    if (subject === 'lock') {",
     by: "    if (subject === ('none' as string)) {",
-    named: 'never counts a wait',
+    named: 'halving never counts a lock timeout',
   },
   {
     ...halving,
     id: 'halving-judges-whatever-meets-all',
     replace: 'const isFault = !succeededShapes.has(shape) && alike(suspect) >= several;',
     by: 'const isFault = false;',
-    named: 'judges nobody',
+    named: 'halving sets nothing aside while several',
   },
   {
     ...halving,

@@ -31,7 +31,7 @@ export const readMutations: readonly Mutation[] = [
     id: 'merge-start-not-first',
     replace: 'Number(isStart(b)) - Number(isStart(a)) || ',
     by: '',
-    named: 'lays a start before',
+    named: 'applies a start before its finish, even',
   },
   {
     ...merge,
@@ -39,14 +39,14 @@ export const readMutations: readonly Mutation[] = [
     id: 'merge-unmade-record-verified',
     replace: 'if (!made) this.#unmade.add(`${step.table} ${step.id}`);',
     by: '',
-    named: 'does not verify',
+    named: 'marks a finish as unverified when its',
   },
   {
     ...replicas,
     id: 'replica-defect-taken-for-absence',
     replace: "if (failure === 'defect' && !(await lacksRelease(replica, error))) throw error;",
     by: '',
-    named: 'hands a defect on',
+    named: 'rethrows a defect without trying',
   },
   {
     ...replicas,
@@ -81,14 +81,14 @@ export const readMutations: readonly Mutation[] = [
     id: 'replica-that-stands-still-preferred',
     replace: 'Number(positionOf(each) < look.wanted)',
     by: 'Number(positionOf(each) < 0n)',
-    named: 'stands still',
+    named: 'prefers the most advanced replica when',
   },
   {
     ...orUnavailable,
-    id: 'slow-statement-not-told',
+    id: 'slow-statement-not-reported',
     replace: 'error instanceof StatementTooSlow',
     by: 'false',
-    named: 'slow statement',
+    named: 'a statement that exceeds its time limit',
   },
   {
     ...lists,
@@ -133,7 +133,7 @@ export const readMutations: readonly Mutation[] = [
     id: 'health-without-progress-is-healthy',
     replace: 'if (hasNoProgress) return true;',
     by: '',
-    named: 'nothing gets to main',
+    named: 'no transaction reaches main',
   },
   {
     ...health,

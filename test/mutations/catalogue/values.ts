@@ -38,14 +38,14 @@ export const valueMutations: readonly Mutation[] = [
     id: 'json-digits-rounded',
     replace: 'if (!mayLoseDigits.test(text)) return JSON.parse(text) as Json;',
     by: 'return JSON.parse(text) as Json;',
-    named: 'gives',
+    named: 'and writes it as',
   },
   {
     ...json,
     id: 'json-small-numbers-take-an-exponent',
     replace: String.raw`|-?0\.000000|`,
     by: '|',
-    named: 'gives',
+    named: 'and writes it as',
   },
   {
     ...json,

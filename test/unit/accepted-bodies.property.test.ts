@@ -1,4 +1,4 @@
-/** For every body that the door takes: what main and every reader get out of the stored form is what the client sent. Pure. */
+/** For every accepted body: main and every reader get from the stored form the values that the client sent. Pure. */
 import { fc, times } from '../support/property.ts';
 import { expect, it } from 'vitest';
 import { answerOf } from '../../functions/accept/answer.ts';
@@ -17,7 +17,7 @@ const heading = { id, stamp: 1_790_000_000_000_000, principal: '7', operation: '
 const now = instantOfMilliseconds(1_790_000_000_000);
 
 const digits = fc.stringMatching(/^\d{1,30}$/);
-/** Numbers as JSON may write them. */
+/** Any spelling of a number that JSON allows. */
 const number = fc
   .tuple(
     fc.constantFrom('', '-'),
@@ -58,7 +58,7 @@ function accepted(body: string) {
   }
 }
 
-it('main and readers get what the client sent', () => {
+it('an accepted body reaches main and every reader unchanged', () => {
   let taken = 0;
   fc.assert(
     fc.property(metadata, (sent) => {
@@ -68,10 +68,10 @@ it('main and readers get what the client sent', () => {
       const expected = inJsonbSpelling(sent);
       const { transaction, patch } = draftStart(body, id, heading, now);
       const message = readTransactionsMessage(transactionMessage(transaction));
-      if (message.kind !== 'transaction') throw new Error('a wake-up');
+      if (message.kind !== 'transaction') throw new Error('read as a wake-up');
       const [step] = message.transaction.steps;
-      if (step?.kind !== 'create') throw new Error('no start');
-      // what main is sent, and gives back
+      if (step?.kind !== 'create') throw new Error('not a start');
+      // as main stores and returns it
       const atMain = JSON.stringify(parseJson(storableJson(step.values.metadata)));
       const read = executedObsUnitOf(id, step.values, { state: 'buffered' });
       const replayed = answerOf(undefined, patch);
@@ -85,7 +85,7 @@ it('main and readers get what the client sent', () => {
   expect(taken).toBeGreaterThan(500);
 });
 
-/** The text with every number written as jsonb writes it, and objects as JavaScript orders their keys. */
+/** Spells numbers as jsonb does and orders the keys of objects as JavaScript does. */
 function inJsonbSpelling(sent: string): string {
   const exact = sent.replaceAll(/"(?:[^"\\]|\\.)*"|-?\d[-+.\deE]*/g, (token) =>
     token.startsWith('"') ? token : `"#${canonicalNumber(token) ?? ''}"`,
@@ -93,7 +93,7 @@ function inJsonbSpelling(sent: string): string {
   return JSON.stringify(JSON.parse(exact)).replaceAll(/"#(-?\d[\d.]*)"/g, '$1');
 }
 
-it('nothing but a problem is thrown, whatever bytes come', () => {
+it('a body of any bytes is accepted or refused with a problem', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: 'binary' }), value, metadata), (body) => {
       accepted(body);

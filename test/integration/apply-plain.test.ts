@@ -1,6 +1,6 @@
 /**
- * Main has a short way for what is plain and a long way for everything, and a batch with poison in it takes the long one: what
- * becomes of the others is the same. Random histories of several records, each in two worlds.
+ * Main applies plain transactions in bulk and all others one by one; a batch that contains poison is applied one by one. Both
+ * paths must give every other transaction the same result. Each random history runs through both paths, on rows of its own.
  */
 import { randomUUID } from 'node:crypto';
 import { fc, times } from '../support/property.ts';
@@ -18,14 +18,14 @@ beforeAll(async () => {
 afterAll(() => main.stop());
 
 const firstStamp = 1_900_000_000_000_000;
-/** When others have changed a status: in the middle of what is done. */
+/** The stamp of a change by others, in the middle of the actions. */
 const changed = firstStamp + 10_000;
 
 const rowsBefore = {
   nothing: undefined,
   running: { status: 'running', stamps: {} },
   ended: { status: 'completed', stamps: {} },
-  'running, as others have changed it': { status: 'running', stamps: { status: changed } },
+  'running, changed by others': { status: 'running', stamps: { status: changed } },
   'with a newer key': { status: 'running', stamps: { 'metadata.b': changed } },
   deleted: 'deleted',
 } as const;
@@ -59,14 +59,14 @@ const actions = {
 const keysOf = <K extends string>(record: Readonly<Record<K, unknown>>) => Object.keys(record) as K[];
 const history = fc.record({
   before: fc.constantFrom(...keysOf(rowsBefore)),
-  /** between two calls: what waits is left to a person */
+  /** whether parked transactions are made to wait for a decision between the two calls */
   isHeld: fc.boolean(),
   acts: fc.array(
     fc.record({
       action: fc.constantFrom(...keysOf(actions)),
-      /** in the order of stamps */
+      /** position in the order of stamps */
       at: fc.nat(20),
-      /** the same request as the one before it of its record, under the id of another release */
+      /** whether it is the preceding request of its record under the id of another release */
       isRepeat: fc.boolean(),
       call: fc.constantFrom('first', 'second'),
     }),
@@ -75,16 +75,16 @@ const history = fc.record({
 });
 type History = typeof history extends fc.Arbitrary<infer T> ? T : never;
 
-interface World {
+interface Run {
   readonly first: readonly Transaction[];
   readonly second: readonly Transaction[];
-  /** aggregates */
+  /** aggregates whose parked transactions wait for a decision */
   readonly held: readonly string[];
-  /** of every id in it; equal ones in every world */
+  /** a name for each id, equal in both runs */
   readonly nameOf: ReadonlyMap<string, string>;
 }
 
-async function makeWorld(histories: readonly History[]): Promise<World> {
+async function makeRun(histories: readonly History[]): Promise<Run> {
   const nameOf = new Map<string, string>();
   const calls: Record<'first' | 'second', Transaction[]> = { first: [], second: [] };
   const made: Transaction[] = [];
@@ -121,8 +121,8 @@ async function makeRow(id: string, before: (typeof rowsBefore)[keyof typeof rows
   }
 }
 
-/** Inbox and rows, without the clock of the call. */
-async function shownOf({ nameOf }: World): Promise<unknown> {
+/** Inbox and rows, without the times of the call. */
+async function shownOf({ nameOf }: Run): Promise<unknown> {
   const without = "'{created_at,updated_at,recorded_at,changed_at}'::text[]";
   const { rows } = await main.pool.query<{ shown: unknown }>(
     `select (select jsonb_agg(to_jsonb(i) - ${without} order by stamp) from inbox i where aggregate_id = any ($1)) as inbox,
@@ -138,22 +138,22 @@ async function shownOf({ nameOf }: World): Promise<unknown> {
 }
 
 const healthy = () => start(randomUUID());
-/** It violates a constraint, and what stands with it in a statement fails with it. */
+/** A transaction that violates a constraint and fails every other one in its statement. */
 const poison = () => start(randomUUID(), { status: 'odd' });
 
-async function apply({ first, second, held }: World, company: () => readonly Transaction[]): Promise<void> {
-  await applyTransactions(main.pool, [...company(), ...first], 900);
+async function apply({ first, second, held }: Run, others: () => readonly Transaction[]): Promise<void> {
+  await applyTransactions(main.pool, [...others(), ...first], 900);
   await main.pool.query(
     `update inbox set parked_for = 'failed', waits_for = 'retry' where aggregate_id = any ($1) and outcome = 'parked'`,
     [held],
   );
-  await applyTransactions(main.pool, [...company(), ...second], 900);
+  await applyTransactions(main.pool, [...others(), ...second], 900);
 }
 
-it('a batch becomes the same by the short way and by the long way', async () => {
+it('apply_transactions gives the same result in bulk and one by one', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(history, { minLength: 12, maxLength: 24 }), async (histories) => {
-      const [short, long] = [await makeWorld(histories), await makeWorld(histories)];
+      const [short, long] = [await makeRun(histories), await makeRun(histories)];
       await apply(short, () => [healthy()]);
       await apply(long, () => [healthy(), poison()]);
       expect(await shownOf(short)).toEqual(await shownOf(long));
@@ -162,7 +162,7 @@ it('a batch becomes the same by the short way and by the long way', async () => 
   );
 });
 
-it('what a person must take up is not taken up with the plain ones', async () => {
+it('apply_transactions in bulk leaves transactions that wait for a decision', async () => {
   const ids = Array.from({ length: 3 }, () => randomUUID());
   const late = ids.map((id) => finish(id));
   await applyTransactions(main.pool, late, 900);
@@ -179,7 +179,7 @@ it('what a person must take up is not taken up with the plain ones', async () =>
   expect(new Set(late.map(({ id }) => outcomeOf(id)))).toEqual(new Set(['untouched']));
 });
 
-it('what succeeds in the short way says that main is sound', async () => {
+it('apply_transactions reports bulk successes as evidence that main works', async () => {
   const { succeeded } = await applyTransactions(main.pool, [healthy(), healthy()], 900);
   expect(succeeded).toEqual(['create executed_obs_unit']);
 });

@@ -22,8 +22,8 @@ const unit = async (id: string) =>
   (await main.pool.query<Record<string, unknown>>('select * from executed_obs_unit where id = $1', [id]))
     .rows[0];
 
-describe('the server-side function of main', () => {
-  it('applies a start and its finish, and tells a position at or after their commit', async () => {
+describe('apply_transactions', () => {
+  it('applies a start and its finish, and returns an LSN at or after their commit', async () => {
     const id = randomUUID();
     const { rows, lsn } = await applyTransactions(main.pool, [start(id), finish(id)], 900);
     expect(rows.map((row) => row.outcome)).toEqual(['applied', 'applied']);
@@ -33,7 +33,7 @@ describe('the server-side function of main', () => {
     expect(lsn.value).toBeGreaterThan(0n);
   });
 
-  it('executes a transaction once, however often and in whatever company it comes', async () => {
+  it('executes a transaction once, however often and in whatever batch it arrives', async () => {
     const id = randomUUID();
     const started = start(id);
     const ended = finish(id);
@@ -45,7 +45,7 @@ describe('the server-side function of main', () => {
     expect(await unit(id)).toMatchObject({ metadata: {} });
   });
 
-  it('executes a transaction once when two processors have it at the same time', async () => {
+  it('executes a transaction once when several processors apply it concurrently', async () => {
     const ids = Array.from({ length: 20 }, () => randomUUID());
     const batch = ids.flatMap((id) => [start(id), finish(id)]);
     await Promise.all([apply(...batch), apply(...[...batch].reverse()), apply(...batch)]);
@@ -57,7 +57,7 @@ describe('the server-side function of main', () => {
     expect(new Set(rows.map((row) => `${row.outcome} ${row.attempts}`))).toEqual(new Set(['applied 1']));
   });
 
-  it('parks a finish without its start, and applies it when the start comes', async () => {
+  it('parks a finish without its start and applies it when the start arrives', async () => {
     const id = randomUUID();
     const started = start(id);
     const ended = finish(id);
@@ -69,7 +69,7 @@ describe('the server-side function of main', () => {
     expect(await unit(id)).toMatchObject({ status: 'completed' });
   });
 
-  it('shows what has waited too long for its start as overdue, still parked, and applies it in the end', async () => {
+  it('marks a parked finish as overdue after the wait limit, and still applies it when its start arrives', async () => {
     const id = randomUUID();
     const ended = finish(id);
     await apply(ended);
@@ -78,7 +78,7 @@ describe('the server-side function of main', () => {
     expect(outcomeOf(await apply(start(id)), ended)).toBe('applied');
   });
 
-  it('refuses a second, different finish, and lets a repeat pass', async () => {
+  it('accepts a repeated finish and refuses a different one', async () => {
     const id = randomUUID();
     await apply(start(id), finish(id));
     const repeat = finish(id);
@@ -90,22 +90,22 @@ describe('the server-side function of main', () => {
     expect(await unit(id)).toMatchObject({ status: 'completed' });
   });
 
-  it('lets a start of a planned unit that main does not know wait, and everything of that record behind it', async () => {
+  it('parks a start whose planned unit is unknown, and later transactions of its aggregate behind it', async () => {
     const [poisoned, healthy] = [randomUUID(), randomUUID()];
     const poison = start(poisoned, { obsUnitId: 999_999 });
     const behind = finish(poisoned);
-    const well = start(healthy);
-    const rows = await apply(poison, behind, well);
+    const unaffected = start(healthy);
+    const rows = await apply(poison, behind, unaffected);
     expect(outcomeOf(rows, poison)).toBe('parked start');
     expect(rows.find((row) => row.id === poison.id)).toMatchObject({
       waitsFor: 'obs_unit:999999',
       reason: 'planned unit 999999 is not known to main',
     });
     expect(outcomeOf(rows, behind)).toBe('parked behind');
-    expect(outcomeOf(rows, well)).toBe('applied');
+    expect(outcomeOf(rows, unaffected)).toBe('applied');
   });
 
-  it('puts a row that carries its own stamp in that order, whatever order it is recorded in', async () => {
+  it('orders rows with a stamp of their own by that stamp, in any order of arrival', async () => {
     const user = (id: string, own: number, active: boolean, recorded: number) => {
       const made = builder(id, recorded);
       const name = `put ${own}`;
@@ -129,7 +129,7 @@ describe('the server-side function of main', () => {
       for (const [n, own] of order.entries()) await apply(user(id, own, own !== 3, from + n));
       expect(await seen(id), String(order)).toEqual({ name: 'put 3', active: false });
     }
-    // what others change there by plain SQL stays until somebody changes it here
+    // a change by plain SQL stays until a newer stamp changes the same column
     const id = randomUUID();
     const from = nextStamp();
     await apply(user(id, 1, true, from));
@@ -138,7 +138,7 @@ describe('the server-side function of main', () => {
     expect(await seen(id)).toEqual({ name: 'put 2', active: false });
   });
 
-  it('takes texts that jsonb refuses, rather than nothing of the batch', async () => {
+  it('replaces characters that jsonb refuses instead of failing the batch', async () => {
     const [odd, healthy] = [randomUUID(), randomUUID()];
     const made = builder(odd);
     const metadata = { half: '\ud800', nul: '\u0000', 'key \udfff': 1 };
@@ -149,7 +149,7 @@ describe('the server-side function of main', () => {
     expect((await unit(odd))?.metadata).toEqual({ half: '\ufffd', nul: '\ufffd', 'key \ufffd': 1 });
   });
 
-  it('isolates poison that no rule foresees, however much of it a batch holds', async () => {
+  it('parks unforeseen poison alone, however much of it a batch contains', async () => {
     const healthy = Array.from({ length: 300 }, () => start(randomUUID()));
     const poison = Array.from({ length: 30 }, () => {
       const id = randomUUID();
@@ -170,7 +170,7 @@ describe('the server-side function of main', () => {
     expect(rows.find((row) => row.id === poison[0]?.id)?.reason).toContain('23514');
   });
 
-  it('lets the newer of two updates win per field, in whatever order they come', async () => {
+  it('lets the newer update win per field, in any order of arrival', async () => {
     const id = randomUUID();
     await apply(start(id));
     const older = builder(id)
@@ -187,7 +187,7 @@ describe('the server-side function of main', () => {
     });
   });
 
-  it('does not undo with an older buffered update what somebody has changed by plain SQL since', async () => {
+  it('keeps a later change by plain SQL over an older buffered update', async () => {
     const id = randomUUID();
     const made = start(id, { stamp: 1_700_000_000_000_000 });
     const old = builder(id, 1_700_000_000_000_001)
@@ -210,7 +210,7 @@ describe('the server-side function of main', () => {
     expect(await unit(id)).toBeUndefined();
   });
 
-  it('refuses at once what comes for a record that others have deleted by plain SQL', async () => {
+  it('refuses a transaction for a record that was deleted by plain SQL', async () => {
     const id = randomUUID();
     await apply(start(id));
     await main.pool.query('delete from executed_obs_unit where id = $1', [id]);
@@ -220,7 +220,7 @@ describe('the server-side function of main', () => {
     expect(rows.find((each) => each.id === ended.id)?.reason).toBe(`executed_obs_unit ${id} was deleted`);
   });
 
-  it('retries and discards what is parked, and remembers who did', async () => {
+  it('retries and discards parked transactions, and audits the decisions', async () => {
     const id = randomUUID();
     const poison = start(id, { status: 'no such status' });
     const behind = finish(id);
@@ -250,7 +250,7 @@ describe('the server-side function of main', () => {
     expect(audit.rows).toEqual([{ action: 'discard', principal: '1', reason: 'never started' }]);
   });
 
-  it('records an observation with its package and files as one', async () => {
+  it('applies an observation with its package and files in one transaction', async () => {
     const id = randomUUID();
     const made = builder(id);
     made.create(
@@ -271,7 +271,7 @@ describe('the server-side function of main', () => {
     expect(rows.map((row: { id: string }) => row.id)).toEqual(files);
   });
 
-  it('executes what the first release has stored', async () => {
+  it('executes a transaction that the first release stored', async () => {
     const id = randomUUID();
     const stored = JSON.parse(`{
       "version": 1, "id": "${randomUUID()}", "stamp": 1790000000000000, "aggregate": "${id}", "principal": "1",
@@ -280,7 +280,7 @@ describe('the server-side function of main', () => {
         "values": {"obs_unit_id": 7, "status": "running", "start_time": "2026-10-01T00:00:00.000Z", "end_time": null,
           "instrument_module_ids": [1, 2], "metadata": {"patch": "Jupiter"}}}]
     }`) as unknown;
-    // a column that came with a later release has its default
+    // a column of a later release gets its default
     await main.pool.query("alter table executed_obs_unit add column if not exists later text default 'new'");
     await apply(readTransaction(stored));
     expect(await unit(id)).toMatchObject({
@@ -290,7 +290,7 @@ describe('the server-side function of main', () => {
     });
   });
 
-  it('notes a change by others in the outbox, and none of its own', async () => {
+  it('writes changes by others to the outbox, and none of its own', async () => {
     const id = randomUUID();
     await apply(start(id));
     const count = async () =>

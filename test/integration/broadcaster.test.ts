@@ -1,4 +1,4 @@
-/** What a broadcaster sends of changes that others make, of what it cannot see, and what may not hold it up. */
+/** A broadcaster: changes by others, replicas out of reach, and slow work that must not delay other messages. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { BroadcasterWorld, MainAsStandby, type Sent } from '../support/broadcaster-world.ts';
@@ -26,7 +26,7 @@ beforeEach(async () => {
   await world.begin();
 });
 
-/** Rows at main, by somebody else. @returns their ids */
+/** Inserts rows at main by plain SQL. @returns their ids */
 async function insert(obsUnitId: number, count = 1, status = 'running'): Promise<string[]> {
   const ids = Array.from({ length: count }, () => randomUUID());
   await main.pool.query(
@@ -40,7 +40,7 @@ const updates = (id: string) => world.of(id).filter(({ type }) => type === 'upda
 const snapshots = (id: string) => world.of(id).filter(({ type }) => type === 'snapshot');
 const last = (id: string): Sent | undefined => world.of(id).at(-1);
 
-/** Connections, each with its channel and its snapshot. */
+/** Connects one client per channel and awaits its snapshot. */
 async function watch(channels: Readonly<Record<string, string>>): Promise<void> {
   for (const [id, channel] of Object.entries(channels)) await world.connect(id, [channel]);
   await world.until(() => {
@@ -48,8 +48,8 @@ async function watch(channels: Readonly<Record<string, string>>): Promise<void> 
   });
 }
 
-describe('a record that leaves', () => {
-  it('is taken out of the channel of its planned unit, and shown in that of the new one', async () => {
+describe('a record that leaves its planned unit', () => {
+  it('is sent as `left` on the channel of the old planned unit and as changed on the new one', async () => {
     const [moved = ''] = await insert(50);
     await watch({ all: units, old: ofUnit(50), new: ofUnit(51), other: ofUnit(52) });
     await main.pool.query('update executed_obs_unit set obs_unit_id = 51 where id = $1', [moved]);
@@ -62,7 +62,7 @@ describe('a record that leaves', () => {
     expect(updates('other')).toEqual([]);
   });
 
-  it('is shown where it belongs now, also when its site still knows the old planned unit', async () => {
+  it('is sent on the channel of its new planned unit even if the site still knows the old one', async () => {
     const [moved = ''] = await insert(53);
     await main.pool.query('update executed_obs_unit set obs_unit_id = 54 where id = $1', [moved]);
     await watch({ old: ofUnit(53), new: ofUnit(54) });
@@ -74,7 +74,7 @@ describe('a record that leaves', () => {
     });
   });
 
-  it('is gone from its own channel alone when it is deleted', async () => {
+  it('by deletion is sent as `left` on its own channel only', async () => {
     const [deleted = ''] = await insert(55);
     await watch({ all: units, its: ofUnit(55), other: ofUnit(56) });
     await main.pool.query('delete from executed_obs_unit where id = $1', [deleted]);
@@ -85,7 +85,7 @@ describe('a record that leaves', () => {
     expect(updates('other')).toEqual([]);
   });
 
-  it('with all others brings a fresh snapshot that says that it has a gap', async () => {
+  it('by TRUNCATE causes a new snapshot with a gap', async () => {
     await insert(57);
     await watch({ all: units, its: ofUnit(57), transfer: 'transfer.overview' });
     const [{ epoch = '', position = '' } = {}] = snapshots('its');
@@ -94,7 +94,7 @@ describe('a record that leaves', () => {
       for (const id of ['all', 'its'])
         expect(last(id)).toMatchObject({ type: 'snapshot', gap: true, data: [] });
     });
-    // and for a client that comes back from before
+    // also for a client that resumes from before
     await world.connect('back', [ofUnit(57)], { epoch, position });
     await world.until(() => expect(last('back')).toMatchObject({ type: 'snapshot', gap: true, data: [] }));
     expect(updates('all')).toEqual([]);
@@ -102,7 +102,7 @@ describe('a record that leaves', () => {
 });
 
 describe('an open transaction at main', () => {
-  it('keeps back nothing that others change', async () => {
+  it('delays no change of other transactions', async () => {
     await watch({ all: units });
     const slow = await main.pool.connect();
     await slow.query('begin');
@@ -117,8 +117,8 @@ describe('an open transaction at main', () => {
   });
 });
 
-describe('long work', () => {
-  it('of a bulk change by others lets what the site accepts through, a slice later at most', async () => {
+describe('slow work', () => {
+  it('on a bulk change by others delays accepted transactions by one slice at most', async () => {
     await watch({ all: units });
     await insert(59, 3000);
     await world.until(() => expect(updates('all').length).toBeGreaterThan(0));
@@ -131,7 +131,7 @@ describe('long work', () => {
     expect(new Set(updates('all').map(({ record }) => record)).size).toBe(3001);
   });
 
-  it('of a state delays no message of another channel, and no snapshot', async () => {
+  it('on a state delays no other channel and no snapshot', async () => {
     await watch({ all: units, transfer: 'transfer.overview' });
     world.standby.hanging.add(/^(state-counts|count-packages)/);
     await main.pool.query("update data_transfer set status = 'completed' where id = 2");
@@ -147,7 +147,7 @@ describe('long work', () => {
     await world.until(() => expect(updates('transfer')).toHaveLength(1));
   });
 
-  it('of a snapshot delays no message, and the snapshot is followed by what came meanwhile', async () => {
+  it('on a snapshot delays no message, and changes made meanwhile follow the snapshot', async () => {
     await watch({ all: units });
     world.standby.hanging.add(/^list-unit/);
     await world.connect('late', [ofUnit(62)]);
@@ -161,16 +161,16 @@ describe('long work', () => {
   });
 });
 
-describe('with no replica', () => {
+describe('while no replica is reachable', () => {
   it.each([
     ['a replica answers', false],
     ['another broadcaster has taken over and a replica answers', true],
-  ])('shows nothing as absent or as still running, and all of it once %s', async (_when, isTakenOver) => {
+  ])('no record is sent as absent or stale, and every change is sent once %s', async (_when, isTakenOver) => {
     const [known, finished, isNew] = [randomUUID(), randomUUID(), randomUUID()];
     const [later = ''] = await insert(63);
     await watch({ all: units });
     const [{ epoch = '', position = '' } = {}] = snapshots('all');
-    // the site remembers the start of a record long after all of it was cleaned
+    // the site still has the start of a record whose transactions were all cleaned
     const base = JSON.stringify({
       id: finished,
       obs_unit_id: 63,
@@ -188,7 +188,7 @@ describe('with no replica', () => {
 
     world.standby.isAway = true;
     await world.buffer(63, isNew);
-    // and what is buffered of it does not say how it is
+    // a buffered update does not show the record's current status
     await world.annotate(finished);
     const feed = world.keys.feed(units);
     for (const record of [known, finished])
@@ -198,7 +198,7 @@ describe('with no replica', () => {
       for (const id of ['all', 'back'])
         expect(updates(id)).toMatchObject([{ record: isNew, change: 'buffered' }]);
     });
-    // no subscription that begins sees this one
+    // no new subscription covers this change
     await redis.client.xadd(feed, '*', { change: 'replicated', record: later });
     await world.round();
     if (isTakenOver) {
@@ -224,7 +224,7 @@ describe('with no replica', () => {
     expect(new Set(positions).size).toBe(positions.length);
   });
 
-  it('a snapshot says what it could not see, and comes again', async () => {
+  it('a snapshot names what it could not read, and is repeated later', async () => {
     const [there = ''] = await insert(64);
     const buffered = await world.buffer(64);
     world.standby.isAway = true;
@@ -241,7 +241,7 @@ describe('with no replica', () => {
     expect((again?.data as { id: string }[]).map(({ id }) => id).sort()).toEqual([there, buffered].sort());
   });
 
-  it('a snapshot of nothing says so too, and what is buffered follows', async () => {
+  it('an empty snapshot names what it could not read, and buffered changes follow', async () => {
     world.standby.isAway = true;
     await world.connect('late', [ofUnit(67)]);
     await world.until(() => expect(snapshots('late')).toMatchObject([{ unseen: 'replica', data: [] }]));
@@ -249,7 +249,7 @@ describe('with no replica', () => {
     await world.until(() => expect(updates('late')).toMatchObject([{ record: id }]));
   });
 
-  it('states wait, and nothing else waits for them', async () => {
+  it('state channels wait without delaying other channels', async () => {
     world.standby.isAway = true;
     await world.connect('transfer', ['transfer.overview']);
     await world.round();
@@ -261,7 +261,7 @@ describe('with no replica', () => {
 });
 
 describe('a state channel', () => {
-  it('that goes on where a dead broadcaster was is sent what changes then', async () => {
+  it('resumed from a dead broadcaster gets later changes', async () => {
     await watch({ first: 'transfer.overview' });
     const [{ epoch = '', position = '' } = {}] = snapshots('first');
     await world.begin();
@@ -273,8 +273,8 @@ describe('a state channel', () => {
   });
 });
 
-describe('requests', () => {
-  it('are named by all that answers them, and an older one changes nothing', async () => {
+describe('answers', () => {
+  it('carry the id of their request, and older requests have no effect', async () => {
     await world.connect('c', []);
     await world.subscribe('c', units, undefined, 7);
     await world.until(() => expect(snapshots('c')).toMatchObject([{ request: 7 }]));
@@ -289,7 +289,7 @@ describe('requests', () => {
   });
 });
 
-it('numbers that a double cannot hold keep their digits in snapshots and updates', async () => {
+it('snapshots and updates keep the digits of numbers that a double cannot hold', async () => {
   const [id] = await insert(68);
   const digits = '{"id": 5853498713190525696, "x": 0.1234567890123456789}';
   const write = () =>
@@ -305,20 +305,20 @@ it('numbers that a double cannot hold keep their digits in snapshots and updates
 });
 
 describe('a broadcaster', () => {
-  it('has nobody to watch for when open connections are subscribed to nothing', async () => {
+  it('counts no watchers while connections have no subscriptions', async () => {
     await world.connect('idle', []);
     await world.round();
     expect(world.broadcaster.watchers).toBe(0);
   });
 
-  it('finds a connection whose end was not reported', async () => {
+  it('detects a connection whose end was not reported', async () => {
     await watch({ lost: units });
     world.closed.add('lost');
     world.ahead += 120_000;
     await world.until(() => expect(world.broadcaster.watchers).toBe(0));
   });
 
-  it('looks at the changes of others often only while somebody watches them', async () => {
+  it('polls often for changes by others only while a client watches them', async () => {
     await watch({ buffer: 'buffer' });
     expect(world.broadcaster.pauseMilliseconds).toBe(1000);
     await watch({ units });

@@ -1,4 +1,4 @@
-/** What the buffer promises when a store loses something, or when people give something up. */
+/** The guarantees of the buffer when a store loses data or a person discards a transaction. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { drain, type DrainParts } from '../../functions/process/drain.ts';
 import { resendOld } from '../../functions/sweep/resend.ts';
@@ -72,8 +72,8 @@ const drained = (...copies: Transaction[]) =>
   drain(parts(), copies, { deadline: Date.now() + 60_000, always: false });
 const applied = (...batch: Transaction[]) => applyTransactions(main.pool, batch, 900);
 
-describe('Redis loses what it acknowledged, and main commits the copy', () => {
-  it('the body is back before the copy goes: readers have it, and it is executed anew if main loses the commit', async () => {
+describe('after Redis has lost an acknowledged transaction and main has committed its copy,', () => {
+  it('the body is restored before the copy is deleted, so that readers see it and a lost commit is repeated', async () => {
     const { transaction } = newStart();
     expect((await drained(transaction)).copies).toEqual(['recorded']);
     expect(await bodyOf(transaction)).toMatchObject({ state: 'committed' });
@@ -84,7 +84,7 @@ describe('Redis loses what it acknowledged, and main commits the copy', () => {
     expect(await redis.client.zrange(keys.pending, 0, -1)).toEqual([writeReference(transaction)]);
   });
 
-  it('a processor that dies between the mark and the body leaves the copy, which brings it', async () => {
+  it('the copy restores the body after a processor died between mark and restore', async () => {
     const { transaction } = newStart();
     const { rows, lsn } = await applied(transaction);
     expect(await mark(site, rows, lsn, now)).toEqual({
@@ -96,7 +96,7 @@ describe('Redis loses what it acknowledged, and main commits the copy', () => {
     expect(await bodyOf(transaction)).toMatchObject({ state: 'committed' });
   });
 
-  it('a commit that main loses too, with no copy left, reads as failed with the reason', async () => {
+  it('a transaction reads as failed with a reason if main loses the commit too and no copy is left', async () => {
     const { transaction } = newStart();
     const { rows, lsn } = await applied(transaction);
     await mark(site, rows, lsn, now);
@@ -107,13 +107,13 @@ describe('Redis loses what it acknowledged, and main commits the copy', () => {
     expect(await stateOf(transaction)).toBe('failed');
     expect(await redis.client.zcard(keys.setAside)).toBe(1);
     expect(await redis.client.zcard(keys.committed)).toBe(0);
-    // a copy that comes after all is pending again
+    // a copy that arrives later makes it pending again
     await restoreEntry(site, transaction, now);
     expect(await stateOf(transaction)).toBe('buffered');
     expect(await redis.client.zcard(keys.setAside)).toBe(0);
   });
 
-  it('an answer that comes late reverts nothing that a processor has recorded', async () => {
+  it('a late answer does not revert the state that a processor has recorded', async () => {
     const start = newStart();
     await drained(start.transaction);
     expect(await take(start)).toMatchObject({
@@ -126,8 +126,8 @@ describe('Redis loses what it acknowledged, and main commits the copy', () => {
   });
 });
 
-describe.each(['discarded', 'refused'] as const)('what was %s', (outcome) => {
-  it('can be done again, right; the same request stays refused', async () => {
+describe.each(['discarded', 'refused'] as const)('a %s transaction', (outcome) => {
+  it('admits a corrected request, while the same request stays refused', async () => {
     const start = newStart();
     await take(start);
     const wrong = newFinish(start.transaction.aggregate, 'aborted');
@@ -140,12 +140,12 @@ describe.each(['discarded', 'refused'] as const)('what was %s', (outcome) => {
     const [row] = rows;
     if (!row) throw new Error('no row');
     const { id, stamp } = wrong.transaction;
-    const givenUp = { ...row, id, stamp, outcome, reason: 'not so' };
-    await mark(site, [row, givenUp], lsn, now);
+    const decided = { ...row, id, stamp, outcome, reason: 'wrong' };
+    await mark(site, [row, decided], lsn, now);
 
     expect(await take(wrong, { keyDigest: 'key' })).toEqual({
       refused: `${outcome}_before`,
-      detail: 'not so',
+      detail: 'wrong',
     });
     expect(await take(right, { keyDigest: 'key' })).toMatchObject({ accepted: true, status: 200 });
     expect(await take(right, { keyDigest: 'key' })).toMatchObject({ replayed: true });
@@ -156,7 +156,7 @@ describe.each(['discarded', 'refused'] as const)('what was %s', (outcome) => {
     expect(at).toEqual([{ status: 'completed' }]);
   });
 
-  it('of a start releases its id', async () => {
+  it('releases its id if it is a start', async () => {
     const start = newStart();
     await take(start);
     const again = draftStart(
@@ -178,7 +178,7 @@ describe.each(['discarded', 'refused'] as const)('what was %s', (outcome) => {
   });
 });
 
-it('a discard of what main has not seen is judged with it, and the right finish follows', async () => {
+it('a discard takes effect with a transaction that main has not seen, and a corrected finish follows', async () => {
   const start = newStart();
   await take(start);
   await drained(start.transaction);
@@ -187,7 +187,7 @@ it('a discard of what main has not seen is judged with it, and the right finish 
   await take(wrong, { keyDigest: 'key' });
   const { id, stamp, principal } = wrong.transaction;
   const builder = new TransactionBuilder({ ...heading(now + 7), aggregate }, () => id);
-  builder.discard(id, 'it went on', { aggregate, stamp, principal });
+  builder.discard(id, 'it continued', { aggregate, stamp, principal });
   await take({ transaction: builder.build(), patch: '{}', status: 202 });
   expect(await redis.client.hget(keys.transaction(id), 'discard')).not.toBeNull();
   await drained(wrong.transaction);
@@ -199,7 +199,7 @@ it('a discard of what main has not seen is judged with it, and the right finish 
   expect(rows).toEqual([{ status: 'completed' }]);
 });
 
-it('an entry under the id that the first release would have given is the same transaction', async () => {
+it('accept recognises a transaction under the id that the first release gave it', async () => {
   const start = newStart();
   await take(start, { keyDigest: 'key' });
   const id = derivedUuid('now', start.transaction.id);
@@ -207,7 +207,7 @@ it('an entry under the id that the first release would have given is the same tr
   expect(await take(renamed, { keyDigest: 'key' })).toMatchObject({ replayed: true });
 });
 
-it('what is known of a record is noted in the spelling of the first release too', async () => {
+it('accept also writes the fields that the first release reads', async () => {
   const start = newStart();
   await take(start);
   const finish = newFinish(start.transaction.aggregate, 'completed');
@@ -236,7 +236,7 @@ describe('the sweeper', () => {
     return { resent, sent };
   };
 
-  it('sends each old copy once, however many share a stamp, and none twice while main is away', async () => {
+  it('resends each old transaction once, even with equal stamps and while main is unreachable', async () => {
     const starts = Array.from({ length: 11 }, (_, n) => newStart(n < 9 ? now : now + n));
     for (const start of starts) await take(start);
     await redis.client.set(keys.mainDown, '1');
@@ -246,7 +246,7 @@ describe('the sweeper', () => {
     expect((await sweep(2)).sent).toEqual([]);
   });
 
-  it('goes on after a copy that SQS refuses, and after one that it cannot read', async () => {
+  it('continues after a copy that SQS refuses and after one that it cannot read', async () => {
     const starts = [newStart(now), newStart(now + 1), newStart(now + 2)];
     for (const start of starts) await take(start);
     const [first, second] = starts;
@@ -260,7 +260,7 @@ describe('the sweeper', () => {
     expect(lines.join()).toContain('CopyRefused');
   });
 
-  it('counts what a processor left behind as pending', async () => {
+  it('counts transactions with an expired lease as pending', async () => {
     const { transaction, ...rest } = newStart();
     await take({ transaction, ...rest });
     const leased = {
@@ -276,7 +276,7 @@ describe('the sweeper', () => {
   });
 });
 
-it('a processor whose copies are all seen to takes no other work', async () => {
+it('claim takes no other transactions when all its copies are already recorded', async () => {
   const [done, other] = [newStart(), newStart()];
   await take(done);
   await drained(done.transaction);

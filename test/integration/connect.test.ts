@@ -1,4 +1,4 @@
-/** Opening a socket: what is refused costs nothing; and the order of what is answered on one. */
+/** Opening a socket, and the order of answers on it. A refused handshake costs neither its ticket nor a place. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -45,27 +45,27 @@ const open = (ticket: string, more: object = {}, some: Partial<ConnectParts> = {
     { ...parts, ...some },
     { connectionId: randomUUID(), connectedAt: Date.now(), ticket, channel: undefined, ...more },
   );
-const places = async () => (await listConnections(site, Date.now())).length;
+const openSockets = async () => (await listConnections(site, Date.now())).length;
 
 describe('a handshake', () => {
-  it('spends its ticket, once', async () => {
+  it('spends its ticket once', async () => {
     const ticket = await ticketOf();
     const statuses = await Promise.all([open(ticket), open(ticket)]);
     expect(statuses.sort()).toEqual([200, 401]);
-    expect(await places()).toBe(1);
+    expect(await openSockets()).toBe(1);
   });
 
   it.each<[string, number, object]>([
     ['names a channel that does not exist', 404, { channel: 'nothing' }],
-    ['wants more than its holder may', 403, { channel: 'transfer.overview' }],
+    ['asks for a channel beyond its permissions', 403, { channel: 'transfer.overview' }],
   ])('that %s spends no ticket and takes no place', async (_what, status, more) => {
     const ticket = await ticketOf();
     expect(await open(ticket, more)).toBe(status);
-    expect(await places()).toBe(0);
+    expect(await openSockets()).toBe(0);
     expect(await open(ticket)).toBe(200);
   });
 
-  it('of a user without room spends no ticket', async () => {
+  it('of a user at the socket limit spends no ticket', async () => {
     const first = randomUUID();
     await open(await ticketOf(), { connectionId: first });
     await open(await ticketOf());
@@ -74,15 +74,15 @@ describe('a handshake', () => {
     expect(
       await open(ticket, { connectedAt: Date.now() + 60_000 }, { isOpen: async (id) => id !== first }),
     ).toBe(200);
-    expect(await places()).toBe(2);
+    expect(await openSockets()).toBe(2);
   });
 
-  it('that fails after it was registered gives ticket and place back', async () => {
+  it('that fails after registration returns its ticket and its place', async () => {
     const ticket = await ticketOf();
     const needBroadcaster = () => Promise.reject(new Error('no broadcaster starts'));
     const units = { channel: 'executed_obs_units' };
     await expect(open(ticket, units, { needBroadcaster })).rejects.toThrow('no broadcaster');
-    expect(await places()).toBe(0);
+    expect(await openSockets()).toBe(0);
     expect(await open(ticket, units)).toBe(200);
   });
 });
@@ -90,7 +90,7 @@ describe('a handshake', () => {
 describe('messages of one connection', () => {
   const turn = (receivedAt: number) => ({ connectionId: 'c', messageId: randomUUID(), receivedAt });
 
-  it('are answered in the order in which they were received, whichever comes first and however long each takes', async () => {
+  it('are answered in the order in which the gateway received them', async () => {
     const answered: number[] = [];
     const now = Date.now();
     await Promise.all(
@@ -105,7 +105,7 @@ describe('messages of one connection', () => {
     expect(await redis.client.exists(keys.turns('c'))).toBe(0);
   });
 
-  it('do not wait for one whose function has died', async () => {
+  it('do not wait for a message whose function has died', async () => {
     await redis.client.zadd(keys.turns('c'), { score: Date.now() - 10_000, member: 'dead' });
     expect(await inTurn({ ...site, now: Date.now }, turn(Date.now()), async () => 'answered')).toBe(
       'answered',

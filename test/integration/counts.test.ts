@@ -1,4 +1,4 @@
-/** What is counted, not timed: calls per accept, and round trips per batch. */
+/** Counted instead of timed: calls per accepted write, and statements per batch. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
@@ -75,7 +75,7 @@ afterAll(async () => {
   await stack.stop();
 });
 
-it('accepts with one Redis round trip and one SQS call', async () => {
+it('accept makes one Redis round trip and one SQS call', async () => {
   const first = await startUnit(api);
   await finishUnit(api, first.body.id);
   const before = [redis.count(), sqs.count()];
@@ -86,7 +86,7 @@ it('accepts with one Redis round trip and one SQS call', async () => {
   expect([redis.count(), sqs.count()]).toEqual(before.map((count) => count + 2));
 });
 
-it('refuses with one Redis round trip at most, and no SQS call', async () => {
+it('accept refuses with at most one Redis round trip and no SQS call', async () => {
   const before = [redis.count(), sqs.count()];
   expect((await startUnit(api, { obs_unit_id: 'x' })).status).toBe(400);
   expect([redis.count(), sqs.count()]).toEqual(before);
@@ -102,7 +102,7 @@ it('refuses with one Redis round trip at most, and no SQS call', async () => {
   expect([redis.count(), sqs.count()]).toEqual(before);
 });
 
-it('executes a batch of any size, poison included, with two statements at main', async () => {
+it('apply sends two statements for a batch of any size, poison included', async () => {
   const transactions = Array.from({ length: 500 }, (_, n) => {
     const id = randomUUID();
     const builder = new TransactionBuilder(

@@ -1,4 +1,4 @@
-/** A processor whose Redis does not answer: main has the transaction, and Redis learns of it from the copy. */
+/** A processor that cannot reach Redis or main. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { drain, type DrainParts } from '../../functions/process/drain.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([main.stop(), redis.stop()]));
 
-it('keeps the copy of what it could not tell Redis, and who watches is told when it comes again', async () => {
+it('drain keeps a copy that it could not mark in Redis, and publishes the change when the copy is redelivered', async () => {
   const aggregate = randomUUID();
   const stamp = Date.now() * 1000;
   const heading = { id: randomUUID(), stamp, aggregate, principal: '1', operation: 'test' };
@@ -40,21 +40,21 @@ it('keeps the copy of what it could not tell Redis, and who watches is told when
   const options = { deadline: Date.now() + 60_000, always: false };
   const rows = async () =>
     (await main.pool.query('select from executed_obs_unit where id = $1', [aggregate])).rowCount;
-  const told = () => redis.client.xrange(keys.feed(streams.observations.stream), '-', '+');
+  const published = () => redis.client.xrange(keys.feed(streams.observations.stream), '-', '+');
 
   const nowhere = connectRedis({ url: `http://127.0.0.1:${await freePort()}`, token: 'none' });
   const first = await drain({ ...parts, redis: nowhere }, [copy], options);
   expect(first).toMatchObject({ copies: ['left'], mainAnswered: true, applied: 1 });
   expect(await rows()).toBe(1);
-  expect(Object.keys(await told())).toEqual([]);
+  expect(Object.keys(await published())).toEqual([]);
 
   const second = await drain(parts, [copy], options);
   expect(second.copies).toEqual(['recorded']);
   expect(await rows()).toBe(1);
-  expect(JSON.stringify(await told())).toContain(copy.id);
+  expect(JSON.stringify(await published())).toContain(copy.id);
 });
 
-it('restores what it can read of a batch, also when one change of rights means nothing to it', async () => {
+it('drain restores the readable part of a batch when one change of rights cannot be read', async () => {
   const [odd, plain] = [randomUUID(), randomUUID()];
   const heading = (aggregate: string, operation: string) => ({
     id: randomUUID(),
@@ -85,7 +85,7 @@ it('restores what it can read of a batch, also when one change of rights means n
   expect((await drain({ ...parts, log }, copies, options)).mainAnswered).toBe(false);
   for (const { id } of copies) expect(await redis.client.exists(keys.transaction(id))).toBe(1);
   expect(lines.join()).toContain('a change of rights was not restored');
-  // now main counts as away, and the copies come again
+  // main now counts as unreachable, and the copies are redelivered
   lines.length = 0;
   await redis.client.set(keys.mainDown, '1');
   await drain({ ...parts, log }, copies, options);

@@ -1,13 +1,13 @@
 /**
- * What the first release has left in Redis and at main is understood by this one (the part with servers). Each block names
- * what breaks for users when it turns red:
+ * This release reads everything that the first release left in Redis and at main (the part that needs servers). If a block
+ * fails, users see:
  *
- * - overlay: an acknowledged record disappears from reads, or is shown in another state, until it is replicated;
- * - judging: a repeat is recorded twice, or a legitimate finish is refused;
- * - processing: what was accepted before the deployment is never executed, marked or cleaned;
- * - people: nobody comes in, or somebody does whose right has ended;
- * - live: every client gets a new snapshot at each deployment, or misses what happened meanwhile;
- * - main: a transaction that main has set aside can be neither read, retried nor executed.
+ * - overlay: an acknowledged record is missing from reads, or in another state, until it is replicated;
+ * - accept: a repeat is recorded twice, or a legitimate finish is refused;
+ * - process: transactions accepted before the deployment are never executed, marked or cleaned;
+ * - people: nobody can log in, or people can whose rights have ended;
+ * - live: every client gets a new snapshot at each deployment, or misses changes;
+ * - main: transactions that main has set aside cannot be read, retried or executed.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { drain } from '../../functions/process/drain.ts';
@@ -73,7 +73,7 @@ const transactionsIn = ({ messages }: Dump) =>
     .flatMap((each) => (each.kind === 'transaction' ? each.transaction : []));
 const text = (value: unknown) => String(value);
 
-/** Somebody whose credential is not asked. */
+/** A claimant whose credential is not checked. */
 const asked: Omit<AcceptRequest, 'transaction' | 'patch' | 'status'> = {
   claimant: { kind: 'none', principalId: '1' },
   permission: '',
@@ -85,7 +85,7 @@ const asked: Omit<AcceptRequest, 'transaction' | 'patch' | 'status'> = {
 describe.each(dumps.filter((dump) => overlaidIn(dump).length > 0))('the overlay of "$name"', (dump) => {
   beforeEach(() => restore(redis.client, dump));
 
-  it('is read whole, each entry in its state', async () => {
+  it('reads completely, each entry in its state', async () => {
     const overlay = await readOverlay(site, overlaidIn(dump));
     const expected = overlaidIn(dump).flatMap((aggregate) => {
       const hash = hashOf(dump, keys.overlay(aggregate));
@@ -136,7 +136,7 @@ describe.each(dumps.filter((dump) => overlaidIn(dump).length > 0))('the overlay 
   });
 });
 
-describe('the accept script judges by what the first release has noted', () => {
+describe('accept with the records of the first release', () => {
   const [buffered, finished] = [dumpOf('start buffered'), dumpOf('start and finish buffered')];
 
   function finish(aggregate: unknown, body: object, id = derivedUuid('test', JSON.stringify(body))) {
@@ -145,7 +145,7 @@ describe('the accept script judges by what the first release has noted', () => {
     return accept(site, { ...asked, ...draft });
   }
 
-  it('a repeated start gets the same answer', async () => {
+  it('gives a repeated start the same answer', async () => {
     await restore(redis.client, buffered);
     const [transaction] = transactionsIn(buffered);
     if (!transaction) throw new Error('no message');
@@ -168,7 +168,7 @@ describe('the accept script judges by what the first release has noted', () => {
     });
   });
 
-  it('a taken id is taken', async () => {
+  it('refuses an id that is taken', async () => {
     await restore(redis.client, buffered);
     const [transaction] = transactionsIn(buffered);
     if (!transaction) throw new Error('no message');
@@ -182,7 +182,7 @@ describe('the accept script judges by what the first release has noted', () => {
     expect(verdict).toMatchObject({ refused: 'taken' });
   });
 
-  it('a finish of a started unit is verified, knows its start, and comes after it', async () => {
+  it('verifies a finish against its start and stamps it later', async () => {
     await restore(redis.client, buffered);
     const verdict = await finish(buffered.facts.id, { status: 'completed' });
     const known = hashOf(buffered, keys.record(text(buffered.facts.id)));
@@ -191,7 +191,7 @@ describe('the accept script judges by what the first release has noted', () => {
   });
 
   it.each(['start and finish buffered', 'committed', 'cleaned'])(
-    'a finish that is repeated after "%s" is a repeat, another is refused',
+    'recognises a repeated finish after "%s" and refuses another',
     async (name) => {
       const dump = dumpOf(name);
       await restore(redis.client, dump);
@@ -214,13 +214,13 @@ describe('the accept script judges by what the first release has noted', () => {
     },
   );
 
-  it('a finish of an unknown unit stays unverified', async () => {
+  it('leaves a finish of an unknown unit unverified', async () => {
     await restore(redis.client, finished);
     expect(await finish(derivedUuid('nobody'), {})).toMatchObject({ accepted: true, status: 202 });
   });
 });
 
-/** What names the idempotency key of a transaction. */
+/** The digest of a transaction's idempotency key. */
 function digestIn(dump: Dump, { id }: Transaction): string {
   const found = Object.entries(dump.redis).find(
     ([key, { value }]) => key.startsWith('ops:idem:') && value === id,
@@ -228,8 +228,8 @@ function digestIn(dump: Dump, { id }: Transaction): string {
   return found?.[0].split(':').at(-1) ?? '';
 }
 
-describe('the processor goes on with what the first release has accepted', () => {
-  it('claims it in order, and drains it to main', async () => {
+describe('the processor with transactions that the first release accepted', () => {
+  it('claims them in order and drains them to main', async () => {
     const dump = dumpOf('start and finish buffered');
     await restore(redis.client, dump);
     const parts = {
@@ -248,7 +248,7 @@ describe('the processor goes on with what the first release has accepted', () =>
     expect(await redis.client.zcard(keys.committed)).toBe(2);
   });
 
-  it('leaves it alone while main is away, unless it is to ask', async () => {
+  it('leaves them while main is unreachable, unless it probes main', async () => {
     const dump = dumpOf('main away');
     await restore(redis.client, dump);
     const [transaction] = transactionsIn(dump);
@@ -258,12 +258,12 @@ describe('the processor goes on with what the first release has accepted', () =>
       nowMilliseconds: now,
       leaseMilliseconds: 1000,
     };
-    const spared = await claim(site, { ...request, always: false });
-    expect(spared).toMatchObject({ copies: ['busy'], oldest: [], mainIsAway: true });
+    const untouched = await claim(site, { ...request, always: false });
+    expect(untouched).toMatchObject({ copies: ['busy'], oldest: [], mainIsAway: true });
     expect((await claim(site, { ...request, always: true })).copies).toEqual(['claimed']);
   });
 
-  it('cleans what is committed, to the last byte', async () => {
+  it('cleans committed ones to the last byte', async () => {
     const dump = dumpOf('committed');
     await restore(redis.client, dump);
     const references = membersOf(dump, keys.committed).map(readReference);
@@ -280,7 +280,7 @@ describe('the processor goes on with what the first release has accepted', () =>
       expect(await redis.client.ttl(keys.transaction(id))).toBeGreaterThan(3600);
   });
 
-  it('revives what main has lost', async () => {
+  it('revives those that main has lost', async () => {
     const dump = dumpOf('committed');
     await restore(redis.client, dump);
     const references = membersOf(dump, keys.committed).map(readReference);
@@ -292,13 +292,13 @@ describe('the processor goes on with what the first release has accepted', () =>
   });
 
   it.each(['waiting for its start', 'failed, and one behind it', 'refused'])(
-    'marks "%s" forward',
+    'marks those "%s" forward',
     async (name) => {
       const dump = dumpOf(name);
       await restore(redis.client, dump);
       const rows = dump.inbox.map((row) => readInboxRow(row));
       const lsn = { text: '0/FFFFFF0', value: 0xffffff0n };
-      // as it stands: nothing new
+      // the same revision changes nothing
       expect(await mark(site, rows, lsn, now)).toMatchObject({ marked: 0 });
       const later = rows.map((row) => ({
         ...row,
@@ -318,7 +318,7 @@ describe('the processor goes on with what the first release has accepted', () =>
     },
   );
 
-  it('makes the entry of every copy anew, should Redis have forgotten it', async () => {
+  it('restores every entry from its copy when Redis has lost it', async () => {
     await redis.client.flushall();
     const all = storedTransactions().map(readTransaction);
     for (const transaction of all) await restoreEntry(site, transaction, now);
@@ -352,7 +352,7 @@ describe('people', () => {
     });
   }
 
-  it('come in with the tokens that they had, and not with those that had ended', async () => {
+  it('log in with their valid tokens, and not with ended ones', async () => {
     await restore(redis.client, before);
     expect(await startWith(facts.token.hash)).toMatchObject({ accepted: true });
     expect(await startWith(facts.rotated.hash)).toMatchObject({ accepted: true });
@@ -369,7 +369,7 @@ describe('people', () => {
     });
   });
 
-  it('have the role that they had, and their session goes on', async () => {
+  it('keep their role and their session', async () => {
     await restore(redis.client, before);
     expect(await readUser(site, '7001')).toMatchObject({
       role: 'admin',
@@ -382,18 +382,18 @@ describe('people', () => {
     expect(await readSession(site, id)).toMatchObject({ extended: false });
   });
 
-  it('stay out if they were barred', async () => {
+  it('stay barred', async () => {
     await restore(redis.client, after);
     expect(await readUser(site, '1002')).toMatchObject({ active: false });
   });
 
-  it('find what they did in the audit', async () => {
+  it('find their actions in the audit', async () => {
     await restore(redis.client, after);
     const events = await readRecentEvents(site, { limit: 100, after: undefined, filter: {} });
     expect(events).toHaveLength(membersOf(after, keys.recentAudit).length);
   });
 
-  it('get their rights back from copies alone', async () => {
+  it('get their rights restored from copies alone', async () => {
     await redis.client.flushall();
     const changes = dumps.filter(({ name }) => name.startsWith('people')).flatMap(transactionsIn);
     for (const change of changes.sort((a, b) => a.stamp - b.stamp)) {
@@ -435,7 +435,7 @@ describe('a live client', () => {
     ]);
   });
 
-  it('goes on from the checkpoint, in the same epoch and without a gap', async () => {
+  it('continues from the checkpoint in the same epoch without a gap', async () => {
     const checkpoint = await readCheckpoint(site);
     if (!checkpoint) throw new Error('no checkpoint');
     const feed = await readFeed(site, checkpoint.positions, 'another epoch');
@@ -443,7 +443,7 @@ describe('a live client', () => {
     for (const tail of Object.values(feed.tails)) expect(tail.isBroken).toBe(false);
   });
 
-  it('resumes from the first position that it was told', async () => {
+  it('resumes from the first position that it received', async () => {
     const nowhere = { transfer: '0-0', buffer: '0-0', connections: '0-0' };
     const stream = dump.redis[keys.feed('executed_obs_units')];
     const [first, ...rest] = stream?.type === 'stream' ? stream.value : [];
@@ -469,7 +469,7 @@ describe('main', () => {
       expect(outcomes.get(id), operation).toMatch(/applied|parked|discarded|refused/);
   });
 
-  it('reads, retries and executes what the first release has set aside there', async () => {
+  it('reads, retries and executes transactions that the first release set aside', async () => {
     const [waiting, failed] = [dumpOf('waiting for its start'), dumpOf('failed, cleaned')];
     const rows = [...waiting.inbox, ...failed.inbox];
     const ids = rows.map(({ transaction_id: id }) => id);
@@ -488,7 +488,7 @@ describe('main', () => {
     expect(back.map(({ row }) => readInboxRow(row))).toEqual(
       rows.map((row) => readInboxRow(row)).sort((a, b) => a.stamp - b.stamp),
     );
-    // the start that was waited for
+    // the awaited start
     const aggregate = text(waiting.facts.id);
     const heading = {
       id: derivedUuid('late start'),
@@ -507,7 +507,7 @@ describe('main', () => {
     expect(started.find(({ id }) => id === waiting.inbox[0]?.transaction_id)).toMatchObject({
       outcome: 'applied',
     });
-    // the planned unit that was missing
+    // the missing planned unit
     await main.pool.query(
       `insert into obs_unit (id, observing_program_id, source_id, instrument_id, name) values (999999, 1, 1, 1, 'late')
        on conflict do nothing`,

@@ -1,4 +1,4 @@
-/** The small functions of main, each by itself. What they do together is in apply, setting-aside and steps.model. */
+/** The small SQL functions, each by itself. Tests of them together: apply, setting-aside and steps.model. */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { releaseSchema } from '../../lib/postgres/release.ts';
@@ -146,9 +146,9 @@ describe.each<[name: string, cases: readonly (readonly [args: readonly Json[], g
         [moves({ state: 'waiting' }), 9, { ...waiting, state: 'archived' }],
         'its state is archived, which waiting does not follow',
       ],
-      // somebody puts it right
+      // a correction
       [[moves({ state: 'waiting' }, { corrects: true }), 9, { ...waiting, state: 'archived' }], null],
-      // a later change has overtaken it
+      // an update older than the row
       [[moves({ state: 'waiting' }), 4, { ...waiting, state: 'archived' }], null],
     ],
   ],
@@ -188,7 +188,7 @@ it('stamp_time reads microseconds since 1970', async () => {
   expect(rows).toEqual([{ is: true }]);
 });
 
-it('insert_row gives the columns that are named, whatever they are called, and the id of the step', async () => {
+it('insert_row sets the given columns, whatever their names, and the id of the step', async () => {
   await client.query(
     `create temp table odd (id uuid primary key, "Odd ""name" text, other text default 'default')`,
   );
@@ -201,7 +201,7 @@ it('insert_row gives the columns that are named, whatever they are called, and t
   expect(rows).toEqual([{ id: unit, 'Odd "name': 'x', other: 'default' }]);
 });
 
-it('update_row writes the columns that are newer, whatever they are called, and nothing if none is', async () => {
+it('update_row writes only columns with a newer stamp, whatever their names', async () => {
   await client.query(
     `create temp table dated (id uuid primary key, "Odd ""name" text, field_stamps jsonb, updated_at timestamptz)`,
   );
@@ -217,13 +217,13 @@ it('update_row writes the columns that are newer, whatever they are called, and 
 describe('buffered_row', () => {
   it.each([
     [
-      'locks a row that may change',
+      'locks a row of a mutable table',
       'executed_obs_unit',
       { obs_unit_id: 1, status: 'running', start_time: '2026-10-01T00:00:00Z' },
       0,
     ],
     [
-      'locks no row that cannot change',
+      'locks no row of an append-only table',
       'audit_event',
       { at: '2026-10-01T00:00:00Z', action: 'login', principal: '7', subject: '7' },
       1,
@@ -248,13 +248,13 @@ describe('buffered_row', () => {
     }
   });
 
-  it('is null if there is none', async () => {
+  it('is null if there is no such row', async () => {
     expect(await call('buffered_row', 'raw_data_file', unit)).toBeNull();
   });
 });
 
 describe('lock_aggregates', () => {
-  // out of their order, which is 41, 112, 164, 202, 339, 442
+  // not in the order of their locks, which are 41, 112, 164, 202, 339, 442
   const aggregates = ['f', 'a', 'e', 'b', 'd', 'c'].map((name) => derivedUuid(name));
   const granted = async () => {
     const { rows } = await main.pool.query<{ objid: number }>(
@@ -264,14 +264,14 @@ describe('lock_aggregates', () => {
     return rows.map(({ objid }) => objid);
   };
 
-  it('takes the locks of the first release', async () => {
+  it('takes the same locks as the first release', async () => {
     await client.query('begin');
     await client.query('select lock_aggregates($1)', [aggregates]);
     expect(await granted()).toEqual([41, 112, 164, 202, 339, 442]);
     await client.query('rollback');
   });
 
-  it('takes them in one order, so that two calls never wait for each other', async () => {
+  it('takes the locks in ascending order, so that two calls never deadlock', async () => {
     const other = await main.pool.connect();
     await other.query('begin; select pg_advisory_xact_lock(7305, 202)');
     await client.query('begin');
@@ -300,13 +300,13 @@ describe('work_of', () => {
     return rows;
   };
 
-  it('begins with the start, whatever came before it', async () => {
+  it('puts the start first, whatever its stamp', async () => {
     const finish = transaction('finish', 3, { steps: [updates({ status: 'aborted' })] });
     const start = transaction('start', 5, startOf('executed_obs_unit'));
     expect((await idsOf(finish, start)).map(({ id }) => id)).toEqual([start.id, finish.id]);
   });
 
-  it('takes the copy that was answered as it stands, rather than a provisional one', async () => {
+  it('prefers the copy whose answer was final to a provisional one', async () => {
     const start = transaction('start', 5, startOf('executed_obs_unit'));
     const provisional = { ...start, stamp: 4, provisional: true };
     expect(await idsOf(provisional, start)).toEqual([{ id: start.id, answer: true }]);

@@ -1,4 +1,4 @@
-/** Processors with real stores: one transaction keeps no other from main, and what cannot be read is kept. */
+/** Processors with real stores: no transaction blocks another, and unreadable messages are kept. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { drain, type Drained, type DrainParts } from '../../functions/process/drain.ts';
@@ -50,14 +50,14 @@ const outcomeOf = async ({ id }: Pick<Transaction, 'id'>) => {
 const outcomes = (batch: readonly Transaction[]) => Promise.all(batch.map(outcomeOf));
 const logged = (metric: string) => lines.filter((line) => line.includes(`"metric":"${metric}"`));
 
-/** A trigger of somebody else that does this to each row of planned unit 66. */
+/** A foreign trigger that runs `how` for each row of planned unit 66. */
 const misbehave = (how: string) =>
   main.pool.query(`
     create function misbehave() returns trigger language plpgsql as $$
     begin if new.obs_unit_id = 66 then ${how}; end if; return new; end $$;
     create trigger misbehave before insert on executed_obs_unit for each row execute function misbehave()`);
 
-it('sets aside the one that takes too long, after it has done so three times alone; all others are applied at once', async () => {
+it('drain sets a slow transaction aside after three timeouts alone, and applies all others at once', async () => {
   await misbehave('perform pg_sleep(60)');
   const slow = start(randomUUID(), { obsUnitId: 66 });
   const behind = finish(slow.aggregate);
@@ -79,14 +79,14 @@ it('sets aside the one that takes too long, after it has done so three times alo
   expect(logged('SetAside')).toHaveLength(1);
   expect((await readDoubts(site)).suspects.size).toBe(0);
   expect(await run()).toMatchObject({ heldSeconds: undefined, backlog: 0 });
-  // a person takes it up once it is no longer slow
+  // an admin retries it once it is no longer slow
   await main.pool.query('drop function misbehave cascade');
   await buffer(builder(slow.aggregate).retry(slow.id).build());
   await run();
   expect(await outcomes([slow, behind])).toEqual(['applied', 'applied']);
 });
 
-it('leaves pending what a foreign trigger refuses, raises an alarm, and lets all others pass', async () => {
+it('drain leaves a transaction pending that a foreign trigger refuses, raises an alarm and applies all others', async () => {
   await misbehave("raise exception 'not mine'");
   const hit = start(randomUUID(), { obsUnitId: 66 });
   const good = Array.from({ length: 5 }, () => start(randomUUID()));
@@ -100,7 +100,7 @@ it('leaves pending what a foreign trigger refuses, raises an alarm, and lets all
   expect(await outcomeOf(hit)).toBe('applied');
 });
 
-it('judges nobody and stops soon when main is not as it should be', async () => {
+it('drain sets nothing aside and stops early when main is broken', async () => {
   const batch = Array.from({ length: 40 }, () => start(randomUUID()));
   await buffer(...batch);
   await main.pool.query('alter table executed_obs_unit rename column metadata to lost');
@@ -116,7 +116,7 @@ it('judges nobody and stops soon when main is not as it should be', async () => 
   expect(await outcomes(batch)).toEqual(batch.map(() => 'applied'));
 });
 
-it('waits for a row that somebody holds, and counts that against nobody', async () => {
+it('drain waits for a locked row without counting a failure', async () => {
   const [held, good] = [start(randomUUID()), start(randomUUID())];
   await buffer(held);
   await run();
@@ -133,7 +133,7 @@ it('waits for a row that somebody holds, and counts that against nobody', async 
   expect(await outcomeOf(ended)).toBe('applied');
 });
 
-it('says so when something old is not recorded though main answers', async () => {
+it('drain reports a transaction that stays unrecorded although main answers', async () => {
   await misbehave("raise exception 'not mine'");
   const stamp = (Date.now() - 120_000) * 1000;
   await buffer(start(randomUUID(), { obsUnitId: 66, stamp }), start(randomUUID()));
@@ -142,7 +142,7 @@ it('says so when something old is not recorded though main answers', async () =>
   expect(await redis.client.exists(keys.noProgress)).toBe(1);
 });
 
-it('keeps a body that it cannot read, alone, and executes it once it can', async () => {
+it('drain stores an unreadable body at main without delaying others, and executes it once it is readable', async () => {
   const [odd, good] = [start(randomUUID()), start(randomUUID())];
   await buffer(odd, good);
   const body = JSON.stringify({ ...odd, version: 2 });
@@ -154,13 +154,13 @@ it('keeps a body that it cannot read, alone, and executes it once it can', async
   const kept = async () =>
     (await main.pool.query<{ id: string; body: string }>('select * from unreadable_message')).rows;
   expect(await kept()).toMatchObject([{ id: idOfBody(body), body, count: 1, outcome: null }]);
-  // a copy of the same comes by message; it is the same
+  // a copy of the same transaction in a message is the same body
   const message = readMessage(transactionMessage({ ...odd, version: 2 as 1 }));
-  if (message.kind !== 'unreadable') throw new Error('it was read');
+  if (message.kind !== 'unreadable') throw new Error('the message was read');
   expect(await keep(parts, [message])).toBe(true);
   expect(await kept()).toMatchObject([{ count: 2 }]);
 
-  // nothing is due; then somebody asks, and this release understands it
+  // nothing is due; then an admin retries, and this release can read it
   await readAgain(parts, false, run);
   expect(await kept()).toMatchObject([{ outcome: null }]);
   await main.pool.query(
@@ -174,7 +174,7 @@ it('keeps a body that it cannot read, alone, and executes it once it can', async
   expect(await kept()).toMatchObject([{ outcome: 'read', transaction_id: odd.id }]);
 });
 
-it('forgets an unreadable message that somebody discards', async () => {
+it('drain marks an unreadable message as discarded when an admin discards it', async () => {
   await keepUnreadable(main.pool, [{ body: 'garbage', reason: 'not JSON' }]);
   const id = idOfBody('garbage');
   await buffer(builder(id).discard(id, 'a test').build());

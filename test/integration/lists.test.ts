@@ -1,4 +1,4 @@
-/** Lists over rows that others put in, rows that are applied, parked and buffered: against what must be there. */
+/** Lists over rows of other programs and over applied, parked and buffered transactions. */
 import { createHash, randomUUID } from 'node:crypto';
 import type { QueryConfig } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -49,7 +49,7 @@ const parts = () => ({ redis: redis.client, keys, replicas: [replica] });
 const list = (filter: UnitFilter, limit = 100, after?: PageKey) =>
   listExecutedObsUnits(parts(), { filter, limit, ...(after && { after }) });
 
-/** Ids of all pages. */
+/** The ids of all pages. */
 async function ids(filter: UnitFilter, limit = 100): Promise<string[]> {
   const all: string[] = [];
   let page: UnitsPage | undefined;
@@ -57,7 +57,7 @@ async function ids(filter: UnitFilter, limit = 100): Promise<string[]> {
     page = await list(filter, limit, page?.next);
     all.push(...page.records.map(({ id }) => id));
   } while (page.next);
-  expect(new Set(all).size, 'no record comes twice').toBe(all.length);
+  expect(new Set(all).size, 'a record appears twice').toBe(all.length);
   return all;
 }
 
@@ -136,7 +136,7 @@ describe('a page', () => {
     expect(many / few).toBeLessThan(16);
   });
 
-  it('ends before it is too large for an answer, with a next one, and holds one record at least', async () => {
+  it('ends before it exceeds the size of an answer, and contains at least one record', async () => {
     await main.pool.query(
       `insert into executed_obs_unit (id, obs_unit_id, status, start_time, metadata)
         select gen_random_uuid(), 1, 'running', now() - n * interval '1 s',
@@ -152,7 +152,7 @@ describe('a page', () => {
     expect(sizes).toEqual([2, 1, 5]);
   });
 
-  /** The server's own time (ms), which this machine's load changes least. */
+  /** The execution time on the server (ms): it depends least on the load of this machine. */
   async function executionTime({ text, values }: QueryConfig): Promise<number> {
     const { rows } = await main.pool.query<{ 'QUERY PLAN': [{ 'Execution Time': number }] }>(
       `explain (analyze, format json) ${text}`,
@@ -163,7 +163,7 @@ describe('a page', () => {
 });
 
 describe('lists', () => {
-  it('page through rows of any start and any id, and each can be read', async () => {
+  it('page through rows with any start time and any id', async () => {
     const starts = [
       'infinity',
       '294276-12-31 23:59:59.999999+00',
@@ -193,7 +193,7 @@ describe('lists', () => {
     ]);
   });
 
-  it('show what is set aside as it reads by its id, and find it by its status', async () => {
+  it('show and filter set-aside records by the status that a read by id shows', async () => {
     const start = started(999_999, '2026-10-01T00:00:00Z');
     const id = start.transaction.aggregate;
     await apply(start, finished(id));
@@ -213,7 +213,7 @@ describe('lists', () => {
     expect((await list({ obsUnitId: 999_999 })).records).toMatchObject([{ id, status: 'completed' }]);
   });
 
-  it('go on behind rows that something parked takes away, however many they are', async () => {
+  it('continue behind any number of rows that a parked transaction hides', async () => {
     const [oldest = ''] = await apply(started(2, '2026-01-01T00:00:00Z'));
     await apply(...Array.from({ length: 20 }, (_, n) => started(2, `2026-02-01T00:00:${10 + n}Z`)));
     await main.pool.query(
@@ -231,7 +231,7 @@ describe('lists', () => {
     }
   });
 
-  it('show a buffered finish of a row that others have moved, under its new place alone', async () => {
+  it('show a buffered finish under the planned unit to which others have moved the row', async () => {
     const [id = ''] = await apply(started(3, '2026-10-01T00:00:00Z'));
     await buffer(started(3, '2026-10-01T00:00:00Z', id)).catch(() => undefined);
     await main.pool.query(
@@ -248,7 +248,7 @@ describe('lists', () => {
     }
   });
 
-  it('show a buffered finish of a row that the site did not know', async () => {
+  it('show a buffered finish of a row that is unknown to the site', async () => {
     const id = await insert('2026-10-01 00:00:00+00', randomUUID(), 4);
     await buffer(finished(id));
     await buffer(started(1, '2026-11-01T00:00:00Z'));
@@ -257,7 +257,7 @@ describe('lists', () => {
     expect(await ids({ status: 'running', obsUnitId: 4 })).toEqual([]);
   });
 
-  it('compare microseconds, whether buffered or applied, and end because nothing follows', async () => {
+  it('compare microseconds of buffered and applied records', async () => {
     const at = (n: number) => `2026-10-01T00:00:00.${String(n).padStart(6, '0')}Z`;
     const times = [200, 400, 600, 999, 1000, 1001];
     const applied = await apply(...times.map((n) => started(5, at(n))));
@@ -284,7 +284,7 @@ describe('lists', () => {
     }
   });
 
-  it('read a bounded number of what is parked, and page through all of it', async () => {
+  it('read a bounded number of parked transactions per page, and page through all', async () => {
     const parked = Array.from({ length: 300 }, (_, n) =>
       started(999_000 + n, instantOfMicroseconds(Date.UTC(2026, 0, 1) * 1000 + n)),
     );
@@ -298,7 +298,7 @@ describe('lists', () => {
     expect(await ids({ status: 'completed' }, 50)).toHaveLength(300);
   });
 
-  it('join program, source and instrument at the replica, and say what could not be judged', async () => {
+  it('filter by program, source and instrument at the replica, and name records they could not check', async () => {
     const applied = await apply(
       ...Array.from({ length: 40 }, (_, n) =>
         started(1 + n, instantOfMicroseconds(Date.UTC(2026, 0, 1) * 1000 + n)),
@@ -322,7 +322,7 @@ describe('lists', () => {
   });
 });
 
-it('a list leaves out a buffered start that is not a time, and goes on after it', async () => {
+it('a list skips a buffered record whose start time is invalid', async () => {
   const unit = 88;
   const draft = started(unit, '2026-03-02T00:00:00Z');
   const steps = draft.transaction.steps.map((step) =>
@@ -334,8 +334,8 @@ it('a list leaves out a buffered start that is not a time, and goes on after it'
   expect(await ids({ obsUnitId: unit }, 1)).toEqual([after, before]);
 });
 
-describe('a record that was deleted', () => {
-  it('with a finish in the buffer is not verified', async () => {
+describe('a deleted record', () => {
+  it('with a buffered finish is unverified', async () => {
     const [id = ''] = await apply(started(7, '2026-10-01T00:00:00Z'));
     await buffer(finished(id));
     await main.pool.query('delete from executed_obs_unit');
@@ -355,7 +355,7 @@ describe('lists of transactions', () => {
     return all;
   };
 
-  it('count and show the same as failed: parked, refused, and messages that could not be read', async () => {
+  it('count and show the same failures: parked, refused and unreadable', async () => {
     const [id = ''] = await apply(started(8, '2026-10-01T00:00:00Z'));
     const refused = started(9, '2026-10-01T00:00:00Z', id);
     await apply(refused);
@@ -381,7 +381,7 @@ describe('lists of transactions', () => {
     expect(await readTransactionStatus(parts(), randomUUID())).toBeUndefined();
   });
 
-  it('say of one that somebody gives up that it is requested', async () => {
+  it('mark a transaction whose discard is requested', async () => {
     const target = started(8, '2026-10-01T00:00:00Z');
     await buffer(target);
     const { id, aggregate } = target.transaction;
@@ -396,12 +396,12 @@ describe('lists of transactions', () => {
   });
 });
 
-describe('requests that wait', () => {
+describe('waiting requests', () => {
   const wait = (id: string, principal: string, now = 0) =>
     enterWait({ redis: redis.client, keys }, { id, principal, milliseconds: 10_000 }, now);
   const tooMany = { problem: { status: 429, code: 'too-many-waits' } };
 
-  it('are bounded for each principal and in all, and a place that is left is free', async () => {
+  it('are limited per principal and in total, and free their places when they end', async () => {
     const leave = await wait('1', 'a');
     await expect(wait('1', 'a')).resolves.toBeTypeOf('function');
     for (const id of ['2', '3', '4']) await wait(id, 'a');
@@ -413,7 +413,7 @@ describe('requests that wait', () => {
     await expect(wait('9', 'a')).rejects.toMatchObject(tooMany);
   });
 
-  it('leave their places when they die', async () => {
+  it('lose their places when their function dies', async () => {
     for (const id of ['1', '2', '3', '4']) await wait(id, 'a');
     await expect(wait('5', 'a', 14_000)).rejects.toMatchObject(tooMany);
     await wait('5', 'a', 16_000);

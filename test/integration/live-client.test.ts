@@ -1,4 +1,4 @@
-/** The client against a server that loses, or cannot do, what it is asked. */
+/** The client against a server that loses or cannot serve subscriptions. */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -45,14 +45,14 @@ async function subscribed(
   return asked;
 }
 
-it('asks again for what has not been answered', async () => {
+it('LiveClient repeats a subscription that was not answered', async () => {
   const asked = await subscribed((socket, n) => {
     if (n >= 2) socket.send(snapshot);
   }, 300);
   expect(asked).toBeGreaterThanOrEqual(2);
 });
 
-it('asks again for what could not be done for the moment', async () => {
+it('LiveClient repeats a subscription that was temporarily unavailable', async () => {
   const asked = await subscribed((socket, n) => {
     socket.send(n === 1 ? errorMessage('unavailable', 'Please send it again.', { channel }) : snapshot);
   }, 60_000);

@@ -1,4 +1,4 @@
-/** The first call after a freeze meets a connection that died meanwhile: it succeeds all the same. */
+/** The first call after a freeze succeeds although its connection died meanwhile. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectPostgres, type Pool } from '../../lib/postgres/connect.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
@@ -12,7 +12,7 @@ import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
 const rounds = Array.from({ length: 20 }, (_, n) => n);
 const breaks = ['reset', 'vanish'] as const;
 
-describe('Redis', () => {
+describe('the Redis client', () => {
   let redis: TestRedis;
   let proxy: BreakingProxy;
   const timeoutMilliseconds = 300;
@@ -35,11 +35,11 @@ describe('Redis', () => {
   const count = script(`return redis.call('INCR', KEYS[1])`);
 
   it.each(breaks)(
-    'answers 20 of 20 first calls on connections that end by %s, each within its time',
+    'completes 20 of 20 first calls on connections that ended by %s, each within its timeout',
     async (how) => {
       const through = client();
       for (const round of rounds) {
-        // several at once, so that several connections are idle
+        // concurrent calls, so that several connections are idle afterwards
         await Promise.all([1, 2, 3].map((n) => through.set(`k${n}`, String(round))));
         proxy[how]();
         expect(await through.get('k1')).toBe(String(round));
@@ -48,7 +48,7 @@ describe('Redis', () => {
     },
   );
 
-  it('repeats no call whose new connection fails', async () => {
+  it('does not retry a call whose new connection fails', async () => {
     const nowhere = connectRedis({
       url: `http://127.0.0.1:${await freePort()}`,
       token: 'none',
@@ -63,7 +63,7 @@ describe('Redis', () => {
     expect(proxy.count()).toBe(before + 1);
   });
 
-  it('is told apart: no answer, an answer that it can take nothing now, and a defect', async () => {
+  it('distinguishes an unreachable Redis, one that cannot accept writes, and a defect', async () => {
     const through = client(1e9);
     const failureOf = async (asked: Promise<unknown>) =>
       asked.then(
@@ -88,7 +88,7 @@ describe('Redis', () => {
   });
 });
 
-describe('Postgres', () => {
+describe('the Postgres pool', () => {
   let main: TestMain;
   let proxy: BreakingProxy;
   let pool: Pool;
@@ -112,7 +112,7 @@ describe('Postgres', () => {
     await main.stop();
   });
 
-  it.each(breaks)('answers 20 of 20 first calls on connections that end by %s', async (how) => {
+  it.each(breaks)('completes 20 of 20 first calls on connections that ended by %s', async (how) => {
     for (const round of rounds) {
       await Promise.all([1, 2].map(() => pool.query('select 1')));
       proxy[how]();

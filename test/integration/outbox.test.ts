@@ -1,4 +1,4 @@
-/** Changes by others: relayed once, whatever else is open at main; pruned at main after a week, and then reported as missed. */
+/** Changes by others: each is relayed once, whatever transactions are open at main; after a week main prunes it. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PoolClient } from 'pg';
 import { streams } from '../../lib/change-feed/streams.ts';
@@ -25,7 +25,7 @@ beforeAll(async () => {
   site = { redis: redis.client, keys };
 });
 afterAll(() => Promise.all([main.stop(), redis.stop()]));
-/** The feed as if nothing had been changed before. */
+/** Empties the feed. */
 beforeEach(async () => {
   await drain();
   await redis.client.del(keys.feed(streams.observations.stream), keys.feed(streams.transfer.stream));
@@ -59,7 +59,7 @@ async function commit(client: PoolClient): Promise<void> {
 }
 
 describe('an open transaction at main', () => {
-  it('holds back no change of others, and is relayed itself once it commits', async () => {
+  it('delays no change of other transactions, and is relayed once it commits', async () => {
     const slow = await open();
     await insert(1, slow);
     await insert(2);
@@ -74,7 +74,7 @@ describe('an open transaction at main', () => {
     expect(await redis.client.hlen(keys.relayAhead)).toBe(0);
   });
 
-  it('holds back no change of a transaction that is relayed in slices, also by another relay', async () => {
+  it('delays no transaction that is relayed in slices, also by several relays', async () => {
     const slow = await open();
     await insert(5, slow);
     await main.pool.query(
@@ -94,7 +94,7 @@ describe('an open transaction at main', () => {
     expect(records.length).toBe(451);
   });
 
-  it('is seen in how far the relay is behind', async () => {
+  it('shows in the relay lag', async () => {
     const none = { waiting_since: null, held_since: null };
     expect(await readRelayLag(site, main.pool)).toEqual(none);
     const slow = await open();
@@ -128,7 +128,7 @@ describe('a sweep', () => {
     return logged.map((line) => (JSON.parse(line) as { metric: string }).metric);
   };
 
-  it('relays what no broadcaster does, and reports a transaction that is open for long', async () => {
+  it('relays when no broadcaster runs, and reports a long-running transaction', async () => {
     const slow = await open();
     await insert(110);
     expect(await sweep(0)).toEqual([]);
@@ -138,7 +138,7 @@ describe('a sweep', () => {
     expect(await sweep(601_000)).toEqual([]);
   });
 
-  it('leaves the relay to a broadcaster, and reports one that does not relay', async () => {
+  it('leaves relaying to a running broadcaster, and reports one that falls behind', async () => {
     const lease = await acquireLease(site);
     await insert(111);
     expect(await sweep(0)).toEqual([]);
@@ -148,13 +148,13 @@ describe('a sweep', () => {
   });
 });
 
-it('relays a change once, however many relays run at once', async () => {
+it('concurrent relays publish each change once', async () => {
   await main.pool.query("update data_transfer set status = 'failed' where id = 1");
   await Promise.all([drain(), drain(), drain()]);
   expect((await read()).transfer.entries).toHaveLength(1);
 });
 
-it('relays nothing that another relay has relayed since it looked', async () => {
+it('a relay publishes nothing that another relay has published since its read', async () => {
   await main.pool.query("update data_transfer set status = 'in_progress' where id = 1");
   let isOvertaken = false;
   const overtaken = new Proxy(redis.client, {
@@ -175,22 +175,25 @@ it('relays nothing that another relay has relayed since it looked', async () => 
   expect((await read()).transfer.entries).toHaveLength(1);
 });
 
-describe('a record that leaves a planned unit', () => {
+describe('a record that leaves its planned unit', () => {
   it.each([
     ['moved', 'update executed_obs_unit set obs_unit_id = 2 where id = any ($1)'],
     ['deleted', 'delete from executed_obs_unit where id = any ($1)'],
     ['renamed', `update executed_obs_unit set id = md5(id::text)::uuid where id = any ($1)`],
-  ])('says which it has left when it is %s, of each row of a statement', async (how, sql) => {
-    const ids = [how.length * 10, how.length * 10 + 1].map(idOf);
-    for (const id of ids) await insert(Number(id.slice(-12)), main.pool, 1);
-    await drain();
-    await redis.client.del(keys.feed(streams.observations.stream));
-    await main.pool.query(sql, [ids]);
-    await drain();
-    expect((await relayed()).filter(([, left]) => left)).toEqual(ids.map((id) => [id, 1]));
-  });
+  ])(
+    'is relayed with the planned unit it left when it is %s, for each row of a statement',
+    async (how, sql) => {
+      const ids = [how.length * 10, how.length * 10 + 1].map(idOf);
+      for (const id of ids) await insert(Number(id.slice(-12)), main.pool, 1);
+      await drain();
+      await redis.client.del(keys.feed(streams.observations.stream));
+      await main.pool.query(sql, [ids]);
+      await drain();
+      expect((await relayed()).filter(([, left]) => left)).toEqual(ids.map((id) => [id, 1]));
+    },
+  );
 
-  it('says so too when the processor moves it, and otherwise stays silent of the processor', async () => {
+  it('is relayed also when the processor moves it, unlike other changes of the processor', async () => {
     await insert(90);
     await drain();
     await redis.client.del(keys.feed(streams.observations.stream));
@@ -206,7 +209,7 @@ describe('a record that leaves a planned unit', () => {
   });
 });
 
-it('a truncated table resets the feeds that showed it', async () => {
+it('TRUNCATE resets the feeds of the table', async () => {
   await main.pool.query('truncate data_transfer');
   await drain();
   const { observations, transfer } = await read();
@@ -219,7 +222,7 @@ it('a truncated table resets the feeds that showed it', async () => {
 describe('old changes', () => {
   const age = () => main.pool.query("update change_outbox set changed_at = now() - interval '8 days'");
 
-  it('are kept for a week; a relay that comes later resets its feeds', async () => {
+  it('are kept for a week, and a relay that missed them resets its feeds', async () => {
     await insert(100);
     await drain();
     await age();
@@ -238,7 +241,7 @@ describe('old changes', () => {
     expect(transfer.entries).toHaveLength(1);
   });
 
-  it('cannot be resumed from, though their entry may still be there', async () => {
+  it('cannot be resumed from after a day, even while their entry exists', async () => {
     const { positions } = await readEnds(site, 'epoch');
     const from = positions.observations;
     const resume = (nowMilliseconds: number) =>
@@ -249,12 +252,12 @@ describe('old changes', () => {
   });
 });
 
-it('an epoch is made once, and stays', async () => {
+it('readEnds creates the epoch once', async () => {
   await readEnds(site, 'epoch');
   expect((await readEnds(site, 'another')).epoch).toBe('epoch');
 });
 
-it('what was written to an empty stream and is gone before anybody read it is missed aloud', async () => {
+it('readFeed reports a broken tail when the first entry of a stream was trimmed unread', async () => {
   const feed = keys.feed(streams.transfer.stream);
   await redis.client.del(feed);
   const { positions } = await readEnds(site, 'epoch');

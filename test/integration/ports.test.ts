@@ -1,4 +1,4 @@
-/** A port that was free a moment ago: somebody else has it when the server starts. */
+/** Starting a server on a port that another process has taken meanwhile. */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
@@ -32,7 +32,7 @@ function ports(...first: number[]): () => Promise<number> {
   return async () => first.shift() ?? freePort();
 }
 
-it('Redis comes up on another port, also if another Redis answers at the first', async () => {
+it('startRedis takes another port, also if another Redis answers on the first', async () => {
   const busy = (taken.address() as AddressInfo).port;
   const server = await startRedis(join(directory, 'redis'), undefined, { pickPort: ports(busy, other.port) });
   expect([busy, other.port]).not.toContain(server.port);
@@ -42,12 +42,12 @@ it('Redis comes up on another port, also if another Redis answers at the first',
   await server.stop();
 });
 
-it('Postgres comes up on another port, also if another Postgres answers at the first', async () => {
+it('startMain takes another port, also if another Postgres answers on the first', async () => {
   const [first, second] = ['first', 'second'].map((name) => ({
     directory: join(directory, name),
     durable: false,
   }));
-  if (!first || !second) throw new Error('two directories');
+  if (!first || !second) throw new Error('unreachable');
   await Promise.all([createClusters(first), createClusters(second)]);
   const one = await startMain(first);
   const pickPort = ports((taken.address() as AddressInfo).port, one.port);
@@ -60,7 +60,7 @@ it('Postgres comes up on another port, also if another Postgres answers at the f
   await Promise.all([one.stop(), two.stop()]);
 });
 
-it('a port that somebody wants and no other is tried once', async () => {
+it('onFreePort tries a fixed port once', async () => {
   const tried: number[] = [];
   const start = async (port: number) => {
     tried.push(port);

@@ -1,4 +1,4 @@
-/** Which connections a broadcaster ends, and that it misses no chance to. */
+/** When a broadcaster checks the rights of its connections. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Rights } from '../../functions/broadcast/rights.ts';
@@ -41,7 +41,7 @@ const revoked: Connection = {
   subscriptions: [],
 };
 
-it('looks at once when the first connections come, however lately it looked at none', async () => {
+it('Rights checks the first connections at once, even just after a check of none', async () => {
   await redis.client.set(keys.revokedSession('ended'), '1');
   const { connections, rights, forgotten, disconnected } = broadcaster();
   await rights.look(10_000);
@@ -51,7 +51,7 @@ it('looks at once when the first connections come, however lately it looked at n
   await eventually(() => expect(disconnected).toEqual(['one']));
 });
 
-it('ends each once, however many ask at once', async () => {
+it('Rights ends each connection once under concurrent checks', async () => {
   const { connections, rights, forgotten, disconnected } = broadcaster();
   connections.set('one', revoked);
   await Promise.all([rights.look(10_000), rights.look(10_001), rights.look(10_002)]);
@@ -59,7 +59,7 @@ it('ends each once, however many ask at once', async () => {
   await eventually(() => expect(disconnected).toEqual(['one']));
 });
 
-it('looks again at once when it could not look', async () => {
+it('Rights checks again at once after a failed check', async () => {
   const { connections, rights } = broadcaster(
     connectRedis({ url: `http://127.0.0.1:${await freePort()}`, token: randomUUID() }),
   );
@@ -68,11 +68,11 @@ it('looks again at once when it could not look', async () => {
   await expect(rights.look(10_100)).rejects.toThrow();
 });
 
-it('looks no more often than every other second', async () => {
+it('Rights checks at most every two seconds', async () => {
   const { connections, rights, forgotten } = broadcaster();
-  connections.set('good', { ...revoked, id: 'good', sessionId: 'going on' });
+  connections.set('good', { ...revoked, id: 'good', sessionId: 'valid' });
   await rights.look(10_000);
-  await redis.client.set(keys.revokedSession('going on'), '1');
+  await redis.client.set(keys.revokedSession('valid'), '1');
   await rights.look(11_900);
   expect(forgotten).toEqual([]);
   await rights.look(12_000);

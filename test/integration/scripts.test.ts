@@ -1,6 +1,6 @@
 /**
- * Redis does not roll a script back. Each script is cut after every single command and run again: the end is the same as without
- * the cut. A script that cannot take an argument or a key writes nothing.
+ * Redis does not roll scripts back. Each script is cut off after every single command and run again: the result must equal that
+ * of an uninterrupted run. A script that is given an invalid argument or key must write nothing.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { accept, type AcceptRequest } from '../../lib/buffer/accept.ts';
@@ -118,7 +118,7 @@ const marked: Act = (client) =>
     now,
   );
 
-/** Name → what is there before, and what is cut. */
+/** Name → the preparation, and the call that is cut off. */
 const bufferScenarios: Readonly<Record<string, readonly [before: Act, act: Act]>> = {
   'accept a start': [putToken, (client) => accept({ redis: client, keys }, request(start))],
   'accept a finish of a known unit': [
@@ -129,11 +129,11 @@ const bufferScenarios: Readonly<Record<string, readonly [before: Act, act: Act]>
     putToken,
     (client) => accept({ redis: client, keys }, request(finish)),
   ],
-  'accept a discard of what is buffered': [
+  'accept a discard of a buffered transaction': [
     acceptAll(start),
     (client) => accept({ redis: client, keys }, request(discard)),
   ],
-  'accept the answer of what a copy has restored': [
+  'accept the answer of a transaction that its copy restored': [
     all(putToken, (client) => restoreEntry({ redis: client, keys }, finish.transaction, now)),
     (client) => accept({ redis: client, keys }, request(finish)),
   ],
@@ -142,7 +142,7 @@ const bufferScenarios: Readonly<Record<string, readonly [before: Act, act: Act]>
     acceptAll(start),
     (client) => restoreEntry({ redis: client, keys }, finish.transaction, now),
   ],
-  'restore what is recorded, without its body': [
+  'restore a recorded transaction that lacks its body': [
     marked,
     (client) => restoreEntry({ redis: client, keys }, start.transaction, now),
   ],
@@ -162,8 +162,8 @@ const bufferScenarios: Readonly<Record<string, readonly [before: Act, act: Act]>
     (client) => release({ redis: client, keys }, [start.transaction]),
   ],
   'mark as committed': [acceptAll(start, finish), marked],
-  'mark what Redis has forgotten': [putToken, marked],
-  'mark as refused, which releases what is known': [
+  'mark transactions that Redis has lost': [putToken, marked],
+  'mark a finish as refused, which reverts the known record': [
     acceptAll(start, finish),
     (client) => mark({ redis: client, keys }, [refused], lsn, now),
   ],
@@ -181,7 +181,7 @@ const bufferScenarios: Readonly<Record<string, readonly [before: Act, act: Act]>
     all(acceptAll(start, finish), marked),
     (client) => clean({ redis: client, keys }, both.map(proof), now),
   ],
-  'revive what main has lost': [
+  'revive a transaction that main has lost': [
     all(acceptAll(start), marked),
     (client) => revive({ redis: client, keys }, both, now),
   ],
@@ -194,7 +194,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   ...siteScenarios,
 };
 
-/** Counts of tries and of the last two minutes, which no decision rests on. */
+/** Counters of attempts and of the last two minutes, on which no decision depends. */
 const isCount = (key: string) => key.startsWith('ops:rate:') || key.startsWith('ops:drained:');
 const dump = () => dumpRedis(redis.client, isCount);
 
@@ -204,18 +204,18 @@ async function prepare(before: Act): Promise<Dump> {
   return dump();
 }
 
-/** Without the numbers that rise with every try. */
+/** Removes the numbers that rise with every attempt. */
 function withoutCounts(all: Dump, counts: RegExp | undefined): Dump {
   if (!counts) return all;
   const text = JSON.stringify(all).replaceAll(counts, (found) => found.replaceAll(/\d/g, ''));
   return JSON.parse(text) as Dump;
 }
 
-/** Every script that a scenario cuts, by its text. */
+/** The sources of all scripts that a scenario cuts off. */
 const cutSources = new Set<string>();
 
 describe.each(Object.entries(scenarios))('%s', (_name, { before, act, counts }) => {
-  it('ends alike after a cut at any command and a second run', async () => {
+  it('reaches the same result when it is cut off at any command and run again', async () => {
     await prepare(before);
     await act(redis.client);
     const expected = withoutCounts(await dump(), counts);
@@ -234,7 +234,7 @@ describe.each(Object.entries(scenarios))('%s', (_name, { before, act, counts }) 
     expect(commands).toBeGreaterThan(1);
   });
 
-  it('leaves no trace if a key is not of its kind', async () => {
+  it('writes nothing if a key has another type', async () => {
     const { keys: names } = await callOf(before, act);
     for (const key of new Set(names)) {
       for (const kind of ['string', 'list'] as const) {
@@ -242,18 +242,18 @@ describe.each(Object.entries(scenarios))('%s', (_name, { before, act, counts }) 
         await redis.client.del(key);
         if (kind === 'string') await redis.client.set(key, 'not a number');
         else await redis.client.rpush(key, 'x');
-        await leavesNoTrace(() => act(redis.client), `${key} is a ${kind}`);
+        await writesNothingIfRefused(() => act(redis.client), `${key} is a ${kind}`);
       }
     }
   });
 
-  it('leaves no trace if an argument is not of its kind', async () => {
+  it('writes nothing if an argument is invalid', async () => {
     const { source, keys: names, args } = await callOf(before, act);
     for (const [index, arg] of args.entries()) {
       for (const odd of oddForms(arg)) {
         await prepare(before);
         const given = args.with(index, odd);
-        await leavesNoTrace(
+        await writesNothingIfRefused(
           () => redis.client.eval(source, [...names], given),
           `argument ${index} is ${odd}`,
         );
@@ -262,12 +262,12 @@ describe.each(Object.entries(scenarios))('%s', (_name, { before, act, counts }) 
   });
 });
 
-it('every script of the project is cut', () => {
+it('every script of the project is cut off by a scenario', () => {
   const missing = Object.entries(made).filter(([, { source }]) => !cutSources.has(source));
   expect(missing.map(([name]) => name)).toEqual([]);
 });
 
-/** The last script that is run. */
+/** The last script call of `act`. */
 async function callOf(before: Act, act: Act): Promise<Call> {
   await prepare(before);
   const spy = cutAfter(redis.client, Infinity);
@@ -275,7 +275,7 @@ async function callOf(before: Act, act: Act): Promise<Call> {
   return spy.last();
 }
 
-async function leavesNoTrace(act: () => Promise<unknown>, why: string): Promise<void> {
+async function writesNothingIfRefused(act: () => Promise<unknown>, why: string): Promise<void> {
   const before = await dump();
   const isRefused = await act().then(
     () => false,
@@ -284,7 +284,7 @@ async function leavesNoTrace(act: () => Promise<unknown>, why: string): Promise<
   if (isRefused) expect(await dump(), why).toEqual(before);
 }
 
-describe('an argument that cannot be taken leaves no trace', () => {
+describe('an invalid argument writes nothing', () => {
   const rejects = async (act: Act) => {
     const before = await prepare(acceptAll(start));
     await expect(act(redis.client)).rejects.toThrow('argument');
@@ -295,11 +295,11 @@ describe('an argument that cannot be taken leaves no trace', () => {
   const other = { ...start.transaction, id: derivedUuid('other'), aggregate: derivedUuid('other unit') };
 
   it.each([
-    ['a step of no row', { ...request(start), transaction: { ...other, steps: [ofNoRow] } }],
+    ['a step without a row', { ...request(start), transaction: { ...other, steps: [ofNoRow] } }],
     ['no clock', { ...later, nowMilliseconds: NaN }],
     ['no stamp', { ...later, transaction: { ...later.transaction, stamp: NaN } }],
     ['no limit', { ...later, requestsPerSecond: NaN }],
-    ['a body that is cut off', { ...later, patch: '{"id":' }],
+    ['a truncated body', { ...later, patch: '{"id":' }],
   ])('accept: %s', (_name, asked: AcceptRequest) =>
     rejects((client) => accept({ redis: client, keys }, asked)),
   );
@@ -321,7 +321,7 @@ describe('an argument that cannot be taken leaves no trace', () => {
   });
 });
 
-it('keeps every character of a reason and of a body', async () => {
+it('mark and accept keep every character of a reason and of a body', async () => {
   await acceptAll(start, finish)(redis.client);
   await mark(site, [refused], lsn, now);
   const { entries } = await readOverlay(site, [unit]);

@@ -1,4 +1,4 @@
-/** What main sets aside, and what it does not: one transaction keeps no other from its outcome. */
+/** The transactions that main sets aside; none of them keeps another from its outcome. */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -46,7 +46,7 @@ const insertPlannedUnit = (id: number) =>
   );
 
 describe('setting aside', () => {
-  it('takes time in proportion to the keys of what waits', async () => {
+  it('takes time in proportion to the keys of the parked transaction', async () => {
     const ratio = await timeOfKeys(async (metadata) => start(randomUUID(), { obsUnitId: 777_123, metadata }));
     expect(ratio).toBeLessThan(24);
   });
@@ -58,14 +58,14 @@ describe('recording a failure', () => {
     ['a start_time beyond timestamptz', { startTime: '999999-01-01T00:00:00Z' }],
     ['a planned unit that is not an integer', { obsUnitId: 1.5 }],
     ['a planned unit beyond integer', { obsUnitId: 1e12 }],
-  ])('depends on no value: %s', async (_name, poison) => {
+  ])('works for any value: %s', async (_name, poison) => {
     const batch = [start(randomUUID()), start(randomUUID(), poison), start(randomUUID())];
     const rows = await apply(...batch);
     expect(batch.map((each) => outcomeOf(rows, each))).toEqual(['applied', 'parked failed', 'applied']);
   });
 });
 
-/** As many keys as there may be, and an eighth of them: the server's own time, which this machine's load changes least. */
+/** The execution time on the server for the maximal number of keys, relative to an eighth of them. */
 const timeOfKeys = async (batchOf: (metadata: JsonObject) => Promise<Transaction>): Promise<number> => {
   const plan = async (keys: number) => {
     const transaction = await batchOf(
@@ -100,7 +100,7 @@ describe('an update', () => {
     expect(ratio).toBeLessThan(24);
   });
 
-  it('merges any column that holds objects by its keys, by hand and through the buffer', async () => {
+  it('merges object columns by key, for changes by plain SQL and by the processor', async () => {
     await main.pool.query(`alter table executed_obs_unit add column extra jsonb not null default '{}'`);
     const id = randomUUID();
     await apply(start(id));
@@ -114,8 +114,8 @@ describe('an update', () => {
   });
 });
 
-describe('fields that belong together', () => {
-  it('are declared once', async () => {
+describe('a column group', () => {
+  it('is declared alike in tables.ts and in the triggers', async () => {
     const { rows } = await main.pool.query<{ table: string; groups: string }>(`
       select tgrelid::regclass::text as table, encode(tgargs, 'escape') as groups from pg_trigger
       where tgfoid = 'stamp_changed_fields'::regproc`);
@@ -126,7 +126,7 @@ describe('fields that belong together', () => {
     }
   });
 
-  it('win or lose together, and a finish that has no effect is refused with the reason', async () => {
+  it('wins or loses as a whole, and a finish without effect is refused with a reason', async () => {
     const id = randomUUID();
     await apply(start(id, { stamp: 1_700_000_000_000_000 }));
     await main.pool.query(`update executed_obs_unit set status = 'aborted' where id = $1`, [id]);
@@ -141,7 +141,7 @@ describe('fields that belong together', () => {
       .build();
     expect(outcomeOf(await apply(plain), plain)).toBe('applied');
     expect(await unit(id)).toMatchObject({ status: 'running', end_time: null, metadata: { note: 1 } });
-    // the first release stamps only the field that was edited
+    // the first release stamps only the edited field
     const other = randomUUID();
     await apply(start(other));
     await main.pool.query(`update executed_obs_unit set field_stamps = '{"status": 9e15}' where id = $1`, [
@@ -154,8 +154,8 @@ describe('fields that belong together', () => {
   });
 });
 
-describe('times that nobody gave', () => {
-  it('are those of the stamp, and an end is not before its beginning', async () => {
+describe('a time that the client did not give', () => {
+  it('is that of the stamp, and an end is never before its start', async () => {
     const [id, late] = [randomUUID(), randomUUID()];
     const stamp = 1_790_000_000_123_456;
     await apply(
@@ -172,8 +172,8 @@ describe('times that nobody gave', () => {
   });
 });
 
-describe('a record that exists already', () => {
-  it('makes its second start refused, final and alone, unless it is the identical one', async () => {
+describe('a second start of a record', () => {
+  it('is refused without affecting others, unless it is identical', async () => {
     const id = randomUUID();
     const [first, same, other] = [start(id), start(id), start(id, { obsUnitId: 8 })];
     await apply(first);
@@ -190,8 +190,8 @@ describe('a record that exists already', () => {
   });
 });
 
-describe('a start whose planned unit main does not know', () => {
-  it('is applied by itself, with what waits behind it, once the planned unit is there', async () => {
+describe('a start of a planned unit that main does not have', () => {
+  it('is applied, with the transactions behind it, once the planned unit exists', async () => {
     const id = randomUUID();
     const [begun, ended] = [start(id, { obsUnitId: 4001 }), finish(id)];
     const first = await apply(begun, ended);
@@ -202,7 +202,7 @@ describe('a start whose planned unit main does not know', () => {
     expect([begun, ended].map((each) => outcomeOf(rows, each))).toEqual(['applied', 'applied']);
   });
 
-  it('is found among many whose planned unit never comes', async () => {
+  it('is found among many whose planned unit never arrives', async () => {
     const never = Array.from({ length: 450 }, (_, n) => start(randomUUID(), { obsUnitId: 500_000 + n }));
     const begun = start(randomUUID(), { obsUnitId: 4002 });
     await apply(...never, begun);
@@ -214,7 +214,7 @@ describe('a start whose planned unit main does not know', () => {
     await main.pool.query("delete from inbox where outcome = 'parked' and obs_unit_id >= 500000");
   });
 
-  it('is overdue after a while, and applied all the same', async () => {
+  it('becomes overdue after the wait limit, and is still applied', async () => {
     const begun = start(randomUUID(), { obsUnitId: 4003 });
     await apply(begun);
     const { rows } = await applyTransactions(main.pool, [], 0);
@@ -223,7 +223,7 @@ describe('a start whose planned unit main does not know', () => {
     expect(outcomeOf(await apply(), begun)).toBe('applied');
   });
 
-  it('waits for whatever a foreign key names', async () => {
+  it('waits for any missing row that a foreign key references', async () => {
     const id = randomUUID();
     const made = builder(id);
     made.create('raw_data_package', { name: 'p', instrument_module_id: 77_001 });
@@ -278,17 +278,17 @@ describe('a fault of main', () => {
       create trigger no before insert on executed_obs_unit for each row execute function no()`,
       'drop function no cascade',
     ],
-  ])('fails the call and sets nobody aside: %s', async (_name, state, breakIt, mendIt) => {
+  ])('fails the call and sets nothing aside when %s', async (_name, state, breakMain, repairMain) => {
     const batch = [start(randomUUID()), start(randomUUID())];
-    await main.pool.query(breakIt);
+    await main.pool.query(breakMain);
     const failed = await failing(batch);
-    await main.pool.query(mendIt);
+    await main.pool.query(repairMain);
     expect(failed).toBe(state);
     for (const each of batch) expect(await inbox(each)).toBeUndefined();
     expect(await apply(...batch)).toHaveLength(2);
   });
 
-  it('that looks like data is known by its repetition: the same on three aggregates without one success', async () => {
+  it('is recognised behind a data error when three aggregates fail alike without a success', async () => {
     await main.pool.query(
       'alter table executed_obs_unit add constraint bad_migration check (obs_unit_id <> 31) not valid',
     );
@@ -299,12 +299,12 @@ describe('a fault of main', () => {
     const first = await call([...three, ...behind, good]);
     expect(first.rows.map(({ id }) => id)).toEqual([good.id]);
     expect(first.failures.map(({ is_recorded }) => is_recorded)).toEqual([false, false, false]);
-    // one by one, as they come when there is no backlog
+    // in separate calls, as without a backlog
     const signature = first.failures[0]?.signature ?? '';
     const alone = bad();
     const seen = { [signature]: [randomUUID(), randomUUID()] };
     expect((await call([alone], seen)).rows).toEqual([]);
-    // a success of the like makes it theirs
+    // once a similar transaction succeeds, the failures count against their transactions
     const { rows, succeeded } = await call([...three, ...behind, start(randomUUID())]);
     expect(three.map((each) => outcomeOf(rows, each))).toEqual(three.map(() => 'parked failed'));
     expect(behind.map((each) => outcomeOf(rows, each))).toEqual(three.map(() => 'parked behind'));
@@ -313,8 +313,8 @@ describe('a fault of main', () => {
   });
 });
 
-describe('a transaction that was set aside from outside a call', () => {
-  it('is taken up by hand alone; later ones of its aggregate wait behind it, and earlier ones do not', async () => {
+describe('setAside', () => {
+  it('parks a transaction until a decision; only later ones of its aggregate wait behind it', async () => {
     const id = randomUUID();
     const [begun, early, slow, later] = [start(id), finish(id), finish(id, 'aborted'), finish(id, 'failed')];
     await apply(begun);
@@ -334,7 +334,7 @@ describe('a transaction that was set aside from outside a call', () => {
     ]);
   });
 
-  it('keeps its text if its steps cannot be stored', async () => {
+  it('keeps the text of a transaction whose steps cannot be stored', async () => {
     const id = randomUUID();
     const odd = start(id, { metadata: { large: JSON.rawJSON('1e200000') } });
     const failed = await call([odd]).then(() => undefined, sqlStateOf);
@@ -351,7 +351,7 @@ describe('a transaction that was set aside from outside a call', () => {
     expect(outcomeOf(await apply(discard), odd)).toBe('discarded');
   });
 
-  it('is refused if it is a decision, so that it blocks nobody', async () => {
+  it('refuses a decision, so that it blocks nothing', async () => {
     const id = randomUUID();
     const ended = finish(id);
     await apply(ended);
@@ -368,7 +368,7 @@ describe('a decision', () => {
     return { ...made, steps: made.steps.map((step) => ({ ...step, target: target(of) })) };
   };
 
-  it('discards what main has not seen: it is found discarded when it comes', async () => {
+  it('discards a transaction that main has not seen yet', async () => {
     const begun = start(randomUUID());
     const discard = discardUnseen(begun);
     expect(outcomeOf(await apply(discard), discard)).toBe('applied');
@@ -377,14 +377,14 @@ describe('a decision', () => {
     expect(await unit(begun.aggregate)).toBeUndefined();
   });
 
-  it('comes before what stands in the same batch', async () => {
+  it('takes effect before the other transactions of its batch', async () => {
     const begun = start(randomUUID());
     const rows = await apply(begun, builder(begun.aggregate).discard(begun.id, 'clouds').build());
     expect(outcomeOf(rows, begun)).toBe('discarded');
     expect(await inbox(begun)).toMatchObject({ steps: [{ kind: 'create' }] });
   });
 
-  it('changes nothing about what is applied, discarded or unknown, and says so', async () => {
+  it('is refused with a reason for an applied, discarded or unknown transaction', async () => {
     const id = randomUUID();
     const [begun, other] = [start(id), finish(randomUUID())];
     await apply(begun, other);
@@ -407,7 +407,7 @@ describe('a decision', () => {
 });
 
 describe('an alias', () => {
-  it('of a recorded transaction is the same request: recorded without effect, once each way round', async () => {
+  it('of a recorded transaction makes it the same request, in either order of arrival', async () => {
     const id = randomUUID();
     const old = start(id);
     const renamed = { ...start(id), id: randomUUID(), alias: old.id };
@@ -418,7 +418,7 @@ describe('an alias', () => {
     const second = { ...start(other, { obsUnitId: 4100 }), id: first.alias };
     await apply(first);
     expect(outcomeOf(await apply(second), second)).toBe('applied');
-    // the one that waits is not taken for the repeat of the other
+    // the parked one is not mistaken for a repeat of the other
     await insertPlannedUnit(4100);
     expect(outcomeOf(await apply(), first)).toBe('applied');
     expect(await unit(other)).toMatchObject({ obs_unit_id: 4100 });
@@ -432,7 +432,7 @@ describe('an alias', () => {
     expect(await unit(third)).toMatchObject({ obs_unit_id: 4101 });
   });
 
-  it('of a request that made another record is refused, and the reason names it', async () => {
+  it('of a request that made another record is refused, naming that request', async () => {
     const old = start(randomUUID());
     const renamed = { ...start(randomUUID()), alias: old.id };
     const rows = await apply(old, renamed);
@@ -443,8 +443,8 @@ describe('an alias', () => {
 });
 
 describe('the functions of two releases on one database', () => {
-  /** as the landed release calls it */
-  const applyLanded = async (...batch: Transaction[]) => {
+  /** as the first release calls it */
+  const applyOfFirstRelease = async (...batch: Transaction[]) => {
     const withRecords = batch.map((each) => ({ ...each, record_ids: recordIdsOf(each) }));
     const { rows } = await main.pool.query<pg.QueryResultRow>(
       'select * from public.apply_transactions($1::jsonb, $2::text[], $3)',
@@ -454,8 +454,8 @@ describe('the functions of two releases on one database', () => {
   };
 
   it.each([
-    ['this one takes up what the first has left', applyLanded, apply],
-    ['the first takes up what this one has left', apply, applyLanded],
+    ['this release applies transactions that the first release parked', applyOfFirstRelease, apply],
+    ['the first release applies transactions that this release parked', apply, applyOfFirstRelease],
   ])('%s', async (_name, before, after) => {
     const id = randomUUID();
     const [ended, begun] = [finish(id), start(id)];
@@ -473,7 +473,7 @@ describe('the functions of two releases on one database', () => {
   });
 });
 
-it('gives each inbox row the state that lifecycle.ts gives it', async () => {
+it('inbox_state agrees with stateOfInbox', async () => {
   for (const outcome of outcomes) {
     for (const parkedFor of outcome === 'parked' ? parkingReasons : [null]) {
       for (const overdue of [false, true]) {
@@ -488,7 +488,7 @@ it('gives each inbox row the state that lifecycle.ts gives it', async () => {
   }
 });
 
-it('lists and counts by state with an index', async () => {
+it('listing and counting by state use an index', async () => {
   const client = await main.pool.connect();
   await client.query('set enable_seqscan = off');
   const { rows } = await client.query<{ 'QUERY PLAN': string }>(`explain select * from inbox

@@ -1,4 +1,4 @@
-/** The scripts of Redis that are a few lines each, by themselves. Those of the buffer are in scripts and buffer-promises. */
+/** The short Redis scripts, each by itself. Tests of the buffer's scripts: scripts and buffer-promises. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { republishDeferred } from '../../functions/broadcast/deferred.ts';
@@ -50,7 +50,7 @@ beforeEach(() => {
   site = { redis: redis.client, keys };
 });
 
-/** Redis ends things by its own clock. */
+// keys expire by the clock of Redis
 const now = Math.floor(Date.now() / 1000) * 1000;
 const session: Principal = {
   id: '7',
@@ -86,14 +86,14 @@ const token: StoredToken = {
 };
 
 describe('the lease of the broadcaster', () => {
-  it('has one holder, and a fence that rises', async () => {
+  it('has one holder and a rising fence', async () => {
     const first = await acquireLease(site);
     expect(await acquireLease(site)).toBeUndefined();
     await first?.release();
     expect((await acquireLease(site))?.fence).toBe((first?.fence ?? NaN) + 1);
   });
 
-  it('ends by itself, also after it was renewed', async () => {
+  it('expires, also after it was renewed', async () => {
     const lease = await acquireLease(site);
     expect(await redis.client.pttl(keys.broadcaster)).toBeGreaterThan(0);
     await redis.client.persist(keys.broadcaster);
@@ -101,7 +101,7 @@ describe('the lease of the broadcaster', () => {
     expect(await redis.client.pttl(keys.broadcaster)).toBeGreaterThan(0);
   });
 
-  it('that was lost is neither renewed nor ended by who has lost it', async () => {
+  it('is neither renewed nor released by a holder that lost it', async () => {
     const lost = await acquireLease(site);
     await redis.client.del(keys.broadcaster);
     const held = await acquireLease(site);
@@ -114,7 +114,7 @@ describe('the lease of the broadcaster', () => {
   });
 });
 
-it('a checkpoint is not replaced by that of an earlier broadcaster', async () => {
+it('a checkpoint is not replaced by an earlier broadcaster', async () => {
   const positions = { observations: '1-0', transfer: '1-0', buffer: '1-0', connections: '1-0' };
   const at = (epoch: string): Checkpoint => ({ epoch, positions, isWhole: false, states: {} });
   await writeCheckpoint(site, 2, at('second'));
@@ -126,7 +126,7 @@ it('a checkpoint is not replaced by that of an earlier broadcaster', async () =>
   expect(await readCheckpoint(site)).toEqual(at('third'));
 });
 
-it('a note of a subscription changes neither one that was asked for anew, nor one that has ended', async () => {
+it('noteSubscriptions changes neither a renewed nor an ended subscription', async () => {
   await register(site, { id: 'c', principal: session, connectedAt: Date.now() }, 10);
   const channels = ['executed_obs_units', 'buffer'];
   for (const channel of channels) await changeSubscription(site, 'c', { channel });
@@ -145,18 +145,18 @@ it('a note of a subscription changes neither one that was asked for anew, nor on
   ]);
 });
 
-it('a message takes its turn by the time at which it was received, and the dead are passed over', async () => {
+it('messages take turns in the order of receipt, skipping expired ones', async () => {
   const take = (id: string, at: number, dead = 0) =>
     takeTurnScript(redis.client, [keys.turns('c')], [id, dead, at, 5000]);
   expect(await take('later', 20)).toBe(1);
   expect(await take('earlier', 10)).toBe(1);
   expect(await take('later', 20)).toBe(0);
-  // it keeps the place that it has
+  // a message keeps its place
   expect(await take('earlier', 30)).toBe(1);
   expect(await take('later', 20, 11)).toBe(1);
 });
 
-it('a release gives back what is claimed, and nothing else', async () => {
+it('release returns claimed transactions to pending, and no others', async () => {
   const [claimed, other] = [start(randomUUID()), start(randomUUID())];
   await restoreEntry(site, claimed, now);
   const request = { limit: 10, nowMilliseconds: now, leaseMilliseconds: 1000, always: false };
@@ -167,14 +167,14 @@ it('a release gives back what is claimed, and nothing else', async () => {
   expect(await redis.client.zcard(keys.inflight)).toBe(0);
 });
 
-it('a body is put away only if it is the one that could not be read', async () => {
+it('putAway removes a body only if it is the unreadable one', async () => {
   const transaction = start(randomUUID());
   await restoreEntry(site, transaction, now);
   await putAway(site, { reference: transaction, text: 'another' }, 'cannot be read');
   expect(await redis.client.zcard(keys.pending)).toBe(1);
 });
 
-it('what was deferred is published once', async () => {
+it('republishDeferred publishes each deferred change once', async () => {
   await redis.client.sadd(keys.deferred, 'record a', 'transaction b');
   expect(await republishDeferred(site)).toBe(false);
   await republishDeferred(site);
@@ -189,7 +189,7 @@ it('what was deferred is published once', async () => {
 describe('the feed', () => {
   const start = { observations: '0-0', transfer: '0-0', buffer: '0-0', connections: '0-0' };
 
-  it('is read from one position on, between two, and at its end', async () => {
+  it('is read after a position, between two positions and at its end', async () => {
     const positions: string[] = [];
     const feed = keys.feed(streams.observations.stream);
     for (const record of ['a', 'b', 'c', 'd'])
@@ -203,7 +203,7 @@ describe('the feed', () => {
     expect((await readEnds(site, 'epoch')).positions.observations).toBe(d);
   });
 
-  it('that is empty gets a mark to stand at, and is marked once', async () => {
+  it('gets one mark as its position when it is empty', async () => {
     const { positions } = await readEnds(site, 'epoch');
     expect(positions.observations).not.toBe('0-0');
     const { observations } = (await readFeed(site, positions, 'epoch')).tails;
@@ -226,10 +226,10 @@ describe('a session', () => {
   const rotate = (presented: RefreshToken, following: typeof presented, at = now, isOutage = false) =>
     rotateSession(site, { presented, following }, { nowMilliseconds: at, isOutage, outageSeconds: 600 });
 
-  it('goes on with the following token, and ends with one that was replaced long before', async () => {
+  it('continues with the next token, and ends when an older token is reused', async () => {
     await openSession(site, a, owner);
     expect(await rotate(a, b)).toMatchObject({ state: 'rotated', principal: '7' });
-    // a lost answer is asked for again
+    // the client repeats a request whose answer was lost
     expect(await rotate(a, b, now + 1000)).toMatchObject({ state: 'rotated' });
     expect(await rotate(b, c, now + 2000)).toMatchObject({ state: 'rotated' });
     expect(await rotate(a, b, now + 3000)).toMatchObject({ state: 'reused' });
@@ -238,13 +238,13 @@ describe('a session', () => {
     await expect(checkSession(site, session)).rejects.toThrow('has been revoked');
   });
 
-  it('ends with the token that was replaced last, once a lost answer is not asked for any more', async () => {
+  it('ends when the last replaced token is reused after the period for lost answers', async () => {
     await openSession(site, a, owner);
     expect(await rotate(a, b)).toMatchObject({ state: 'rotated' });
     expect(await rotate(a, b, now + 600_000)).toMatchObject({ state: 'reused' });
   });
 
-  it('is over at its end, and in an outage some time later', async () => {
+  it('ends at its expiry, and in an outage later', async () => {
     await openSession(site, a, owner);
     expect(await rotate(a, b, now + 61_000)).toMatchObject({ state: 'over' });
     expect(await rotate(a, b, now + 61_000, true)).toMatchObject({
@@ -262,15 +262,15 @@ describe('a session', () => {
   });
 });
 
-describe('a credential is looked at', () => {
-  it('with its owner as they are now', async () => {
+describe('a credential check', () => {
+  it('uses the present state of the owner', async () => {
     await putUsers(site, [{ ...someone, active: false }]);
     await expect(checkSession(site, session)).rejects.toThrow('barred');
     await putToken(site, token);
     await expect(checkToken(site, { principalId: '7', hash: 'hash' }, now)).rejects.toThrow('barred');
   });
 
-  it('and is not taken for unknown before everybody is loaded', async () => {
+  it('does not answer "unknown" before all users are loaded', async () => {
     await expect(checkSession(site, session)).rejects.toThrow('cannot be checked');
     const claimed = { principalId: '7', hash: 'hash' };
     await expect(checkToken(site, claimed, now)).rejects.toThrow('cannot be checked');
@@ -279,7 +279,7 @@ describe('a credential is looked at', () => {
     await expect(checkToken(site, claimed, now)).rejects.toThrow('unknown');
   });
 
-  it('and counted, if it is good', async () => {
+  it('counts uses of a valid token', async () => {
     await putUsers(site, [someone]);
     await putToken(site, token);
     const use = (principalId: string, at: number) =>
@@ -298,14 +298,14 @@ describe('a credential is looked at', () => {
 });
 
 describe('a token', () => {
-  it('stays revoked, and keeps what was counted here', async () => {
+  it('stays revoked and keeps its use count when an older row is loaded', async () => {
     await putToken(site, { ...token, uses: 5, usedAt: now });
     expect(await revokeToken(site, token.id)).toBe(true);
     expect(await putToken(site, { ...token, uses: 3, usedAt: now - 1 })).toBe(false);
     expect(await listTokens(site, '7')).toMatchObject([{ id: token.id, revoked: true, uses: 5 }]);
   });
 
-  it('that Redis has forgotten is not made up by its revocation', async () => {
+  it('that Redis has lost is not created by its revocation', async () => {
     await putToken(site, token);
     await redis.client.del(keys.token('hash'));
     expect(await revokeToken(site, token.id)).toBe(false);
@@ -314,7 +314,7 @@ describe('a token', () => {
 });
 
 describe('a user', () => {
-  it('is not replaced by an older row, and by a newer one whole', async () => {
+  it('is replaced only by a newer row, and then completely', async () => {
     await putUsers(site, [someone]);
     await putUsers(site, [{ ...someone, role: 'admin', stamp: 4 }]);
     expect(await readUser(site, '7')).toEqual(someone);

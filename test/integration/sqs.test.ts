@@ -1,6 +1,5 @@
 /**
- * What the functions rely on of SQS: against the local queue, or, with AWS_ENDPOINT_URL set, against what is there
- * (LocalStack).
+ * The behaviour of SQS on which the functions rely: on the local queue, or on the endpoint in AWS_ENDPOINT_URL (LocalStack).
  */
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { randomUUID } from 'node:crypto';
@@ -9,15 +8,15 @@ import { createQueues, startSqs, type LocalSqs, type QueueUrls } from '../../inf
 import { Queue } from '../../lib/queue/queue.ts';
 import { eventually } from '../support/eventually.ts';
 
-const elsewhere = process.env.AWS_ENDPOINT_URL;
+const externalEndpoint = process.env.AWS_ENDPOINT_URL;
 let local: LocalSqs | undefined;
 let client: SQSClient;
 let urls: QueueUrls;
 let queue: Queue;
 
 beforeAll(async () => {
-  local = elsewhere === undefined ? await startSqs() : undefined;
-  const endpoint = elsewhere ?? local?.endpoint ?? '';
+  local = externalEndpoint === undefined ? await startSqs() : undefined;
+  const endpoint = externalEndpoint ?? local?.endpoint ?? '';
   Object.assign(process.env, {
     AWS_ENDPOINT_URL_SQS: endpoint,
     AWS_REGION: 'us-east-1',
@@ -45,7 +44,7 @@ async function receiveAll(count: number) {
   return bodies;
 }
 
-it('keeps a message until it is deleted, and hides it meanwhile', async () => {
+it('SQS keeps a message until it is deleted, and hides it after it was received', async () => {
   const body = randomUUID();
   await queue.send(body);
   const message = await eventually(async () => {
@@ -59,14 +58,14 @@ it('keeps a message until it is deleted, and hides it meanwhile', async () => {
   expect(await queue.receive()).toEqual([]);
 });
 
-it('delays a message', async () => {
+it('SQS delays a message', async () => {
   const body = randomUUID();
   await queue.send(body, 1);
   expect(await queue.receive()).toEqual([]);
   expect(await receiveAll(1)).toEqual([body]);
 });
 
-it('takes more messages than fit one call, by number and by size', async () => {
+it('sendAll sends more messages than fit into one call, by number and by size', async () => {
   const bodies = Array.from({ length: 23 }, (_, n) => `${n} ${'x'.repeat(n % 2 === 0 ? 200_000 : 10)}`);
   expect(await queue.sendAll(bodies)).toEqual(bodies.map(() => true));
   expect((await receiveAll(23)).sort()).toEqual([...bodies].sort());

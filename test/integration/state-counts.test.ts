@@ -27,7 +27,7 @@ beforeEach(() => pool.query('truncate state_count'));
 
 const maintain = () => maintainStateCounts(pool, 5000);
 
-/** Whether the counters agree with the rows, in one snapshot. @returns false if there are no counters yet */
+/** Compares counters and rows in one snapshot. @returns false if there are no counters yet */
 async function check(): Promise<boolean> {
   return withClient(async (client) => {
     await client.query("begin isolation level repeatable read; set local lock_timeout = '2s'");
@@ -55,7 +55,7 @@ async function withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<
   }
 }
 
-/** Until one connection waits for another. */
+/** Resolves once one connection waits for another. */
 const isWaiting = () =>
   eventually(async () => {
     const { rows } = await pool.query("select from pg_stat_activity where wait_event_type = 'Lock'");
@@ -65,8 +65,8 @@ const isWaiting = () =>
 const insertMany = `insert into data_transfer (status)
   select (array['pending', 'scheduled', 'failed'])[1 + n % 3] from generate_series(1, $1::integer) n`;
 
-describe('the counters', () => {
-  it('agree after a bulk of 30,000 rows, COPY, upserts, moves, cascades and deletes', async () => {
+describe('state counters', () => {
+  it('equal the rows after a bulk insert of 30,000 rows, COPY, MERGE, upserts, updates, cascades and deletes', async () => {
     await maintain();
     const statements = [
       insertMany.replace('$1::integer', '30000'),
@@ -90,7 +90,7 @@ describe('the counters', () => {
     expect(await check()).toBe(true);
   });
 
-  it('note nothing for an update that leaves the state as it is', async () => {
+  it('record nothing for an update that keeps the state', async () => {
     await maintain();
     await foldStateCounts(pool, 1);
     await pool.query('update data_transfer set retry_count = retry_count + 1, status = status');
@@ -98,7 +98,7 @@ describe('the counters', () => {
     expect(rows).toEqual([]);
   });
 
-  it('hold nobody up while a transaction stays open', async () => {
+  it('block no other transaction while one stays open', async () => {
     await maintain();
     await withClient(async (open) => {
       await open.query("begin; update data_transfer set status = 'failed' where id % 2 = 0");
@@ -116,7 +116,7 @@ describe('the counters', () => {
     expect(await check()).toBe(true);
   });
 
-  it('begin with a base that is the same whatever is open or being written meanwhile', async () => {
+  it('get a correct base under open transactions and concurrent writes', async () => {
     let isOver = false;
     const write = async (): Promise<void> => {
       while (!isOver) {
@@ -139,7 +139,7 @@ describe('the counters', () => {
     expect(await check()).toBe(true);
   });
 
-  it('get one base from two that begin at once', async () => {
+  it('get one base from two concurrent initialisations', async () => {
     await pool.query(insertMany, [10]);
     await withClient(async (client) => {
       await client.query('begin');
@@ -152,7 +152,7 @@ describe('the counters', () => {
     expect(await check()).toBe(true);
   });
 
-  it('stay as they are for every reader while several fold at once', async () => {
+  it('stay consistent for every reader under concurrent folding', async () => {
     await maintain();
     let left = 60;
     const write = async (): Promise<void> => {
@@ -168,11 +168,11 @@ describe('the counters', () => {
     expect(await check()).toBe(true);
   });
 
-  it('start again with TRUNCATE, among other changes of the same transaction', async () => {
+  it('restart with TRUNCATE, also among other changes of its transaction', async () => {
     await maintain();
     await withClient(async (client) => {
       await client.query(`begin isolation level repeatable read; select 1 from data_transfer limit 1`);
-      // not in sight of the transaction that truncates
+      // invisible to the transaction that truncates
       await pool.query(insertMany, [10]);
       await client.query('insert into data_transfer (status) select status from data_transfer limit 5');
       await client.query('savepoint before; truncate data_transfer; rollback to before');
@@ -196,7 +196,7 @@ describe('the counters', () => {
     ]);
   });
 
-  it('get their base after a TRUNCATE that was waited for', async () => {
+  it('get their base after waiting for a TRUNCATE', async () => {
     await pool.query(insertMany, [10]);
     await withClient(async (client) => {
       await client.query('begin; truncate data_transfer');
@@ -208,7 +208,7 @@ describe('the counters', () => {
     expect(await check()).toBe(true);
   });
 
-  it('are not needed by other programs: a role that may change the table needs no right on them', async () => {
+  it('need no privileges of a role that changes the table', async () => {
     await maintain();
     await pool.query(`
       create role other_program;
@@ -223,8 +223,8 @@ describe('the counters', () => {
   });
 });
 
-describe('maintenance', () => {
-  it('is wanted while a table has no base, and when there is much to fold', async () => {
+describe('counter maintenance', () => {
+  it('is needed while a table has no base, and when many rows can be folded', async () => {
     expect(await needMaintenance(pool)).toBe(true);
     await maintain();
     expect(await needMaintenance(pool)).toBe(false);
@@ -235,7 +235,7 @@ describe('maintenance', () => {
     expect(await check()).toBe(true);
   });
 
-  it('gives up soon if somebody keeps a table locked, and readers go on counting', async () => {
+  it('gives up when a table stays locked, and readers count rows meanwhile', async () => {
     await withClient(async (client) => {
       await client.query('begin; lock table data_transfer in access exclusive mode');
       await expect(maintain()).rejects.toMatchObject({ code: '55P03' });
@@ -246,15 +246,15 @@ describe('maintenance', () => {
   });
 });
 
-describe('the overview', () => {
-  it('is byte for byte the same, counted or added up', async () => {
+describe('the transfer overview', () => {
+  it('is byte for byte the same from rows and from counters', async () => {
     const counted = JSON.stringify(await readTransferOverview(pool));
     await maintain();
     expect(await readStateCounts(pool)).toBeDefined();
     expect(JSON.stringify(await readTransferOverview(pool))).toBe(counted);
   });
 
-  it('counts at a database that has no counters yet', async () => {
+  it('counts rows on a database without counters', async () => {
     const counted = await readTransferOverview(pool);
     await maintain();
     await withClient(async (client) => {
@@ -267,7 +267,7 @@ describe('the overview', () => {
     });
   });
 
-  it('waits for nobody who has truncated a table and stays in the transaction', async () => {
+  it('does not wait for an open transaction that has truncated a table', async () => {
     await maintain();
     const before = await readTransferOverview(pool);
     await withClient(async (client) => {
@@ -319,7 +319,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom('fold' as const, 'maintain' as const) },
 );
 
-it('the counters agree with the rows at every point of any history of several connections', async () => {
+it('state counters equal the rows at every point of any history of concurrent connections', async () => {
   let checked = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (history) => {
@@ -349,14 +349,14 @@ it('the counters agree with the rows at every point of any history of several co
   expect(checked).toBeGreaterThan(0);
 });
 
-/** A statement that has to wait for another connection fails, and with it its transaction. */
+/** Performs a step; a statement that would wait for another connection fails with its transaction. */
 async function perform(each: Step, clients: readonly PoolClient[]): Promise<void> {
   if (each === 'fold') return foldStateCounts(pool, 1);
   if (each === 'maintain') return maintain().catch(() => undefined);
   await clients[each.client]?.query(each.sql).catch(() => undefined);
 }
 
-/** Not while a TRUNCATE is open: its lock keeps the rows from everybody. */
+/** False while a TRUNCATE is open: its lock blocks every reader. */
 async function isReadable(): Promise<boolean> {
   const { rows } = await pool.query("select from pg_locks where mode = 'AccessExclusiveLock' and granted");
   return rows.length === 0;

@@ -1,7 +1,6 @@
 /**
- * Three interpreters of one vocabulary, the step: the judge in Redis, the functions at main, and the merge that readers see.
- * Random tables, and random histories of their rows: what the merge lays over a replica's rows is what main makes of them, and
- * what Redis says of a transaction is what main says of it.
+ * A step has three interpreters: the judge in Redis, the SQL functions at main, and the merge of reads. On random histories of
+ * random tables, the merge must produce the rows that main produces, and the judge must agree with main about each transaction.
  */
 import { randomUUID } from 'node:crypto';
 import { fc, times } from '../support/property.ts';
@@ -45,13 +44,13 @@ const together = 20;
 
 type Values = Readonly<Record<string, Json>>;
 
-/** One thing that a transaction does to one of the rows. */
+/** One action of a transaction on one of the rows. */
 interface Act {
   readonly kind: 'create' | 'put' | 'update' | 'guarded' | 'corrected' | 'again' | 'delete';
   readonly row: number;
   /** some of the columns */
   readonly values: Values;
-  /** all columns, for a row that is new */
+  /** all columns, for a new row */
   readonly whole: Values;
   readonly expected: string;
   readonly given: readonly string[];
@@ -59,9 +58,9 @@ interface Act {
 
 interface Placed {
   readonly acts: readonly Act[];
-  /** its place in the order of stamps, by the clock of the door that took it */
+  /** its place in the order of stamps, by the clock of the instance that accepted it */
   readonly at: number;
-  /** in which call main executes it; 2: it is still buffered */
+  /** the call in which main executes it; 2 means that it is still buffered */
   readonly call: number;
 }
 
@@ -115,7 +114,7 @@ const history = fc
   .constantFrom<BufferedTable>('executed_obs_unit', 'executed_obs_unit', ...modelTables)
   .chain(historyOf);
 
-/** What a row needs beyond the columns that clients write. */
+/** The columns that a row needs beyond those that clients write. */
 const fixed = (table: BufferedTable): Values =>
   isUnit(table) ? { obs_unit_id: 7, start_time: '2026-10-01T00:00:00.000Z' } : {};
 
@@ -133,7 +132,7 @@ function stepOf(table: BufferedTable, id: string, act: Act, before: readonly Ste
     case 'corrected':
       return { kind: 'update', table, id, values, corrects: true };
     case 'guarded': {
-      // main fills in an end that nobody gave
+      // main fills in a missing end time
       const ended = isUnit(table) && { end_time: values.end_time ?? '2026-10-01T04:00:00.000Z' };
       const changed = { ...values, ...ended, [stateOf(table)]: whole[stateOf(table)] ?? expected };
       return {
@@ -151,10 +150,10 @@ function stepOf(table: BufferedTable, id: string, act: Act, before: readonly Ste
 const heading = (aggregate: string, stamp: number) =>
   ({ version: 1, id: randomUUID(), stamp, aggregate, principal: '1', operation: 'test' }) as const;
 
-/** `order`: of the requests, since the clocks of the doors differ. */
+/** `order` is that of the requests: stamps come from clocks that differ. */
 function transactionsOf({ table, made, placed, ids, aggregate }: Run, from: number) {
   const hasPut = placed.some(({ acts }) => acts.some(({ kind }) => kind === 'put'));
-  // what belongs to another row was made before it can be changed; an aggregate's own row may come later
+  // rows with a parent are created before they are changed; the create of an aggregate's own row may come later
   const firsts = ids.map((id, index) => {
     const { at = 0, call = 0, whole = {} } = made[index] ?? {};
     const steps: Step[] = [{ kind: 'create', table, id, values: { ...fixed(table), ...whole } }];
@@ -177,7 +176,7 @@ function transactionsOf({ table, made, placed, ids, aggregate }: Run, from: numb
   return [...firsts, ...others];
 }
 
-/** A row is created before it is changed, and only what is created is changed by the same transaction. */
+/** Orders and limits actions as operations do: create before change, and no second change of the same row. */
 function asOperationsDo(acts: readonly Act[]): Act[] {
   const [first, second] = acts.toSorted((a, b) => Number(b.kind === 'create') - Number(a.kind === 'create'));
   if (!first || !second) return [...acts];
@@ -191,7 +190,7 @@ interface Run extends History {
   readonly aggregate: string;
 }
 
-/** Histories that run side by side, in the same calls: each has an aggregate of its own. */
+/** Histories that share their calls; each has an aggregate of its own. */
 const runs: fc.Arbitrary<readonly Run[]> = fc
   .array(history, { minLength: together, maxLength: together })
   .map((histories) =>
@@ -201,7 +200,7 @@ const runs: fc.Arbitrary<readonly Run[]> = fc
     }),
   );
 
-it('the merge makes of rows what main makes of them', async () => {
+it('merge produces the rows that main produces', async () => {
   await fc.assert(
     fc.asyncProperty(runs, async (drawn) => {
       const all = drawn.map((run) => ({ run, transactions: transactionsOf(run, nextStamp()) }));
@@ -222,7 +221,7 @@ it('the merge makes of rows what main makes of them', async () => {
         expectRows(run, merged, after[index]?.rows ?? []);
       }
     }),
-    // a history that fails says what differs: to make it smaller takes longer than to read it
+    // the failure shows the difference: shrinking takes longer than reading it
     { ...times(50), endOnFailure: true },
   );
 });
@@ -239,7 +238,7 @@ function expectRows({ table, ids }: Run, merged: Merged, rows: readonly Row[], w
   }
 }
 
-/** What Redis says of each transaction, in the order of requests. The doors' clocks differ: `at` is not the order. */
+/** The verdict of Redis on each transaction, in the order of requests (not of `at`: clocks differ). */
 async function judgeInRedis(transactions: readonly Transaction[], isFormer: boolean): Promise<Judged[]> {
   const judged: Judged[] = [];
   for (const transaction of transactions) {
@@ -252,10 +251,10 @@ async function judgeInRedis(transactions: readonly Transaction[], isFormer: bool
         ...{ nowMilliseconds: 1, requestsPerSecond: 1e9, budgetBytes: 1e12 },
       },
     );
-    // what the first release would have noted
+    // leave only the fields that the first release wrote
     if (isFormer)
       await redis.client.hdel(keys.record(transaction.aggregate), 'started_by', 'finished_by', 'end_at');
-    // main gets what was not taken too, after what was taken before it
+    // main also gets the transactions that Redis refused, after those accepted before them
     const last = judged.at(-1)?.transaction.stamp ?? 0;
     const isTaken = 'stamp' in verdict && verdict.stamp !== undefined;
     const stamp = isTaken ? 20 * Number(verdict.stamp ?? 0) : last + 1;
@@ -264,7 +263,7 @@ async function judgeInRedis(transactions: readonly Transaction[], isFormer: bool
   return judged;
 }
 
-it('Redis says of a transaction what main says of it', async () => {
+it('the judge in Redis agrees with main about every transaction', async () => {
   await fc.assert(
     fc.asyncProperty(runs, fc.boolean(), async (drawn, isFormer) => {
       const all = await Promise.all(
@@ -279,8 +278,8 @@ it('Redis says of a transaction what main says of it', async () => {
       const outcomes = new Map(inbox.map(({ id, outcome }) => [id, outcome]));
       const after = await Promise.all(drawn.map(look));
       for (const [index, { run, judged }] of all.entries()) {
-        // the site took a change whose creation it did not know, or a row that it has forgotten as deleted: main judges, and what the
-        // site knows since may not be so
+        // the site accepted a change of a row that it did not know, or had forgotten as deleted: main decides, and the site's
+        // knowledge may differ from then on
         const isMisled = judged.some(
           ({ transaction, verdict }, place) =>
             ('accepted' in verdict || 'repeated' in verdict) &&
@@ -291,7 +290,7 @@ it('Redis says of a transaction what main says of it', async () => {
         for (const [place, each] of judged.entries()) {
           expectSame(each, judged.slice(0, place + 1), outcomes.get(each.transaction.id));
         }
-        // what was refused or repeated has changed nothing, and the others are in the order of requests
+        // refused and repeated transactions changed nothing; the others take effect in the order of requests
         const accepted = judged.filter(({ verdict }) => 'accepted' in verdict);
         const overlay = accepted.map(({ transaction }, stamp) =>
           buffered({ ...transaction, stamp: stamp + 1 }),
@@ -304,7 +303,7 @@ it('Redis says of a transaction what main says of it', async () => {
         );
       }
     }),
-    // a history that fails says what differs: to make it smaller takes longer than to read it
+    // the failure shows the difference: shrinking takes longer than reading it
     { ...times(50), endOnFailure: true },
   );
 });

@@ -1,4 +1,4 @@
-/** Places of API tokens, taken by several at once. */
+/** The limit of API tokens per user, under concurrent requests. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { leavePlace, takePlace } from '../../lib/tokens/token-limit.ts';
@@ -36,7 +36,7 @@ const put = async (principal: string, count: number) => {
 const take = (principal: string, hash: string, nowMilliseconds = now, except: readonly string[] = []) =>
   takePlace(site, principal, { hash, except, nowMilliseconds });
 
-it('gives the last place to one of many who ask at once', async () => {
+it('takePlace gives the last place to one of several concurrent requests', async () => {
   await put('1', 99);
   const answers = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((hash) => take('1', hash)));
   expect(answers.filter((reached) => reached === undefined)).toHaveLength(1);
@@ -45,10 +45,10 @@ it('gives the last place to one of many who ask at once', async () => {
   );
 });
 
-it('gives a place that was left, or not used for half a minute, to another', async () => {
+it('takePlace reuses a place that was left, or not used within 30 s', async () => {
   await put('2', 99);
   expect(await take('2', 'a')).toBeUndefined();
-  // the same one asks again
+  // a repeated request keeps its place
   expect(await take('2', 'a')).toBeUndefined();
   expect(await take('2', 'b')).toBeDefined();
   await leavePlace(site, '2', 'a');
@@ -56,7 +56,7 @@ it('gives a place that was left, or not used for half a minute, to another', asy
   expect(await take('2', 'c', now + 30_001)).toBeUndefined();
 });
 
-it('does not count what is replaced', async () => {
+it('takePlace does not count the token to be replaced', async () => {
   const old = token('3', 'old');
   await put('3', 99);
   await putToken(site, old);

@@ -1,4 +1,4 @@
-/** The local front against the client that it is made for. */
+/** The local Upstash REST endpoint, tested with the Upstash client. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ let directory: string;
 let server: RedisServer;
 let front: Server;
 let url: string;
-/** the client as it comes: auto-pipelining, base64, values parsed */
+/** the client with its defaults: auto-pipelining, base64, parsed values */
 let redis: Redis;
 
 beforeAll(async () => {
@@ -36,7 +36,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-it('gives back what was stored, as text or base64', async () => {
+it('startUpstash returns stored values, as text or base64', async () => {
   await redis.set('value', { text: 'é ✓', n: 1 });
   expect(await redis.get('value')).toEqual({ text: 'é ✓', n: 1 });
   expect(await connectRedis({ url, token }).get('value')).toBe('{"text":"é ✓","n":1}');
@@ -45,17 +45,17 @@ it('gives back what was stored, as text or base64', async () => {
   expect(await redis.get('nothing')).toBeNull();
 });
 
-it('answers each command of a pipeline, and tells of one that fails', async () => {
+it('startUpstash runs every command of a pipeline and reports one that fails', async () => {
   const pipeline = redis.pipeline().set('n', 1).incr('n').lpush('n', 'x');
   await expect(pipeline.exec()).rejects.toThrow('WRONGTYPE');
   expect(await redis.get('n')).toBe(2);
 });
 
-it('executes a transaction as one', async () => {
+it('startUpstash executes a transaction atomically', async () => {
   expect(await redis.multi().set('t', 1).incr('t').get('t').exec()).toEqual(['OK', 2, 2]);
 });
 
-it('runs scripts with the directive that a plain Redis does not know, by text and by digest', async () => {
+it('startUpstash runs scripts by text and by digest, with the directive that plain Redis lacks', async () => {
   const add = script("return redis.call('INCRBY', KEYS[1], ARGV[1])");
   const client = connectRedis({ url, token });
   expect(await add(client, ['sum'], [2])).toBe(2);
@@ -64,14 +64,14 @@ it('runs scripts with the directive that a plain Redis does not know, by text an
   expect(await add(client, ['sum'], [1])).toBe(6);
 });
 
-it('asks for the token on every path', async () => {
+it('startUpstash requires the token on every path', async () => {
   for (const path of ['/', '/pipeline', '/multi-exec', '/subscribe/x']) {
     const response = await fetch(url + path, { method: 'POST', body: '["ping"]' });
     expect(response.status).toBe(401);
   }
 });
 
-it('answers 400 with the error of Redis, and refuses what would block', async () => {
+it('startUpstash answers 400 with the error of Redis, and refuses blocking commands', async () => {
   await redis.set('text', 'abc');
   await expect(redis.incr('text')).rejects.toThrow('not an integer');
   const response = await fetch(url, {
@@ -82,7 +82,7 @@ it('answers 400 with the error of Redis, and refuses what would block', async ()
   expect(response.status).toBe(400);
 });
 
-it('wakes a listener on each publication', async () => {
+it('listen wakes on each publication', async () => {
   const wakes = listen({ url, token }, ['channel']);
   await eventually(async () => expect(await redis.publish('channel', 'hello')).toBe(1));
   await wakes.next(5000);

@@ -1,4 +1,4 @@
-/** Users in Redis, changed by several at once. */
+/** Users in Redis under concurrent changes. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { updateUser } from '../../lib/users/update-user.ts';
 import { listActiveAdmins, putUsers, readUser, type User } from '../../lib/users/user-store.ts';
@@ -28,7 +28,7 @@ const someone: User = {
   stamp: 1,
 };
 
-it('what two change at the same time is both changed', async () => {
+it('updateUser keeps all concurrent changes of different fields', async () => {
   await updateUser(site, '7', () => someone);
   const change = (values: Partial<User>) =>
     updateUser(site, '7', (before) => before && { ...before, ...values, stamp: before.stamp + 1 });
@@ -42,7 +42,7 @@ it('what two change at the same time is both changed', async () => {
   });
 });
 
-it('who is to stay as they are is left alone, and nobody is made up', async () => {
+it('updateUser changes nothing when the change returns undefined, and creates no user', async () => {
   expect(await updateUser(site, '7', () => undefined)).toMatchObject({
     user: { active: false },
   });
@@ -52,12 +52,12 @@ it('who is to stay as they are is left alone, and nobody is made up', async () =
   expect(await readUser(site, '8')).toBeUndefined();
 });
 
-it('a user whom Redis may have forgotten is not made anew: they may be barred', async () => {
+it('updateUser creates no user before all users are loaded, since the user may be barred', async () => {
   await redis.client.del(keys.user('9'), keys.peopleLoaded);
-  const logsIn = () => updateUser(site, '9', (before) => before ?? { ...someone, principal: '9' });
-  expect(await logsIn()).toEqual({ refused: 'people_missing' });
+  const logIn = () => updateUser(site, '9', (before) => before ?? { ...someone, principal: '9' });
+  expect(await logIn()).toEqual({ refused: 'people_missing' });
   await redis.client.set(keys.peopleLoaded, '1');
-  expect(await logsIn()).toMatchObject({ user: { principal: '9' } });
+  expect(await logIn()).toMatchObject({ user: { principal: '9' } });
 });
 
 describe('an active admin remains', () => {
@@ -89,14 +89,14 @@ describe('an active admin remains', () => {
     }
   });
 
-  it('when all of three take each other’s role, and lose their own on the way', async () => {
+  it('when three take each other’s role while their logins take their own', async () => {
     for (let round = 0; round < 20; round += 1) {
       await put(admin('1'), admin('2'), admin('3'));
       await Promise.all([
         change('2', { role: 'viewer' }, '1'),
         change('3', { active: false }, '2'),
         change('1', { role: 'observer' }, '3'),
-        // at a login
+        // by their logins
         change('1', { role: 'viewer' }),
         change('2', { role: 'viewer' }),
         change('3', { role: 'viewer' }),
@@ -105,7 +105,7 @@ describe('an active admin remains', () => {
     }
   });
 
-  it('while one who is barred already, or no admin, may be changed', async () => {
+  it('while a barred admin or a user who is not an admin can be changed', async () => {
     await put(admin('1'), { ...admin('2'), active: false }, { ...admin('3'), role: 'viewer' });
     expect(await change('2', { role: 'viewer' }, '1')).toMatchObject({ user: { role: 'viewer' } });
     expect(await change('3', { active: false }, '1')).toMatchObject({ user: { active: false } });
@@ -113,7 +113,7 @@ describe('an active admin remains', () => {
     expect(await change('1', { role: 'viewer' })).toEqual({ refused: 'last_admin' });
   });
 
-  it('and nobody changes others whose own rights were taken meanwhile', async () => {
+  it('and an asker whose rights were taken meanwhile changes nothing', async () => {
     await put(admin('1'), { ...admin('2'), active: false }, { ...admin('3'), role: 'observer' });
     expect(await change('3', { role: 'viewer' }, '2')).toEqual({ refused: 'asker_barred' });
     expect(await change('2', { role: 'viewer' }, '3')).toEqual({ refused: 'asker_forbidden' });

@@ -1,4 +1,4 @@
-/** The local gateway's WebSocket API, with a function that notes what it is invoked for. */
+/** The WebSocket API of the local gateway, with a function that records its invocations. */
 import { once } from 'node:events';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,7 +16,7 @@ let invoked: {
   readonly connectionId: string;
   readonly requestTimeEpoch: number;
 }[];
-/** answers `$connect` */
+/** the answer to `$connect` */
 let answer: Promise<unknown>;
 
 beforeEach(async () => {
@@ -46,7 +46,7 @@ async function open(): Promise<WebSocket> {
   return socket;
 }
 
-it('a burst of pings ends no connection, and is answered', async () => {
+it('WebSocketApi answers a burst of pings and keeps the connection', async () => {
   const socket = await open();
   const pongs: string[] = [];
   socket.on('pong', (data: Buffer) => pongs.push(data.toString()));
@@ -56,7 +56,7 @@ it('a burst of pings ends no connection, and is answered', async () => {
   expect(socket.readyState).toBe(WebSocket.OPEN);
 });
 
-it('messages of one connection are received at times that rise', async () => {
+it('WebSocketApi gives the messages of a connection ascending times', async () => {
   const socket = await open();
   for (let n = 0; n < 20; n += 1) socket.send(String(n));
   await eventually(() => expect(invoked).toHaveLength(21));
@@ -64,7 +64,7 @@ it('messages of one connection are received at times that rise', async () => {
   expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
 });
 
-it('a request that is not a handshake costs nobody a ticket', async () => {
+it('WebSocketApi refuses an invalid handshake without invoking a function', async () => {
   const headers = { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Key': 'short' };
   const refused = request({ port, path: '/api/ws?ticket=x', headers }).end();
   const [{ statusCode }] = (await once(refused, 'response')) as [{ statusCode: number }];
@@ -72,7 +72,7 @@ it('a request that is not a handshake costs nobody a ticket', async () => {
   expect(invoked).toEqual([]);
 });
 
-it('a client that goes while its handshake is decided has its place given back', async () => {
+it('WebSocketApi invokes $disconnect for a client that left during its handshake', async () => {
   let decide = (_answer: unknown): void => undefined;
   answer = new Promise((resolve) => (decide = resolve));
   const socket = connect(port, '127.0.0.1');
@@ -83,7 +83,7 @@ it('a client that goes while its handshake is decided has its place given back',
   await eventually(() => expect(routes()).toEqual(['$connect']));
   socket.resetAndDestroy();
   await once(socket, 'close');
-  // the server's end closes a moment later
+  // the server side closes one tick later
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   decide({ statusCode: 200 });
   await eventually(() => expect(routes()).toEqual(['$connect', '$disconnect']));

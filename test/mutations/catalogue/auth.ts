@@ -22,14 +22,14 @@ export const authMutations: readonly Mutation[] = [
     id: 'barred-admin-bars',
     replace: "if by[1] == '0' then return 'asker_barred' end",
     by: '',
-    named: 'whose own rights were taken',
+    named: 'and an asker whose rights were taken',
   },
   {
     ...update,
     id: 'forgotten-user-is-made-anew',
     replace: "redis.call('EXISTS', people_loaded) == 0",
     by: 'false',
-    named: 'may have forgotten',
+    named: 'updateUser creates no user before all',
   },
   {
     id: 'rotation-makes-another-token-each-time',

@@ -24,7 +24,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'accept-gives-a-second-stamp-after-a-cut',
     replace: `begun and string.match(begun, '"stamp":(%d+)') or `,
     by: '',
-    named: 'ends alike',
+    named: 'reaches the same result when it is cut',
   },
   {
     ...scripts,
@@ -32,7 +32,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'accept-takes-its-own-cut-start-for-another',
     replace: 'if row.base and row.by ~= id then',
     by: 'if row.base then',
-    named: 'ends alike',
+    named: 'reaches the same result when it is cut',
   },
   {
     ...promises,
@@ -40,7 +40,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'accept-keeps-the-key-of-what-was-given-up',
     replace: 'if a.former ~= key_of or not given_up_as(entry_of(former)) then',
     by: 'if true then',
-    named: 'can be done again',
+    named: 'admits a corrected request, while the',
   },
   {
     ...promises,
@@ -48,7 +48,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'accept-knows-no-alias',
     replace: 'local known = entry_of(tx) or entry_of(tx_alias)',
     by: 'local known = entry_of(tx)',
-    named: 'the first release would have given',
+    named: 'accept recognises a transaction under',
   },
   {
     ...promises,
@@ -56,7 +56,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'mark-remembers-what-was-refused',
     replace: 'if a.is_given_up then forget(record, overlay, a) end',
     by: '',
-    named: 'can be done again',
+    named: 'admits a corrected request, while the',
   },
   {
     ...promises,
@@ -64,7 +64,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'mark-says-nothing-of-a-body-that-lacks',
     replace: 'lacking[#lacking + 1] = a.id',
     by: 'lacking = lacking',
-    named: 'the body is back before the copy goes',
+    named: 'the body is restored before the copy',
   },
   {
     ...scripts,
@@ -80,7 +80,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'restore-leaves-a-recorded-entry-without-its-body',
     replace: 'if begun or not is_held then',
     by: 'if true then',
-    named: 'the body is back before the copy goes',
+    named: 'the body is restored before the copy',
   },
   {
     ...scripts,
@@ -88,7 +88,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'restore-counts-its-bytes-twice',
     replace: "if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end",
     by: "redis.call('HINCRBY', stats, 'bytes', size)",
-    named: 'ends alike',
+    named: 'reaches the same result when it is cut',
   },
   {
     ...promises,
@@ -96,7 +96,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'revive-drops-what-has-no-body',
     replace: 'lost[#lost + 1] = id',
     by: 'lost = lost',
-    named: 'reads as failed with the reason',
+    named: 'a transaction reads as failed with a',
   },
   {
     ...scripts,
@@ -104,7 +104,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'clean-counts-its-bytes-twice',
     replace: "count_bytes(stats, 'cleaned:' .. a.id, -size)",
     by: "redis.call('HINCRBY', stats, 'bytes', -size)",
-    named: 'ends alike',
+    named: 'reaches the same result when it is cut',
   },
   {
     ...promises,
@@ -112,7 +112,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'claim-takes-an-entry-without-its-body-for-recorded',
     replace: "state = 'incomplete'",
     by: "state = 'recorded'",
-    named: 'a processor that dies between the mark and the body',
+    named: 'the copy restores the body after a',
   },
   {
     ...promises,
@@ -120,7 +120,7 @@ export const bufferMutations: readonly Mutation[] = [
     id: 'claim-gives-others-work-to-a-processor-of-recorded-copies',
     replace: 'if limit > 0 and work and not is_away then',
     by: 'if limit > 0 and not is_away then',
-    named: 'takes no other work',
+    named: 'claim takes no other transactions when',
   },
   {
     ...promises,
@@ -128,7 +128,7 @@ export const bufferMutations: readonly Mutation[] = [
     file: 'functions/sweep/resend.ts',
     replace: 'after === undefined || stamp > Number(from) || member > after',
     by: 'after === undefined || stamp > Number(from)',
-    named: 'share a stamp',
+    named: 'resends each old transaction once, even',
   },
   {
     ...transport,

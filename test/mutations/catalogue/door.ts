@@ -3,7 +3,7 @@ import type { Mutation } from '../mutation.ts';
 const body = { test: 'unit/json-body.test.ts' };
 const parts = { test: 'unit/request-parts.test.ts' };
 const identity = { file: 'lib/transaction/identity.ts', test: 'unit/transaction-identity.test.ts' };
-const door = { test: 'integration/door.test.ts' };
+const door = { test: 'integration/accept.test.ts' };
 
 export const doorMutations: readonly Mutation[] = [
   {
@@ -152,7 +152,7 @@ export const doorMutations: readonly Mutation[] = [
     file: 'lib/buffer/lua/accept.lua',
     replace: 'for _, column in ipairs(a.filled) do',
     by: 'for _, column in ipairs({}) do',
-    named: 'leaves open what main has recorded',
+    named: 'a repeat leaves the time open that',
   },
   {
     ...door,
@@ -160,6 +160,6 @@ export const doorMutations: readonly Mutation[] = [
     file: 'functions/accept/record.ts',
     replace: 'lifecycle[a].advance - lifecycle[b].advance',
     by: 'lifecycle[b].advance - lifecycle[a].advance',
-    named: 'says in a header',
+    named: 'gets the current state of the record',
   },
 ];

@@ -159,7 +159,7 @@ export const functionMutations: readonly Mutation[] = [
     id: 'aggregates-are-not-locked',
     replace: 'perform pg_advisory_xact_lock(7305, bucket::integer);',
     by: 'perform 1;',
-    named: 'two processors',
+    named: 'executes a transaction once when several',
   },
   {
     ...sql('perform_steps'),
@@ -175,7 +175,7 @@ export const functionMutations: readonly Mutation[] = [
     id: 'older-put-replaces-a-newer-one',
     replace: "elsif coalesce((present ->> 'stamp')::bigint, 0) <= put_stamp then",
     by: 'else',
-    named: 'puts a row that carries its own stamp',
+    named: 'orders rows with a stamp of their own',
   },
   {
     ...sql('set_aside'),
@@ -183,7 +183,7 @@ export const functionMutations: readonly Mutation[] = [
     id: 'decision-that-fails-blocks-its-aggregate',
     replace: "case when heading -> 'is_decision' = 'true' then",
     by: 'case when false then',
-    named: 'if it is a decision',
+    named: 'refuses a decision, so that it blocks',
   },
   {
     ...sql('set_aside'),
@@ -191,7 +191,7 @@ export const functionMutations: readonly Mutation[] = [
     id: 'text-of-what-cannot-be-stored-is-dropped',
     replace: ", 'raw', raw)",
     by: ')',
-    named: 'keeps its text',
+    named: 'keeps the text of a transaction whose',
   },
   {
     ...sql('with_times'),
@@ -199,7 +199,7 @@ export const functionMutations: readonly Mutation[] = [
     id: 'start-without-a-time-stays-without',
     replace: 'return vals || jsonb_build_object(begun, stamped);',
     by: 'return vals;',
-    named: 'are those of the stamp',
+    named: 'is that of the stamp, and an end is',
   },
   {
     ...sql('work_of'),

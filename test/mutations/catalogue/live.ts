@@ -68,7 +68,7 @@ export const liveMutations: readonly Mutation[] = [
     id: 'relay-cursor-not-compared',
     replace: "if (redis.call('GET', relay) or '') ~= a.expected then return 0 end",
     by: '',
-    named: 'since it looked',
+    named: 'a relay publishes nothing that another',
   },
   {
     ...relay,
@@ -92,7 +92,7 @@ export const liveMutations: readonly Mutation[] = [
     id: 'relay-rows-ahead-not-forgotten',
     replace: "redis.call('HDEL', ahead, unpack(a.passed))",
     by: '',
-    named: 'holds back no change of others',
+    named: 'delays no change of other transactions',
   },
   {
     ...relay,
@@ -129,7 +129,7 @@ export const liveMutations: readonly Mutation[] = [
     replace: `create trigger executed_obs_unit_truncated after truncate on executed_obs_unit
   for each statement execute function note_truncate();`,
     by: '',
-    named: 'truncated',
+    named: 'TRUNCATE resets the feeds of the table',
   },
   {
     file: 'lib/postgres/outbox.ts',
@@ -153,7 +153,7 @@ export const liveMutations: readonly Mutation[] = [
     id: 'subscription-taken-back-by-an-older-one',
     replace: 'elseif known and a.request and known > a.request then',
     by: 'elseif false then',
-    named: 'older one',
+    named: 'carry the id of their request, and',
   },
   {
     ...registry,
@@ -161,14 +161,14 @@ export const liveMutations: readonly Mutation[] = [
     id: 'subscription-ended-by-an-older-one',
     replace: "if known and a.request and known ~= a.request then return 'done' end",
     by: '',
-    named: 'older one',
+    named: 'carry the id of their request, and',
   },
   {
     ...broadcaster,
     id: 'broadcaster-relays-before-its-own-entries',
     replace: '!this.#isCut && (await this.#relaying.step',
     by: '(await this.#relaying.step',
-    named: 'a slice later',
+    named: 'on a bulk change by others delays',
     equivalent:
       'a slice is smaller than a page of the feed, so that a test would need a backlog of own entries as well',
   },
@@ -184,7 +184,7 @@ export const liveMutations: readonly Mutation[] = [
     id: 'broadcaster-leaves-unseen-snapshots',
     replace: 'this.#subscriptions.restartUnseen()',
     by: '[]',
-    named: 'comes again',
+    named: 'a snapshot names what it could not',
   },
   {
     ...broadcaster,
@@ -266,14 +266,14 @@ export const liveMutations: readonly Mutation[] = [
     id: 'handshake-that-fails-keeps-its-place',
     replace: "await takeBack(parts, id, ticket, principal, outcome === 'done');",
     by: '',
-    named: 'gives ticket and place back',
+    named: 'that fails after registration returns',
   },
   {
     ...connecting,
     id: 'handshake-finds-no-room-among-lost-connections',
     replace: 'for (const id of lost.flat()) await unregister(parts, id);',
     by: '',
-    named: 'without room',
+    named: 'of a user at the socket limit spends',
   },
   {
     file: 'lib/sockets/turn.ts',
@@ -281,7 +281,7 @@ export const liveMutations: readonly Mutation[] = [
     id: 'messages-of-a-socket-answered-side-by-side',
     replace: 'while (!(await isFirst()) && now() - begun < waitMilliseconds) await delay(pauseMilliseconds);',
     by: '',
-    named: 'in the order in which they were received',
+    named: 'are answered in the order in which',
   },
   {
     file: 'infra/local/gateway/web-socket-api.ts',

@@ -104,7 +104,7 @@ export const readMutations: readonly Mutation[] = [
     id: 'lists-end-where-a-source-was-cut',
     replace: '[...cuts.map(keyOfRow), ...(completeFrom',
     by: '[...(completeFrom',
-    named: 'takes away',
+    named: 'continue behind any number of rows',
   },
   {
     ...lists,
@@ -112,7 +112,7 @@ export const readMutations: readonly Mutation[] = [
     id: 'lists-unknown-planned-unit-not-told',
     replace: "unseen.add('planned-unit')",
     by: 'unseen.size',
-    named: 'could not be judged',
+    named: 'filter by program, source and instrument',
   },
   {
     ...statement,
@@ -126,7 +126,7 @@ export const readMutations: readonly Mutation[] = [
     id: 'lists-parked-not-found-by-aggregate',
     replace: "and i.aggregate_id = ${ids('found', ...others.map(({ name }) => name))}",
     by: "and i.aggregate_id = ${ids('found')}",
-    named: 'set aside',
+    named: 'show and filter set-aside records by',
   },
   {
     ...health,
@@ -148,7 +148,7 @@ export const readMutations: readonly Mutation[] = [
     id: 'waits-of-one-principal-not-bounded',
     replace: "or redis.call('ZCARD', own) >= of_own",
     by: '',
-    named: 'bounded for each principal',
+    named: 'are limited per principal and in total',
   },
   {
     ...waiting,
@@ -156,7 +156,7 @@ export const readMutations: readonly Mutation[] = [
     id: 'waits-outlive-their-request',
     replace: "redis.call('ZREMRANGEBYSCORE', own, '-inf', now)",
     by: '',
-    named: 'when they die',
+    named: 'lose their places when their function',
   },
   {
     ...snapshot,
@@ -170,7 +170,7 @@ export const readMutations: readonly Mutation[] = [
     id: 'page-of-any-size',
     replace: 'if (last && bytes > maxPageBytes)',
     by: 'if (last && bytes > Infinity)',
-    named: 'too large for an answer',
+    named: 'ends before it exceeds the size of an',
   },
   {
     ...lists,
@@ -178,6 +178,6 @@ export const readMutations: readonly Mutation[] = [
     id: 'list-orders-what-is-not-a-time',
     replace: ' || databaseInstant(start_time) === undefined',
     by: '',
-    named: 'not a time',
+    named: 'a list skips a buffered record whose',
   },
 ];

@@ -2,7 +2,7 @@ import type { Mutation } from '../mutation.ts';
 
 /** Each change makes a script that is cut incomplete for good, or lets it fail after its first write. */
 const scripts = { test: 'integration/scripts.test.ts' };
-const cut = { ...scripts, named: 'ends alike' };
+const cut = { ...scripts, named: 'reaches the same result when it is cut' };
 
 export const scriptMutations: readonly Mutation[] = [
   {
@@ -57,7 +57,7 @@ export const scriptMutations: readonly Mutation[] = [
   },
   {
     ...scripts,
-    named: 'leaves no trace',
+    named: 'writes nothing',
     id: 'token-without-a-time-written',
     file: 'lib/tokens/lua/put_tokens.lua',
     replace: "must(a.kept_until == nil or is_number(a.kept_until), 'kept_until')",
@@ -65,7 +65,7 @@ export const scriptMutations: readonly Mutation[] = [
   },
   {
     ...scripts,
-    named: 'leaves no trace',
+    named: 'writes nothing',
     id: 'change-relayed-without-its-record',
     file: 'lib/change-feed/lua/relay_changes.lua',
     replace: "for _, each in ipairs(a.records) do must_have('string', each, 'record', 'left') end",

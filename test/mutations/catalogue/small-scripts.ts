@@ -10,18 +10,18 @@ const scripts = 'integration/scripts.test.ts';
 const promises = 'integration/buffer-promises.test.ts';
 const lease = 'the lease of the broadcaster';
 const checkpoint = lua('change-feed/lua/write_checkpoint', 'a checkpoint');
-const note = lua('sockets/lua/note_subscriptions', 'a note of a subscription');
-const turn = lua('sockets/lua/take_turn', 'takes its turn');
-const publish = lua('change-feed/lua/republish_deferred', 'what was deferred');
+const note = lua('sockets/lua/note_subscriptions', 'noteSubscriptions changes neither a');
+const turn = lua('sockets/lua/take_turn', 'messages take turns in the order of');
+const publish = lua('change-feed/lua/republish_deferred', 'republishDeferred publishes each');
 const rotation = lua('sessions/lua/rotate_session', 'a session');
-const token = lua('credentials/lua/check_token', 'a credential is looked at');
+const token = lua('credentials/lua/check_token', 'a credential check');
 const session = lua('credentials/lua/check_session', 'a session');
 const putTokens = lua('tokens/lua/put_tokens', 'a token');
 const revoke = lua('tokens/lua/revoke_token', 'a token');
 const putUsers = lua('users/lua/put_users', 'a user');
-const feed = lua('change-feed/lua/include/feed', 'what was deferred');
+const feed = lua('change-feed/lua/include/feed', 'republishDeferred publishes each');
 const index = lua('buffer/lua/include/overlay_index', 'show', 'integration/lists.test.ts');
-const record = lua('buffer/lua/include/record', 'can be done again', promises);
+const record = lua('buffer/lua/include/record', 'admits a corrected request, while the', promises);
 const checks = lua('redis/lua/include/checks', 'restore, mark', scripts);
 
 export const smallScriptMutations: readonly Mutation[] = [
@@ -149,7 +149,7 @@ export const smallScriptMutations: readonly Mutation[] = [
   },
   { ...feed, id: 'feed-entry-without-its-fields', replace: "'*', ...)", by: "'*', 'change', 'changed')" },
   {
-    ...lua('buffer/lua/release', 'a release'),
+    ...lua('buffer/lua/release', 'release returns claimed transactions'),
     id: 'release-puts-back-what-is-not-claimed',
     replace: "if redis.call('ZSCORE', inflight, reference) then",
     by: 'if true then',
@@ -174,19 +174,19 @@ export const smallScriptMutations: readonly Mutation[] = [
     by: '',
   },
   {
-    ...lua('buffer/lua/put_away', 'a body is put away'),
+    ...lua('buffer/lua/put_away', 'putAway removes a body only if it is'),
     id: 'another-body-is-put-away',
     replace: "if redis.call('HGET', overlay, 'b:' .. id) ~= text then return 0 end",
     by: '',
   },
   {
-    ...lua('buffer/lua/include/bytes', 'ends alike', scripts),
+    ...lua('buffer/lua/include/bytes', 'reaches the same result when it is cut', scripts),
     id: 'bytes-are-counted-again-after-a-cut',
     replace: "if redis.call('HEXISTS', stats, name) == 1 then return end",
     by: '',
   },
   {
-    ...lua('buffer/lua/include/bytes', 'ends alike', scripts),
+    ...lua('buffer/lua/include/bytes', 'reaches the same result when it is cut', scripts),
     id: 'bytes-are-counted-and-noted-by-two-commands',
     replace: "string.format('%.0f', bytes + size), name,",
     by: "string.format('%.0f', bytes + size)) redis.call('HSET', stats, name,",
@@ -208,7 +208,7 @@ export const smallScriptMutations: readonly Mutation[] = [
     id: 'end-not-noted-as-the-first-release-reads-it',
     replace: 'milliseconds(ended)',
     by: 'ended',
-    named: 'in the spelling of the first release',
+    named: 'accept also writes the fields that the',
   },
   {
     ...record,
@@ -250,14 +250,14 @@ export const smallScriptMutations: readonly Mutation[] = [
     id: 'ended-session-goes-on',
     replace: "redis.call('EXISTS', ended)",
     by: '0',
-    named: 'goes on with the following',
+    named: 'continues with the next token, and',
   },
   {
     ...session,
     id: 'owner-of-a-session-is-not-looked-at',
     replace: "redis.call('HMGET', user, 'active', 'role', 'permissions')",
     by: '{false, false, false}',
-    named: 'a credential is looked at',
+    named: 'a credential check',
   },
   {
     ...putTokens,

@@ -4,7 +4,7 @@ import type { Mutation } from '../mutation.ts';
 const migration = 'lib/postgres/migrations/0010_state_counts.sql';
 const file = 'lib/postgres/state-counts.ts';
 const test = 'integration/state-counts.test.ts';
-const anyHistory = 'the counters agree with the rows at every point of any history of several connections';
+const anyHistory = 'state counters equal the rows at every';
 
 export const stateCountMutations: readonly Mutation[] = [
   {
@@ -13,7 +13,7 @@ export const stateCountMutations: readonly Mutation[] = [
     replace: ' having sum(n) <> 0',
     by: '',
     test,
-    named: 'note nothing for an update that leaves the state as it is',
+    named: 'record nothing for an update that',
   },
   {
     id: 'counts-need-rights-of-other-programs',
@@ -21,7 +21,7 @@ export const stateCountMutations: readonly Mutation[] = [
     replace: 'security definer ',
     by: '',
     test,
-    named: 'are not needed by other programs: a role that may change the table needs no right on them',
+    named: 'need no privileges of a role that',
   },
   {
     id: 'counts-survive-truncate',
@@ -29,7 +29,7 @@ export const stateCountMutations: readonly Mutation[] = [
     replace: ' and c.id >= base.since',
     by: '',
     test,
-    named: 'start again with TRUNCATE, among other changes of the same transaction',
+    named: 'restart with TRUNCATE, also among other',
   },
   {
     id: 'counts-base-without-changes-in-sight',
@@ -37,7 +37,7 @@ export const stateCountMutations: readonly Mutation[] = [
     replace: "union all select state, -sum(n) from state_count where table_name = '${table}' group by state",
     by: '',
     test,
-    named: 'begin with a base that is the same whatever is open or being written meanwhile',
+    named: 'get a correct base under open transactions',
   },
   {
     id: 'counts-two-bases-at-once',
@@ -45,7 +45,7 @@ export const stateCountMutations: readonly Mutation[] = [
     replace: 'on conflict do nothing',
     by: '',
     test,
-    named: 'get one base from two that begin at once',
+    named: 'get one base from two concurrent',
   },
   {
     id: 'counts-fold-beyond-a-base',
@@ -69,6 +69,6 @@ export const stateCountMutations: readonly Mutation[] = [
     replace: 'set local lock_timeout = 500;',
     by: '',
     test,
-    named: 'gives up soon if somebody keeps a table locked, and readers go on counting',
+    named: 'gives up when a table stays locked',
   },
 ];

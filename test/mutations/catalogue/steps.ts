@@ -1,8 +1,8 @@
 /** The rules of steps, each taken out of the interpreters one at a time: the differential test finds it. */
 import type { Mutation } from '../mutation.ts';
 
-const merge = { test: 'integration/steps.model.test.ts', named: 'the merge makes' };
-const redis = { test: 'integration/steps.model.test.ts', named: 'Redis says' };
+const merge = { test: 'integration/steps.model.test.ts', named: 'merge produces the rows that main' };
+const redis = { test: 'integration/steps.model.test.ts', named: 'the judge in Redis agrees with main' };
 const judge = { ...redis, file: 'lib/buffer/lua/include/judge.lua' };
 const lay = { ...merge, file: 'lib/table/lay.ts' };
 const main = (name: string) => ({ ...merge, file: `lib/postgres/functions/${name}.sql` });

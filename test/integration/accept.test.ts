@@ -1,4 +1,4 @@
-/** What the accept function answers and sends, over a real Redis, or over one that is silent, and a queue that only notes. */
+/** Answers and copies of the accept function, with a real or an unreachable Redis and a queue that only collects. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { identifyWrite } from '../../functions/accept/identify.ts';
 import { record, type RecordParts } from '../../functions/accept/record.ts';
@@ -53,7 +53,7 @@ const parts = (client = redis.client): RecordParts => ({
   limits: { budgetBytes: 1e9, requestsPerSecond: 1e6 },
   now: Date.now,
 });
-const silent = () => connectRedis({ url: 'http://127.0.0.1:1', token: 'none' });
+const unreachable = () => connectRedis({ url: 'http://127.0.0.1:1', token: 'none' });
 
 interface Given {
   readonly text: string;
@@ -108,20 +108,20 @@ async function refusalOf(done: Promise<unknown>) {
     () => undefined,
     (reason: unknown) => reason,
   );
-  if (!(error instanceof ProblemError)) throw new Error('it was not refused', { cause: error });
+  if (!(error instanceof ProblemError)) throw new Error('not refused', { cause: error });
   return error.problem;
 }
 
 function copies(): Transaction[] {
   return sent.map((body) => {
     const message = readTransactionsMessage(body);
-    if (message.kind !== 'transaction') throw new Error('a wake-up');
+    if (message.kind !== 'transaction') throw new Error('read as a wake-up');
     return message.transaction;
   });
 }
 
-describe('a request that comes again', () => {
-  it('is answered as the first, however it is spelled', async () => {
+describe('a repeated request', () => {
+  it('gets the first answer, also in another spelling', async () => {
     const first = await start({
       text: '{"obs_unit_id":7,"start_time":"2026-10-01T11:00:00Z","metadata":{"id":5853498713190525696,"x":1.50}}',
       key: 'k',
@@ -137,13 +137,13 @@ describe('a request that comes again', () => {
     expect(sent).toHaveLength(1);
   });
 
-  it('is another for another body', async () => {
+  it('is refused when its key was used for another body', async () => {
     await start({ text: '{"obs_unit_id":7}', key: 'k' });
     const refusal = await refusalOf(start({ text: '{"obs_unit_id":8}', key: 'k' }));
     expect(refusal).toMatchObject({ status: 422, code: 'idempotency-key-reused' });
   });
 
-  it('says in a header where the record is now', async () => {
+  it('gets the current state of the record in a header', async () => {
     const { body } = await start({ text: '{"obs_unit_id":7}', key: 'k' });
     await mark(site, [rowOf(body)], { text: '0/10', value: 16n }, now);
     const again = await start({ text: '{"obs_unit_id":7}', key: 'k', at: now + 1 });
@@ -155,9 +155,9 @@ describe('a request that comes again', () => {
   });
 });
 
-describe('with Redis silent', () => {
-  it('a start that may come again leaves its time open, and its copy says so', async () => {
-    const over = parts(silent());
+describe('while Redis is unreachable', () => {
+  it('a repeatable start leaves its time open, and its copy is provisional', async () => {
+    const over = parts(unreachable());
     const first = await start({ text: '{"obs_unit_id":7}', key: 'k', over });
     const again = await start({ text: '{"obs_unit_id":7}', key: 'k', at: now + 9, over });
     expect(first).toMatchObject({
@@ -177,11 +177,11 @@ describe('with Redis silent', () => {
     expect(other).toMatchObject({ id: one?.id, aggregate: one?.aggregate, provisional: true });
   });
 
-  it('a finish that may come again leaves its time open', async () => {
+  it('a repeatable finish leaves its time open', async () => {
     const done = await finish('01980000-0000-7000-8000-00000000000a', {
       text: '{"status":"aborted"}',
       key: 'k',
-      over: parts(silent()),
+      over: parts(unreachable()),
     });
     expect(done).toMatchObject({ status: 202, body: { status: 'aborted', end_time: null } });
     expect(copies()).toMatchObject([{ provisional: true, steps: [{ filled: ['end_time'] }] }]);
@@ -195,8 +195,8 @@ describe('with Redis silent', () => {
       '2026-10-01T11:00:00.000000Z',
       false,
     ],
-  ])('a start %s is settled at once', async (_which, given, start_time, isFilled) => {
-    const { body } = await start({ ...given, over: parts(silent()) });
+  ])('a start %s gets its time at once', async (_which, given, start_time, isFilled) => {
+    const { body } = await start({ ...given, over: parts(unreachable()) });
     expect(body).toMatchObject({ start_time, sync: { state: 'buffered', stored_in: 'sqs' } });
     expect(body.sync).not.toHaveProperty('verified');
     const [copy] = copies();
@@ -204,8 +204,8 @@ describe('with Redis silent', () => {
     expect(copy?.steps[0] !== undefined && 'filled' in copy.steps[0]).toBe(isFilled);
   });
 
-  it('a repeat leaves open what main has recorded meanwhile by another clock', async () => {
-    const { body } = await start({ text: '{"obs_unit_id":7}', key: 'k', over: parts(silent()) });
+  it('a repeat leaves the time open that main has recorded meanwhile from another clock', async () => {
+    const { body } = await start({ text: '{"obs_unit_id":7}', key: 'k', over: parts(unreachable()) });
     await mark(site, [rowOf(body)], { text: '0/10', value: 16n }, now);
     const again = await start({ text: '{"obs_unit_id":7}', key: 'k', at: now + 60_000 });
     expect(again).toMatchObject({ status: 201, headers: { 'Sync-State': 'committed' } });
@@ -213,7 +213,7 @@ describe('with Redis silent', () => {
   });
 });
 
-describe('an end', () => {
+describe('an end time', () => {
   const started = async (start_time: string) => {
     const { body } = await start({ text: JSON.stringify({ obs_unit_id: 7, start_time }) });
     return String(body.id);
@@ -237,7 +237,7 @@ describe('an end', () => {
   });
 });
 
-it('a leap second is the next second, and says so', async () => {
+it('a leap second is stored as the next second and marked', async () => {
   const { body } = await start({ text: '{"obs_unit_id":7,"start_time":"2016-12-31T23:59:60.25Z"}' });
   expect(body).toMatchObject({
     start_time: '2017-01-01T00:00:00.250000Z',
@@ -247,7 +247,7 @@ it('a leap second is the next second, and says so', async () => {
   expect((await finish(String(body.id), { text: '{}' })).body).toMatchObject({ leap_second: true });
 });
 
-it('is measured as it is sent', async () => {
+it('a body is measured as stored, with its numbers written out', async () => {
   const grown = `{"obs_unit_id":7,"metadata":{"a":[${Array.from({ length: 6000 }, () => '1e200').join(',')}]}}`;
   expect(await refusalOf(start({ text: grown }))).toMatchObject({ status: 413, code: 'body-too-large' });
   expect(await redis.client.keys('*')).toEqual([]);

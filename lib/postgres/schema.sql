@@ -44,32 +44,97 @@ create table change_outbox_pruned (
   xid xid8 not null
 );
 
+create table constant_elevation_source (
+  az_max_deg double precision,
+  az_min_deg double precision,
+  dec_max_deg double precision,
+  dec_min_deg double precision,
+  elevation_deg double precision not null,
+  id integer not null,
+  ra_max_deg double precision,
+  ra_min_deg double precision
+);
+
+create table data_location (
+  active boolean not null default true,
+  capacity_bytes bigint,
+  checked_at timestamp with time zone,
+  id integer not null generated as identity,
+  location_type text not null,
+  name text not null,
+  priority integer not null default 0,
+  site_id integer not null,
+  storage_type text not null,
+  used_bytes bigint
+);
+
 create table data_transfer (
+  bytes_transferred bigint,
   data_transfer_package_id integer,
   data_transfer_route_id integer,
+  destination_location_id integer,
   ended_at timestamp with time zone,
+  failure_error_message text,
   id integer not null generated as identity,
+  origin_location_id integer,
+  rate_bytes_s double precision,
   retry_count integer not null default 0,
   started_at timestamp with time zone,
-  status text not null default 'pending'::text
+  status text not null default 'pending'::text,
+  unpack_ended_at timestamp with time zone,
+  unpack_retry_count integer not null default 0,
+  unpack_started_at timestamp with time zone,
+  unpack_status text not null default 'pending'::text
+);
+
+create table data_transfer_log (
+  at timestamp with time zone not null default clock_timestamp(),
+  data_transfer_id integer not null,
+  detail jsonb not null default '{}'::jsonb,
+  id bigint not null generated as identity,
+  level text not null default 'info'::text,
+  message text not null
 );
 
 create table data_transfer_package (
+  checksum text,
+  created_at timestamp with time zone not null default now(),
+  failure_error_message text,
   id integer not null generated as identity,
   name text not null,
+  origin_location_id integer,
+  retry_count integer not null default 0,
   size_bytes bigint not null default 0,
   status text not null default 'pending'::text
 );
 
+create table data_transfer_package_physical_copy (
+  data_transfer_package_id integer not null,
+  id bigint not null
+);
+
 create table data_transfer_route (
+  active boolean not null default true,
+  destination_location_id integer,
   destination_site_id integer not null,
   id integer not null generated as identity,
   method text not null default 'bbcp'::text,
+  name text,
+  origin_location_id integer,
   origin_site_id integer not null,
+  priority integer not null default 0,
+  relay_site_id integer,
   route_type text not null
 );
 
+create table disk_data_location (
+  host text,
+  id integer not null,
+  path text not null
+);
+
 create table executed_obs_unit (
+  conditions jsonb not null default '{}'::jsonb,
   created_at timestamp with time zone not null default clock_timestamp(),
   end_time timestamp with time zone,
   field_stamps jsonb not null default '{}'::jsonb,
@@ -78,9 +143,27 @@ create table executed_obs_unit (
   leap_second boolean not null default false,
   metadata jsonb not null default '{}'::jsonb,
   obs_unit_id integer not null,
+  observer text,
+  quality text not null default 'unknown'::text,
+  quality_note text,
+  reason text,
+  script text,
+  script_line text,
+  seq_num integer,
   start_time timestamp with time zone not null,
   status text not null,
-  updated_at timestamp with time zone not null default clock_timestamp()
+  updated_at timestamp with time zone not null default clock_timestamp(),
+  void boolean not null default false
+);
+
+create table fixed_source (
+  dec_deg double precision not null,
+  epoch_jyear double precision,
+  id integer not null,
+  pm_dec_masyr double precision,
+  pm_ra_masyr double precision,
+  ra_deg double precision not null,
+  vlsr_kms double precision
 );
 
 create table inbox (
@@ -112,29 +195,122 @@ create table inbox (
 
 create table instrument (
   available boolean not null default true,
+  description text,
   id integer not null generated as identity,
   name text not null,
   telescope_id integer not null
 );
 
 create table instrument_module (
+  band_max_m double precision,
+  band_min_m double precision,
+  beam_fwhm_arcsec double precision,
+  fov_deg double precision,
   id integer not null generated as identity,
   instrument_id integer not null,
   name text not null
 );
 
+create table instrument_module_configuration (
+  id integer not null generated as identity,
+  instrument_module_id integer not null,
+  name text,
+  parameters jsonb not null default '{}'::jsonb,
+  type text not null
+);
+
+create table long_term_archive_transfer (
+  checksum_verified_at timestamp with time zone,
+  destination_location_id integer not null,
+  ended_at timestamp with time zone,
+  failure_error_message text,
+  id integer not null generated as identity,
+  origin_location_id integer,
+  raw_data_package_id uuid not null,
+  retry_count integer not null default 0,
+  started_at timestamp with time zone,
+  status text not null default 'pending'::text
+);
+
+create table metadata_key (
+  column_name text not null default 'metadata'::text,
+  doc text not null,
+  dtype text not null,
+  key text not null,
+  ucd text,
+  unit text
+);
+
+create table obs_mode (
+  description text,
+  id integer not null generated as identity,
+  name text not null
+);
+
 create table obs_unit (
+  active boolean not null default true,
   id integer not null generated as identity,
   instrument_id integer not null,
   name text not null,
+  obs_mode_id integer,
+  observation_configuration_id integer,
   observing_program_id integer not null,
-  source_id integer not null
+  planned_duration_s integer,
+  priority smallint not null default 0,
+  requested_repeats integer,
+  source_id integer not null,
+  sub_observing_program_id integer,
+  type text not null default 'obs_unit'::text,
+  updated_at timestamp with time zone not null default now()
+);
+
+create table obs_unit_module_configuration (
+  instrument_module_configuration_id integer not null,
+  obs_unit_id integer not null
+);
+
+create table observation_configuration (
+  id integer not null generated as identity,
+  name text,
+  parameters jsonb not null default '{}'::jsonb,
+  type text not null
+);
+
+create table observation_note (
+  at timestamp with time zone not null,
+  author text not null,
+  author_is_human boolean not null default true,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  day_obs integer,
+  executed_obs_unit_id uuid,
+  field_stamps jsonb not null default '{}'::jsonb,
+  flag text not null default 'none'::text,
+  id uuid not null,
+  invalidated_at timestamp with time zone,
+  level integer not null default 20,
+  parent_id uuid,
+  root_id uuid,
+  tags text[] not null default '{}'::text[],
+  text text not null,
+  time_lost_s integer,
+  time_lost_type text,
+  updated_at timestamp with time zone not null default clock_timestamp(),
+  urls text[] not null default '{}'::text[]
+);
+
+create table observatory (
+  id integer not null generated as identity,
+  name text not null
 );
 
 create table observing_program (
+  active boolean not null default true,
+  description text,
   id integer not null generated as identity,
+  lead text,
   name text not null,
-  short_name text not null
+  short_name text not null,
+  time_allocated_s bigint
 );
 
 create table ops_user (
@@ -152,34 +328,128 @@ create table ops_user (
   updated_at timestamp with time zone not null default clock_timestamp()
 );
 
+create table physical_copy (
+  checksum text,
+  copy_of text,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  data_location_id integer not null,
+  deleted_at timestamp with time zone,
+  id bigint not null generated as identity,
+  path text,
+  size_bytes bigint,
+  status text not null default 'present'::text,
+  type text not null,
+  verified_at timestamp with time zone
+);
+
+create table pre_scheduled_slot (
+  end_time timestamp with time zone not null,
+  id integer not null generated as identity,
+  obs_unit_id integer not null,
+  start_time timestamp with time zone not null
+);
+
 create table raw_data_file (
   checksum text,
+  checksum_type text,
   created_at timestamp with time zone not null default clock_timestamp(),
+  data_end timestamp with time zone,
+  data_start timestamp with time zone,
   executed_obs_unit_id uuid,
   field_stamps jsonb not null default '{}'::jsonb,
+  file_type text,
   id uuid not null,
   instrument_module_id integer,
   metadata jsonb not null default '{}'::jsonb,
   name text not null,
   raw_data_package_id uuid,
+  relative_path text,
   size_bytes bigint,
+  source_location_id integer,
   updated_at timestamp with time zone not null default clock_timestamp()
+);
+
+create table raw_data_file_physical_copy (
+  id bigint not null,
+  raw_data_file_id uuid not null
 );
 
 create table raw_data_package (
   checksum text,
+  checksum_type text,
   created_at timestamp with time zone not null default clock_timestamp(),
   data_transfer_package_id integer,
   executed_obs_unit_id uuid,
+  failure_error_message text,
   field_stamps jsonb not null default '{}'::jsonb,
+  finalized_at timestamp with time zone,
   id uuid not null,
   instrument_module_id integer,
   metadata jsonb not null default '{}'::jsonb,
   name text not null,
+  retry_count integer not null default 0,
   size_bytes bigint,
   state text not null default 'waiting'::text,
   status text not null default 'pending'::text,
   updated_at timestamp with time zone not null default clock_timestamp()
+);
+
+create table raw_data_package_metadata (
+  access_estsize bigint,
+  access_format text,
+  access_url text,
+  calib_level integer not null default 0,
+  dataproduct_type text,
+  em_max double precision,
+  em_min double precision,
+  em_res_power double precision,
+  em_xel bigint,
+  facility_name text,
+  instrument_name text,
+  o_ucd text,
+  obs_collection text,
+  obs_id text,
+  obs_publisher_did text,
+  pol_states text,
+  pol_xel bigint,
+  raw_data_package_id uuid not null,
+  s_dec double precision,
+  s_fov double precision,
+  s_ra double precision,
+  s_region text,
+  s_resolution double precision,
+  s_xel1 bigint,
+  s_xel2 bigint,
+  t_exptime double precision,
+  t_max double precision,
+  t_min double precision,
+  t_resolution double precision,
+  t_xel bigint,
+  target_name text
+);
+
+create table raw_data_package_physical_copy (
+  id bigint not null,
+  raw_data_package_id uuid not null
+);
+
+create table row_change (
+  after jsonb,
+  at timestamp with time zone not null default clock_timestamp(),
+  before jsonb not null,
+  by_program text default current_setting('application_name'::text, true),
+  by_role text not null default SESSION_USER,
+  id bigint not null generated as identity,
+  row_id text not null,
+  table_name text not null
+);
+
+create table s3_data_location (
+  bucket text not null,
+  credentials_env_prefix text,
+  endpoint_url text,
+  id integer not null,
+  region text
 );
 
 create table schema_migration (
@@ -195,12 +465,34 @@ create table site (
   short_name text not null
 );
 
+create table solar_system_object (
+  id integer not null,
+  naif_id integer
+);
+
 create table source (
+  aliases text[],
   dec_deg double precision,
   id integer not null generated as identity,
   name text not null,
   ra_deg double precision,
   type text not null
+);
+
+create table staging_job (
+  created_at timestamp with time zone not null default clock_timestamp(),
+  destination_location_id integer not null,
+  expires_at timestamp with time zone,
+  failure_error_message text,
+  id integer not null generated as identity,
+  requested_by text not null,
+  retry_count integer not null default 0,
+  status text not null default 'pending'::text
+);
+
+create table staging_job_package (
+  raw_data_package_id uuid not null,
+  staging_job_id integer not null
 );
 
 create table state_count (
@@ -211,12 +503,25 @@ create table state_count (
   table_name text not null
 );
 
+create table sub_observing_program (
+  id integer not null generated as identity,
+  name text not null,
+  observing_program_id integer not null,
+  short_name text not null
+);
+
+create table tape_data_location (
+  id integer not null,
+  library text not null
+);
+
 create table telescope (
   elevation_m double precision not null,
   id integer not null generated as identity,
   latitude_deg double precision not null,
   longitude_deg double precision not null,
   name text not null,
+  observatory_id integer,
   site_id integer not null
 );
 
@@ -249,6 +554,13 @@ create table unreadable_message (
   tried_at timestamp with time zone default clock_timestamp()
 );
 
+create table user_preference (
+  key text not null,
+  updated_at timestamp with time zone not null default clock_timestamp(),
+  user_id uuid not null,
+  value jsonb not null
+);
+
 alter table api_token add constraint api_token_pkey PRIMARY KEY (id);
 
 alter table api_token add constraint api_token_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'observer'::text, 'viewer'::text, 'service'::text])));
@@ -263,11 +575,45 @@ alter table change_outbox_pruned add constraint change_outbox_pruned_is_only_che
 
 alter table change_outbox_pruned add constraint change_outbox_pruned_pkey PRIMARY KEY (is_only);
 
+alter table constant_elevation_source add constraint constant_elevation_source_elevation_deg_check CHECK (((elevation_deg >= (0)::double precision) AND (elevation_deg <= (90)::double precision)));
+
+alter table constant_elevation_source add constraint constant_elevation_source_id_fkey FOREIGN KEY (id) REFERENCES source(id);
+
+alter table constant_elevation_source add constraint constant_elevation_source_pkey PRIMARY KEY (id);
+
+alter table data_location add constraint data_location_capacity_bytes_check CHECK ((capacity_bytes >= 0));
+
+alter table data_location add constraint data_location_location_type_check CHECK ((location_type = ANY (ARRAY['source'::text, 'buffer'::text, 'long_term_archive'::text, 'processing'::text])));
+
+alter table data_location add constraint data_location_pkey PRIMARY KEY (id);
+
+alter table data_location add constraint data_location_site_id_fkey FOREIGN KEY (site_id) REFERENCES site(id);
+
+alter table data_location add constraint data_location_site_id_name_key UNIQUE (site_id, name);
+
+alter table data_location add constraint data_location_storage_type_check CHECK ((storage_type = ANY (ARRAY['disk'::text, 's3'::text, 'tape'::text])));
+
+alter table data_location add constraint data_location_used_bytes_check CHECK ((used_bytes >= 0));
+
 alter table data_transfer add constraint data_transfer_data_transfer_package_id_fkey FOREIGN KEY (data_transfer_package_id) REFERENCES data_transfer_package(id);
 
 alter table data_transfer add constraint data_transfer_data_transfer_route_id_fkey FOREIGN KEY (data_transfer_route_id) REFERENCES data_transfer_route(id);
 
+alter table data_transfer add constraint data_transfer_destination_location_id_fkey FOREIGN KEY (destination_location_id) REFERENCES data_location(id);
+
+alter table data_transfer_log add constraint data_transfer_log_pkey PRIMARY KEY (id);
+
+alter table data_transfer add constraint data_transfer_origin_location_id_fkey FOREIGN KEY (origin_location_id) REFERENCES data_location(id);
+
 alter table data_transfer_package add constraint data_transfer_package_name_key UNIQUE (name);
+
+alter table data_transfer_package add constraint data_transfer_package_origin_location_id_fkey FOREIGN KEY (origin_location_id) REFERENCES data_location(id);
+
+alter table data_transfer_package_physical_copy add constraint data_transfer_package_physical_co_data_transfer_package_id_fkey FOREIGN KEY (data_transfer_package_id) REFERENCES data_transfer_package(id) ON DELETE CASCADE;
+
+alter table data_transfer_package_physical_copy add constraint data_transfer_package_physical_copy_id_fkey FOREIGN KEY (id) REFERENCES physical_copy(id) ON DELETE CASCADE;
+
+alter table data_transfer_package_physical_copy add constraint data_transfer_package_physical_copy_pkey PRIMARY KEY (id);
 
 alter table data_transfer_package add constraint data_transfer_package_pkey PRIMARY KEY (id);
 
@@ -275,21 +621,49 @@ alter table data_transfer_package add constraint data_transfer_package_status_ch
 
 alter table data_transfer add constraint data_transfer_pkey PRIMARY KEY (id);
 
+alter table data_transfer_route add constraint data_transfer_route_custom CHECK (((route_type <> 'custom'::text) OR ((origin_location_id IS NOT NULL) AND (destination_location_id IS NOT NULL)))) NOT VALID;
+
+alter table data_transfer_route add constraint data_transfer_route_destination_location_id_fkey FOREIGN KEY (destination_location_id) REFERENCES data_location(id);
+
 alter table data_transfer_route add constraint data_transfer_route_destination_site_id_fkey FOREIGN KEY (destination_site_id) REFERENCES site(id);
+
+alter table data_transfer_route add constraint data_transfer_route_name_key UNIQUE (name);
+
+alter table data_transfer_route add constraint data_transfer_route_origin_location_id_fkey FOREIGN KEY (origin_location_id) REFERENCES data_location(id);
 
 alter table data_transfer_route add constraint data_transfer_route_origin_site_id_fkey FOREIGN KEY (origin_site_id) REFERENCES site(id);
 
 alter table data_transfer_route add constraint data_transfer_route_pkey PRIMARY KEY (id);
 
+alter table data_transfer_route add constraint data_transfer_route_relay_site_id_fkey FOREIGN KEY (relay_site_id) REFERENCES site(id);
+
+alter table data_transfer_route add constraint data_transfer_route_relay CHECK (((route_type <> 'relay'::text) OR (relay_site_id IS NOT NULL))) NOT VALID;
+
 alter table data_transfer_route add constraint data_transfer_route_route_type_check CHECK ((route_type = ANY (ARRAY['direct'::text, 'relay'::text, 'custom'::text])));
 
 alter table data_transfer add constraint data_transfer_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'in_progress'::text, 'completed'::text, 'failed'::text])));
+
+alter table data_transfer add constraint data_transfer_unpack_status_check CHECK ((unpack_status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'in_progress'::text, 'completed'::text, 'failed'::text])));
+
+alter table disk_data_location add constraint disk_data_location_id_fkey FOREIGN KEY (id) REFERENCES data_location(id);
+
+alter table disk_data_location add constraint disk_data_location_pkey PRIMARY KEY (id);
 
 alter table executed_obs_unit add constraint executed_obs_unit_obs_unit_id_fkey FOREIGN KEY (obs_unit_id) REFERENCES obs_unit(id);
 
 alter table executed_obs_unit add constraint executed_obs_unit_pkey PRIMARY KEY (id);
 
-alter table executed_obs_unit add constraint executed_obs_unit_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'aborted'::text, 'failed'::text])));
+alter table executed_obs_unit add constraint executed_obs_unit_quality_check CHECK ((quality = ANY (ARRAY['unknown'::text, 'good'::text, 'questionable'::text, 'bad'::text])));
+
+alter table executed_obs_unit add constraint executed_obs_unit_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'aborted'::text, 'failed'::text, 'not_attempted'::text])));
+
+alter table fixed_source add constraint fixed_source_dec_deg_check CHECK (((dec_deg >= ('-90'::integer)::double precision) AND (dec_deg <= (90)::double precision)));
+
+alter table fixed_source add constraint fixed_source_id_fkey FOREIGN KEY (id) REFERENCES source(id);
+
+alter table fixed_source add constraint fixed_source_pkey PRIMARY KEY (id);
+
+alter table fixed_source add constraint fixed_source_ra_deg_check CHECK (((ra_deg >= (0)::double precision) AND (ra_deg < (360)::double precision)));
 
 alter table inbox add constraint inbox_check CHECK (((outcome = 'parked'::text) = (parked_for IS NOT NULL)));
 
@@ -300,6 +674,10 @@ alter table inbox add constraint inbox_parked_for_check CHECK ((parked_for = ANY
 alter table inbox add constraint inbox_parked_has_content CHECK (((outcome <> 'parked'::text) OR (steps IS NOT NULL) OR (raw IS NOT NULL))) NOT VALID;
 
 alter table inbox add constraint inbox_pkey PRIMARY KEY (transaction_id);
+
+alter table instrument_module_configuration add constraint instrument_module_configuration_instrument_module_id_fkey FOREIGN KEY (instrument_module_id) REFERENCES instrument_module(id);
+
+alter table instrument_module_configuration add constraint instrument_module_configuration_pkey PRIMARY KEY (id);
 
 alter table instrument_module add constraint instrument_module_instrument_id_fkey FOREIGN KEY (instrument_id) REFERENCES instrument(id);
 
@@ -313,13 +691,67 @@ alter table instrument add constraint instrument_pkey PRIMARY KEY (id);
 
 alter table instrument add constraint instrument_telescope_id_fkey FOREIGN KEY (telescope_id) REFERENCES telescope(id);
 
+alter table long_term_archive_transfer add constraint long_term_archive_transfer_destination_location_id_fkey FOREIGN KEY (destination_location_id) REFERENCES data_location(id);
+
+alter table long_term_archive_transfer add constraint long_term_archive_transfer_origin_location_id_fkey FOREIGN KEY (origin_location_id) REFERENCES data_location(id);
+
+alter table long_term_archive_transfer add constraint long_term_archive_transfer_pkey PRIMARY KEY (id);
+
+alter table long_term_archive_transfer add constraint long_term_archive_transfer_raw_data_package_id_fkey FOREIGN KEY (raw_data_package_id) REFERENCES raw_data_package(id) ON DELETE CASCADE;
+
+alter table long_term_archive_transfer add constraint long_term_archive_transfer_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'in_progress'::text, 'completed'::text, 'failed'::text])));
+
+alter table metadata_key add constraint metadata_key_column_name_check CHECK ((column_name = ANY (ARRAY['conditions'::text, 'metadata'::text])));
+
+alter table metadata_key add constraint metadata_key_dtype_check CHECK ((dtype = ANY (ARRAY['bool'::text, 'int'::text, 'float'::text, 'str'::text])));
+
+alter table metadata_key add constraint metadata_key_pkey PRIMARY KEY (key);
+
+alter table obs_mode add constraint obs_mode_name_key UNIQUE (name);
+
+alter table obs_mode add constraint obs_mode_pkey PRIMARY KEY (id);
+
 alter table obs_unit add constraint obs_unit_instrument_id_fkey FOREIGN KEY (instrument_id) REFERENCES instrument(id);
+
+alter table obs_unit_module_configuration add constraint obs_unit_module_configuration_instrument_module_configurat_fkey FOREIGN KEY (instrument_module_configuration_id) REFERENCES instrument_module_configuration(id);
+
+alter table obs_unit_module_configuration add constraint obs_unit_module_configuration_obs_unit_id_fkey FOREIGN KEY (obs_unit_id) REFERENCES obs_unit(id);
+
+alter table obs_unit_module_configuration add constraint obs_unit_module_configuration_pkey PRIMARY KEY (obs_unit_id, instrument_module_configuration_id);
+
+alter table obs_unit add constraint obs_unit_obs_mode_id_fkey FOREIGN KEY (obs_mode_id) REFERENCES obs_mode(id);
+
+alter table obs_unit add constraint obs_unit_observation_configuration_id_fkey FOREIGN KEY (observation_configuration_id) REFERENCES observation_configuration(id);
 
 alter table obs_unit add constraint obs_unit_observing_program_id_fkey FOREIGN KEY (observing_program_id) REFERENCES observing_program(id);
 
 alter table obs_unit add constraint obs_unit_pkey PRIMARY KEY (id);
 
+alter table obs_unit add constraint obs_unit_planned_duration_s_check CHECK ((planned_duration_s >= 0));
+
+alter table obs_unit add constraint obs_unit_priority_check CHECK (((priority >= 0) AND (priority <= 2)));
+
+alter table obs_unit add constraint obs_unit_requested_repeats_check CHECK ((requested_repeats >= 0));
+
 alter table obs_unit add constraint obs_unit_source_id_fkey FOREIGN KEY (source_id) REFERENCES source(id);
+
+alter table obs_unit add constraint obs_unit_sub_observing_program_id_fkey FOREIGN KEY (sub_observing_program_id) REFERENCES sub_observing_program(id);
+
+alter table observation_configuration add constraint observation_configuration_pkey PRIMARY KEY (id);
+
+alter table observation_note add constraint observation_note_executed_obs_unit_id_fkey FOREIGN KEY (executed_obs_unit_id) REFERENCES executed_obs_unit(id);
+
+alter table observation_note add constraint observation_note_flag_check CHECK ((flag = ANY (ARRAY['none'::text, 'junk'::text, 'questionable'::text])));
+
+alter table observation_note add constraint observation_note_pkey PRIMARY KEY (id);
+
+alter table observation_note add constraint observation_note_time_lost_s_check CHECK ((time_lost_s >= 0));
+
+alter table observation_note add constraint observation_note_time_lost_type_check CHECK ((time_lost_type = ANY (ARRAY['weather'::text, 'fault'::text, 'other'::text])));
+
+alter table observatory add constraint observatory_name_key UNIQUE (name);
+
+alter table observatory add constraint observatory_pkey PRIMARY KEY (id);
 
 alter table observing_program add constraint observing_program_pkey PRIMARY KEY (id);
 
@@ -335,13 +767,45 @@ alter table ops_user add constraint ops_user_role_check CHECK ((role = ANY (ARRA
 
 alter table ops_user add constraint ops_user_role_from_check CHECK ((role_from = ANY (ARRAY['github'::text, 'admin'::text])));
 
+alter table physical_copy add constraint physical_copy_archived_gone TRIGGER DEFERRABLE INITIALLY DEFERRED;
+
+alter table physical_copy add constraint physical_copy_archived TRIGGER DEFERRABLE INITIALLY DEFERRED;
+
+alter table physical_copy add constraint physical_copy_data_location_id_fkey FOREIGN KEY (data_location_id) REFERENCES data_location(id);
+
+alter table physical_copy add constraint physical_copy_deletion TRIGGER DEFERRABLE INITIALLY DEFERRED;
+
+alter table physical_copy add constraint physical_copy_pkey PRIMARY KEY (id);
+
+alter table physical_copy add constraint physical_copy_status_check CHECK ((status = ANY (ARRAY['present'::text, 'staged'::text, 'deletion_possible'::text, 'deletion_scheduled'::text, 'deletion_in_progress'::text, 'deleted'::text, 'deletion_failed'::text])));
+
+alter table physical_copy add constraint physical_copy_type_check CHECK ((type = ANY (ARRAY['raw_data_file'::text, 'raw_data_package'::text, 'data_transfer_package'::text])));
+
+alter table pre_scheduled_slot add constraint pre_scheduled_slot_check CHECK ((end_time > start_time));
+
+alter table pre_scheduled_slot add constraint pre_scheduled_slot_obs_unit_id_fkey FOREIGN KEY (obs_unit_id) REFERENCES obs_unit(id);
+
+alter table pre_scheduled_slot add constraint pre_scheduled_slot_pkey PRIMARY KEY (id);
+
 alter table raw_data_file add constraint raw_data_file_executed_obs_unit_id_fkey FOREIGN KEY (executed_obs_unit_id) REFERENCES executed_obs_unit(id);
 
 alter table raw_data_file add constraint raw_data_file_instrument_module_id_fkey FOREIGN KEY (instrument_module_id) REFERENCES instrument_module(id);
 
+alter table raw_data_file_physical_copy add constraint raw_data_file_physical_copy_id_fkey FOREIGN KEY (id) REFERENCES physical_copy(id) ON DELETE CASCADE;
+
+alter table raw_data_file_physical_copy add constraint raw_data_file_physical_copy_pkey PRIMARY KEY (id);
+
+alter table raw_data_file_physical_copy add constraint raw_data_file_physical_copy_raw_data_file_id_fkey FOREIGN KEY (raw_data_file_id) REFERENCES raw_data_file(id) ON DELETE CASCADE;
+
 alter table raw_data_file add constraint raw_data_file_pkey PRIMARY KEY (id);
 
 alter table raw_data_file add constraint raw_data_file_raw_data_package_id_fkey FOREIGN KEY (raw_data_package_id) REFERENCES raw_data_package(id);
+
+alter table raw_data_file add constraint raw_data_file_source_location_id_fkey FOREIGN KEY (source_location_id) REFERENCES data_location(id);
+
+alter table raw_data_package add constraint raw_data_package_archived_new TRIGGER DEFERRABLE INITIALLY DEFERRED;
+
+alter table raw_data_package add constraint raw_data_package_archived TRIGGER DEFERRABLE INITIALLY DEFERRED;
 
 alter table raw_data_package add constraint raw_data_package_data_transfer_package_id_fkey FOREIGN KEY (data_transfer_package_id) REFERENCES data_transfer_package(id);
 
@@ -349,11 +813,29 @@ alter table raw_data_package add constraint raw_data_package_executed_obs_unit_i
 
 alter table raw_data_package add constraint raw_data_package_instrument_module_id_fkey FOREIGN KEY (instrument_module_id) REFERENCES instrument_module(id);
 
+alter table raw_data_package_metadata add constraint raw_data_package_metadata_calib_level_check CHECK (((calib_level >= 0) AND (calib_level <= 4)));
+
+alter table raw_data_package_metadata add constraint raw_data_package_metadata_pkey PRIMARY KEY (raw_data_package_id);
+
+alter table raw_data_package_metadata add constraint raw_data_package_metadata_raw_data_package_id_fkey FOREIGN KEY (raw_data_package_id) REFERENCES raw_data_package(id) ON DELETE CASCADE;
+
+alter table raw_data_package_physical_copy add constraint raw_data_package_physical_copy_id_fkey FOREIGN KEY (id) REFERENCES physical_copy(id) ON DELETE CASCADE;
+
+alter table raw_data_package_physical_copy add constraint raw_data_package_physical_copy_pkey PRIMARY KEY (id);
+
+alter table raw_data_package_physical_copy add constraint raw_data_package_physical_copy_raw_data_package_id_fkey FOREIGN KEY (raw_data_package_id) REFERENCES raw_data_package(id) ON DELETE CASCADE;
+
 alter table raw_data_package add constraint raw_data_package_pkey PRIMARY KEY (id);
 
 alter table raw_data_package add constraint raw_data_package_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'transferring'::text, 'archived'::text, 'failed'::text])));
 
 alter table raw_data_package add constraint raw_data_package_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'in_progress'::text, 'completed'::text, 'failed'::text])));
+
+alter table row_change add constraint row_change_pkey PRIMARY KEY (id);
+
+alter table s3_data_location add constraint s3_data_location_id_fkey FOREIGN KEY (id) REFERENCES data_location(id);
+
+alter table s3_data_location add constraint s3_data_location_pkey PRIMARY KEY (id);
 
 alter table schema_migration add constraint schema_migration_pkey PRIMARY KEY (id);
 
@@ -361,15 +843,43 @@ alter table site add constraint site_pkey PRIMARY KEY (id);
 
 alter table site add constraint site_short_name_key UNIQUE (short_name);
 
+alter table solar_system_object add constraint solar_system_object_id_fkey FOREIGN KEY (id) REFERENCES source(id);
+
+alter table solar_system_object add constraint solar_system_object_pkey PRIMARY KEY (id);
+
 alter table source add constraint source_name_key UNIQUE (name);
 
 alter table source add constraint source_pkey PRIMARY KEY (id);
 
 alter table source add constraint source_type_check CHECK ((type = ANY (ARRAY['fixed'::text, 'solar_system_object'::text, 'constant_elevation'::text])));
 
+alter table staging_job add constraint staging_job_destination_location_id_fkey FOREIGN KEY (destination_location_id) REFERENCES data_location(id);
+
+alter table staging_job_package add constraint staging_job_package_pkey PRIMARY KEY (staging_job_id, raw_data_package_id);
+
+alter table staging_job_package add constraint staging_job_package_raw_data_package_id_fkey FOREIGN KEY (raw_data_package_id) REFERENCES raw_data_package(id) ON DELETE CASCADE;
+
+alter table staging_job_package add constraint staging_job_package_staging_job_id_fkey FOREIGN KEY (staging_job_id) REFERENCES staging_job(id);
+
+alter table staging_job add constraint staging_job_pkey PRIMARY KEY (id);
+
+alter table staging_job add constraint staging_job_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'in_progress'::text, 'completed'::text, 'failed'::text])));
+
 alter table state_count add constraint state_count_pkey PRIMARY KEY (table_name, state, id);
 
+alter table sub_observing_program add constraint sub_observing_program_observing_program_id_fkey FOREIGN KEY (observing_program_id) REFERENCES observing_program(id);
+
+alter table sub_observing_program add constraint sub_observing_program_observing_program_id_short_name_key UNIQUE (observing_program_id, short_name);
+
+alter table sub_observing_program add constraint sub_observing_program_pkey PRIMARY KEY (id);
+
+alter table tape_data_location add constraint tape_data_location_id_fkey FOREIGN KEY (id) REFERENCES data_location(id);
+
+alter table tape_data_location add constraint tape_data_location_pkey PRIMARY KEY (id);
+
 alter table telescope add constraint telescope_name_key UNIQUE (name);
+
+alter table telescope add constraint telescope_observatory_id_fkey FOREIGN KEY (observatory_id) REFERENCES observatory(id);
 
 alter table telescope add constraint telescope_pkey PRIMARY KEY (id);
 
@@ -387,9 +897,19 @@ alter table unreadable_message add constraint unreadable_message_outcome_check C
 
 alter table unreadable_message add constraint unreadable_message_pkey PRIMARY KEY (id);
 
+alter table user_preference add constraint user_preference_pkey PRIMARY KEY (user_id, key);
+
+alter table user_preference add constraint user_preference_user_id_fkey FOREIGN KEY (user_id) REFERENCES ops_user(id);
+
 CREATE INDEX audit_event_at ON public.audit_event USING btree (at DESC, id DESC);
 
 CREATE INDEX change_outbox_order ON public.change_outbox USING btree (xid, id);
+
+CREATE INDEX data_transfer_log_of ON public.data_transfer_log USING btree (data_transfer_id, id DESC);
+
+CREATE INDEX data_transfer_of_package ON public.data_transfer USING btree (data_transfer_package_id);
+
+CREATE INDEX data_transfer_package_physical_copy_of ON public.data_transfer_package_physical_copy USING btree (data_transfer_package_id);
 
 CREATE INDEX data_transfer_status ON public.data_transfer USING btree (status);
 
@@ -421,19 +941,43 @@ CREATE INDEX inbox_set_aside ON public.inbox USING btree (stamp, transaction_id)
 
 CREATE INDEX inbox_waiting_for_start ON public.inbox USING btree (recorded_at) WHERE ((outcome = 'parked'::text) AND (parked_for = 'start'::text) AND (NOT overdue));
 
+CREATE INDEX instrument_module_configuration_module ON public.instrument_module_configuration USING btree (instrument_module_id);
+
+CREATE INDEX long_term_archive_transfer_package ON public.long_term_archive_transfer USING btree (raw_data_package_id);
+
 CREATE INDEX obs_unit_instrument ON public.obs_unit USING btree (instrument_id);
 
 CREATE INDEX obs_unit_program ON public.obs_unit USING btree (observing_program_id);
 
 CREATE INDEX obs_unit_source ON public.obs_unit USING btree (source_id);
 
+CREATE INDEX observation_note_night ON public.observation_note USING btree (day_obs, at DESC, id DESC);
+
+CREATE INDEX observation_note_parent ON public.observation_note USING btree (executed_obs_unit_id);
+
+CREATE INDEX observation_note_parent_id ON public.observation_note USING btree (parent_id) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX physical_copy_at ON public.physical_copy USING btree (data_location_id, status);
+
+CREATE UNIQUE INDEX physical_copy_once ON public.physical_copy USING btree (type, copy_of, data_location_id) WHERE (status <> 'deleted'::text);
+
+CREATE INDEX pre_scheduled_slot_start ON public.pre_scheduled_slot USING btree (start_time);
+
+CREATE INDEX pre_scheduled_slot_unit ON public.pre_scheduled_slot USING btree (obs_unit_id, start_time);
+
 CREATE INDEX raw_data_file_package ON public.raw_data_file USING btree (raw_data_package_id);
 
+CREATE INDEX raw_data_file_physical_copy_of ON public.raw_data_file_physical_copy USING btree (raw_data_file_id);
+
 CREATE INDEX raw_data_file_unit ON public.raw_data_file USING btree (executed_obs_unit_id);
+
+CREATE INDEX raw_data_package_physical_copy_of ON public.raw_data_package_physical_copy USING btree (raw_data_package_id);
 
 CREATE INDEX raw_data_package_state ON public.raw_data_package USING btree (state);
 
 CREATE INDEX raw_data_package_unit ON public.raw_data_package USING btree (executed_obs_unit_id);
+
+CREATE INDEX row_change_of ON public.row_change USING btree (table_name, row_id, id);
 
 CREATE INDEX transaction_audit_at ON public.transaction_audit USING btree (at DESC, id DESC);
 
@@ -673,6 +1217,36 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.follow_changes_v1(tbl text, announced boolean DEFAULT true, of_unit boolean DEFAULT false)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  events constant jsonb := '{"insert": "new table as new_rows", "update": "old table as old_rows new table as new_rows", "delete": "old table as old_rows"}';
+  event text;
+  tables text;
+begin
+  for event, tables in select key, value from jsonb_each_text(events) loop
+    if event <> 'insert' then
+      execute format('create trigger %I after %s on %I referencing %s for each statement execute function note_row_changes()',
+        format('%s_%s_kept', tbl, event), event, tbl, tables);
+    end if;
+    if of_unit then
+      execute format('create trigger %I after %s on %I referencing %s for each statement execute function note_changes_of_unit()',
+        format('%s_%s_of_unit', tbl, event), event, tbl, tables);
+    end if;
+    if announced then
+      execute format('create trigger %I after %s on %I referencing %s for each statement execute function note_changes()',
+        format('%s_%s_announced', tbl, event), event, tbl, tables);
+    end if;
+  end loop;
+  if announced then
+    execute format('create trigger %I after truncate on %I for each statement execute function note_truncate()',
+      tbl || '_truncated', tbl);
+  end if;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.has_value(present jsonb, given jsonb)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -705,6 +1279,19 @@ begin
   execute format('insert into %1$I (%2$s) select %2$s from jsonb_populate_record(null::%1$I, $1)', tbl, columns)
     using row_json;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.is_archived_safely(package_id uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select exists (
+    select from raw_data_package_physical_copy p join physical_copy c on c.id = p.id
+      join data_location l on l.id = c.data_location_id
+    where p.raw_data_package_id = package_id and l.location_type = 'long_term_archive'
+      and c.status = 'present' and c.verified_at is not null)
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION public.judge(tx jsonb)
@@ -777,6 +1364,23 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.keep_archived_copy()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  package_id constant uuid := case old.type when 'raw_data_package' then old.copy_of::uuid end;
+begin
+  if package_id is null
+    or not exists (select from data_location where id = old.data_location_id and location_type = 'long_term_archive')
+    or not exists (select from raw_data_package where id = package_id and state = 'archived')
+    or is_archived_safely(package_id) then
+    return null;
+  end if;
+  raise exception 'this is the last verified copy of package %, which is archived', package_id using errcode = 'OP002';
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.make_buffered_v1(tbl text, parent text DEFAULT NULL::text, together text[] DEFAULT '{}'::text[], states jsonb DEFAULT '{}'::jsonb, feed boolean DEFAULT true, append_only boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
@@ -825,6 +1429,16 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.name_copied()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update physical_copy set copy_of = to_jsonb(new) ->> (type || '_id') where id = new.id;
+  return null;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.note_changes()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -837,6 +1451,83 @@ begin
   when 'INSERT', 'UPDATE' then
     insert into change_outbox (table_name, row_id) select tg_table_name, id from new_rows;
   end case;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.note_changes_of_unit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if current_setting('ops.processor', true) = 'on' then return null; end if;
+  if tg_op <> 'DELETE' then
+    insert into change_outbox (table_name, row_id)
+    select distinct 'executed_obs_unit', executed_obs_unit_id from new_rows where executed_obs_unit_id is not null;
+  end if;
+  if tg_op = 'UPDATE' then
+    insert into change_outbox (table_name, row_id)
+    select distinct 'executed_obs_unit', o.executed_obs_unit_id from old_rows o
+    where o.executed_obs_unit_id is not null and not exists (
+      select from new_rows n where n.executed_obs_unit_id = o.executed_obs_unit_id);
+  elsif tg_op = 'DELETE' then
+    insert into change_outbox (table_name, row_id)
+    select distinct 'executed_obs_unit', executed_obs_unit_id from old_rows where executed_obs_unit_id is not null;
+  end if;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.note_recorded()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if current_setting('ops.processor', true) is distinct from 'on' then return null; end if;
+  insert into change_outbox (table_name, row_id) select tg_table_name, min(id::text) from new_rows having count(*) > 0;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.note_row_changes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if current_setting('ops.processor', true) = 'on' then return null; end if;
+  if tg_op = 'DELETE' then
+    insert into row_change (table_name, row_id, before)
+    select tg_table_name, to_jsonb(o) ->> 'id', to_jsonb(o) from old_rows o;
+  else
+    insert into row_change (table_name, row_id, before, after)
+    select tg_table_name, changed.row_id, changed.was, changed.now
+    from old_rows o join new_rows n on n.id = o.id
+    cross join lateral (select to_jsonb(o) as was, to_jsonb(n) as now offset 0) whole
+    cross join lateral (
+      select o.id as row_id, jsonb_object_agg(key, whole.was -> key) as was, jsonb_object_agg(key, value) as now
+      from jsonb_each(whole.now)
+      where value is distinct from whole.was -> key and key not in ('updated_at', 'field_stamps', 'copy_of')
+    ) changed
+    where changed.was is not null;
+  end if;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.note_source_copy()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  with copies as (
+    insert into physical_copy (type, data_location_id, copy_of, path, size_bytes, checksum)
+    select 'raw_data_file', n.source_location_id, n.id::text, coalesce(n.relative_path, n.name), n.size_bytes, n.checksum
+    from new_rows n where n.source_location_id is not null
+    returning id, copy_of
+  )
+  insert into raw_data_file_physical_copy (id, raw_data_file_id) select id, copy_of::uuid from copies;
   return null;
 end $function$
 ;
@@ -987,6 +1678,40 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.require_archived_copy()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (select from raw_data_package where id = new.id and state = 'archived') and not is_archived_safely(new.id) then
+    raise exception 'package % is not archived: no verified copy of it is present at a long-term archive', new.id
+      using errcode = 'OP002';
+  end if;
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.require_safe_deletion()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  package_id uuid;
+begin
+  if new.type = 'data_transfer_package'
+    or not exists (select from data_location where id = new.data_location_id and location_type = 'source') then
+    return null;
+  end if;
+  package_id := case new.type when 'raw_data_package' then new.copy_of::uuid
+    else (select raw_data_package_id from raw_data_file where id = new.copy_of::uuid) end;
+  if exists (select from raw_data_package where id = package_id and state = 'archived') and is_archived_safely(package_id) then
+    return null;
+  end if;
+  raise exception 'copy % at its source must stay: its package is not archived with a verified copy', new.id
+    using errcode = 'OP003';
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.stamp_changed_fields()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1022,6 +1747,16 @@ begin
       from unnest(tg_argv) as together, unnest(string_to_array(together, ',')) as member
       where exists (select from changed where field = any (string_to_array(together, ',')))
     ) stamped), '{}');
+  return new;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.touch_updated_at()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.updated_at := clock_timestamp();
   return new;
 end $function$
 ;
@@ -1067,6 +1802,18 @@ CREATE TRIGGER api_token_stamp BEFORE UPDATE ON public.api_token FOR EACH ROW EX
 
 CREATE TRIGGER audit_event_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER data_location_delete_announced AFTER DELETE ON public.data_location REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER data_location_delete_kept AFTER DELETE ON public.data_location REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER data_location_insert_announced AFTER INSERT ON public.data_location REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER data_location_truncated AFTER TRUNCATE ON public.data_location FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER data_location_update_announced AFTER UPDATE ON public.data_location REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER data_location_update_kept AFTER UPDATE ON public.data_location REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
 CREATE TRIGGER data_transfer_count_delete AFTER DELETE ON public.data_transfer REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION data_transfer_count();
 
 CREATE TRIGGER data_transfer_count_insert AFTER INSERT ON public.data_transfer REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION data_transfer_count();
@@ -1075,13 +1822,45 @@ CREATE TRIGGER data_transfer_count_truncate AFTER TRUNCATE ON public.data_transf
 
 CREATE TRIGGER data_transfer_count_update AFTER UPDATE ON public.data_transfer REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION data_transfer_count();
 
+CREATE TRIGGER data_transfer_delete_kept AFTER DELETE ON public.data_transfer REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
 CREATE TRIGGER data_transfer_deleted AFTER DELETE ON public.data_transfer REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
 
 CREATE TRIGGER data_transfer_inserted AFTER INSERT ON public.data_transfer REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
 
+CREATE TRIGGER data_transfer_package_delete_announced AFTER DELETE ON public.data_transfer_package REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER data_transfer_package_delete_kept AFTER DELETE ON public.data_transfer_package REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER data_transfer_package_insert_announced AFTER INSERT ON public.data_transfer_package REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER data_transfer_package_physical_copy_named AFTER INSERT OR UPDATE ON public.data_transfer_package_physical_copy FOR EACH ROW EXECUTE FUNCTION name_copied();
+
+CREATE TRIGGER data_transfer_package_truncated AFTER TRUNCATE ON public.data_transfer_package FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER data_transfer_package_update_announced AFTER UPDATE ON public.data_transfer_package REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER data_transfer_package_update_kept AFTER UPDATE ON public.data_transfer_package REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER data_transfer_route_delete_announced AFTER DELETE ON public.data_transfer_route REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER data_transfer_route_delete_kept AFTER DELETE ON public.data_transfer_route REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER data_transfer_route_insert_announced AFTER INSERT ON public.data_transfer_route REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER data_transfer_route_truncated AFTER TRUNCATE ON public.data_transfer_route FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER data_transfer_route_update_announced AFTER UPDATE ON public.data_transfer_route REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER data_transfer_route_update_kept AFTER UPDATE ON public.data_transfer_route REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
 CREATE TRIGGER data_transfer_truncated AFTER TRUNCATE ON public.data_transfer FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
 
+CREATE TRIGGER data_transfer_update_kept AFTER UPDATE ON public.data_transfer REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
 CREATE TRIGGER data_transfer_updated AFTER UPDATE ON public.data_transfer REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER executed_obs_unit_delete_kept AFTER DELETE ON public.executed_obs_unit REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
 
 CREATE TRIGGER executed_obs_unit_deleted AFTER DELETE ON public.executed_obs_unit REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_unit_changes();
 
@@ -1091,11 +1870,127 @@ CREATE TRIGGER executed_obs_unit_stamp BEFORE UPDATE ON public.executed_obs_unit
 
 CREATE TRIGGER executed_obs_unit_truncated AFTER TRUNCATE ON public.executed_obs_unit FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
 
+CREATE TRIGGER executed_obs_unit_update_kept AFTER UPDATE ON public.executed_obs_unit REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
 CREATE TRIGGER executed_obs_unit_updated AFTER UPDATE ON public.executed_obs_unit REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_unit_changes();
+
+CREATE TRIGGER instrument_delete_announced AFTER DELETE ON public.instrument REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER instrument_delete_kept AFTER DELETE ON public.instrument REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER instrument_insert_announced AFTER INSERT ON public.instrument REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER instrument_truncated AFTER TRUNCATE ON public.instrument FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER instrument_update_announced AFTER UPDATE ON public.instrument REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER instrument_update_kept AFTER UPDATE ON public.instrument REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER long_term_archive_transfer_delete_announced AFTER DELETE ON public.long_term_archive_transfer REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER long_term_archive_transfer_delete_kept AFTER DELETE ON public.long_term_archive_transfer REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER long_term_archive_transfer_insert_announced AFTER INSERT ON public.long_term_archive_transfer REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER long_term_archive_transfer_truncated AFTER TRUNCATE ON public.long_term_archive_transfer FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER long_term_archive_transfer_update_announced AFTER UPDATE ON public.long_term_archive_transfer REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER long_term_archive_transfer_update_kept AFTER UPDATE ON public.long_term_archive_transfer REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER obs_unit_delete_announced AFTER DELETE ON public.obs_unit REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER obs_unit_delete_kept AFTER DELETE ON public.obs_unit REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER obs_unit_insert_announced AFTER INSERT ON public.obs_unit REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER obs_unit_touched BEFORE UPDATE ON public.obs_unit FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
+
+CREATE TRIGGER obs_unit_truncated AFTER TRUNCATE ON public.obs_unit FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER obs_unit_update_announced AFTER UPDATE ON public.obs_unit REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER obs_unit_update_kept AFTER UPDATE ON public.obs_unit REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER observation_note_delete_announced AFTER DELETE ON public.observation_note REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER observation_note_delete_kept AFTER DELETE ON public.observation_note REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER observation_note_delete_of_unit AFTER DELETE ON public.observation_note REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes_of_unit();
+
+CREATE TRIGGER observation_note_insert_announced AFTER INSERT ON public.observation_note REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER observation_note_insert_of_unit AFTER INSERT ON public.observation_note REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes_of_unit();
+
+CREATE TRIGGER observation_note_stamp BEFORE UPDATE ON public.observation_note FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
+
+CREATE TRIGGER observation_note_truncated AFTER TRUNCATE ON public.observation_note FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER observation_note_update_announced AFTER UPDATE ON public.observation_note REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER observation_note_update_kept AFTER UPDATE ON public.observation_note REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER observation_note_update_of_unit AFTER UPDATE ON public.observation_note REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes_of_unit();
+
+CREATE TRIGGER observing_program_delete_announced AFTER DELETE ON public.observing_program REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER observing_program_delete_kept AFTER DELETE ON public.observing_program REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER observing_program_insert_announced AFTER INSERT ON public.observing_program REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER observing_program_truncated AFTER TRUNCATE ON public.observing_program FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER observing_program_update_announced AFTER UPDATE ON public.observing_program REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER observing_program_update_kept AFTER UPDATE ON public.observing_program REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
 
 CREATE TRIGGER ops_user_stamp BEFORE UPDATE ON public.ops_user FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
 
+CREATE CONSTRAINT TRIGGER physical_copy_archived AFTER UPDATE ON public.physical_copy DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.status = 'present'::text) AND (old.verified_at IS NOT NULL))) EXECUTE FUNCTION keep_archived_copy();
+
+CREATE CONSTRAINT TRIGGER physical_copy_archived_gone AFTER DELETE ON public.physical_copy DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.status = 'present'::text) AND (old.verified_at IS NOT NULL))) EXECUTE FUNCTION keep_archived_copy();
+
+CREATE TRIGGER physical_copy_delete_announced AFTER DELETE ON public.physical_copy REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER physical_copy_delete_kept AFTER DELETE ON public.physical_copy REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE CONSTRAINT TRIGGER physical_copy_deletion AFTER UPDATE ON public.physical_copy DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.status = ANY (ARRAY['deletion_scheduled'::text, 'deletion_in_progress'::text, 'deleted'::text])) AND (old.status IS DISTINCT FROM new.status))) EXECUTE FUNCTION require_safe_deletion();
+
+CREATE TRIGGER physical_copy_insert_announced AFTER INSERT ON public.physical_copy REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER physical_copy_truncated AFTER TRUNCATE ON public.physical_copy FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER physical_copy_update_announced AFTER UPDATE ON public.physical_copy REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER physical_copy_update_kept AFTER UPDATE ON public.physical_copy REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER raw_data_file_delete_announced AFTER DELETE ON public.raw_data_file REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER raw_data_file_delete_kept AFTER DELETE ON public.raw_data_file REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER raw_data_file_delete_of_unit AFTER DELETE ON public.raw_data_file REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes_of_unit();
+
+CREATE TRIGGER raw_data_file_insert_announced AFTER INSERT ON public.raw_data_file REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER raw_data_file_insert_of_unit AFTER INSERT ON public.raw_data_file REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes_of_unit();
+
+CREATE TRIGGER raw_data_file_physical_copy_named AFTER INSERT OR UPDATE ON public.raw_data_file_physical_copy FOR EACH ROW EXECUTE FUNCTION name_copied();
+
+CREATE TRIGGER raw_data_file_source_copy AFTER INSERT ON public.raw_data_file REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_source_copy();
+
 CREATE TRIGGER raw_data_file_stamp BEFORE UPDATE ON public.raw_data_file FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
+
+CREATE TRIGGER raw_data_file_truncated AFTER TRUNCATE ON public.raw_data_file FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER raw_data_file_update_announced AFTER UPDATE ON public.raw_data_file REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER raw_data_file_update_kept AFTER UPDATE ON public.raw_data_file REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER raw_data_file_update_of_unit AFTER UPDATE ON public.raw_data_file REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes_of_unit();
+
+CREATE CONSTRAINT TRIGGER raw_data_package_archived AFTER UPDATE ON public.raw_data_package DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.state = 'archived'::text) AND (old.state <> 'archived'::text))) EXECUTE FUNCTION require_archived_copy();
+
+CREATE CONSTRAINT TRIGGER raw_data_package_archived_new AFTER INSERT ON public.raw_data_package DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.state = 'archived'::text)) EXECUTE FUNCTION require_archived_copy();
 
 CREATE TRIGGER raw_data_package_count_delete AFTER DELETE ON public.raw_data_package REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION raw_data_package_count();
 
@@ -1105,14 +2000,54 @@ CREATE TRIGGER raw_data_package_count_truncate AFTER TRUNCATE ON public.raw_data
 
 CREATE TRIGGER raw_data_package_count_update AFTER UPDATE ON public.raw_data_package REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION raw_data_package_count();
 
+CREATE TRIGGER raw_data_package_delete_kept AFTER DELETE ON public.raw_data_package REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER raw_data_package_delete_of_unit AFTER DELETE ON public.raw_data_package REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes_of_unit();
+
 CREATE TRIGGER raw_data_package_deleted AFTER DELETE ON public.raw_data_package REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
 
+CREATE TRIGGER raw_data_package_insert_of_unit AFTER INSERT ON public.raw_data_package REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes_of_unit();
+
 CREATE TRIGGER raw_data_package_inserted AFTER INSERT ON public.raw_data_package REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER raw_data_package_moved AFTER UPDATE ON public.raw_data_package REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_recorded();
+
+CREATE TRIGGER raw_data_package_physical_copy_named AFTER INSERT OR UPDATE ON public.raw_data_package_physical_copy FOR EACH ROW EXECUTE FUNCTION name_copied();
+
+CREATE TRIGGER raw_data_package_recorded AFTER INSERT ON public.raw_data_package REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_recorded();
 
 CREATE TRIGGER raw_data_package_stamp BEFORE UPDATE ON public.raw_data_package FOR EACH ROW EXECUTE FUNCTION stamp_changed_fields();
 
 CREATE TRIGGER raw_data_package_truncated AFTER TRUNCATE ON public.raw_data_package FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
 
+CREATE TRIGGER raw_data_package_update_kept AFTER UPDATE ON public.raw_data_package REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER raw_data_package_update_of_unit AFTER UPDATE ON public.raw_data_package REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes_of_unit();
+
 CREATE TRIGGER raw_data_package_updated AFTER UPDATE ON public.raw_data_package REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER source_delete_announced AFTER DELETE ON public.source REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER source_delete_kept AFTER DELETE ON public.source REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER source_insert_announced AFTER INSERT ON public.source REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER source_truncated AFTER TRUNCATE ON public.source FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER source_update_announced AFTER UPDATE ON public.source REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER source_update_kept AFTER UPDATE ON public.source REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER staging_job_delete_announced AFTER DELETE ON public.staging_job REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER staging_job_delete_kept AFTER DELETE ON public.staging_job REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
+
+CREATE TRIGGER staging_job_insert_announced AFTER INSERT ON public.staging_job REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER staging_job_truncated AFTER TRUNCATE ON public.staging_job FOR EACH STATEMENT EXECUTE FUNCTION note_truncate();
+
+CREATE TRIGGER staging_job_update_announced AFTER UPDATE ON public.staging_job REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_changes();
+
+CREATE TRIGGER staging_job_update_kept AFTER UPDATE ON public.staging_job REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_row_changes();
 
 CREATE TRIGGER transaction_audit_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transaction_audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

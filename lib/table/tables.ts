@@ -3,6 +3,8 @@
  * of main read this list. A new table is a row here, a migration (`make_buffered_v1`) and the contracts of its noun.
  */
 
+import { executedStatus, packageState, status, type Transitions } from './state-machines.ts';
+
 interface TableRules {
   /** its row is the one that everything else of its aggregate belongs to, and gives the aggregate its id */
   readonly aggregate?: 'self';
@@ -21,16 +23,17 @@ interface TableRules {
   readonly transitions?: Readonly<Record<string, Transitions>>;
 }
 
-type Transitions = Readonly<Record<string, readonly string[]>>;
-
 /** How people name the rows that others may wait for. */
-export const referencedTables = { obs_unit: 'planned unit', executed_obs_unit: 'executed unit' } as const;
+export const referencedTables = {
+  obs_unit: 'planned unit',
+  executed_obs_unit: 'executed unit',
+  raw_data_package: 'package',
+  instrument_module: 'instrument module',
+  data_location: 'location',
+} as const;
 type ReferencedTable = keyof typeof referencedTables;
 
-const ofUnit = {
-  parent: 'executed_obs_unit_id',
-  references: { executed_obs_unit_id: 'executed_obs_unit' },
-} as const;
+const ofUnit = { executed_obs_unit_id: 'executed_obs_unit' } as const;
 
 const list = {
   executed_obs_unit: {
@@ -39,30 +42,25 @@ const list = {
     references: { obs_unit_id: 'obs_unit' },
     groups: [['status', 'end_time']],
     times: { begin: 'start_time', end: 'end_time' },
-    transitions: {
-      status: { running: ['completed', 'aborted', 'failed'], completed: [], aborted: [], failed: [] },
-    },
+    transitions: { status: executedStatus },
   },
   raw_data_package: {
-    ...ofUnit,
+    parent: 'executed_obs_unit_id',
+    references: { ...ofUnit, instrument_module_id: 'instrument_module' },
     feed: 'transfer',
-    transitions: {
-      state: {
-        waiting: ['transferring', 'archived', 'failed'],
-        transferring: ['waiting', 'archived', 'failed'],
-        archived: [],
-        failed: ['waiting', 'transferring'],
-      },
-      status: {
-        pending: ['scheduled', 'in_progress', 'failed'],
-        scheduled: ['pending', 'in_progress', 'failed'],
-        in_progress: ['pending', 'completed', 'failed'],
-        completed: [],
-        failed: ['pending'],
-      },
+    transitions: { state: packageState, status },
+  },
+  raw_data_file: {
+    parent: 'executed_obs_unit_id',
+    feed: 'observations',
+    references: {
+      ...ofUnit,
+      raw_data_package_id: 'raw_data_package',
+      instrument_module_id: 'instrument_module',
+      source_location_id: 'data_location',
     },
   },
-  raw_data_file: { ...ofUnit, feed: 'observations' },
+  observation_note: { parent: 'executed_obs_unit_id', feed: 'observations', references: ofUnit },
   api_token: {},
   ops_user: {},
   audit_event: { isAppendOnly: true },

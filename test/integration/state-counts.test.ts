@@ -79,7 +79,7 @@ describe('state counters', () => {
       "update data_transfer set status = 'completed' where id % 7 = 0",
       'update data_transfer set retry_count = retry_count + 1',
       'delete from data_transfer where id % 3 = 0',
-      "update raw_data_package set state = 'archived' where state = 'waiting'",
+      "update raw_data_package set state = 'transferring' where state = 'waiting'",
       'delete from raw_data_package where false',
     ];
     for (const statement of statements) {
@@ -309,7 +309,7 @@ const sql = fc.oneof(
   {
     weight: 2,
     arbitrary: fc
-      .constantFrom('waiting', 'transferring', 'archived')
+      .constantFrom('waiting', 'transferring', 'failed')
       .map((s) => `insert into raw_data_package (id, name, state) values (gen_random_uuid(), 'p', '${s}')`),
   },
   { weight: 1, arbitrary: fc.constant('truncate raw_data_package cascade') },

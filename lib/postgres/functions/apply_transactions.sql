@@ -47,6 +47,8 @@ declare
   late uuid[];
 begin
   perform set_config('ops.processor', 'on', true);
+  -- what a deferred constraint refuses is an error of the transaction that breaks it, not of the commit
+  set constraints all immediate;
   awaited := awaited_aggregates(most_awaited);
   perform lock_aggregates(awaited || array(select (t ->> 'aggregate')::uuid from jsonb_array_elements(batch) t));
   call_started := clock_timestamp();

@@ -1,4 +1,4 @@
-/** Every route of the list with every credential that is not good enough, and with one that is. */
+/** Every operation with every kind of invalid, insufficient and sufficient credential. */
 import { exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWTHeaderParameters } from 'jose';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { listed, type Listed, type OperationName } from '../../lib/api/operation
 import { noSuchUuid, type Access, type Ownership } from '../../lib/http/operation.ts';
 import { startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 
-/** The request of a contract's example. */
+/** The example request of a contract. */
 function requestOf({ method, path, example }: Listed, params = example.params ?? {}) {
   const at = path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
     (params[name] ?? '').replace(noSuchUuid, randomUUID()),
@@ -19,7 +19,7 @@ function requestOf({ method, path, example }: Listed, params = example.params ??
   return { path: query === '' ? at : `${at}?${query}`, request: { method, ...body } };
 }
 
-/** The status that it gets with a good credential. */
+/** The status of the example request with a sufficient credential. */
 function openStatus({ answers, example }: Listed): number {
   return example.gets ?? Number(Object.keys(answers)[0]);
 }
@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => stack.stop());
 
 const all = listed;
-/** Cells of the matrix that were asked: credential × route. */
+/** The tested cells of the matrix: credential × operation. */
 const asked = new Set<string>();
 
 function ask(credential: string, contract: Listed, token: string | null): Promise<Reply> {
@@ -40,7 +40,7 @@ function ask(credential: string, contract: Listed, token: string | null): Promis
   return stack.api(path, { ...request, token });
 }
 
-/** Asks every route, and holds each answer against what its cell says. */
+/** Calls every operation and compares each answer with the expectation of its cell. */
 async function askAll(
   credential: string,
   token: string | null,
@@ -71,11 +71,11 @@ interface Forgery {
   /** seconds from now */
   readonly from?: number;
   readonly until?: number;
-  /** instead of the site's */
+  /** a signing key other than the site's */
   readonly key?: Parameters<SignJWT['sign']>[0];
 }
 
-/** An admin's access token, but for what is given. */
+/** An admin's access token with the given changes. */
 async function forge(forgery: Forgery = {}): Promise<string> {
   const { header = {}, claims = {}, from = -10, until = 600, key } = forgery;
   const now = Math.floor(Date.now() / 1000);
@@ -99,7 +99,7 @@ async function forge(forgery: Forgery = {}): Promise<string> {
     .sign(key ?? (await importJWK(privateKey, 'EdDSA')));
 }
 
-/** The header of a good token replaced, its signature kept. */
+/** A valid token with changes in its header and the original signature. */
 async function withHeader(change: object): Promise<string> {
   const [header = '', ...rest] = (await forge()).split('.');
   const read = JSON.parse(Buffer.from(header, 'base64url').toString()) as object;
@@ -123,7 +123,7 @@ async function apiToken(name: string, fields: object): Promise<string> {
 
 const publicKeyAsSecret = () => new TextEncoder().encode(JSON.stringify(stack.secrets.publicKey));
 const without = (claim: string) => () => forge({ claims: { [claim]: undefined } });
-const writtenAs = (alg: string) => () => withHeader({ alg });
+const withAlgorithm = (alg: string) => () => withHeader({ alg });
 const unacceptable: Readonly<Record<string, () => Promise<string | null>>> = {
   'no credential': async () => null,
   garbage: async () => 'garbage',
@@ -135,48 +135,48 @@ const unacceptable: Readonly<Record<string, () => Promise<string | null>>> = {
   'a JWT of another type': () => forge({ header: { typ: 'JWT' } }),
   'a JWT with an unknown key id': () => forge({ header: { kid: 'unknown' } }),
   'a JWT without a key id': () => forge({ header: { kid: undefined } }),
-  'a JWT without an end': without('exp'),
-  'a JWT without a beginning': without('nbf'),
-  'a JWT without a time': without('iat'),
-  'a JWT without an id': without('jti'),
-  'a JWT without an issuer': without('iss'),
-  'a JWT without an audience': without('aud'),
-  'a JWT of nobody': without('sub'),
-  'a JWT of somebody who is no user': () => forge({ claims: { sub: 'admin' } }),
-  'a JWT without a session': without('sid'),
-  'a JWT of a role that is none': () => forge({ claims: { role: 'root' } }),
+  'a JWT without exp': without('exp'),
+  'a JWT without nbf': without('nbf'),
+  'a JWT without iat': without('iat'),
+  'a JWT without jti': without('jti'),
+  'a JWT without iss': without('iss'),
+  'a JWT without aud': without('aud'),
+  'a JWT without sub': without('sub'),
+  'a JWT whose subject is not a user id': () => forge({ claims: { sub: 'admin' } }),
+  'a JWT without sid': without('sid'),
+  'a JWT of an unknown role': () => forge({ claims: { role: 'root' } }),
   'an unsigned JWT': async () =>
     new UnsecuredJWT({ role: 'admin', sid: 's' }).setSubject('2').setExpirationTime('1h').encode(),
-  'a JWT that says it is unsigned': writtenAs('none'),
-  'a JWT whose algorithm is written NONE': writtenAs('NONE'),
-  'a JWT whose algorithm is written nOnE': writtenAs('nOnE'),
-  'a JWT whose algorithm is written eddsa': writtenAs('eddsa'),
-  'a JWT whose algorithm is written EDDSA': writtenAs('EDDSA'),
-  'a JWT of another asymmetric algorithm': writtenAs('ES256'),
-  'a JWT under the public key as a secret': () =>
+  'a JWT with algorithm none': withAlgorithm('none'),
+  'a JWT with algorithm NONE': withAlgorithm('NONE'),
+  'a JWT with algorithm nOnE': withAlgorithm('nOnE'),
+  'a JWT with algorithm eddsa': withAlgorithm('eddsa'),
+  'a JWT with algorithm EDDSA': withAlgorithm('EDDSA'),
+  'a JWT with another asymmetric algorithm': withAlgorithm('ES256'),
+  'a JWT signed with the public key as a secret': () =>
     forge({ header: { alg: 'HS256' }, key: publicKeyAsSecret() }),
-  'a JWT under a key of somebody else': async () =>
+  'a JWT signed with another key': async () =>
     forge({ key: (await generateKeyPair('EdDSA', { crv: 'Ed25519' })).privateKey }),
-  'a JWT that brings its own key': async () => {
+  'a JWT that embeds its own key': async () => {
     const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
     return forge({ header: { jwk: await exportJWK(publicKey) }, key: privateKey });
   },
-  'a JWT with an extension that nobody knows': () => withHeader({ crit: ['exp2'], exp2: 1 }),
-  'a JWT with its payload changed': async () => {
+  'a JWT with an unknown critical extension': () => withHeader({ crit: ['exp2'], exp2: 1 }),
+  'a JWT with a modified payload': async () => {
     const [header, payload = '', signature] = (await forge({ claims: { role: 'viewer' } })).split('.');
     const read = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object;
     const changed = Buffer.from(JSON.stringify({ ...read, role: 'admin' })).toString('base64url');
     return [header, changed, signature].join('.');
   },
-  'a JWT of a session that was ended': async () => {
+  'a JWT of an ended session': async () => {
     await stack.redisClient.set(stack.keys.revokedSession('ended'), '1');
     return forge({ claims: { sid: 'ended' } });
   },
-  'a JWT of somebody who was barred': async () => {
+  'a JWT of a barred user': async () => {
     await stack.redisClient.hset(stack.keys.user('77'), { active: '0', role: 'admin', permissions: '' });
     return forge({ claims: { sub: '77' } });
   },
-  'an API token that nobody made': async () => mintApiToken('1', Buffer.alloc(64, 'nobody')).token,
+  'an API token that was never issued': async () => mintApiToken('1', Buffer.alloc(64, 'nobody')).token,
   'an API token of another principal': async () => {
     const token = await apiToken('other', {});
     await stack.redisClient.hset(stack.keys.token(hashToken(token)), { principal: '2' });
@@ -193,7 +193,7 @@ const unacceptable: Readonly<Record<string, () => Promise<string | null>>> = {
 };
 
 it.each(['no credential', 'garbage', 'an expired JWT', 'a truncated API token'])(
-  '%s is 401 before anything else of the request is looked at',
+  '%s gets 401 before anything else of the request is checked',
   async (name) => {
     const token = (await unacceptable[name]?.()) ?? null;
     for (const { operation, method, path, access } of all) {
@@ -215,13 +215,13 @@ it.each(['no credential', 'garbage', 'an expired JWT', 'a truncated API token'])
   },
 );
 
-it('every operation with an id in its path says whose the object is, but for what is public', () => {
+it('every operation with an id in its path declares an owner, unless it is public', () => {
   const without = all.filter(({ params, access, belongsTo }) => params && access !== 'public' && !belongsTo);
   expect(without.map(({ operation }) => operation)).toEqual([]);
 });
 
 describe.each(Object.keys(unacceptable))('%s', (name) => {
-  it('is 401 on every closed route, and no matter on an open one', async () => {
+  it('gets 401 from every operation that is not public', async () => {
     await askAll(name, (await unacceptable[name]?.()) ?? null, () => 401);
   });
 });
@@ -233,8 +233,8 @@ const roleTokens: Readonly<Record<Role, () => Promise<string>>> = {
   service: () => apiToken('service', { permissions: rolePermissions.service.join(' ') }),
 };
 
-describe.each(Object.keys(roleTokens) as Role[])('a good credential of role %s', (role) => {
-  it('opens the routes of its permissions, and no other', async () => {
+describe.each(Object.keys(roleTokens) as Role[])('a valid credential of role %s', (role) => {
+  it('opens exactly the operations that its permissions allow', async () => {
     const has = (access: Access) => rolePermissions[role].some((each) => each === access);
     await askAll(role, await roleTokens[role](), ({ access }) =>
       access === 'any' || has(access) ? 'open' : 403,
@@ -242,36 +242,36 @@ describe.each(Object.keys(roleTokens) as Role[])('a good credential of role %s',
   });
 });
 
-it('a JWT that claims more than its role has gets what the role has', async () => {
+it('a JWT that claims more permissions than its role gets those of its role', async () => {
   const token = await forge({ claims: { role: 'viewer', permissions: rolePermissions.admin } });
   const has = (access: Access) => rolePermissions.viewer.some((each) => each === access);
   await askAll('more than its role', token, ({ access }) => (access === 'any' || has(access) ? 'open' : 403));
 });
 
 describe.each(permissions)('an API token', (permission) => {
-  it(`with ${permission} alone opens what that opens`, async () => {
+  it(`with ${permission} alone opens exactly the operations of that permission`, async () => {
     const token = await apiToken(`only ${permission}`, { permissions: permission });
     await askAll(`only ${permission}`, token, ({ access }) =>
       access === 'any' || access === permission ? 'open' : 403,
     );
   });
 
-  it(`with every scope but ${permission} opens everything else`, async () => {
+  it(`with every scope but ${permission} opens all other operations`, async () => {
     const others = permissions.filter((each) => each !== permission).join(' ');
     const token = await apiToken(`no ${permission}`, { permissions: others });
     await askAll(`no ${permission}`, token, ({ access }) => (access === permission ? 403 : 'open'));
   });
 });
 
-it('an API token without scopes opens only what is open to all', async () => {
+it('an API token without scopes opens only operations for any credential', async () => {
   const token = await apiToken('none', { permissions: '' });
   await askAll('no scope', token, ({ access }) => (access === 'any' ? 'open' : 403));
 });
 
-/** Ids of what another observer has, by the object that a contract names. */
+/** The ids of another observer's objects, by the kind of object in a contract. */
 type Theirs = Readonly<Record<Ownership['object'], string>>;
 
-/** Requests that name the object of somebody else otherwise than by `{id}`. */
+/** Requests that name another user's object other than by `{id}`. */
 const named: Readonly<
   Partial<Record<OperationName, (theirs: Theirs) => { readonly path?: string; readonly body?: object }>>
 > = {
@@ -279,7 +279,7 @@ const named: Readonly<
   listTokens: ({ user }) => ({ path: `/api/tokens?owner=${user}` }),
 };
 
-it('what is somebody else’s is as much another’s as its row says', async () => {
+it('an operation on another user’s object answers as its contract declares', async () => {
   const observer = (sub: string) =>
     forge({ claims: { sub, sid: sub, role: 'observer', permissions: rolePermissions.observer } });
   const [they, another] = await Promise.all([observer('901'), observer('902')]);
@@ -293,7 +293,7 @@ it('what is somebody else’s is as much another’s as its row says', async () 
   };
   for (const contract of all) {
     const { operation, belongsTo } = contract;
-    asked.add(`of another × ${operation}`);
+    asked.add(`of another user × ${operation}`);
     if (!belongsTo) continue;
     const { path, request } = requestOf(contract, { id: theirs[belongsTo.object] });
     const { path: otherPath = path, ...other } = named[operation]?.(theirs) ?? {};
@@ -304,7 +304,7 @@ it('what is somebody else’s is as much another’s as its row says', async () 
   expect((await stack.api('/auth/me', { token: String(made.body.token) })).status).toBe(200);
 });
 
-it('no cell of the matrix is empty', () => {
+it('the matrix has no untested cell', () => {
   const credentials = new Set([...asked].map((cell) => cell.split(' × ')[0]));
   expect(credentials.size).toBe(
     Object.keys(unacceptable).length + Object.keys(roleTokens).length + 2 * permissions.length + 3,
@@ -313,13 +313,13 @@ it('no cell of the matrix is empty', () => {
   console.log(`${asked.size} cells: ${credentials.size} credentials × ${all.length} routes`);
 });
 
-it('what is published of the keys verifies, and signs nothing', async () => {
+it('the published key set contains no private key', async () => {
   const { body } = await stack.api('/.well-known/jwks.json', { token: null });
   expect(body).toEqual({ keys: [expect.objectContaining({ kid: stack.secrets.publicKey.kid, kty: 'OKP' })] });
   expect(JSON.stringify(body)).not.toContain('"d"');
 });
 
-it('who one is, and what a token could be given', async () => {
+it('/auth/me and /api/tokens/scopes show the identity and the grantable scopes', async () => {
   const { tokens } = stack.description;
   expect((await stack.api('/auth/me', { token: tokens.viewer })).body).toMatchObject({
     id: '3',

@@ -1,4 +1,4 @@
-/** API tokens: made, used, renewed and revoked; also with the link cut, and after Redis has forgotten them. */
+/** API tokens are created, used, rotated and revoked, also with the link cut and after Redis has lost them. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
@@ -44,8 +44,8 @@ const rowOf = async (id: unknown) =>
     )
   ).rows[0];
 
-describe('a token', () => {
-  it('is shown once, works at once, and stands at main by its hash', async () => {
+describe('an API token', () => {
+  it('is shown once, works at once, and is stored at main by its hash', async () => {
     const { status, body } = await make({ name: 'night script', scopes: ['write:*', 'read:observations'] });
     expect(status).toBe(201);
     expect(body).toMatchObject({
@@ -68,7 +68,7 @@ describe('a token', () => {
     expect(rows).toEqual([{ principal: '601' }]);
   });
 
-  it('has never more than its owner, and ends when it says', async () => {
+  it('never grants more than its creator has, and expires as declared', async () => {
     expect((await make({ name: 'x', scopes: ['manage:users'] })).status).toBe(403);
     expect((await make({ name: 'x', scopes: ['fly:*'] })).status).toBe(400);
     const { body } = await make({ name: 'all', scopes: ['*'], expires_in_days: 1 });
@@ -76,7 +76,7 @@ describe('a token', () => {
     const left = Date.parse(String(body.expires_at)) - Date.now();
     expect(left).toBeGreaterThan(23 * 3600 * 1000);
     expect(left).toBeLessThanOrEqual(24 * 3600 * 1000);
-    // a token made with a token ends with it, and has no more than it
+    // a token made with a token expires with it and grants no more than it
     const child = await make({ name: 'child', scopes: ['*'] }, String(body.token));
     expect(child.body).toMatchObject({ scopes: rolePermissions.observer, expires_at: body.expires_at });
     const narrow = await make({ name: 'narrow', scopes: ['manage:tokens'] });
@@ -91,11 +91,11 @@ describe('a token', () => {
     { name: 'x', scopes: [] },
     { name: 'x', expires_in_days: 0 },
     { name: 'x', role: 'admin' },
-  ])('is not made of %j', async (body) => {
+  ])('is not created from %j', async (body) => {
     expect((await make(body)).status).toBe(400);
   });
 
-  it('is revoked at once, at main too, and by nobody else but an admin', async () => {
+  it('is revoked at once, also at main, by its owner or an admin only', async () => {
     const { body } = await make({ name: 'to end' });
     const foreign = await revoke(body.id, other);
     expect(foreign.status).toBe(404);
@@ -108,7 +108,7 @@ describe('a token', () => {
     expect((await start(second.token)).status).toBe(401);
   });
 
-  it('is renewed: the new one works, the old one does not', async () => {
+  it('is replaced when it is rotated', async () => {
     const { body: old } = await make({ name: 'renewed', scopes: ['write:observations'] });
     const path = `/api/tokens/${String(old.id)}/rotate`;
     expect((await stack.api(path, { method: 'POST', token: other })).status).toBe(404);
@@ -120,7 +120,7 @@ describe('a token', () => {
   });
 });
 
-it('a token ends itself, or takes its own place, and main learns of it', async () => {
+it('an API token can rotate and revoke itself, recorded at main', async () => {
   const { body: first } = await make({ name: 'by itself' });
   const path = `/api/tokens/${String(first.id)}/rotate`;
   const renewed = await stack.api(path, { method: 'POST', token: String(first.token) });
@@ -142,10 +142,10 @@ it('a token ends itself, or takes its own place, and main learns of it', async (
   expect(rows).toMatchObject([{ detail: { with_token: renewed.body.id, owner: '601' } }]);
 });
 
-it('a token that ends does not live longer by taking its own place', async () => {
+it('an API token does not extend its expiry by rotating itself', async () => {
   const { body: old } = await make({ name: 'ends', expires_in_days: 2 });
   const hash = stack.keys.token(hashToken(String(old.token)));
-  // half of its life is over
+  // half of its lifetime has passed
   const day = 24 * 3600;
   const [created, expires] = [old.created_at, old.expires_at].map(
     (at) => Date.parse(String(at)) / 1000 - day,
@@ -162,7 +162,7 @@ it('a token that ends does not live longer by taking its own place', async () =>
   expect(Date.parse(String(body.expires_at)) / 1000).toBeGreaterThanOrEqual(Number(expires) + day);
 });
 
-it('a token is not renewed by who has less than it, nor when it has ended', async () => {
+it('an API token is not rotated by a credential with fewer scopes, nor after it has ended', async () => {
   const { body: whole } = await make({ name: 'whole' });
   const { body: narrow } = await make({ name: 'narrow', scopes: ['manage:tokens'] });
   const rotate = (id: unknown, token: unknown) =>
@@ -179,7 +179,7 @@ describe('rotations of one token', () => {
   const liveNamed = async (name: string) =>
     (await list()).filter((each) => each.name === name && !each.revoked).map(({ id }) => id);
 
-  it('leave one token, however many ask at once', async () => {
+  it('leave one token under concurrent requests', async () => {
     const { body: old } = await make({ name: 'ten at once' });
     const replies = await Promise.all(Array.from({ length: 10 }, () => rotate(old.id, observer)));
     expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([201]));
@@ -188,7 +188,7 @@ describe('rotations of one token', () => {
     expect(await liveNamed('ten at once')).toEqual([first?.body.id]);
     expect((await start(first?.body.token)).status).toBe(201);
     expect((await start(old.token)).status).toBe(401);
-    // the answer was lost
+    // as after a lost answer
     expect((await rotate(old.id, observer)).body).toMatchObject({
       token: first?.body.token,
       replaces: { id: old.id, has_ended: true },
@@ -210,20 +210,20 @@ describe('rotations of one token', () => {
     ]);
   });
 
-  it('leave one token when it asks itself, and another credential', async () => {
+  it('leave one token when the token itself and another credential rotate it concurrently', async () => {
     for (let round = 0; round < 5; round += 1) {
       const { body: old } = await make({ name: `round ${round}` });
       const asking = [old.token, observer, old.token, observer, old.token];
       const replies = await Promise.all(asking.map((token) => rotate(old.id, token)));
       const made = replies.filter(({ status }) => status === 201);
       expect(new Set(made.map(({ body }) => body.token)).size).toBe(1);
-      // one who comes when it has ended is not let in
+      // the token itself is refused once it has ended
       expect([201, 401, 409]).toEqual(expect.arrayContaining(replies.map(({ status }) => status)));
       expect(await liveNamed(`round ${round}`)).toEqual([made[0]?.body.id]);
     }
   });
 
-  it('are shown to the credential that asked, within half a minute', async () => {
+  it('show the new token again only to the same credential, within 30 s', async () => {
     const { body: old } = await make({ name: 'once' });
     const { body: another } = await make({ name: 'another credential' });
     const { body: next } = await rotate(old.id, observer);
@@ -231,7 +231,7 @@ describe('rotations of one token', () => {
       status: 409,
       body: { detail: expect.stringContaining(String(next.id)) as string },
     });
-    // until it is at main its copy writes back what the test changes
+    // until main has it, its copy would overwrite the change below
     await eventually(async () => {
       await stack.runSchedule('sweep');
       expect(await stack.redisClient.exists(stack.keys.overlay(String(next.id)))).toBe(0);
@@ -243,7 +243,7 @@ describe('rotations of one token', () => {
     expect((await start(next.token)).status).toBe(201);
   });
 
-  it('do not bring back what has ended since', async () => {
+  it('do not restore a token that has ended since', async () => {
     const { body: old } = await make({ name: 'ended since' });
     const { body: next } = await rotate(old.id, observer);
     await revoke(next.id);
@@ -252,13 +252,13 @@ describe('rotations of one token', () => {
   });
 });
 
-it('what a token could be given is what the asking credential has', async () => {
+it('the grantable scopes are those of the credential', async () => {
   const { body } = await make({ name: 'narrow', scopes: ['read:*', 'manage:tokens'] });
   const { body: scopes } = await stack.api('/api/tokens/scopes', { token: String(body.token) });
   expect(scopes).toEqual(['read:observations', 'read:transfers', 'manage:tokens']);
 });
 
-it('an admin sees the tokens of anybody', async () => {
+it('an admin lists the tokens of any user', async () => {
   const { body } = await make({ name: 'of 601' });
   const seen = await stack.api('/api/tokens?owner=601', { token: stack.description.tokens.admin });
   expect(seen.body).toContainEqual(expect.objectContaining({ id: body.id, name: 'of 601' }));
@@ -267,7 +267,7 @@ it('an admin sees the tokens of anybody', async () => {
   expect((await stack.api('/api/tokens?owner=x', { token: other })).status).toBe(400);
 });
 
-it('a user has a bounded number of tokens, of those that have ended too', async () => {
+it('a user has a limited number of tokens, including ended ones', async () => {
   const { redisClient, keys } = stack;
   const many = await session('603', 'observer');
   const put = async (count: number, revoked: '0' | '1') => {
@@ -295,7 +295,7 @@ it('a user has a bounded number of tokens, of those that have ended too', async 
   });
 });
 
-it('a revocation is not undone by a replica that is behind', async () => {
+it('a revocation is not undone by a replica that lags behind', async () => {
   const { body } = await make({ name: 'behind' });
   await eventually(async () => {
     const { rowCount } = await stack.replica.query('select from api_token where id = $1', [body.id]);
@@ -311,8 +311,8 @@ it('a revocation is not undone by a replica that is behind', async () => {
   }
 });
 
-it('an end of which main was never told is told again', async () => {
-  const { body } = await make({ name: 'untold' });
+it('the sweeper records a revocation that never reached main', async () => {
+  const { body } = await make({ name: 'unrecorded' });
   await eventually(async () => {
     const { rowCount } = await stack.replica.query('select from api_token where id = $1', [body.id]);
     expect(rowCount).toBe(1);
@@ -321,7 +321,7 @@ it('an end of which main was never told is told again', async () => {
   const hash = hashToken(String(body.token));
   await stack.redisClient.hset(stack.keys.token(hash), { revoked: '1' });
   await stack.runSchedule('sweep');
-  // somebody may still be about to
+  // the instance that revoked it may still be sending
   const since = stack.keys.untoldSince(String(body.id));
   expect(await stack.redisClient.exists(since)).toBe(1);
   expect(await stack.redisClient.exists(stack.keys.overlay(String(body.id)))).toBe(0);
@@ -335,10 +335,10 @@ it('an end of which main was never told is told again', async () => {
   expect(rows).toMatchObject([{ detail: { owner: '601', recorded_by: 'sweep' } }]);
 });
 
-it('with the link cut tokens are made and revoked all the same, and main learns of both', async () => {
+it('tokens are created and revoked while the link is cut, and main records both later', async () => {
   stack.link.set({ up: false });
-  const { body: kept } = await make({ name: 'made in the dark' });
-  const { body: ended } = await make({ name: 'ended in the dark' });
+  const { body: kept } = await make({ name: 'created offline' });
+  const { body: ended } = await make({ name: 'revoked offline' });
   expect((await revoke(ended.id, stack.description.tokens.admin)).status).toBe(200);
   expect([(await start(kept.token)).status, (await start(ended.token)).status]).toEqual([201, 401]);
   expect(await rowOf(kept.id)).toBeUndefined();
@@ -352,7 +352,7 @@ it('with the link cut tokens are made and revoked all the same, and main learns 
   );
 });
 
-it('what Redis has forgotten is loaded again, and what was revoked stays so', async () => {
+it('the sweeper reloads tokens that Redis has lost, and revoked ones stay revoked', async () => {
   const { body: good } = await make({ name: 'remembered' });
   const { body: bad } = await make({ name: 'revoked before' });
   await revoke(bad.id);
@@ -367,7 +367,7 @@ it('what Redis has forgotten is loaded again, and what was revoked stays so', as
   for (const { token } of [good, bad]) await redisClient.del(keys.token(hashToken(String(token))));
   await redisClient.del(keys.peopleLoaded, keys.tokensOf('601'));
   expect((await stack.api('/auth/me', { token: String(good.token) })).status).toBe(503);
-  await redisClient.set(keys.peopleLoadedFirst, '0'); // copies would have come back by now
+  await redisClient.set(keys.peopleLoadedFirst, '0'); // copies would have been redelivered by now
   await stack.runSchedule('sweep');
   expect((await stack.api('/auth/me', { token: String(good.token) })).status).toBe(200);
   expect((await start(good.token)).status).toBe(201);
@@ -375,9 +375,9 @@ it('what Redis has forgotten is loaded again, and what was revoked stays so', as
   expect((await list()).find(({ id }) => id === bad.id)).toMatchObject({ revoked: true });
 });
 
-it('a token in its making is in no listing of units and on no channel', async () => {
+it('a token creation appears in no list of units and on no channel', async () => {
   const { redisClient, keys } = stack;
-  // nothing else is on its way
+  // wait until nothing is in flight
   await eventually(async () => {
     for (const key of [keys.pending, keys.inflight, keys.committed])
       expect(await redisClient.zcard(key)).toBe(0);
@@ -385,7 +385,7 @@ it('a token in its making is in no listing of units and on no channel', async ()
   const before = (await stack.api('/executed_obs_units?limit=1000')).body as unknown as unknown[];
   stack.link.set({ up: false });
   const length = await redisClient.xlen(keys.feed('executed_obs_units'));
-  await make({ name: 'quiet' });
+  await make({ name: 'unlisted' });
   expect(await redisClient.xlen(keys.feed('executed_obs_units'))).toBe(length);
   const after = (await stack.api('/executed_obs_units?limit=1000')).body as unknown as unknown[];
   expect(after).toHaveLength(before.length);

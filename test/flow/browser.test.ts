@@ -1,4 +1,4 @@
-/** A real page in a real browser: headless Chromium, the client's bundle, a WebSocket, and a change made with plain SQL. */
+/** Pages in headless Chromium: the live client, the API documentation, CORS and a login. */
 import { build } from 'esbuild';
 import { spawnSync } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
@@ -14,8 +14,8 @@ const executablePath = ['chromium', 'chromium-browser', 'google-chrome']
   .map((name) => spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim())
   .find((path) => path !== '');
 if (executablePath === undefined) {
-  if (process.env.CI) throw new Error('chromium is missing: on CI the browser tests run');
-  console.log('No Chromium on the PATH: the browser test is skipped.');
+  if (process.env.CI) throw new Error('Chromium is missing: CI must run the browser tests');
+  console.log('No Chromium on the PATH: skipping the browser tests.');
 }
 
 let stack: TestStack;
@@ -52,7 +52,7 @@ beforeAll(async () => {
       args: [
         '--no-sandbox',
         '--disable-dev-shm-usage',
-        // the network is shut
+        // no network access
         '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
       ],
     }),
@@ -67,7 +67,7 @@ afterAll(async () => {
   await stack.stop();
 });
 
-/** What a frontend would do: show how many transfers have failed, and how often it was told. */
+/** A frontend that shows the number of failed transfers and counts its events. */
 const page = `
   import { LiveClient } from './lib/client/live-client.ts';
   const { http, websocket, token } = window.observatory;
@@ -78,70 +78,70 @@ const page = `
   };
   const client = new LiveClient({ url: websocket, ticket });
   const shown = document.getElementById('failed');
-  let told = 0;
+  let events = 0;
   for await (const event of client.subscribe('transfer.overview')) {
-    told += 1;
+    events += 1;
     shown.textContent = event.data.transfers.failed + ' failed';
-    shown.dataset.told = String(told);
+    shown.dataset.events = String(events);
   }
 `;
 
-it.skipIf(executablePath === undefined)(
-  'a change made with plain SQL on main arrives in the page',
-  async () => {
-    const view = await browser.newPage();
-    const { http, websocket, tokens } = stack.description;
-    const observatory = JSON.stringify({ http, websocket, token: tokens.viewer });
-    await view.addInitScript(`window.observatory = ${observatory}`);
-    await view.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    const { body } = await stack.api('/api/transfer/overview');
-    const { failed } = body.transfers as { failed: number };
-    await view.getByText(`${failed} failed`, { exact: true }).waitFor();
-    await stack.main.query("update data_transfer set status = 'failed' where status = 'completed'");
-    const after = (await stack.main.query("select from data_transfer where status = 'failed'")).rowCount;
-    expect(after).toBeGreaterThan(failed);
-    await view.getByText(`${after} failed`, { exact: true }).waitFor();
-    expect(await view.locator('#failed').getAttribute('data-told')).toBe('2');
-  },
-);
+it.skipIf(executablePath === undefined)('a change by plain SQL at main reaches the page', async () => {
+  const view = await browser.newPage();
+  const { http, websocket, tokens } = stack.description;
+  const observatory = JSON.stringify({ http, websocket, token: tokens.viewer });
+  await view.addInitScript(`window.observatory = ${observatory}`);
+  await view.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  const { body } = await stack.api('/api/transfer/overview');
+  const { failed } = body.transfers as { failed: number };
+  await view.getByText(`${failed} failed`, { exact: true }).waitFor();
+  await stack.main.query("update data_transfer set status = 'failed' where status = 'completed'");
+  const after = (await stack.main.query("select from data_transfer where status = 'failed'")).rowCount;
+  expect(after).toBeGreaterThan(failed);
+  await view.getByText(`${after} failed`, { exact: true }).waitFor();
+  expect(await view.locator('#failed').getAttribute('data-events')).toBe('2');
+});
 
 it.skipIf(executablePath === undefined)(
-  'the page of the API shows its operations, and asks nothing of another host',
+  'the documentation page shows the operations without requests to other hosts',
   async () => {
     const view = await browser.newPage();
     const { http } = stack.description;
     const origins = new Set<string>();
-    const complaints: string[] = [];
+    const errors: string[] = [];
     view.on('request', (request) => origins.add(new URL(request.url()).origin));
-    view.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
-    view.on('pageerror', (error) => complaints.push(error.message));
+    view.on('console', (message) => errors.push(`${message.type()}: ${message.text()}`));
+    view.on('pageerror', (error) => errors.push(error.message));
     await view.goto(`${http}/docs`);
     await view.getByText('Record that an observation has started').waitFor();
     await view.getByText('Record that an observation has started').click();
     await view.getByText('Needs the permission', { exact: false }).first().waitFor();
-    // icons are data, of no origin
+    // data URLs have the origin "null"
     expect([...origins].filter((origin) => origin !== 'null')).toEqual([http]);
-    expect(complaints).toEqual([]);
+    expect(errors).toEqual([]);
     await view.close();
   },
 );
 
-it.skipIf(executablePath === undefined)('a page of another origin reads nothing', async () => {
-  const ask = (origin: string) =>
-    fetch(`${stack.description.http}/api/ws/ticket`, {
-      method: 'OPTIONS',
-      headers: { Origin: origin, 'Access-Control-Request-Method': 'POST' },
-    });
-  const allowed = await ask('http://localhost:8080');
-  expect(allowed.status).toBe(204);
-  expect(allowed.headers.get('access-control-allow-origin')).toBe('http://localhost:8080');
-  for (const origin of ['https://elsewhere.org', 'http://localhost.elsewhere.org', 'null']) {
-    expect((await ask(origin)).headers.get('access-control-allow-origin')).toBeNull();
-  }
-});
+it.skipIf(executablePath === undefined)(
+  'a preflight request from another origin is not allowed',
+  async () => {
+    const ask = (origin: string) =>
+      fetch(`${stack.description.http}/api/ws/ticket`, {
+        method: 'OPTIONS',
+        headers: { Origin: origin, 'Access-Control-Request-Method': 'POST' },
+      });
+    const allowed = await ask('http://localhost:8080');
+    expect(allowed.status).toBe(204);
+    expect(allowed.headers.get('access-control-allow-origin')).toBe('http://localhost:8080');
+    for (const origin of ['https://elsewhere.org', 'http://localhost.elsewhere.org', 'null']) {
+      expect((await ask(origin)).headers.get('access-control-allow-origin')).toBeNull();
+    }
+  },
+);
 
 it.skipIf(executablePath === undefined)(
-  'somebody logs in, stays, reloads the page and logs out',
+  'a login survives a reload of the page and ends with a logout',
   async () => {
     const view = await browser.newPage();
     const { http } = stack.description;

@@ -1,4 +1,4 @@
-/** Credentials where they could leak, be used twice, or outlive their right. */
+/** Credentials must not leak, be used twice, or outlive their rights. */
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { readFile, mkdtemp, rm } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
@@ -51,7 +51,7 @@ async function scriptToken(principal: string, name: string): Promise<string> {
 }
 
 describe('a ticket', () => {
-  it('opens one of a thousand connections that come with it at once', async () => {
+  it('opens one of a thousand concurrent connections', async () => {
     const once = await ticket(stack.description.tokens.viewer);
     const tries = Array.from({ length: 1000 }, () => connectPlainSocket(stack.description.websocket, once));
     const outcomes = await Promise.allSettled(tries);
@@ -63,7 +63,7 @@ describe('a ticket', () => {
     expect(refusals).toHaveLength(999);
   });
 
-  it('ends by itself, and a user has a bounded number of sockets', async () => {
+  it('expires, and a user has a limited number of sockets', async () => {
     const token = await scriptToken('501', 'sockets');
     const unused = await ticket(token);
     expect(await stack.redisClient.ttl(stack.keys.ticket(hashToken(unused)))).toBeLessThanOrEqual(30);
@@ -71,7 +71,7 @@ describe('a ticket', () => {
     await expect(connectPlainSocket(stack.description.websocket, unused)).rejects.toThrow('429');
   });
 
-  it('does not open what its holder may not see', async () => {
+  it('does not open a channel beyond its holder’s permissions', async () => {
     const token = await scriptToken('502', 'no transfers');
     await expect(connectSocket(stack.description.websocket, await ticket(token))).rejects.toThrow('403');
     const socket = await open(token);
@@ -80,16 +80,16 @@ describe('a ticket', () => {
   });
 });
 
-describe('what was revoked before it is used', () => {
-  it('opens no socket, though its ticket is fresh', async () => {
+describe('a credential revoked before use', () => {
+  it('opens no socket with a ticket issued before', async () => {
     const token = await scriptToken('507', 'ticket first');
     const early = await ticket(token);
     await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
     await expect(connectPlainSocket(stack.description.websocket, early)).rejects.toThrow('401');
   });
 
-  it('brings not even a snapshot to a socket that watched nothing so far, and ends it', async () => {
-    // a broadcaster runs, which looks at what it knows every other second
+  it('gets no snapshot on an idle socket, which is closed', async () => {
+    // start a broadcaster, which checks its connections every two seconds
     const watcher = await open(await scriptToken('508', 'watcher'));
     watcher.send({ type: 'subscribe', channel: 'executed_obs_units' });
     await eventually(() => expect(watcher.messages.join()).toContain('"type":"snapshot"'));
@@ -98,7 +98,7 @@ describe('what was revoked before it is used', () => {
     for (const token of tokens) {
       await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
     }
-    // one after the other within that time: at most one of them is looked at by chance
+    // subscribe one after the other within two seconds, so that a periodic check can catch at most one of them
     for (const socket of idle) {
       socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
       await eventually(() => expect(socket.messages.length).toBeGreaterThan(0));
@@ -111,8 +111,8 @@ describe('what was revoked before it is used', () => {
   });
 });
 
-describe('a live socket ends within 5 s', () => {
-  const told = (socket: TestSocket) =>
+describe('a live socket closes within 5 s', () => {
+  const closesAsRevoked = (socket: TestSocket) =>
     eventually(
       () => {
         expect(socket.messages.join()).toContain('"code":"revoked"');
@@ -131,21 +131,21 @@ describe('a live socket ends within 5 s', () => {
     const token = await scriptToken('503', 'revoked');
     const socket = await watching(token);
     await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
-    await told(socket);
+    await closesAsRevoked(socket);
   });
 
   it('when its API token loses a scope', async () => {
     const token = await scriptToken('504', 'narrowed');
     const socket = await watching(token);
     await stack.redisClient.hset(stack.keys.token(hashToken(token)), { permissions: 'write:observations' });
-    await told(socket);
+    await closesAsRevoked(socket);
   });
 
   it('when its owner is barred', async () => {
     const token = await scriptToken('509', 'barred');
     const socket = await watching(token);
     await stack.redisClient.hset(stack.keys.user('509'), { active: '0' });
-    await told(socket);
+    await closesAsRevoked(socket);
   });
 
   it('when its session ends, or its access token expires', async () => {
@@ -160,11 +160,11 @@ describe('a live socket ends within 5 s', () => {
     const ended = await watching(await session('ended', 600));
     const expiring = await watching(await session('expiring', 3));
     await stack.redisClient.set(stack.keys.revokedSession('ended'), '1');
-    await Promise.all([told(ended), told(expiring)]);
+    await Promise.all([closesAsRevoked(ended), closesAsRevoked(expiring)]);
   });
 });
 
-it('what was missed while no broadcaster ran is sent to nobody whose right ended meanwhile', async () => {
+it('changes missed without a broadcaster are not sent to a client whose rights ended meanwhile', async () => {
   const token = await scriptToken('512', 'missed');
   const socket = await open(token);
   socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
@@ -180,7 +180,7 @@ it('what was missed while no broadcaster ran is sent to nobody whose right ended
   expect(socket.messages.join()).not.toContain(String(body.id));
 });
 
-it('a right ends, and what waits for it, while a request waits', async () => {
+it('a waiting request gets 401 when its credential is revoked', async () => {
   const token = await scriptToken('510', 'waits');
   stack.link.set({ up: false });
   const { body } = await startUnit((path, request) => stack.api(path, { ...request, token }));
@@ -188,7 +188,7 @@ it('a right ends, and what waits for it, while a request waits', async () => {
   const uses = async () => Number(await stack.redisClient.hget(stack.keys.token(hash), 'uses'));
   const before = await uses();
   const waits = stack.api(`/executed_obs_units/${String(body.id)}?wait=replicated&timeout=4`, { token });
-  // it has been let in
+  // the request was authenticated
   await eventually(async () => expect(await uses()).toBe(before + 1));
   await stack.redisClient.hset(stack.keys.token(hash), { revoked: '1' });
   expect((await waits).status).toBe(401);
@@ -196,7 +196,7 @@ it('a right ends, and what waits for it, while a request waits', async () => {
 });
 
 describe('secrets', () => {
-  it('stand in no log, answer, URL, value of Redis, message or row; where one stood it would be found', async () => {
+  it('appear in no log, answer, URL, Redis value, message or row, and planted ones are found', async () => {
     const canary = await scriptToken('506', 'canary');
     await ticket(canary);
     const { back, browser, landed } = await visitGitHub(stack, 'olu-observer');
@@ -251,7 +251,7 @@ describe('secrets', () => {
   });
 });
 
-it('a socket ends with its right while no replica answers', async () => {
+it('a socket closes with its rights while no replica answers', async () => {
   const token = await scriptToken('511', 'no replica');
   const socket = await open(token);
   socket.send({ type: 'subscribe', channel: 'transfer.overview' });
@@ -260,11 +260,11 @@ it('a socket ends with its right while no replica answers', async () => {
   const { rows } = await stack.replica.query<{ pid: number }>(
     'select pid from pg_stat_activity where pid <> pg_backend_pid()',
   );
-  // it takes connections and questions, and answers nothing
+  // the replica accepts connections and queries but does not answer
   const pids = [stack.parts.replica.pid, ...rows.map(({ pid }) => pid)];
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
   try {
-    // a change that cannot be read, so that what is to be sent waits
+    // a change that cannot be read, so that its message waits
     await startUnit(stack.api);
     await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
     await eventually(() => expect(socket.isOpen()).toBe(false), { timeoutMs: 5000 });

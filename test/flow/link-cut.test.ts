@@ -1,4 +1,4 @@
-/** A night with the link cut in the middle: every accepted unit reaches main once, in the right state. */
+/** An observed night with the link cut in the middle: every accepted unit reaches main once, in the right state. */
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { observe } from '../../infra/local/observe/observe.ts';
@@ -43,7 +43,7 @@ function observeNight(
   });
 }
 
-it('has every unit on main once, finished and replicated, and adds nothing when it is run again', async () => {
+it('a night observed with the link cut reaches main once, and a second run adds nothing', async () => {
   const observed = await observeNight((done) => {
     if (done === 40) stack.link.set({ up: false });
   });
@@ -76,7 +76,7 @@ it('has every unit on main once, finished and replicated, and adds nothing when 
   });
 });
 
-it('adds nothing when the schedule was edited', async () => {
+it('a run of the edited schedule adds nothing', async () => {
   const edited = nightText.replaceAll('\n', '\r\n').replaceAll('45.00', '46.00');
   const again = await observeNight(undefined, readSchedule(bytesOf(edited)));
   expect(again).toMatchObject({ accepted: 150, finished: 150, failed: 0, replayed: 150, kept: 150 });
@@ -84,11 +84,11 @@ it('adds nothing when the schedule was edited', async () => {
   expect(rows).toEqual([{ count: 150 }]);
 });
 
-it('goes on with what the landed release had begun', async () => {
+it('a run continues one that the first release began', async () => {
   const text = nightText.replaceAll('2026-11', '2026-10').split('\n').slice(0, 6).join('\n');
   const { http, tokens } = stack.description;
   const client = new ObservatoryClient({ url: http, token: tokens.service });
-  // the release 15d4be3 started two scans, and finished one
+  // the first release started two scans and finished one
   const started = [];
   for (const index of [0, 1]) {
     const [start = '', stop = ''] = [minutes(2 * index), minutes(2 * index + 1)].map(
@@ -134,7 +134,7 @@ it('goes on with what the landed release had begun', async () => {
   });
 });
 
-it('takes every form of schedule', async () => {
+it('a run accepts every form of schedule', async () => {
   const directory = new URL('../fixtures/schedules/', import.meta.url);
   const seen = new Map<string, unknown>();
   for (const file of await readdir(directory)) {

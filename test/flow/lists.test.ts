@@ -21,7 +21,7 @@ const begin = (minute: number, obsUnitId = 1 + (minute % 300)) =>
     start_time: new Date(Date.UTC(2028, 0, 1, 12) + minute * 60_000).toISOString(),
   });
 
-/** Every page, by the Link header alone. */
+/** Every page, by following the Link header. */
 async function pages(query: string): Promise<Unit[]> {
   const all: Unit[] = [];
   for (let next: string | undefined = query; next !== undefined;) {
@@ -36,11 +36,11 @@ async function pages(query: string): Promise<Unit[]> {
 const settle = () => settleByHand(stack);
 
 describe('lists of executed units', () => {
-  it('are whole and in order over pages of any size, replicated and buffered ones mixed', async () => {
+  it('are complete and ordered over pages of any size, with replicated and buffered records mixed', async () => {
     const ids: string[] = [];
     for (let minute = 0; minute < 30; minute += 1) {
       if (minute === 20) await settle();
-      // the later ones lie between the earlier ones
+      // the buffered ones lie between the replicated ones
       const { body } = await begin(minute < 20 ? minute * 3 : (minute - 20) * 6 + 1);
       ids.push(String(body.id));
     }
@@ -52,7 +52,7 @@ describe('lists of executed units', () => {
     expect((await list('limit=30')).headers.get('link')).toBeNull();
   });
 
-  it('filter after the merge: what is buffered as finished is not running, whatever the replica has', async () => {
+  it('filter after the merge, so that a unit with a buffered finish is not listed as running', async () => {
     await settle();
     const running = await pages('status=running');
     const [first, second] = running;
@@ -66,7 +66,7 @@ describe('lists of executed units', () => {
     expect((await pages('status=completed')).map(({ id }) => id)).toEqual([second?.id]);
   });
 
-  it('by planned unit, program, source and instrument, also of a unit that is buffered only', async () => {
+  it('filter by planned unit, program, source and instrument, also units that are only buffered', async () => {
     const { body } = await begin(200, 42);
     for (const query of [
       'obs_unit_id=42',
@@ -84,7 +84,7 @@ describe('lists of executed units', () => {
     expect(await pages('program=none')).toEqual([]);
   });
 
-  it('by time: after is inclusive, before exclusive, a night lasts from noon to noon', async () => {
+  it('filter by time, with after inclusive, before exclusive and nights from noon to noon', async () => {
     const all = await pages('limit=1000');
     const [from, to] = [all[9]?.start_time, all[3]?.start_time];
     expect(await pages(`started_after=${from}&started_before=${to}&limit=2`)).toEqual(all.slice(4, 10));
@@ -92,7 +92,7 @@ describe('lists of executed units', () => {
     expect(await pages('day_obs=2027-12-31')).toEqual([]);
   });
 
-  it('lose nothing and repeat nothing while records are written, executed and replicated', async () => {
+  it('neither lose nor repeat records while others are written, executed and replicated', async () => {
     const before = new Set((await pages('limit=1000')).map(({ id }) => id));
     let isDone = false;
     const writer = (async () => {
@@ -108,7 +108,7 @@ describe('lists of executed units', () => {
     await writer;
   });
 
-  it('take more than one look where much is buffered', async () => {
+  it('page through more buffered records than one read takes', async () => {
     const starts = Array.from({ length: 620 }, (_, n) => begin(1000 + Math.floor(n / 2), 300));
     await Promise.all(starts);
     const found = await pages('obs_unit_id=300&limit=150');
@@ -119,7 +119,7 @@ describe('lists of executed units', () => {
     expect(link).toMatch(/^\/executed_obs_units\/300\?/);
     expect((await stack.api(link)).body).toEqual(found.slice(600));
     expect(new Set(found.map(({ id }) => id)).size).toBe(620);
-    // none of the newest 500 matches: the page is not empty for that
+    // none of the newest 500 matches, yet the page is not empty
     expect((await list('limit=3&started_before=2028-01-01T18:00:00Z')).units).toHaveLength(3);
     expect((await list('limit=3&obs_unit_id=42')).units).toHaveLength(1);
   });

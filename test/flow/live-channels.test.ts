@@ -1,4 +1,4 @@
-/** Subscriptions as any WebSocket client makes them. */
+/** Subscriptions of a plain WebSocket client. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { connectPlainSocket, type TestSocket } from '../support/test-socket.ts';
@@ -37,8 +37,8 @@ async function open(token = stack.description.tokens.viewer): Promise<TestSocket
 const read = ({ messages }: TestSocket) => messages.map((text) => JSON.parse(text) as Message);
 const ofType = (socket: TestSocket, type: string) => read(socket).filter((each) => each.type === type);
 
-describe('executed_obs_units', () => {
-  it('tells every change of every record, each with its position, merged', async () => {
+describe('channel executed_obs_units', () => {
+  it('sends every change of every record merged, each with its position', async () => {
     const socket = await open();
     socket.send({ type: 'subscribe', channel: 'executed_obs_units' });
     await eventually(() => expect(ofType(socket, 'snapshot')).toHaveLength(1));
@@ -74,7 +74,7 @@ describe('executed_obs_units', () => {
     );
   });
 
-  it('of one planned unit leaves the others out', async () => {
+  it('sends only records of the planned unit that it names', async () => {
     const socket = await open();
     const channel = 'executed_obs_units?obs_unit_id=32';
     const { body: before } = await startUnit(stack.api, { obs_unit_id: 32 });
@@ -92,7 +92,7 @@ describe('executed_obs_units', () => {
     for (const { data } of ofType(socket, 'update')) expect(data).toMatchObject({ obs_unit_id: 32 });
   });
 
-  it('goes on from a position without a snapshot, and says so if it cannot', async () => {
+  it('resumes from a position without a snapshot, or sends one with a gap', async () => {
     const first = await open();
     first.send({ type: 'subscribe', channel: 'executed_obs_units' });
     await eventually(() => expect(ofType(first, 'snapshot')).toHaveLength(1));
@@ -120,7 +120,7 @@ describe('executed_obs_units', () => {
     }
   });
 
-  it('splits a long snapshot, and names a record that fits no message', async () => {
+  it('splits a long snapshot, and links to a record too large for a message', async () => {
     const text = 'x'.repeat(30_000);
     const starts = [1, 2, 3].map(() =>
       startUnit(stack.api, { obs_unit_id: 35, metadata: { a: text.slice(0, 9000) } }),
@@ -148,7 +148,7 @@ describe('executed_obs_units', () => {
 });
 
 describe('the other channels', () => {
-  it('transactions.{id} tells where one transaction gets to', async () => {
+  it('transactions.{id} sends the states of one transaction', async () => {
     const socket = await open();
     await stack.replica.query('select pg_wal_replay_pause()');
     const { body } = await startUnit(stack.api, { obs_unit_id: 36 });
@@ -160,7 +160,7 @@ describe('the other channels', () => {
     );
   });
 
-  it('buffer tells what is buffered, as GET /api/buffer does', async () => {
+  it('buffer sends the same report as GET /api/buffer', async () => {
     const socket = await open();
     socket.send({ type: 'subscribe', channel: 'buffer' });
     await eventually(() => expect(ofType(socket, 'snapshot')).toHaveLength(1));
@@ -182,7 +182,7 @@ describe('the other channels', () => {
     expect(new Set(positions).size).toBe(positions.length);
   });
 
-  it('several subscriptions share a socket, and end one by one', async () => {
+  it('several subscriptions share a socket and end separately', async () => {
     const socket = await open();
     for (const channel of ['transfer.overview', 'executed_obs_units'])
       socket.send({ type: 'subscribe', channel });
@@ -198,20 +198,20 @@ describe('the other channels', () => {
   });
 });
 
-describe('what is refused, with a code', () => {
+describe('a socket', () => {
   it.each([
     ['not json', 'bad_message'],
     ['{"type":"dance"}', 'bad_message'],
     ['{"type":"subscribe","channel":"nothing"}', 'unknown_channel'],
     ['{"type":"subscribe","channel":"executed_obs_units?obs_unit_id=0"}', 'unknown_channel'],
     [`{"type":"ping","id":"${'x'.repeat(5000)}"}`, 'too_large'],
-  ])('%s', async (text, code) => {
+  ])('answers %s with error %s', async (text, code) => {
     const socket = await open();
     socket.sendText(text);
     await eventually(() => expect(read(socket)).toMatchObject([{ type: 'error', code }]));
   });
 
-  it('more subscriptions than are allowed', async () => {
+  it('refuses more subscriptions than the limit', async () => {
     const socket = await open();
     const codes = () => ofType(socket, 'error').map(({ code }) => code);
     for (let n = 1; n <= 21; n += 1) {
@@ -229,7 +229,7 @@ describe('what is refused, with a code', () => {
     expect(codes()).toContain('too_many_subscriptions');
   });
 
-  it('more messages than are allowed', async () => {
+  it('refuses more messages than the limit', async () => {
     const socket = await open();
     for (let n = 0; n < 60; n += 1) socket.send({ type: 'ping', id: n });
     await eventually(() =>
@@ -237,7 +237,7 @@ describe('what is refused, with a code', () => {
     );
   });
 
-  it('replies come in the order in which they were asked for', async () => {
+  it('answers in the order of the requests', async () => {
     const socket = await open();
     for (let n = 0; n < 15; n += 1) {
       if (n % 5 === 4) socket.sendText(`not json ${n}`);
@@ -252,7 +252,7 @@ describe('what is refused, with a code', () => {
     });
   });
 
-  it('a ping is answered with its id', async () => {
+  it('answers a ping with its id', async () => {
     const socket = await open();
     socket.send({ type: 'ping', id: 7 });
     await eventually(() => expect(read(socket)).toEqual([{ type: 'pong', id: 7 }]));

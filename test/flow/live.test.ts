@@ -26,7 +26,7 @@ async function open(): Promise<TestSocket> {
   return socket;
 }
 
-/** Exactly what a GET answers now. */
+/** The text that GET answers now. */
 async function overview(): Promise<string> {
   const response = await fetch(`${stack.description.http}/api/transfer/overview`, {
     headers: { Authorization: `Bearer ${stack.description.tokens.viewer}` },
@@ -36,7 +36,7 @@ async function overview(): Promise<string> {
 
 const dataOf = (text: string) => text.slice(text.indexOf('"data":') + '"data":'.length, -1);
 
-it('sends the snapshot first, then each change with a new position', async () => {
+it('a socket gets the snapshot first, then each change with a new position', async () => {
   const socket = await open();
   await eventually(() => expect(socket.messages).toHaveLength(1));
   expect(JSON.parse(socket.messages[0] ?? '')).toMatchObject({
@@ -59,7 +59,7 @@ it('sends the snapshot first, then each change with a new position', async () =>
   expect(dataOf(socket.messages.at(-1) ?? '')).toBe(await overview());
 });
 
-it('gives every client the same, also one that comes later', async () => {
+it('every client gets the same state, also a later one', async () => {
   const clients = await Promise.all(Array.from({ length: 20 }, open));
   await stack.main.query("update data_transfer set status = 'failed' where id = 21");
   await eventually(async () => {
@@ -69,7 +69,7 @@ it('gives every client the same, also one that comes later', async () => {
   for (const { messages } of clients) expect(messages[0]).toContain('"type":"snapshot"');
 });
 
-it('refuses a handshake with a spent, unknown or missing ticket', async () => {
+it('a handshake with a used, unknown or missing ticket gets 401', async () => {
   const once = await ticket();
   sockets.push(await connectSocket(stack.description.websocket, once));
   await expect(connectSocket(stack.description.websocket, once)).rejects.toThrow('401');
@@ -77,7 +77,7 @@ it('refuses a handshake with a spent, unknown or missing ticket', async () => {
   await expect(connectSocket(stack.description.websocket, undefined)).rejects.toThrow('401');
 });
 
-it('goes on after the broadcaster was killed, with a snapshot', async () => {
+it('a socket gets a new snapshot after the broadcaster was killed', async () => {
   const socket = await open();
   await eventually(() => expect(socket.messages).toHaveLength(1));
   for (const pid of stack.parts.lambdas.broadcast.pids()) process.kill(pid, 'SIGKILL');
@@ -89,7 +89,7 @@ it('goes on after the broadcaster was killed, with a snapshot', async () => {
   expect(second?.fence).toBeGreaterThan(first?.fence ?? 0);
 });
 
-it('runs while somebody watches, and no longer', async () => {
+it('a broadcaster runs only while a client watches', async () => {
   await open();
   const { redisClient, keys } = stack;
   await eventually(async () => expect(await redisClient.exists(keys.broadcaster)).toBe(1));
@@ -97,7 +97,7 @@ it('runs while somebody watches, and no longer', async () => {
   await eventually(async () => expect(await redisClient.exists(keys.broadcaster)).toBe(0), {
     timeoutMs: 20_000,
   });
-  // the schedule finds nobody, and starts nothing
+  // without clients the sweeper starts no broadcaster
   await stack.runSchedule('sweep');
   expect(await redisClient.exists(keys.broadcaster)).toBe(0);
   const later = await open();

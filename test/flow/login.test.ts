@@ -1,4 +1,4 @@
-/** People: how they come in, stay and leave, also while main or GitHub is out of reach. */
+/** Logins and sessions, also while main or GitHub is unreachable. */
 import type { ServerResponse } from 'node:http';
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -43,7 +43,7 @@ const audit = async () =>
     .body as unknown as readonly Record<string, unknown>[];
 
 describe('a login', () => {
-  it('gives an access token to the page and a refresh token to no script, and nothing to any URL', async () => {
+  it('gives the page an access token, keeps the refresh token in an HttpOnly cookie, and puts neither in a URL', async () => {
     const { back, landed } = await visitGitHub(stack, 'olu-observer');
     expect(landed?.href.startsWith(page)).toBe(true);
     expect([...(landed?.searchParams.keys() ?? [])]).toEqual(['code']);
@@ -75,23 +75,23 @@ describe('a login', () => {
     ['ada-admin', 'admin'],
     ['olu-observer', 'observer'],
     ['vera-viewer', 'viewer'],
-  ])('gives %s the role %s, by the teams', async (login, role) => {
+  ])('gives %s the role %s of its team', async (login, role) => {
     expect((await logIn(stack, login)).body).toMatchObject({ user: { login, role } });
   });
 
-  it('finds a team on whatever page of them it stands', async () => {
+  it('finds a team on any page of the teams', async () => {
     const teams = [...Array.from({ length: 150 }, (_, n) => `team-${n}`), 'admins'];
     addMember(stack, 'many', 2001, teams);
     expect((await logIn(stack, 'many')).body).toMatchObject({ user: { role: 'admin' } });
   });
 
-  it.each(['pending', 'none'] as const)('is refused to whose membership is %s', async (membership) => {
+  it.each(['pending', 'none'] as const)('is refused when the membership is %s', async (membership) => {
     stack.parts.github.accounts.set('stranger', { id: 2002, name: 'S', teams: ['admins'], membership });
     const { landed } = await visitGitHub(stack, 'stranger');
     expect([...(landed?.searchParams.entries() ?? [])]).toEqual([['error', 'access_denied']]);
   });
 
-  it('goes back to allow-listed pages only', async () => {
+  it('redirects to allow-listed pages only', async () => {
     const challenge = 'a'.repeat(43);
     for (const to of [
       'https://evil.example/',
@@ -109,32 +109,32 @@ describe('a login', () => {
     }
   });
 
-  it('goes back to a page on any port of this machine', async () => {
+  it('redirects to a page on any port of this machine', async () => {
     for (const to of ['http://localhost:5173/', 'http://127.0.0.1:61234/x?y=z', 'http://localhost/']) {
       const query = new URLSearchParams({ return_to: to, code_challenge: 'a'.repeat(43) });
       expect((await stack.api(`/github/login?${query.toString()}`, { token: null })).status, to).toBe(302);
     }
   });
 
-  it('gives the page its own state back, and no error of an earlier login', async () => {
+  it('returns the state of the page, without the error of an earlier login', async () => {
     const query = new URLSearchParams({
       return_to: `${page}?error=access_denied&error_description=x&code=old&tab=2`,
       code_challenge: 'a'.repeat(43),
       code_challenge_method: 'S256',
-      state: 'of the page',
+      state: 'page state',
       login: 'vera-viewer',
     });
     const away = await stack.api(`/github/login?${query.toString()}`, { token: null });
     const github = await fetch(String(away.headers.get('location')), { redirect: 'manual' });
     const { landed } = await comeBack(stack, new URL(String(github.headers.get('location'))), cookieOf(away));
     expect([...(landed?.searchParams.keys() ?? [])].sort()).toEqual(['code', 'state', 'tab']);
-    expect(landed?.searchParams.get('state')).toBe('of the page');
+    expect(landed?.searchParams.get('state')).toBe('page state');
     expect(landed?.searchParams.get('code')).toMatch(/^[\w-]{43}$/);
     query.set('code_challenge_method', 'plain');
     expect((await stack.api(`/github/login?${query.toString()}`, { token: null })).status).toBe(400);
   });
 
-  it('takes each state and each code once, and a code only with its verifier', async () => {
+  it('accepts each state and each code once, and a code only with its verifier', async () => {
     const { back, browser, landed } = await visitGitHub(stack, 'vera-viewer');
     expect((await comeBack(stack, back, browser)).reply.status).toBe(400);
     const code = String(landed?.searchParams.get('code'));
@@ -143,11 +143,11 @@ describe('a login', () => {
 
     const other = String((await visitGitHub(stack, 'vera-viewer')).landed?.searchParams.get('code'));
     expect((await redeem(stack, other, 'w'.repeat(43))).status).toBe(401);
-    // a wrong try has used it up
+    // a wrong verifier has used the code up
     expect((await redeem(stack, other)).status).toBe(401);
   });
 
-  it('does not take a code that GitHub did not give for it', async () => {
+  it('refuses a code that GitHub issued for another login', async () => {
     const { back } = await visitGitHub(stack, 'vera-viewer');
     const mine = await stack.api(
       `/github/login?return_to=${encodeURIComponent(page)}&code_challenge=${'a'.repeat(43)}`,
@@ -159,13 +159,13 @@ describe('a login', () => {
     expect(landed?.searchParams.get('error')).toMatch(/access_denied|temporarily_unavailable/);
   });
 
-  it('is not begun, and takes no role away, when the teams cannot be read', async () => {
+  it('fails without changing the role when the teams cannot be read', async () => {
     addMember(stack, 'ted', 2005, ['admins']);
     await logIn(stack, 'ted');
     const unreadable: Record<string, (response: ServerResponse) => void> = {
-      'too often': (response) => response.writeHead(403, { 'x-ratelimit-remaining': '0' }).end('{}'),
+      'rate-limited': (response) => response.writeHead(403, { 'x-ratelimit-remaining': '0' }).end('{}'),
       'not permitted': (response) => response.writeHead(403).end('{}'),
-      'not there': (response) => response.writeHead(404).end('{}'),
+      'not found': (response) => response.writeHead(404).end('{}'),
     };
     for (const [why, answer] of Object.entries(unreadable)) {
       stack.parts.github.intercept = (request, response) => {
@@ -188,7 +188,7 @@ describe('a login', () => {
     expect(users.body).toContainEqual(expect.objectContaining({ login: 'ted', role: 'admin' }));
   });
 
-  it('is redeemed by pages of this site alone, and not by who was barred meanwhile', async () => {
+  it('is redeemed by allowed origins only, and not for a user barred meanwhile', async () => {
     addMember(stack, 'meanwhile', 2006);
     const code = async () => String((await visitGitHub(stack, 'meanwhile')).landed?.searchParams.get('code'));
     expect((await redeem(stack, await code(), undefined, 'https://evil.example')).status).toBe(403);
@@ -199,7 +199,7 @@ describe('a login', () => {
     expect((await redeem(stack, late)).status).toBe(401);
   });
 
-  it('says when somebody has said no at GitHub', async () => {
+  it('reports that the user declined at GitHub', async () => {
     const away = await stack.api(
       `/github/login?return_to=${encodeURIComponent(page)}&code_challenge=${'a'.repeat(43)}`,
       { token: null },
@@ -212,7 +212,7 @@ describe('a login', () => {
     expect(reply.headers.get('location')).toBe(`${page}?error=access_denied`);
   });
 
-  it('ends in the browser in which it began, and in no other', async () => {
+  it('completes only in the browser that began it', async () => {
     const begin = (cookie?: string) =>
       stack.api(`/github/login?return_to=${encodeURIComponent(page)}&code_challenge=${'a'.repeat(43)}`, {
         token: null,
@@ -228,13 +228,13 @@ describe('a login', () => {
       expect((await comeBack(stack, back, browser)).reply.status).toBe(400);
     }
     expect((await comeBack(stack, back, cookieOf(mine))).landed?.searchParams.has('code')).toBe(true);
-    // in another tab it is the same browser
+    // another tab of the same browser shares its cookie
     expect(cookieOf(await begin(cookieOf(mine)))).toBe(cookieOf(mine));
   });
 });
 
 describe('a session', () => {
-  it('goes on with a new refresh token each time', async () => {
+  it('continues with a new refresh token each time', async () => {
     const first = await logIn(stack, 'olu-observer');
     const second = loggedIn(await withCookie(stack, '/auth/refresh', first.cookie));
     expect(second.cookie).not.toBe(first.cookie);
@@ -242,14 +242,14 @@ describe('a session', () => {
     for (const { accessToken } of [first, second, third]) expect((await me(accessToken)).status).toBe(200);
   });
 
-  it('goes on when an answer was lost and its refresh token comes again at once', async () => {
+  it('continues when a refresh is repeated at once after a lost answer', async () => {
     const { cookie } = await logIn(stack, 'olu-observer');
     loggedIn(await withCookie(stack, '/auth/refresh', cookie));
     const again = loggedIn(await withCookie(stack, '/auth/refresh', cookie));
     loggedIn(await withCookie(stack, '/auth/refresh', again.cookie));
   });
 
-  it('ends, everywhere and audited, when a replaced refresh token comes back', async () => {
+  it('ends everywhere, audited, when a replaced refresh token is reused', async () => {
     const first = await logIn(stack, 'olu-observer');
     const sid = await sidOf(first.accessToken);
     const second = loggedIn(await withCookie(stack, '/auth/refresh', first.cookie));
@@ -262,7 +262,7 @@ describe('a session', () => {
     );
   });
 
-  it('ends with a logout: refresh token, access tokens, and sockets within 5 s', async () => {
+  it('ends at logout with its refresh token, access tokens and, within 5 s, sockets', async () => {
     const { accessToken, cookie } = await logIn(stack, 'vera-viewer');
     const { body } = await stack.api('/api/ws/ticket', { method: 'POST', token: accessToken });
     const socket = await connectPlainSocket(stack.description.websocket, String(body.ticket));
@@ -276,7 +276,7 @@ describe('a session', () => {
     await eventually(() => expect(socket.isOpen()).toBe(false), { timeoutMs: 5000 });
   });
 
-  it('is not ended by who knows its id alone', async () => {
+  it('is not ended by a request that knows only its id', async () => {
     const { accessToken, cookie } = await logIn(stack, 'vera-viewer');
     const sid = await sidOf(accessToken);
     const forged = `${cookie.split('=')[0] ?? ''}=${sid}.${'y'.repeat(43)}`;
@@ -289,7 +289,7 @@ describe('a session', () => {
     ]);
   });
 
-  it('goes on in two tabs that renew it at once, whichever answer comes last', async () => {
+  it('continues in two tabs that refresh it concurrently', async () => {
     const { cookie } = await logIn(stack, 'olu-observer');
     const [one, two] = (
       await Promise.all([
@@ -302,14 +302,14 @@ describe('a session', () => {
     loggedIn(await withCookie(stack, '/auth/refresh', String(one?.cookie)));
   });
 
-  it('is not used by pages of other origins', async () => {
+  it('is neither refreshed nor ended by other origins', async () => {
     const { cookie } = await logIn(stack, 'vera-viewer');
     expect((await withCookie(stack, '/auth/refresh', cookie, 'https://evil.example')).status).toBe(403);
     expect((await withCookie(stack, '/auth/logout', cookie, 'https://evil.example')).status).toBe(403);
     expect((await withCookie(stack, '/auth/refresh', cookie)).status).toBe(200);
   });
 
-  it('is over after its hours, while everything is in reach', async () => {
+  it('expires while main and GitHub are reachable', async () => {
     const { accessToken, cookie } = await logIn(stack, 'olu-observer');
     await stack.redisClient.hset(session(await sidOf(accessToken)), { ends_at: nowSeconds() - 10 });
     expect((await withCookie(stack, '/auth/refresh', cookie)).status).toBe(401);
@@ -320,7 +320,7 @@ const nowSeconds = () => Math.floor(Date.now() / 1000);
 const startUnitAs = (token: string) =>
   stack.api('/executed_obs_units/start', { method: 'POST', token, body: { obs_unit_id: 1 } });
 
-const away = {
+const cut = {
   main: () => stack.redisClient.set(stack.keys.mainDown, '1'),
   GitHub: async () => {
     stack.parts.github.intercept = (request) => {
@@ -330,14 +330,14 @@ const away = {
   },
 };
 
-describe('while main or GitHub is out of reach', () => {
+describe('while main or GitHub is unreachable', () => {
   it.each(['main', 'GitHub'] as const)(
-    '(%s) a session goes on, says so, and is audited once',
+    '(%s) a session is extended, marked as extended and audited once',
     async (what) => {
       const { accessToken, cookie } = await logIn(stack, 'olu-observer');
       const sid = await sidOf(accessToken);
       await stack.redisClient.hset(session(sid), { ends_at: nowSeconds() - 3600 });
-      await away[what]();
+      await cut[what]();
       const longer = loggedIn(await withCookie(stack, '/auth/refresh', cookie));
       expect(longer.body).toMatchObject({ session: { extended: true }, expires_in: 1800 });
       expect((await me(longer.accessToken)).body).toMatchObject({ session: { extended: true } });
@@ -347,10 +347,10 @@ describe('while main or GitHub is out of reach', () => {
     },
   );
 
-  it('it is over after the outage’s period, or as soon as the outage is', async () => {
+  it('an extended session ends after the outage period, or with the outage', async () => {
     const { accessToken, cookie } = await logIn(stack, 'olu-observer');
     const sid = await sidOf(accessToken);
-    await away.main();
+    await cut.main();
     await stack.redisClient.hset(session(sid), { ends_at: nowSeconds() - 24 * 3600 - 10 });
     expect((await withCookie(stack, '/auth/refresh', cookie)).status).toBe(401);
     await stack.redisClient.hset(session(sid), { ends_at: nowSeconds() - 10 });
@@ -359,13 +359,13 @@ describe('while main or GitHub is out of reach', () => {
     expect((await withCookie(stack, '/auth/refresh', longer.cookie)).status).toBe(401);
   });
 
-  it('a login says that GitHub does not answer', async () => {
-    await away.GitHub();
+  it('a login reports that GitHub does not answer', async () => {
+    await cut.GitHub();
     const { landed } = await visitGitHub(stack, 'olu-observer');
     expect(landed?.searchParams.get('error')).toBe('temporarily_unavailable');
   });
 
-  it('scripts write, who was logged in reads and watches, and an admin revokes a token', async () => {
+  it('scripts write, logged-in users read and watch, and an admin revokes a token', async () => {
     const admin = await logIn(stack, 'ada-admin');
     const viewer = await logIn(stack, 'vera-viewer');
     const made = await stack.api('/api/tokens', {
@@ -376,8 +376,8 @@ describe('while main or GitHub is out of reach', () => {
     const token = String(made.body.token);
     await settleByHand(stack);
     stack.link.set({ up: false });
-    await away.main();
-    await away.GitHub();
+    await cut.main();
+    await cut.GitHub();
 
     const unit = await stack.api('/executed_obs_units/start', {
       method: 'POST',

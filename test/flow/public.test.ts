@@ -1,4 +1,4 @@
-/** What anybody may ask without a credential, and what the gateway answers where no operation does. */
+/** Public operations, and answers to requests that match no operation. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemCodes } from '../../lib/http/problem.ts';
@@ -6,7 +6,7 @@ import { startTestStack, startUnit, type TestStack } from '../support/test-stack
 
 let stack: TestStack;
 beforeAll(async () => {
-  // Redis is gone at the end
+  // the last test stops Redis
   stack = await startTestStack({ looksForSecrets: false });
 });
 afterAll(() => stack.stop());
@@ -50,7 +50,7 @@ describe('a request that no operation matches', () => {
 });
 
 describe('HEAD', () => {
-  it('is answered as GET is, without a body', async () => {
+  it('is answered like GET without a body', async () => {
     const { body } = await startUnit(stack.api);
     const headers = { Authorization: `Bearer ${stack.description.tokens.service}` };
     for (const path of [
@@ -73,12 +73,12 @@ describe('HEAD', () => {
 });
 
 describe('the description of the API', () => {
-  it('is JSON with links for a script and a page for a browser', async () => {
+  it('is JSON with links for scripts and a page for browsers', async () => {
     const script = await ask('/');
     expect(script.status).toBe(200);
     const index = (await script.json()) as { links: Record<string, string> };
     for (const path of Object.values(index.links)) {
-      // a link leads to an operation: to what it says, or to who may ask
+      // each link leads to an operation, which may require a credential
       const { status } = await ask(path, { redirect: 'manual' });
       expect([path, status]).toEqual([path, expect.not.stringMatching('404')]);
     }
@@ -101,12 +101,12 @@ describe('the description of the API', () => {
     });
   });
 
-  it('has the document of the WebSocket', async () => {
+  it('includes the AsyncAPI document', async () => {
     const text = await readFile(new URL('../../lib/channels/asyncapi.json', import.meta.url), 'utf8');
     expect(await (await ask('/asyncapi.json')).json()).toEqual(JSON.parse(text));
   });
 
-  it('has the document of the operations, and a page of it', async () => {
+  it('includes the OpenAPI document and a page that renders it', async () => {
     const text = await readFile(new URL('../../lib/api/generated/openapi.json', import.meta.url), 'utf8');
     expect(await (await ask('/openapi.json')).json()).toEqual(JSON.parse(text));
     const page = await ask('/docs');
@@ -126,7 +126,7 @@ describe('the description of the API', () => {
     expect((await ask('/docs/toString')).status).toBe(404);
   });
 
-  it('explains every kind of problem, for scripts and for browsers', async () => {
+  it('explains every problem code, for scripts and for browsers', async () => {
     for (const [code, [status, title]] of Object.entries(problemCodes)) {
       const reply = await ask(`/problems/${code}`);
       expect(reply.status, code).toBe(200);
@@ -136,7 +136,7 @@ describe('the description of the API', () => {
     expect((await ask('/problems/toString')).status).toBe(404);
   });
 
-  it('is there while every store is away', async () => {
+  it('is available while every store is unreachable', async () => {
     await stack.parts.redis.stop();
     stack.link.set({ up: false });
     for (const path of ['/', '/version', '/openapi.json', '/docs', '/asyncapi.json', '/problems/conflict']) {

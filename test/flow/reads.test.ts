@@ -1,4 +1,4 @@
-/** Reads that bring related records, wait, or have nothing new to say. */
+/** Reads with related records, waits and conditional requests. */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { acceptByHand, applyByHand, settleByHand } from '../support/by-hand.ts';
@@ -20,7 +20,7 @@ const newId = () => uuidV7(Date.now(), randomBytes(10));
 const read = (path: string, headers = {}) => stack.api(path, { headers });
 const unitPath = (id: unknown) => `/executed_obs_units/${String(id)}`;
 
-/** Accepts a transaction that no route makes. */
+/** Accepts a transaction that no operation makes. */
 async function change(aggregate: string, build: (builder: TransactionBuilder) => void): Promise<void> {
   const heading = { id: newId(), stamp: Date.now() * 1000, aggregate, principal: '1', operation: 'test' };
   const builder = new TransactionBuilder(heading, newId);
@@ -29,7 +29,7 @@ async function change(aggregate: string, build: (builder: TransactionBuilder) =>
 }
 
 describe('?include=packages,files', () => {
-  it('brings related records, buffered or not, in one answer', async () => {
+  it('adds related records, buffered and replicated, to one answer', async () => {
     const { body } = await startUnit(stack.api, { obs_unit_id: 21 });
     const id = String(body.id);
     let pack = '';
@@ -83,7 +83,7 @@ describe('?include=packages,files', () => {
 });
 
 describe('?wait=', () => {
-  it('answers when main has it, and when the site has it back', async () => {
+  it('answers once main has the record, and once the replica has it', async () => {
     const { body } = await startUnit(stack.api, { obs_unit_id: 22 });
     await stack.replica.query('select pg_wal_replay_pause()');
     const committed = read(`${unitPath(body.id)}?wait=committed&timeout=20`);
@@ -97,14 +97,14 @@ describe('?wait=', () => {
     expect(again.body.sync).toMatchObject({ state: 'replicated' });
   });
 
-  it('gives what there is when the time is over, and does not wait for what is not there', async () => {
+  it('answers the present state at the timeout, and does not wait for an unknown record', async () => {
     const { body } = await startUnit(stack.api, { obs_unit_id: 22 });
     const late = await read(`${unitPath(body.id)}?wait=replicated&timeout=0`);
     expect(late).toMatchObject({ status: 200, body: { sync: { state: 'buffered' } } });
     expect((await read(`${unitPath(newId())}?wait=replicated`)).status).toBe(404);
   });
 
-  it('ends with a final state that is not a success', async () => {
+  it('ends at a final state that is not a success', async () => {
     const id = newId();
     await stack.main.query(
       "insert into executed_obs_unit (id, obs_unit_id, status, start_time) values ($1, 22, 'running', now())",
@@ -117,7 +117,7 @@ describe('?wait=', () => {
     expect((await waiting).body).toMatchObject({ state: 'failed' });
   });
 
-  it('takes no more than a few requests at once, and nothing else is behind them', async () => {
+  it('limits concurrent waits without delaying other requests', async () => {
     const { body } = await startUnit(stack.api, { obs_unit_id: 22 });
     const token = stack.description.tokens.viewer;
     const waits = Array.from({ length: 30 }, () =>
@@ -144,7 +144,7 @@ describe('?wait=', () => {
 });
 
 describe('If-None-Match', () => {
-  it('is answered 304 until something has changed', async () => {
+  it('gets 304 until the answer changes', async () => {
     const { body } = await startUnit(stack.api, { obs_unit_id: 23 });
     for (const path of [
       unitPath(body.id),
@@ -170,8 +170,8 @@ const fetchOf = (path: string, headers: Record<string, string> = {}) =>
     headers: { Authorization: `Bearer ${stack.description.tokens.service}`, ...headers },
   });
 
-describe('with Redis away', () => {
-  it('nothing is answered that may be buffered: 503, and the same again when it is back', async () => {
+describe('while Redis does not answer', () => {
+  it('reads of buffered tables get 503, and succeed when it is back', async () => {
     const { body } = await startUnit(stack.api, { obs_unit_id: 24 });
     await settleByHand(stack);
     process.kill(stack.parts.redis.pid, 'SIGSTOP');

@@ -1,4 +1,4 @@
-/** Whatever is refused says why, and leaves neither a buffer entry nor a message. */
+/** Every refusal has a reason, and leaves neither a buffer entry nor a message. */
 import { SignJWT, importJWK } from 'jose';
 import { randomUUID } from 'node:crypto';
 import type { SQSClient } from '@aws-sdk/client-sqs';
@@ -19,7 +19,7 @@ import {
 
 let stack: TestStack;
 let sqs: SQSClient;
-/** started and finished, with every transaction done */
+/** a finished unit whose transactions are all done */
 let ended: string;
 let trace: Record<string, unknown>;
 
@@ -34,7 +34,7 @@ beforeAll(async () => {
     expect(await stack.redisClient.zcard(stack.keys.pending)).toBe(0);
     expect(await stack.redisClient.zcard(stack.keys.committed)).toBe(0);
   });
-  // From here on nothing moves by itself: what is in Redis and SQS is what requests have put there.
+  // stop all background work, so that only requests change Redis and SQS
   await stack.quiesce();
 });
 afterAll(async () => {
@@ -62,31 +62,30 @@ const good = { obs_unit_id: 7 };
 describe('400', () => {
   it.each([
     ['no body', {}],
-    ['no JSON', { text: '{"obs_unit_id": 7' }],
+    ['a body that is not JSON', { text: '{"obs_unit_id": 7' }],
     ['a list', { body: [good] }],
     ['no planned unit', { body: {} }],
-    ['a planned unit that is no integer', { body: { obs_unit_id: '7' } }],
+    ['a planned unit that is not an integer', { body: { obs_unit_id: '7' } }],
     ['a planned unit with a fraction', { body: { obs_unit_id: 7.5 } }],
     ['a planned unit below one', { body: { obs_unit_id: 0 } }],
     ['a planned unit beyond 32 bits', { body: { obs_unit_id: 2 ** 31 } }],
     ['an unknown field', { body: { ...good, obs_unit: 7 } }],
     ['a malformed id', { body: { ...good, id: 'abc' } }],
     ['a time without an offset', { body: { ...good, start_time: '2026-10-01T00:00:00' } }],
-    ['a day that is in no calendar', { body: { ...good, start_time: '2026-02-30T00:00:00Z' } }],
-    ['metadata that is no object', { body: { ...good, metadata: [] } }],
+    ['a day that does not exist', { body: { ...good, start_time: '2026-02-30T00:00:00Z' } }],
+    ['metadata that is not an object', { body: { ...good, metadata: [] } }],
     ['half a surrogate pair', { body: { ...good, metadata: { a: 'x\ud800y' } } }],
     ['half a surrogate pair in a key', { body: { ...good, metadata: { 'x\udfff': 1 } } }],
     ['a NUL character', { body: { ...good, metadata: { a: 'x\u0000y' } } }],
-    ['nesting without end', { body: { ...good, metadata: nested(40) } }],
-    ['an empty key', { body: good, key: '' }],
-    ['a key that is too long', { body: good, key: 'k'.repeat(256) }],
+    ['nesting that is too deep', { body: { ...good, metadata: nested(40) } }],
+    ['an empty idempotency key', { body: good, key: '' }],
+    ['an idempotency key that is too long', { body: good, key: 'k'.repeat(256) }],
   ])('%s is refused, and nothing is recorded', async (_what, request: Request) => {
     await refused(start(request), 400);
   });
 
   it('a malformed UUID in the path', () => refused(finishUnit(stack.api, 'not-a-uuid'), 400));
-  it('a status that none can end with', () =>
-    refused(finishUnit(stack.api, ended, { status: 'running' }), 400));
+  it('a status that is not final', () => refused(finishUnit(stack.api, ended, { status: 'running' }), 400));
 });
 
 describe('401', () => {
@@ -94,7 +93,7 @@ describe('401', () => {
     ['no credential', null],
     ['garbage', 'garbage'],
     ['a mistyped API token', 'ops_1_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'],
-    ['an API token that nobody made', mintApiToken('1', Buffer.alloc(64, 7)).token],
+    ['an API token that was never issued', mintApiToken('1', Buffer.alloc(64, 7)).token],
   ])('%s', async (_what, token) => {
     await refused(start({ body: good, token }), 401);
     expect((await start({ body: good, token })).headers.get('www-authenticate')).toMatch(/^Bearer/);
@@ -108,7 +107,7 @@ describe('401', () => {
     expect((await refused(start({ body: good, token }), 401)).detail).toContain('expired');
   });
 
-  it('a JWT of another algorithm, under the public key as a secret', async () => {
+  it('a JWT signed with the public key as a secret', async () => {
     const key = new TextEncoder().encode(JSON.stringify(stack.secrets.publicKey));
     const token = await new SignJWT({ role: 'admin', sub: '2' })
       .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: String(stack.secrets.publicKey.kid) })
@@ -148,7 +147,7 @@ describe('403', () => {
   });
 });
 
-it('404: a decision about a transaction that nobody knows', () =>
+it('404: a decision about an unknown transaction', () =>
   refused(
     stack.api('/api/transactions/0190b8f0-0000-7000-8000-00000000dead/retry', {
       method: 'POST',
@@ -163,8 +162,7 @@ describe('409', () => {
     await refused(finishUnit(stack.api, ended, { status: 'completed', metadata: { other: true } }), 409);
   });
 
-  it("the id of somebody else's record", () =>
-    refused(startUnit(stack.api, { obs_unit_id: 8, id: ended }), 409));
+  it('the id of an existing record', () => refused(startUnit(stack.api, { obs_unit_id: 8, id: ended }), 409));
 });
 
 it('413: a body that is too large', () =>
@@ -173,13 +171,13 @@ it('413: a body that is too large', () =>
     413,
   ));
 
-it('422: a key that stands for another request', () =>
+it('422: an idempotency key of another request', () =>
   refused(startUnit(stack.api, { obs_unit_id: 9 }, 'known key'), 422));
 
-it('429: more than the limit in a second', async () => {
+it('429: more requests than the limit per second', async () => {
   const observer = mintApiToken('77', Buffer.alloc(64, 9));
   await stack.redisClient.hset(stack.keys.token(observer.hash), { ...tokenFields, principal: '77' });
-  // as if others had used most of each second to come: a slow machine makes too few requests by itself
+  // use most of the rate in advance, since a slow machine would not reach it
   const now = Math.floor(Date.now() / 1000);
   const seconds = stack.redisClient.pipeline();
   for (let second = now; second < now + 60; second += 1)

@@ -1,4 +1,4 @@
-/** What main cannot apply: people see it, and decide. */
+/** Transactions that main cannot apply: listed, retried and discarded by admins. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
@@ -49,7 +49,7 @@ async function failedStart(obsUnitId: number) {
   return { id: started.body.id, startId: String(startId), finishId: String(finishId) };
 }
 
-it('lists what failed and what waits behind it, and applies both in order once the planned unit is there', async () => {
+it('a failed start and its waiting finish are listed, and applied in order once the planned unit exists', async () => {
   const { id, startId, finishId } = await failedStart(700_001);
   expect(await listed('failed')).toContain(startId);
   expect(await listed('waiting')).toContain(finishId);
@@ -62,7 +62,7 @@ it('lists what failed and what waits behind it, and applies both in order once t
   await stack.main.query(
     `insert into obs_unit (id, observing_program_id, source_id, instrument_id, name) values (700001, 1, 1, 1, 'late')`,
   );
-  // any call at main takes up what is no longer missing
+  // any call at main applies transactions whose reference exists now
   await startUnit(stack.api);
   await eventually(async () => {
     expect(await status(startId)).toMatchObject({ state: 'replicated' });
@@ -75,7 +75,7 @@ it('lists what failed and what waits behind it, and applies both in order once t
   expect(await listed('failed')).not.toContain(startId);
 });
 
-it('gives up a start for a reason; its finish is then judged on its own, and both stay visible', async () => {
+it('a discarded start stays visible with its reason, and its finish is judged without it', async () => {
   const { startId, finishId } = await failedStart(700_002);
   const discarded = await decide(startId, 'discard', { reason: 'a test of the dome' });
   expect(discarded.status).toBe(202);
@@ -95,7 +95,7 @@ it('gives up a start for a reason; its finish is then judged on its own, and bot
   expect(audit.rows).toEqual([{ action: 'discard', principal: '2', reason: 'a test of the dome' }]);
 });
 
-it('remembers who decided what first, and when, however late main learns of it', async () => {
+it('the audit keeps who decided first and when, however late main executes the decision', async () => {
   const { startId } = await failedStart(700_005);
   const { privateKey } = stack.secrets;
   const now = Math.floor(Date.now() / 1000);
@@ -125,7 +125,7 @@ it('remembers who decided what first, and when, however late main learns of it',
   await eventually(async () => expect(await events()).toEqual(first));
 });
 
-it('decides once under one key, however often it is asked', async () => {
+it('a retry repeated under one key is executed once', async () => {
   const { startId } = await failedStart(700_003);
   const before = Number((await status(startId)).attempts);
   await Promise.all([1, 2, 3].map(() => decide(startId, 'retry', undefined, admin, 'the same try')));
@@ -134,7 +134,7 @@ it('decides once under one key, however often it is asked', async () => {
   expect(audit.rowCount).toBe(1);
 });
 
-it('pages through, each transaction once, the newest first', async () => {
+it('pages of transactions list each once, newest first', async () => {
   const starts = await Promise.all(
     Array.from({ length: 7 }, (_, n) => startUnit(stack.api, { obs_unit_id: 710_000 + n })),
   );
@@ -152,7 +152,7 @@ it('pages through, each transaction once, the newest first', async () => {
   expect(seen).toEqual(all);
 });
 
-it('shows what is buffered, and what keeps it', async () => {
+it('the buffer report shows buffered transactions and an unreachable main', async () => {
   stack.link.set({ up: false });
   const started = await startUnit(stack.api);
   expect(await listed('buffered')).toContain(started.body.transaction_id);
@@ -187,7 +187,7 @@ it('shows what is buffered, and what keeps it', async () => {
   );
 });
 
-it('lets nobody decide who may not, nor about what is not set aside', async () => {
+it('a decision is refused without permission, or about a transaction that is not set aside', async () => {
   const { startId } = await failedStart(700_004);
   const { service, viewer } = stack.description.tokens;
   for (const token of [service, viewer])
@@ -214,7 +214,7 @@ it('lets nobody decide who may not, nor about what is not set aside', async () =
   }
 });
 
-it('gives up what main has not seen: it is shown until main has judged that', async () => {
+it('a discard of a transaction that main has not seen is shown as requested until main executes it', async () => {
   const started = await startUnit(stack.api);
   await eventually(async () =>
     expect(await status(started.body.transaction_id)).toMatchObject({ state: 'replicated' }),
@@ -223,12 +223,12 @@ it('gives up what main has not seen: it is shown until main has judged that', as
   const wrong = await finishUnit(stack.api, started.body.id, { status: 'aborted' }, 'a wrong finish');
   const id = wrong.body.transaction_id;
   expect((await decide(id, 'retry')).status).toBe(409);
-  const asked = await decide(id, 'discard', { reason: 'it went on' });
+  const asked = await decide(id, 'discard', { reason: 'it continued' });
   expect(asked).toMatchObject({ status: 202, body: { state: 'buffered', discard: 'requested' } });
   expect(await status(id)).toMatchObject({ state: 'buffered', discard: 'requested' });
   const unit = () => stack.api(`/executed_obs_units/${String(started.body.id)}`);
   expect((await unit()).body).toMatchObject({ status: 'aborted' });
   stack.link.set({ up: true });
-  // a call that was under way when the link was cut may have been first: then main says that of the discard
+  // a call in flight when the link was cut may have applied the finish: then main refuses the discard
   await eventually(async () => expect(await status(id)).not.toHaveProperty('discard'), { timeoutMs: 30_000 });
 });

@@ -1,4 +1,4 @@
-/** What people may do: given and taken by admins, whatever Redis forgets, and on record. */
+/** Users and their rights: changed by admins, restored after Redis has lost them, and audited. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hashToken } from '../../lib/credentials/api-token.ts';
 import { breakGlass } from '../../lib/users/break-glass.ts';
@@ -26,13 +26,13 @@ const me = (token: string) => stack.api('/auth/me', { token });
 const startUnitAs = (token: string) =>
   stack.api('/executed_obs_units/start', { method: 'POST', token, body: { obs_unit_id: 1 } });
 
-const countAsAway = () => stack.redisClient.set(stack.keys.mainDown, '1');
+const markMainUnreachable = () => stack.redisClient.set(stack.keys.mainDown, '1');
 
 describe('an admin', () => {
   const change = (token: string, id: string, body: object) =>
     stack.api(`/api/users/${id}`, { method: 'PUT', token, body });
 
-  it('lists who has come in', async () => {
+  it('lists the users who have logged in', async () => {
     await logIn(stack, 'vera-viewer');
     const { accessToken } = await logIn(stack, 'ada-admin');
     const { body } = await stack.api('/api/users', { token: accessToken });
@@ -42,7 +42,7 @@ describe('an admin', () => {
     expect(JSON.stringify(body)).not.toContain('stamp');
   });
 
-  it('reads the login of somebody whose name at GitHub cannot be stored', async () => {
+  it('sees a user whose GitHub name cannot be stored', async () => {
     stack.parts.github.accounts.set('odd', {
       id: 3009,
       name: 'odd\uffff',
@@ -55,7 +55,7 @@ describe('an admin', () => {
     expect(rows).toEqual([{ name: 'odd' }]);
   });
 
-  it('takes a role away: from sessions and tokens with the next request, from sockets within 5 s, and for good', async () => {
+  it('changes a role for good, at once for sessions and tokens, and within 5 s for sockets', async () => {
     const admin = await logIn(stack, 'ada-admin');
     addMember(stack, 'ole', 3001);
     const ole = await logIn(stack, 'ole');
@@ -84,7 +84,7 @@ describe('an admin', () => {
       expect((await stack.api('/api/tokens', more)).status).toBe(403);
     }
     await eventually(() => expect(socket.isOpen()).toBe(false), { timeoutMs: 5000 });
-    // the team at GitHub says otherwise still
+    // the team at GitHub still implies the former role
     expect((await logIn(stack, 'ole')).body).toMatchObject({ user: { role: 'viewer' } });
     await settleByHand(stack);
     const { rows } = await stack.main.query(
@@ -95,7 +95,7 @@ describe('an admin', () => {
     expect((await logIn(stack, 'ole')).body).toMatchObject({ user: { role: 'observer' } });
   });
 
-  it('bars somebody, whole', async () => {
+  it('bars a user with all sessions and tokens', async () => {
     const admin = await logIn(stack, 'ada-admin');
     addMember(stack, 'bo', 3002);
     const bo = await logIn(stack, 'bo');
@@ -113,7 +113,7 @@ describe('an admin', () => {
     expect((await visitGitHub(stack, 'bo')).landed?.searchParams.get('error')).toBe('access_denied');
   });
 
-  it('cannot lock themselves out, nor change who never came, nor say nothing', async () => {
+  it('cannot demote themselves, change unknown users or send an empty change', async () => {
     const { accessToken } = await logIn(stack, 'ada-admin');
     expect((await change(accessToken, '1001', { role: 'viewer' })).status).toBe(409);
     expect((await change(accessToken, '1001', { active: false })).status).toBe(409);
@@ -122,7 +122,7 @@ describe('an admin', () => {
     expect((await change(accessToken, '1003', { role: 'root' })).status).toBe(400);
   });
 
-  it('and another do not undo what each other changes at the same time', async () => {
+  it('and another admin change a user concurrently without undoing each other’s change', async () => {
     const token = stack.description.tokens.admin;
     addMember(stack, 'di', 3004);
     for (let round = 0; round < 5; round += 1) {
@@ -138,7 +138,7 @@ describe('an admin', () => {
     }
   });
 
-  it('lists everybody in pages', async () => {
+  it('lists all users in pages', async () => {
     const token = stack.description.tokens.admin;
     const { body: all } = await stack.api('/api/users?limit=1000', { token });
     const found: unknown[] = [];
@@ -153,7 +153,7 @@ describe('an admin', () => {
     expect((await stack.api('/api/users?cursor=x', { token })).status).toBe(400);
   });
 
-  it('is obeyed when the buffer is full', async () => {
+  it('changes a user while the buffer is full', async () => {
     const { redisClient, keys } = stack;
     const token = stack.description.tokens.admin;
     addMember(stack, 'ed', 3005);
@@ -169,7 +169,7 @@ describe('an admin', () => {
     expect(rows).toEqual([{ active: false }]);
   });
 
-  it('is not undone by an older row when Redis loads what main has', async () => {
+  it('changes a user for good, although the sweeper loads an older row', async () => {
     const admin = await logIn(stack, 'ada-admin');
     addMember(stack, 'cy', 3003);
     const cy = await logIn(stack, 'cy');
@@ -214,13 +214,13 @@ describe('an active admin remains', () => {
         body: { detail: expect.stringContaining('last active admin') as string },
       });
     }
-    // a Redis that has forgotten people may not know the others
+    // before all users are loaded Redis may lack other admins
     await stack.redisClient.del(stack.keys.peopleLoaded);
     expect((await byHand(last, { active: false })).status).toBe(503);
     await stack.redisClient.set(stack.keys.peopleLoaded, '1');
   });
 
-  it('when their teams at GitHub are no admins any more', async () => {
+  it('when their GitHub team no longer makes them an admin', async () => {
     const [last = ''] = await activeAdmins();
     const login = last === '5001' ? 'ann' : 'abe';
     addMember(stack, login, Number(last), ['observers']);
@@ -229,7 +229,7 @@ describe('an active admin remains', () => {
     expect(body).toMatchObject({ 0: { action: 'user.changed', detail: { kept: 'the last active admin' } } });
   });
 
-  it('and the command that breaks the glass makes another, on record', async () => {
+  it('and the break-glass command makes another admin, audited', async () => {
     await settleByHand(stack);
     expect(await breakGlass(stack.main, { login: 'nobody', reason: 'none', operator: 'x' })).toEqual({
       candidates: [],
@@ -253,8 +253,8 @@ describe('an active admin remains', () => {
   });
 });
 
-describe('when Redis has forgotten who there is', () => {
-  it('nobody is taken for unknown: it is said that it cannot be told, until the sweeper has loaded everybody', async () => {
+describe('after Redis has lost users and tokens', () => {
+  it('credentials get 503 instead of 401 until the sweeper has loaded all users', async () => {
     const { redisClient, keys } = stack;
     addMember(stack, 'flo', 4001);
     const flo = await logIn(stack, 'flo');
@@ -286,7 +286,7 @@ describe('when Redis has forgotten who there is', () => {
       await stack.api('/executed_obs_units', { token: flo.accessToken }),
     ].map(({ status, headers }) => [status, headers.get('retry-after')]);
     expect(statuses).toEqual([503, 503, 503].map((status) => [status, '2']));
-    // writes go to the queue alone: nothing is lost
+    // writes of sessions go to the queue alone
     expect(await startUnitAs(flo.accessToken)).toMatchObject({
       status: 201,
       body: { sync: { stored_in: 'sqs' } },
@@ -295,12 +295,12 @@ describe('when Redis has forgotten who there is', () => {
     expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
     await stack.runSchedule('sweep');
     expect((await me(flo.accessToken)).status).toBe(401);
-    // what the replica does not know may still be on its way to Redis
+    // users unknown to the replica may still be in copies on their way to Redis
     expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
     await redisClient.set(keys.peopleLoadedFirst, '0');
     await stack.runSchedule('sweep');
     expect((await stack.api('/auth/me', asAdmin)).status).toBe(200);
-    // and the same again when the mark is lost once more
+    // the same when the mark is lost again
     await redisClient.del(keys.peopleLoaded);
     await stack.runSchedule('sweep');
     expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
@@ -309,12 +309,12 @@ describe('when Redis has forgotten who there is', () => {
     await drainMessages(stack);
   });
 
-  it.each(['away', 'in reach'])(
-    'a right that was taken is taken again, out of the copy, main %s',
+  it.each(['unreachable', 'reachable'])(
+    'a copy restores the removal of a right, with main %s',
     async (where) => {
       const { redisClient, keys } = stack;
       const { tokens } = stack.description;
-      const id = where === 'away' ? 4002 : 4003;
+      const id = where === 'unreachable' ? 4002 : 4003;
       addMember(stack, `gus-${id}`, id);
       const gus = await logIn(stack, `gus-${id}`);
       const made = await stack.api('/api/tokens', {
@@ -325,11 +325,11 @@ describe('when Redis has forgotten who there is', () => {
       const token = String(made.body.token);
       await settleByHand(stack);
       await drainMessages(stack);
-      if (where === 'away') await countAsAway();
+      if (where === 'unreachable') await markMainUnreachable();
       await stack.api(`/api/tokens/${String(made.body.id)}`, { method: 'DELETE', token: tokens.admin });
       await stack.api(`/api/users/${id}`, { method: 'PUT', token: tokens.admin, body: { role: 'viewer' } });
       const copies = await drainMessages(stack);
-      // a failover to a moment ago
+      // as after a failover to an earlier state
       for (const copy of copies) {
         const message = readTransactionsMessage(copy);
         if (message.kind === 'transaction') await redisClient.del(keys.transaction(message.transaction.id));
@@ -347,7 +347,7 @@ describe('when Redis has forgotten who there is', () => {
       ];
       expect(await statuses()).toEqual([201, 201]);
       const left = await applyByHand(stack, ...copies);
-      expect(left).toHaveLength(where === 'away' ? copies.length : 0);
+      expect(left).toHaveLength(where === 'unreachable' ? copies.length : 0);
       expect(await statuses()).toEqual([401, 403]);
       await redisClient.del(keys.mainDown);
       await settleByHand(stack);
@@ -355,7 +355,7 @@ describe('when Redis has forgotten who there is', () => {
   );
 });
 
-it('a revocation is not forgotten because its copy came before the token was loaded', async () => {
+it('a revocation takes effect although its copy arrives before the token is loaded', async () => {
   const { redisClient, keys } = stack;
   addMember(stack, 'hal', 4004);
   const hal = await logIn(stack, 'hal');
@@ -371,7 +371,7 @@ it('a revocation is not forgotten because its copy came before the token was loa
     expect(rowCount).toBe(1);
   });
   await drainMessages(stack);
-  await countAsAway();
+  await markMainUnreachable();
   await stack.api(`/api/tokens/${id}`, { method: 'DELETE', token: stack.description.tokens.admin });
   const copies = await drainMessages(stack);
   await redisClient.del(keys.token(hashToken(token)), keys.tokenById(id));
@@ -385,7 +385,7 @@ it('a revocation is not forgotten because its copy came before the token was loa
 });
 
 describe('the audit', () => {
-  it('shows every event once, in pages, with main and replica behind and at rest', async () => {
+  it('shows every event once in pages, while buffered and when replicated', async () => {
     const { accessToken } = await logIn(stack, 'ada-admin');
     const walk = async () => {
       const found: Record<string, unknown>[] = [];
@@ -409,7 +409,7 @@ describe('the audit', () => {
     expect(after).toContainEqual(expect.objectContaining({ action: 'session.opened', principal: '1001' }));
   });
 
-  it('is asked for by who, what and about what', async () => {
+  it('is filtered by principal, action and subject', async () => {
     const token = stack.description.tokens.admin;
     const ask = async (query: string) =>
       (await stack.api(`/api/audit?limit=1000${query}`, { token })).body as unknown as {
@@ -447,7 +447,7 @@ describe('the audit', () => {
     expect((await stack.api('/api/audit?action=flown', { token })).status).toBe(400);
   });
 
-  it('is not changed, at main neither', async () => {
+  it('cannot be changed, not even by SQL at main', async () => {
     for (const table of ['audit_event', 'transaction_audit']) {
       await expect(stack.main.query(`delete from ${table}`)).rejects.toThrow('append-only');
       await expect(stack.main.query(`update ${table} set principal = '0'`)).rejects.toThrow('append-only');
@@ -455,14 +455,14 @@ describe('the audit', () => {
     }
   });
 
-  it('is for admins', async () => {
+  it('is visible to admins only', async () => {
     const { accessToken } = await logIn(stack, 'olu-observer');
     expect((await stack.api('/api/audit', { token: accessToken })).status).toBe(403);
   });
 });
 
-describe('how often a token is used', () => {
-  it('is counted without a write per request, and told to main', async () => {
+describe('the use count of a token', () => {
+  it('is kept in Redis and written to main by the sweeper', async () => {
     const { accessToken } = await logIn(stack, 'olu-observer');
     const made = await stack.api('/api/tokens', {
       method: 'POST',
@@ -473,7 +473,7 @@ describe('how often a token is used', () => {
     await settleByHand(stack);
     await startUnitAs(token);
     for (let n = 0; n < 3; n += 1) await me(token);
-    // what is refused is no use of it
+    // refused requests do not count as uses
     await stack.redisClient.hset(stack.keys.token(hashToken(token)), { revoked: '1' });
     await me(token);
     await startUnitAs(token);
@@ -484,13 +484,13 @@ describe('how often a token is used', () => {
       return found;
     };
     expect(await rows()).toEqual([{ n: 0 }]);
-    await stack.redisClient.del(stack.keys.usageRecorded); // told at most once an hour
+    await stack.redisClient.del(stack.keys.usageRecorded); // written at most once an hour
     await stack.runSchedule('sweep');
     await settleByHand(stack);
     expect(await rows()).toEqual([{ n: 4 }]);
     const list = await stack.api('/api/tokens', { token: accessToken });
     expect(list.body).toContainEqual(expect.objectContaining({ id: made.body.id, uses: 4 }));
-    // what Redis loses is not counted down
+    // the count survives the loss of Redis
     const hash = String(await stack.redisClient.get(stack.keys.tokenById(String(made.body.id))));
     await stack.redisClient.del(stack.keys.token(hash));
     await stack.runSchedule('sweep');

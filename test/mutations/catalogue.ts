@@ -4,7 +4,7 @@ import { authMutations } from './catalogue/auth.ts';
 import { bufferMutations } from './catalogue/buffer.ts';
 import { contractMutations } from './catalogue/contracts.ts';
 import { scriptMutations } from './catalogue/scripts.ts';
-import { doorMutations } from './catalogue/door.ts';
+import { inputMutations } from './catalogue/input.ts';
 import { layerMutations } from './catalogue/layers.ts';
 import { functionMutations } from './catalogue/functions.ts';
 import { liveMutations } from './catalogue/live.ts';
@@ -24,7 +24,7 @@ export const catalogue: readonly Mutation[] = [
   ...bufferMutations,
   ...contractMutations,
   ...scriptMutations,
-  ...doorMutations,
+  ...inputMutations,
   ...layerMutations,
   ...functionMutations,
   ...liveMutations,

@@ -37,7 +37,7 @@ export const authMutations: readonly Mutation[] = [
     replace: "id: derivedUuid('rotation', id)",
     by: "id: derivedUuid('rotation', id, String(Math.random()))",
     test: 'flow/api-tokens.test.ts',
-    named: 'however many ask at once',
+    named: 'leave one token under concurrent',
   },
   {
     id: 'rotation-shown-to-another-credential',
@@ -45,7 +45,7 @@ export const authMutations: readonly Mutation[] = [
     replace: 'made.asked_with === askedWith && ',
     by: '',
     test: 'flow/api-tokens.test.ts',
-    named: 'credential that asked',
+    named: 'show the new token again only to the',
   },
   {
     id: 'places-of-tokens-not-counted',

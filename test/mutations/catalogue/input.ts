@@ -3,9 +3,9 @@ import type { Mutation } from '../mutation.ts';
 const body = { test: 'unit/json-body.test.ts' };
 const parts = { test: 'unit/request-parts.test.ts' };
 const identity = { file: 'lib/transaction/identity.ts', test: 'unit/transaction-identity.test.ts' };
-const door = { test: 'integration/accept.test.ts' };
+const accept = { test: 'integration/accept.test.ts' };
 
-export const doorMutations: readonly Mutation[] = [
+export const inputMutations: readonly Mutation[] = [
   {
     ...body,
     id: 'body-with-repeated-keys',
@@ -107,7 +107,7 @@ export const doorMutations: readonly Mutation[] = [
     named: 'differs for another request',
   },
   {
-    ...door,
+    ...accept,
     id: 'message-measured-before-numbers-are-written',
     file: 'lib/submission/submit.ts',
     replace: 'if (bytes > maxMessageBytes)',
@@ -115,7 +115,7 @@ export const doorMutations: readonly Mutation[] = [
     named: 'measured',
   },
   {
-    ...door,
+    ...accept,
     id: 'time-filled-in-anew-with-each-repeat',
     file: 'lib/submission/submit.ts',
     replace: 'keyDigest === undefined ? [] : filledIn(transaction)',
@@ -123,7 +123,7 @@ export const doorMutations: readonly Mutation[] = [
     named: 'leaves its time open',
   },
   {
-    ...door,
+    ...accept,
     id: 'copy-that-does-not-say-it-is-provisional',
     file: 'lib/submission/submit.ts',
     replace: '...(open.length > 0 && { provisional: true })',
@@ -131,7 +131,7 @@ export const doorMutations: readonly Mutation[] = [
     named: 'leaves its time open',
   },
   {
-    ...door,
+    ...accept,
     id: 'filled-end-refused-before-its-start',
     file: 'functions/accept/record.ts',
     replace: 'if (start > now) return record(',
@@ -139,7 +139,7 @@ export const doorMutations: readonly Mutation[] = [
     named: 'that is filled in',
   },
   {
-    ...door,
+    ...accept,
     id: 'given-end-before-its-start',
     file: 'lib/buffer/lua/include/judge.lua',
     replace: 'ended < began then',
@@ -147,7 +147,7 @@ export const doorMutations: readonly Mutation[] = [
     named: 'that is given',
   },
   {
-    ...door,
+    ...accept,
     id: 'repeat-by-the-clock-of-now',
     file: 'lib/buffer/lua/accept.lua',
     replace: 'for _, column in ipairs(a.filled) do',
@@ -155,7 +155,7 @@ export const doorMutations: readonly Mutation[] = [
     named: 'a repeat leaves the time open that',
   },
   {
-    ...door,
+    ...accept,
     id: 'replay-that-does-not-look-where-the-record-is',
     file: 'functions/accept/record.ts',
     replace: 'lifecycle[a].advance - lifecycle[b].advance',

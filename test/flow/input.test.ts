@@ -1,4 +1,4 @@
-/** What the door takes comes back as it was sent, at every state; what a store could not hold is refused, and leaves nothing. */
+/** Accepted values come back as they were sent, at every state; values that a store cannot hold are refused without a trace. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { settleByHand } from '../support/by-hand.ts';
 import { finishUnit, startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
@@ -6,7 +6,7 @@ import { finishUnit, startTestStack, startUnit, type Reply, type TestStack } fro
 let stack: TestStack;
 beforeAll(async () => {
   stack = await startTestStack();
-  // nothing moves by itself: each state is looked at
+  // stop all background work, so that each state can be observed
   await stack.quiesce();
 });
 afterAll(() => stack.stop());
@@ -15,7 +15,7 @@ const start = (text: string, key?: string) =>
   stack.api('/executed_obs_units/start', { method: 'POST', text, ...(key !== undefined && { key }) });
 const path = (id: unknown) => `/executed_obs_units/${String(id)}`;
 
-/** The answer as it came: `JSON.parse` would round it. */
+/** The text of the answer: `JSON.parse` would round its numbers. */
 async function raw(
   url: string,
   init: { method?: string; body?: string | Uint8Array<ArrayBuffer> } = {},
@@ -39,7 +39,7 @@ function refused({ status, body }: Reply): Reply['body'] {
   return body;
 }
 
-describe('what is taken', () => {
+describe('an accepted observation', () => {
   const metadata =
     '{"big":5853498713190525696,"odd":123456789012345678,"long":0.1234567890123456789,"tiny":0.0000001,"scale":1.50,"none":null}';
 
@@ -70,7 +70,7 @@ describe('what is taken', () => {
     expect(await raw(path(id))).toContain('"more":9007199254740993');
   });
 
-  it('says at every state that a second was a leap second', async () => {
+  it('marks a leap second at every state', async () => {
     const { body } = await start('{"obs_unit_id":7,"start_time":"2016-12-31T23:59:60Z"}');
     const leap = { start_time: '2017-01-01T00:00:00.000000Z', leap_second: true, day_obs: 20161231 };
     expect(body).toMatchObject(leap);
@@ -81,7 +81,7 @@ describe('what is taken', () => {
     expect(other).not.toHaveProperty('leap_second');
   });
 
-  it('may be at the first and the last instant that there is', async () => {
+  it('may start at the first and the last valid instant', async () => {
     for (const time of ['0001-01-01T00:00:00.000000Z', '9999-12-31T23:59:59.999999Z']) {
       const { status, body } = await startUnit(stack.api, { obs_unit_id: 8, start_time: time });
       expect(status).toBe(201);
@@ -93,18 +93,18 @@ describe('what is taken', () => {
     }
   });
 
-  it('is repeated in another spelling without a second observation', async () => {
+  it('is not duplicated by a repeat in another spelling', async () => {
     const first = await start('{"obs_unit_id":9,"start_time":"2026-10-05T03:00:00Z"}', 'spelled');
     await settleByHand(stack);
     const again = await start('{"start_time":"2026-10-05T00:00:00-03:00","obs_unit_id":9.0}', 'spelled');
-    // which of the stores had answered the first time is not repeated
+    // the answer to a repeat does not say which store answered the first time
     expect(again).toMatchObject({ status: 201, body: { ...first.body, sync: { state: 'buffered' } } });
     expect(again.headers.get('sync-state')).toBe('replicated');
     expect((await stack.api('/executed_obs_units/9')).body).toHaveLength(1);
   });
 });
 
-describe('what is refused', () => {
+describe('a request is refused for', () => {
   it.each([
     '9999-12-31T23:59:59-04:00',
     '0001-01-01T00:00:00+01:00',
@@ -134,7 +134,7 @@ describe('what is refused', () => {
     expect(JSON.parse(answer)).toMatchObject({ status: 400, code: 'invalid-json', recorded: false });
   });
 
-  it('a body whose numbers grow beyond what is sent', async () => {
+  it('a body whose numbers exceed the limit when written out', async () => {
     const numbers = Array.from({ length: 9000 }, () => '1e200').join(',');
     const reply = await start(`{"obs_unit_id":7,"metadata":{"n":[${numbers}]}}`);
     expect(reply).toMatchObject({ status: 413, body: { recorded: false, code: 'body-too-large' } });
@@ -146,7 +146,7 @@ describe('what is refused', () => {
     expect((await finishUnit(stack.api, body.id)).status).toBe(200);
   });
 
-  it('a query that the request does not know', async () => {
+  it('a query parameter on a write', async () => {
     const url = '/executed_obs_units/start?dry_run=true';
     refused(await stack.api(url, { method: 'POST', body: { obs_unit_id: 7 } }));
     const unauthenticated = await stack.api(url, { method: 'POST', text: '{', token: null });
@@ -165,7 +165,7 @@ describe('what is refused', () => {
 });
 
 it.each(['day_obs=00010101', 'day_obs=9999-12-31', 'started_before=0001-01-01T00:00:00Z'])(
-  'a night or a time without observations is an empty list: %s',
+  'a list without observations is empty: %s',
   async (query) => {
     const { status, body } = await stack.api(`/executed_obs_units?obs_unit_id=300&${query}`);
     expect({ status, body }).toEqual({ status: 200, body: [] });

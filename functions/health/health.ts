@@ -42,14 +42,15 @@ export async function health(
       redis: 'unreachable',
     });
   }
-  const isWhole = isThere !== undefined && buffer?.mainInReach === true && !isStuck(buffer, nowMilliseconds);
+  const isWhole =
+    isThere !== undefined && buffer?.isMainReachable === true && !isStuck(buffer, nowMilliseconds);
   return {
     status: 200,
     body: {
       status: isWhole ? 'healthy' : 'degraded',
       database,
       redis: buffer ? 'connected' : 'unreachable',
-      main: buffer === undefined ? 'unknown' : buffer.mainInReach ? 'connected' : 'unreachable',
+      main: buffer === undefined ? 'unknown' : buffer.isMainReachable ? 'connected' : 'unreachable',
       transaction_buffer: {
         size: buffer?.size ?? null,
         failed: failed ?? null,
@@ -60,10 +61,13 @@ export async function health(
   };
 }
 
-function isStuck({ mainInReach, oldestStamp, hasNoProgress }: BufferStats, nowMilliseconds: number): boolean {
+function isStuck(
+  { isMainReachable, oldestStamp, hasNoProgress }: BufferStats,
+  nowMilliseconds: number,
+): boolean {
   if (hasNoProgress) return true;
   return (
-    mainInReach && oldestStamp !== undefined && oldestStamp < (nowMilliseconds - stuckMilliseconds) * 1000
+    isMainReachable && oldestStamp !== undefined && oldestStamp < (nowMilliseconds - stuckMilliseconds) * 1000
   );
 }
 

@@ -6,8 +6,13 @@ import { restoreAccess } from '../../lib/credentials/restore-access.ts';
 import { readBodies } from '../../lib/buffer/bodies.ts';
 import { claim, release, type CopyState } from '../../lib/buffer/claim.ts';
 import { restoreEntry } from '../../lib/buffer/restore.ts';
-import { noDoubts, readDoubts, writeDoubts, type Doubts } from '../../lib/buffer/suspects.ts';
-import { isQuiet, type Step, type Transaction } from '../../lib/transaction/transaction.ts';
+import {
+  emptyFailureHistory,
+  readFailureHistory,
+  writeFailureHistory,
+  type FailureHistory,
+} from '../../lib/buffer/suspects.ts';
+import { hasNoFeed, type Step, type Transaction } from '../../lib/transaction/transaction.ts';
 import { execute, type Executed, type ExecuteParts } from './execute.ts';
 import { keepBodies } from './unreadable.ts';
 
@@ -68,7 +73,7 @@ class Drain {
   readonly #outcomes = new Map<string, CopyOutcome>();
   /** ours to execute, and not recorded yet */
   readonly #open = new Map<string, Transaction>();
-  #doubts: Doubts = noDoubts;
+  #failureHistory: FailureHistory = emptyFailureHistory;
   #applied = 0;
   #waitsForStart = false;
   #hasRetried = false;
@@ -81,8 +86,8 @@ class Drain {
   }
 
   async drain(): Promise<Drained> {
-    const known = await this.#readDoubts();
-    this.#doubts = known;
+    const known = await this.#readFailureHistory();
+    this.#failureHistory = known;
     const suspected = new Set([...known.suspects.values()].map(({ aggregate }) => aggregate));
     const last: Transaction[] = [];
     let mine: readonly Transaction[] = this.#copies;
@@ -95,7 +100,7 @@ class Drain {
       mine = [];
       backlog = batch.backlog;
       for (const each of batch.transactions) this.#open.set(each.id, each);
-      if (batch.mainIsAway) return this.#end('main is away', backlog);
+      if (batch.isMainUnreachable) return this.#end('main is away', backlog);
       const first = batch.transactions.filter(({ aggregate }) => !suspected.has(aggregate));
       last.push(...batch.transactions.filter(({ aggregate }) => suspected.has(aggregate)));
       if (first.length > 0 || !isAsked) {
@@ -104,30 +109,33 @@ class Drain {
         stopped = done.stopped;
         // A backlog is drained in batches that grow: over a slow link the number of round trips is what counts.
         if (done.wasSmooth) limit = this.#grow(limit, first.length);
-        else limit = Math.min(limit, this.#doubts.batchLimit ?? limit);
+        else limit = Math.min(limit, this.#failureHistory.batchLimit ?? limit);
       }
       if (stopped !== undefined || batch.transactions.length === 0 || backlog === 0) break;
       if (this.#parts.now() >= this.#options.deadline) break;
     }
     if (stopped === undefined && last.length > 0) stopped = (await this.#execute(last)).stopped;
-    await this.#writeDoubts(known);
+    await this.#writeFailureHistory(known);
     return this.#end(stopped, backlog);
   }
 
   /** A batch that was too large once is tried again in steps, too. */
   #grow(limit: number, size: number): number {
-    const { batchLimit } = this.#doubts;
+    const { batchLimit } = this.#failureHistory;
     const larger = Math.min(largestBatch, limit * 4);
     if (batchLimit !== undefined && size >= batchLimit) {
-      this.#doubts = { ...this.#doubts, batchLimit: larger === largestBatch ? undefined : larger };
+      this.#failureHistory = {
+        ...this.#failureHistory,
+        batchLimit: larger === largestBatch ? undefined : larger,
+      };
     }
     return larger;
   }
 
   async #execute(batch: readonly Transaction[]): Promise<Executed> {
     const { deadline, end = deadline + 9000 } = this.#options;
-    const done = await execute(this.#parts, batch, this.#doubts, end);
-    this.#doubts = done.doubts;
+    const done = await execute(this.#parts, batch, this.#failureHistory, end);
+    this.#failureHistory = done.failureHistory;
     this.#applied += done.rows.length;
     this.#waitsForStart ||= done.rows.some((row) => row.parkedFor === 'start' && !row.overdue);
     this.#hasRetried ||= batch.some(({ id, steps }) => done.recorded.has(id) && steps.some(isRetry));
@@ -146,7 +154,7 @@ class Drain {
     const left = this.#open.size;
     const isOutOfTime = stopped === 'no time';
     const isCounting = [...this.#open.keys()].some(
-      (id) => (this.#doubts.suspects.get(id)?.failures ?? 0) > 0,
+      (id) => (this.#failureHistory.suspects.get(id)?.failures ?? 0) > 0,
     );
     return {
       copies: this.#copies.map(({ id }) => this.#outcomes.get(id) ?? 'left'),
@@ -185,17 +193,17 @@ class Drain {
     await this.#parts.redis.set(this.#parts.keys.noProgress, '1', { ex: 120 }).catch(() => undefined);
   }
 
-  async #readDoubts(): Promise<Doubts> {
+  async #readFailureHistory(): Promise<FailureHistory> {
     const { log } = this.#parts;
-    return readDoubts(this.#parts).catch((error: unknown) => {
+    return readFailureHistory(this.#parts).catch((error: unknown) => {
       log.warn('redis did not say what has failed before', { error });
-      return noDoubts;
+      return emptyFailureHistory;
     });
   }
 
-  async #writeDoubts(before: Doubts): Promise<void> {
+  async #writeFailureHistory(before: FailureHistory): Promise<void> {
     const { log } = this.#parts;
-    await writeDoubts(this.#parts, before, this.#doubts).catch((error: unknown) =>
+    await writeFailureHistory(this.#parts, before, this.#failureHistory).catch((error: unknown) =>
       log.warn('redis does not remember what has failed', { error }),
     );
   }
@@ -212,7 +220,8 @@ class Drain {
         always: this.#options.always,
       });
       const inState = (state: CopyState) => copies.filter((_, index) => claims.copies[index] === state);
-      for (const { id } of inState('busy')) this.#outcomes.set(id, claims.mainIsAway ? 'left' : 'busy');
+      for (const { id } of inState('busy'))
+        this.#outcomes.set(id, claims.isMainUnreachable ? 'left' : 'busy');
       for (const copy of inState('incomplete')) await restoreEntry(this.#parts, copy, now());
       for (const { id } of [...inState('recorded'), ...inState('incomplete')]) {
         this.#outcomes.set(id, 'recorded');
@@ -225,11 +234,11 @@ class Drain {
       return {
         transactions: [...inState('unknown'), ...claimed.filter(({ id }) => !read.has(id)), ...transactions],
         backlog: claims.backlog,
-        mainIsAway: claims.mainIsAway,
+        isMainUnreachable: claims.isMainUnreachable,
       };
     } catch (error) {
       log.warn('redis did not answer the claim', { error });
-      return { transactions: copies, backlog: 0, mainIsAway: false };
+      return { transactions: copies, backlog: 0, isMainUnreachable: false };
     }
   }
 }
@@ -240,13 +249,13 @@ interface Batch {
   readonly transactions: readonly Transaction[];
   readonly backlog: number;
   /** another processor looks for main: these are only to be remembered by Redis */
-  readonly mainIsAway: boolean;
+  readonly isMainUnreachable: boolean;
 }
 
 /** Rights that Redis may have forgotten, apart from the transactions that changed them. */
 async function restore(parts: DrainParts, copies: readonly Transaction[]): Promise<void> {
   // a token is made before it is revoked
-  const changes = copies.filter(isQuiet).sort((a, b) => a.stamp - b.stamp);
+  const changes = copies.filter(hasNoFeed).sort((a, b) => a.stamp - b.stamp);
   try {
     for (const change of changes) {
       const isUnderstood = await restoreAccess(parts, change);

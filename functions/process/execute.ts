@@ -1,7 +1,7 @@
 /** Executes batches at main, attempt by attempt, and marks in Redis what main has recorded. */
 import { restoreEntry } from '../../lib/buffer/restore.ts';
 import { mark } from '../../lib/buffer/mark.ts';
-import type { Doubts } from '../../lib/buffer/suspects.ts';
+import type { FailureHistory } from '../../lib/buffer/suspects.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import { applyTransactions, setAside, sqlStateOf, type Applied } from '../../lib/postgres/apply.ts';
 import type { Pool } from '../../lib/postgres/connect.ts';
@@ -26,7 +26,7 @@ export interface Executed extends Pick<Halved, 'unexplained' | 'stopped'> {
   readonly rows: readonly InboxRow[];
   /** the one call of all that was asked for succeeded */
   readonly wasSmooth: boolean;
-  readonly doubts: Doubts;
+  readonly failureHistory: FailureHistory;
 }
 
 /** A call gets 2.5 s and half a second more for every 150 transactions, and has ended before the function must. */
@@ -41,12 +41,13 @@ const rememberedAggregates = 3;
 export async function execute(
   parts: ExecuteParts,
   batch: readonly Transaction[],
-  doubts: Doubts,
+  failureHistory: FailureHistory,
   deadline: number,
 ): Promise<Executed> {
-  const run = new Run(parts, doubts, deadline);
+  const run = new Run(parts, failureHistory, deadline);
   // an empty batch is a call too: main takes up what waits
-  const halved = batch.length === 0 ? await run.look() : await run.drive(halve(batch, doubts.suspects));
+  const halved =
+    batch.length === 0 ? await run.look() : await run.drive(halve(batch, failureHistory.suspects));
   for (const { signature, shape, reason } of halved.faults) {
     parts.log.error('main is not as this release needs it', {
       metric: 'DeploymentFault',
@@ -59,7 +60,7 @@ export async function execute(
   return {
     ...{ recorded, untold: run.untold, rows: run.rows, wasSmooth: run.failed === 0 },
     ...{ unexplained: halved.unexplained, stopped: halved.stopped },
-    doubts: doubtsAfter(doubts, halved, run.failures),
+    failureHistory: failureHistoryAfter(failureHistory, halved, run.failures),
   };
 }
 
@@ -71,7 +72,7 @@ class Run {
   readonly #parts: ExecuteParts;
   readonly #deadline: number;
 
-  constructor(parts: ExecuteParts, { failures }: Doubts, deadline: number) {
+  constructor(parts: ExecuteParts, { failures }: FailureHistory, deadline: number) {
     this.#parts = parts;
     this.#deadline = deadline;
     this.failures = new Map(failures);
@@ -138,9 +139,9 @@ class Run {
     }
     try {
       if (done.rows.length === 0) await redis.del(keys.mainDown);
-      const { lacking } = await mark(this.#parts, done.rows, done.lsn, now());
+      const { incomplete } = await mark(this.#parts, done.rows, done.lsn, now());
       // a copy goes once its body is where readers look for it, until every replica has it
-      for (const each of batch.filter(({ id }) => lacking.includes(id)))
+      for (const each of batch.filter(({ id }) => incomplete.includes(id)))
         await restoreEntry(this.#parts, each, now());
     } catch (error) {
       // Main has it. What Redis holds as pending the sweeper sees to; of what it never had only the copy can tell it.
@@ -181,7 +182,11 @@ function failureOf(error: unknown): Extract<Result, { kind: 'failed' }> {
   return { kind: 'failed', subject, signature, reason: `${message} (${code ?? 'no SQLSTATE'})` };
 }
 
-function doubtsAfter(before: Doubts, halved: Halved, failures: Doubts['failures']): Doubts {
+function failureHistoryAfter(
+  before: FailureHistory,
+  halved: Halved,
+  failures: FailureHistory['failures'],
+): FailureHistory {
   const suspects = new Map(before.suspects);
   for (const [id, suspect] of halved.suspects) {
     if (suspect) suspects.set(id, suspect);

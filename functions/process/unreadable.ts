@@ -1,6 +1,6 @@
 /** Messages and bodies that this release cannot read: each is set aside alone, and read again by a later one. */
 import { restoreEntry } from '../../lib/buffer/restore.ts';
-import { bringBack, putAway } from '../../lib/buffer/put-away.ts';
+import { releaseQuarantined, quarantine } from '../../lib/buffer/quarantine.ts';
 import type { Bodies } from '../../lib/buffer/bodies.ts';
 import {
   idOfBody,
@@ -54,7 +54,7 @@ export async function keepBodies(parts: DrainParts, unreadable: Bodies['unreadab
     const isKept = await keep({ main: parts.main, log: parts.log }, [{ body, reason }]);
     if (!isKept) return;
     const id = idOfBody(body);
-    await putAway(parts, each, `This release cannot read it. It is kept as ${id} and tried again.`);
+    await quarantine(parts, each, `This release cannot read it. It is kept as ${id} and tried again.`);
   }
 }
 
@@ -79,7 +79,7 @@ export async function readAgain(
     });
     if (read.length === 0) return;
     for (const { transaction } of read) {
-      await bringBack(parts, transaction.id);
+      await releaseQuarantined(parts, transaction.id);
       await restoreEntry(parts, transaction, now());
     }
     const { copies } = await execute(read.map(({ transaction }) => transaction));

@@ -1,36 +1,34 @@
-/**
- * The accept script: one atomic step that authenticates, judges and records a write, or refuses it without a trace.
- */
+/** The accept script authenticates, judges and records a write in one atomic step. A refused write leaves no trace. */
 import * as z from 'zod/mini';
 import { streams } from '../change-feed/streams.ts';
 import type { Claimant } from '../people/claimant.ts';
 import type { Keys } from '../redis/keys.ts';
 import { acceptScript } from '../redis/generated/scripts.ts';
 import { states } from '../transaction/lifecycle.ts';
-import { filledIn, isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
+import { filledIn, hasNoFeed, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 import { judgedSteps } from './judged-steps.ts';
 import { stateFlags } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
 export interface AcceptRequest {
   readonly claimant: Claimant;
-  /** '' = none is needed */
+  /** '' if no permission is required */
   readonly permission: string;
   readonly transaction: Transaction;
-  /** names the idempotency key, if the client gave one */
+  /** digest of the idempotency key, if the client sent one */
   readonly keyDigest?: string;
-  /** what the answer says about the record, to be laid over what the site knows of it */
+  /** JSON of the fields that the answer shows over the known record */
   readonly patch: string;
-  /** HTTP status of the answer when the site knows the record */
+  /** HTTP status of the answer if the site knows the record */
   readonly status: number;
   readonly nowMilliseconds: number;
-  /** of one principal with a credential */
+  /** limit for one token or user */
   readonly requestsPerSecond: number;
   readonly budgetBytes: number;
 }
 
 const refusals = [
-  /** Redis has forgotten who may do what */
+  /** Redis has lost users and tokens */
   'people_missing',
   'unauthorized',
   'forbidden',
@@ -41,13 +39,13 @@ const refusals = [
   'finished',
   /** `detail` is the start, as an instant */
   'before_start',
-  /** the same request came before; `detail` is the reason */
+  /** an identical request was refused or discarded before; `detail` is the reason */
   'refused_before',
   'discarded_before',
   'full',
 ] as const;
 
-/** Why the script records nothing. */
+/** Reasons for which the script records nothing. */
 export type AcceptRefusal = (typeof refusals)[number];
 
 const cjsonFalse = z.literal(false);
@@ -61,16 +59,16 @@ const verdict = z.union([
     accepted: z.optional(z.literal(true)),
     replayed: z.optional(z.literal(true)),
     repeated: z.optional(z.literal(true)),
-    /** decimal µs: the stamp that the transaction got */
+    /** the transaction's stamp in µs, as decimal text */
     stamp: z.optional(z.string()),
     patch: z.string(),
     base: z.union([z.string(), cjsonFalse]),
-    /** of a repeated finish: where the first one is */
+    /** for a repeated finish: the state of the first one */
     state: z.optional(z.enum(states)),
-    /** of a replay or a repeat: where its transaction is, and the others of its record that are not cleaned */
+    /** for a replay or repeat: states of the original transaction and of the record's other transactions in the buffer */
     states: z.optional(z.array(z.enum(states))),
     status: z.int(),
-    /** how many more requests of this second would be taken */
+    /** further requests that the rate limit allows in this second */
     left: z.optional(z.number()),
   }),
 ]);
@@ -78,8 +76,8 @@ const verdict = z.union([
 export type AcceptVerdict = z.infer<typeof verdict>;
 
 /**
- * Runs the accept script; twice if the key stands for another request, to see whether that one was refused or discarded.
- * @throws whatever the client throws when Redis does not answer: the write may or may not have been recorded
+ * Runs the accept script, and again if the key belongs to another transaction, to check whether that one was refused or discarded.
+ * @throws the errors of the Redis client; if Redis does not answer, the write may or may not have been recorded
  */
 export async function accept(site: Site, request: AcceptRequest): Promise<AcceptVerdict> {
   const answer = await run(site, request);
@@ -134,7 +132,7 @@ async function run({ redis, keys }: Site, request: AcceptRequest, former = ''): 
         unknown_status: unknownStatus,
         ...judgedSteps(transaction, request.patch),
         ...stateFlags,
-        quiet: isQuiet(transaction),
+        has_no_feed: hasNoFeed(transaction),
         now_ms: now,
         rest_of_window: 1 - (now % 1000) / 1000,
         rate_limit: request.requestsPerSecond,
@@ -148,10 +146,10 @@ async function run({ redis, keys }: Site, request: AcceptRequest, former = ''): 
   return verdict.parse(JSON.parse(z.string().parse(answer)));
 }
 
-/** HTTP status of the answer to a change of what the site does not know: main will judge. */
+/** HTTP status of the answer to a change of a record that the site does not know: main will judge it. */
 const unknownStatus = 202;
 
-/** Whose writes are counted together: a token's are its own, a session's are its user's. No read uses them up. */
+/** The key of the rate limit: per API token, or per user for sessions. Reads are counted separately. */
 function rateOf(claimant: Claimant): string {
   return claimant.kind === 'api-token'
     ? `write:token:${claimant.hash}`
@@ -169,7 +167,7 @@ function credentialKey(keys: Keys, claimant: Claimant): string {
   }
 }
 
-/** The transaction as the buffer holds it: with the stamp that the script gave. */
+/** The transaction with the stamp that the script assigned. */
 export function withStamp(transaction: Transaction, stamp: string): Transaction {
   return { ...transaction, stamp: Number(stamp) };
 }

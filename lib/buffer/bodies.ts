@@ -6,11 +6,11 @@ import type { Site } from '../redis/site.ts';
 
 export interface Bodies {
   readonly transactions: readonly Transaction[];
-  /** stored by another release, or damaged: they stop none of the others */
+  /** stored by another release, or damaged; the others can still be processed */
   readonly unreadable: readonly { readonly reference: Reference; readonly text: string }[];
 }
 
-/** The stored transactions that `references` name, in one round trip; those that are cleaned meanwhile are left out. */
+/** Reads stored transactions in one round trip. Transactions cleaned meanwhile are left out. */
 export async function readBodies({ redis, keys }: Site, references: readonly Reference[]): Promise<Bodies> {
   const transactions: Transaction[] = [];
   const unreadable: { reference: Reference; text: string }[] = [];

@@ -1,6 +1,6 @@
 /**
- * Leases: a processor claims pending transactions for a while, so that others do not send the same work to main. A lease
- * only saves work. It is the inbox at main that makes execution happen once.
+ * Leases: a processor claims pending transactions for a limited time, so that others do not send the same work to main. A lease
+ * only saves work; the inbox at main ensures that a transaction is executed once.
  */
 import * as z from 'zod/mini';
 import { claimScript, releaseScript } from '../redis/generated/scripts.ts';
@@ -16,22 +16,25 @@ const claimAnswer = z.tuple([z.array(copyState), z.array(z.string()), z.int(), z
 
 export interface Claims {
   /**
-   * of each copy, in order. `unknown`: Redis has forgotten it; `claimed`: this call has the lease; `busy`: another
-   * processor has it; `recorded`: main has it already; `incomplete`: main has it, and Redis has lost its body, which readers
-   * need until every replica has it
+   * State of each copy, in order:
+   * - `unknown`: Redis has lost it
+   * - `claimed`: this call holds the lease
+   * - `busy`: another processor holds the lease
+   * - `recorded`: main has recorded it
+   * - `incomplete`: main has recorded it, and Redis has lost its body, which reads need until every replica has it
    */
   readonly copies: readonly CopyState[];
-  /** claimed besides the copies: the oldest pending ones */
+  /** the oldest pending transactions, claimed in addition to the copies */
   readonly oldest: readonly Reference[];
-  /** what is left pending */
+  /** number of transactions still pending */
   readonly backlog: number;
-  /** nothing was claimed: another processor has found main out of reach, and looks for it */
-  readonly mainIsAway: boolean;
+  /** nothing was claimed: another processor has found main unreachable and probes it */
+  readonly isMainUnreachable: boolean;
 }
 
 /**
- * Claims the given copies and, if one of them is to be executed, up to `limit` of the oldest pending transactions, until
- * `now + leaseMilliseconds`. With `always` the oldest ones are claimed in any case.
+ * Claims the given copies until `now + leaseMilliseconds`. If one of them must be executed, also claims up to `limit` of the oldest
+ * pending transactions.
  */
 export async function claim(
   { redis, keys }: Site,
@@ -40,7 +43,7 @@ export async function claim(
     readonly limit: number;
     readonly nowMilliseconds: number;
     readonly leaseMilliseconds: number;
-    /** claim also while main is known to be out of reach, and without copies */
+    /** also claims the oldest transactions without copies, and while main is marked as unreachable */
     readonly always: boolean;
   },
 ): Promise<Claims> {
@@ -62,10 +65,10 @@ export async function claim(
     ],
   );
   const [copies, oldest, backlog, isAway] = claimAnswer.parse(answer);
-  return { copies, oldest: oldest.map(readReference), backlog, mainIsAway: isAway === 1 };
+  return { copies, oldest: oldest.map(readReference), backlog, isMainUnreachable: isAway === 1 };
 }
 
-/** Gives claimed transactions back, so that the next processor need not wait for the lease to run out. */
+/** Returns claimed transactions to pending, so that the next processor need not wait until the lease expires. */
 export async function release(
   { redis, keys }: Site,
   references: readonly Pick<Transaction, 'stamp' | 'aggregate' | 'id'>[],

@@ -1,4 +1,4 @@
-/** Cleans what every replica has: from then on the database alone answers. */
+/** Removes transactions from the buffer once every replica has them: reads then rely on the replicas alone. */
 import * as z from 'zod/mini';
 import { streams } from '../change-feed/streams.ts';
 import { cleanScript, reviveScript } from '../redis/generated/scripts.ts';
@@ -6,18 +6,18 @@ import { writeReference, type Reference } from './reference.ts';
 import { revivedStates, stateFlags } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
-/** How long it is remembered what became of a transaction, and what is known of a record: two weeks. */
-const rememberSeconds = 14 * 24 * 3600;
+/** The outcome of a transaction and the `record` hash are kept for two weeks. */
+const retentionSeconds = 14 * 24 * 3600;
 
 const chunkSize = 200;
 
-/** What the replicas have proved: a transaction, at least at this revision, is in every one's inbox. */
+/** Every replica's inbox contains the transaction in this revision or a later one. */
 export interface Proof {
   readonly reference: Reference;
   readonly revision: number;
 }
 
-/** @returns how many were cleaned */
+/** @returns the number of transactions cleaned */
 export async function clean(
   { redis, keys }: Site,
   proofs: readonly Proof[],
@@ -44,7 +44,7 @@ export async function clean(
         ]),
       ],
       [
-        rememberSeconds,
+        retentionSeconds,
         nowMilliseconds,
         streams.observations.wakes,
         JSON.stringify(
@@ -65,18 +65,18 @@ export async function clean(
 }
 
 const lostReason =
-  'Main lost this commit, and the site has no copy of it left. If it was recorded nowhere else, record it again.';
+  'Main lost this commit and the site has no copy of it. Record the observation again unless you have stored it elsewhere.';
 
 export interface Revived {
-  /** put back to pending */
+  /** number of transactions returned to pending */
   readonly revived: number;
-  /** ids of those of which nothing is left to be executed: they read as failed, with the reason */
+  /** ids of transactions whose body is lost: they read as failed, with the reason */
   readonly lost: readonly string[];
 }
 
 const reviveAnswer = z.tuple([z.int(), z.array(z.string())]);
 
-/** Puts transactions back to pending: main has lost their commits, so they are executed anew. None is dropped silently. */
+/** Returns transactions whose commits main has lost to pending, so that they are executed again. None is dropped silently. */
 export async function revive(
   { redis, keys }: Site,
   references: readonly Reference[],

@@ -1,4 +1,4 @@
-/** The steps of a transaction as the judge in Redis reads them (lua/include/judge.lua): what must hold, and what is noted. Pure. */
+/** Translates the steps of a transaction into conditions and values for the judge in Redis (lua/include/judge.lua). Pure. */
 import type { Step } from '../table/step.ts';
 import { isTransition, tables } from '../table/tables.ts';
 import type { Transaction } from '../transaction/transaction.ts';
@@ -7,34 +7,34 @@ import { identityJson, isJsonObject, type Json } from '../values/json.ts';
 
 type UpdateStep = Extract<Step, { kind: 'update' }>;
 
-/** A value is the text of its identity: what is equal is equal as text, whatever its digits or the order of its keys. */
+/** Column → canonical text of its value: equal values have equal texts, however their numbers or keys were written. */
 type Texts = Readonly<Record<string, string>>;
 
 interface JudgedStep {
   readonly kind: 'create' | 'put' | 'update' | 'delete';
   /** id of the row */
   readonly row: string;
-  /** the executed unit of the aggregate: it is noted in fields that the first release reads too */
+  /** the executed unit of the aggregate: it is saved in fields that the first release reads too */
   readonly is_own?: true;
-  /** columns that are noted, and compared by later steps */
+  /** columns that are saved and compared with later steps */
   readonly values: Texts;
-  /** column → the values of which it must have one */
+  /** column → values that it may have before the step */
   readonly allowed?: Readonly<Record<string, readonly string[]>>;
-  /** columns that make a repeat, if the row has them already */
+  /** the step is a repeat if the row already has these values */
   readonly given?: readonly string[];
-  /** columns whose text the first release wrote otherwise */
+  /** columns whose text the first release wrote differently */
   readonly former?: Texts;
-  /** columns of a change that is not noted: their values are not known any more */
+  /** columns of an untracked change: their values are unknown from now on */
   readonly replaced?: readonly string[];
-  /** the first column holds an instant that is not after the second one's */
+  /** the instant in the first column must not be after the one in the second */
   readonly in_order?: readonly [begin: string, end: string];
-  /** the change is noted, with its author: later ones are judged by it */
-  readonly is_noted?: true;
-  /** what an answer says of the row; absent: the answer of the transaction itself */
+  /** the change is saved with its transaction id, and later steps are judged by it */
+  readonly is_tracked?: true;
+  /** the row as the answer shows it; absent if it is the transaction's own patch */
   readonly text?: string;
 }
 
-/** Where the overlay's index finds an aggregate. */
+/** Position of an aggregate in the index of the overlay. */
 interface Place {
   readonly obs_unit_id: number;
   readonly start_ms: number;
@@ -42,13 +42,13 @@ interface Place {
 
 export interface Judged {
   readonly steps: readonly JudgedStep[];
-  /** if it creates the executed unit */
+  /** present if the transaction creates the executed unit */
   readonly place?: Place;
 }
 
 /**
- * Steps of tables without a feed, and those that create rows in bulk, are left to main.
- * @param patch what the answer of the transaction says of its record
+ * Leaves out steps of tables without a feed and bulk creates: only main judges these.
+ * @param patch JSON of the fields that the transaction's answer shows
  */
 export function judgedSteps(transaction: Transaction, patch: string): Judged {
   const steps = transaction.steps.flatMap((step) => judgedStep(transaction, step, patch));
@@ -70,25 +70,25 @@ function judgedStep({ id, aggregate }: Transaction, step: Step, patch: string): 
   const { begin, end } = rules.times ?? {};
   const times = Object.values(rules.times ?? {});
   if (step.kind !== 'update') {
-    // the fields of the own row have room for its text alone
-    const noted = isOwn ? {} : pick(values, [...stateColumns, ...times]);
-    return [{ ...base, ...answer, values: texts(step.kind === 'put' ? values : noted) }];
+    // the own row is saved as its text alone
+    const saved = isOwn ? {} : pick(values, [...stateColumns, ...times]);
+    return [{ ...base, ...answer, values: texts(step.kind === 'put' ? values : saved) }];
   }
-  const isNoted = step.only_if !== undefined || stateColumns.length > 0;
+  const isTracked = step.only_if !== undefined || stateColumns.length > 0;
   return [
     {
       ...base,
       ...answer,
-      values: texts(isNoted ? values : pick(values, times)),
-      ...(isNoted
-        ? { ...conditionsOf(step, step.corrects ? [] : stateColumns), is_noted: true }
+      values: texts(isTracked ? values : pick(values, times)),
+      ...(isTracked
+        ? { ...conditionsOf(step, step.corrects ? [] : stateColumns), is_tracked: true }
         : { replaced: Object.keys(values) }),
       ...(begin && end && { in_order: [begin, end] }),
     },
   ];
 }
 
-/** @param moved columns that go to another state */
+/** @param moved state columns that the step changes */
 function conditionsOf(step: UpdateStep, moved: readonly string[]): Partial<JudgedStep> {
   const { values, only_if, given = only_if ? [] : Object.keys(values) } = step;
   const known = given.filter((column) => values[column] !== undefined);
@@ -107,7 +107,7 @@ function conditionsOf(step: UpdateStep, moved: readonly string[]): Partial<Judge
   };
 }
 
-/** From which states the step may come, itself among them. */
+/** States from which the step's state may follow, including itself. */
 function predecessors({ table, values }: UpdateStep, column: string): string[] {
   const states = Object.keys(tables[table].transitions?.[column] ?? {});
   return states.filter((state) => isTransition(table, column, state, values[column])).map(textOfValue);
@@ -119,7 +119,7 @@ function placeOf({ aggregate, stamp, steps }: Transaction): Place | undefined {
     const { obs_unit_id, start_time } = step.values;
     const start = Date.parse(typeof start_time === 'string' ? start_time : '');
     if (!Number.isSafeInteger(obs_unit_id)) return undefined;
-    // main fills in the accept time of a copy that has none; the index needs no better for one that cannot be read
+    // main fills a missing start with the accept time; the same is good enough to index one that cannot be parsed
     return {
       obs_unit_id: Number(obs_unit_id),
       start_ms: Number.isNaN(start) ? Math.floor(stamp / 1000) : start,
@@ -129,8 +129,8 @@ function placeOf({ aggregate, stamp, steps }: Transaction): Place | undefined {
 }
 
 /**
- * What a repeated request is answered, as far as the transaction alone tells. To a change it is noted with its row, whose creation
- * may come later: it has no status here.
+ * The answer to a repeated request, as far as it follows from the transaction. For a change there is no status: it depends on
+ * whether the row is known, and its creation may be restored later.
  */
 export function answerKnownFrom(transaction: Transaction): {
   readonly patch: string;
@@ -145,7 +145,7 @@ export function answerKnownFrom(transaction: Transaction): {
   return { patch: '{}', status: 200 };
 }
 
-/** What an answer says of a row. */
+/** The row as an answer shows it. */
 function textOf(row: string, values: Readonly<Record<string, Json>>, transactionId: string): string {
   return JSON.stringify({ id: row, ...values, transaction_id: transactionId });
 }

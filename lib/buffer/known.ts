@@ -10,8 +10,8 @@ const knownFinish = z.looseObject({
 const answers = z.array(z.tuple([z.nullable(z.string()), z.nullable(z.string())]));
 
 /**
- * What the site knows of executed units that are buffered in part, as rows; without those of which it knows nothing. What of
- * them is in the overlay still is left out.
+ * Rows of partly buffered executed units as the site remembers them. Units that it does not remember are left out, and so are
+ * changes that are still in the overlay.
  * @param buffered ids of the transactions in the overlay
  */
 export async function readKnownRows(

@@ -1,29 +1,29 @@
-/** Marks what main has said of transactions. Marks only go forward, and belong to a transaction, not to a record. */
+/** Writes the outcomes that main has recorded into the buffer. An older revision never replaces a newer one. */
 import * as z from 'zod/mini';
 import { streams } from '../change-feed/streams.ts';
 import { markScript } from '../redis/generated/scripts.ts';
 import type { InboxRow } from '../postgres/inbox.ts';
 import { lifecycle, stateOfInbox } from '../transaction/lifecycle.ts';
-import { givenUp } from './states.ts';
+import { repeatRefusals } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
 const chunkSize = 200;
 
 export interface Marked {
-  /** how many have gone forward */
+  /** number of transactions whose state has advanced */
   readonly marked: number;
   /**
-   * ids of those whose entry has no body: Redis had forgotten them. Until every replica has the row the body is nowhere at the
-   * site but in the copy, which must not go before it is back (see \`restore\`).
+   * ids of entries without a body, which Redis has lost. Until every replica has the row, the copy is the only place at the site
+   * that has the body: restore the entry from it (`restoreEntry`) before deleting the copy.
    */
-  readonly lacking: readonly string[];
+  readonly incomplete: readonly string[];
 }
 
 const markAnswer = z.tuple([z.int(), z.array(z.string())]);
 
 /**
- * Marks the given inbox rows as recorded at `lsn`, making the entry of any that Redis has forgotten.
- * @param lsn a commit position at or after that of the rows
+ * Marks the given inbox rows as recorded at `lsn`. Creates the entry of a transaction that Redis has lost.
+ * @param lsn a position at or after the commits of the rows
  */
 export async function mark(
   { redis, keys }: Site,
@@ -32,7 +32,7 @@ export async function mark(
   nowMilliseconds: number,
 ): Promise<Marked> {
   let marked = 0;
-  const lacking: string[] = [];
+  const incomplete: string[] = [];
   for (let from = 0; from < rows.length; from += chunkSize) {
     const chunk = rows.slice(from, from + chunkSize);
     const answer = await markScript(
@@ -64,9 +64,9 @@ export async function mark(
     );
     const [count, ids] = markAnswer.parse(answer);
     marked += count;
-    lacking.push(...ids);
+    incomplete.push(...ids);
   }
-  return { marked, lacking };
+  return { marked, incomplete };
 }
 
 function markOf(row: InboxRow) {
@@ -80,9 +80,9 @@ function markOf(row: InboxRow) {
     outcome: row.outcome,
     is_applied: row.outcome === 'applied',
     is_refused: row.outcome === 'refused',
-    is_given_up: givenUp[row.outcome] !== undefined,
+    is_abandoned: repeatRefusals[row.outcome] !== undefined,
     state,
-    // a watcher of the transaction sees that it was given up
+    // the feed has no change for a discarded one; the entry makes its watchers read it again
     change: lifecycle[state].change ?? 'committed',
     reason: row.reason ?? '',
     records: JSON.stringify(row.recordIds),

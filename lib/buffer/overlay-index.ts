@@ -1,5 +1,5 @@
 /**
- * Bounds of one planned unit in `by_unit`, for ZRANGE … BYLEX.
+ * Bounds of one planned unit's members in `by_unit`, for ZRANGE … BYLEX.
  * @param from epoch ms, inclusive @param to epoch ms, inclusive
  */
 export function unitBounds(
@@ -16,12 +16,12 @@ function startText(milliseconds: number): string {
   return String(Math.max(0, Math.floor(milliseconds))).padStart(15, '0');
 }
 
-/** The aggregate that a member of `by_unit` names. */
+/** The aggregate of a member of `by_unit`. */
 export function aggregateOfUnitMember(member: string): string {
   return member.slice(member.lastIndexOf(':') + 1);
 }
 
-/** When the aggregate that a member of `by_unit` names has started, epoch ms. */
+/** The start of a member of `by_unit`, epoch ms. */
 export function startOfUnitMember(member: string): number {
   return Number(member.split(':')[1]);
 }

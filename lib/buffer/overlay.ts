@@ -1,4 +1,4 @@
-/** The overlay as readers see it: what the buffer may still add to the database. */
+/** Reads the overlay: transactions whose effect a replica may not have yet. */
 import * as z from 'zod/mini';
 import { redisHash } from '../redis/hash.ts';
 import type { Keys } from '../redis/keys.ts';
@@ -15,15 +15,15 @@ export interface OverlayEntry {
   readonly lsn?: string;
   readonly reason?: string;
   readonly verified: boolean;
-  /** main has said no, for good: it has no effect */
+  /** main has refused it: it has no effect */
   readonly refused: boolean;
 }
 
 export interface Overlay {
-  /** whose overlay it is */
+  /** the aggregates that were read */
   readonly aggregates: readonly string[];
   readonly entries: readonly OverlayEntry[];
-  /** the highest LSN ever cleaned: a replica that has not replayed it may lack what the overlay no longer has */
+  /** the highest LSN ever cleaned: a replica that has not replayed it may lack transactions that are no longer in the overlay */
   readonly floor: bigint;
 }
 
@@ -35,7 +35,7 @@ const flag = z.object({
   refused: z.optional(z.boolean()),
 });
 
-/** Overlay of some aggregates, in one round trip; the floor is read after them, so it is never too low for them. */
+/** Overlay of some aggregates, in one round trip. The floor is read last, so that it covers everything cleaned before. */
 export async function readOverlay({ redis, keys }: Site, aggregates: readonly string[]): Promise<Overlay> {
   const pipeline = redis.pipeline();
   for (const aggregate of aggregates) pipeline.hgetall(keys.overlay(aggregate));
@@ -67,47 +67,47 @@ function entriesOf(hash: Readonly<Record<string, string>>): OverlayEntry[] {
 }
 
 export interface OverlaidSlice {
-  /** those that may belong to the range, each once */
+  /** aggregates that may belong to the range, each once */
   readonly aggregates: readonly string[];
-  /** there are more, that started before this (epoch ms) */
+  /** epoch ms: aggregates that started earlier are left out; absent if there are none */
   readonly completeFrom?: number;
-  /** no other aggregate had an overlay */
+  /** no other aggregate has an overlay */
   readonly isComplete: boolean;
-  /** more of those whose start the site does not know were left out */
+  /** some aggregates with unknown start are left out */
   readonly hasMoreUnknown: boolean;
 }
 
 export interface OverlaidRange {
-  /** of one planned unit alone */
+  /** limits the range to one planned unit */
   readonly obsUnitId?: number;
   /** epoch ms, inclusive */
   readonly from?: number;
   /** epoch ms, inclusive */
   readonly to?: number;
   readonly count: number;
-  /** of those whose start the site does not know; default 1000 */
-  readonly unknownAtMost?: number;
+  /** limit on aggregates with unknown start, default 1000 */
+  readonly maxUnknown?: number;
 }
 
 /**
- * Aggregates with an overlay that started within a range, the newest ones first, at most about `count`; and of those whose start
- * the site does not know. With them the overlay of none and the floor, so that nothing more need be asked if there are none.
- * One round trip; two if more than `count` have started in the same millisecond.
+ * Finds aggregates with an overlay that started within a range, newest first, about `count` of them at most, and aggregates with
+ * unknown start. Takes one round trip, or two if more than `count` started in the same millisecond.
+ * @returns also the floor, so that a reader need not fetch it if there are no aggregates
  */
 export async function overlaidWithin(
   { redis, keys }: Site,
   range: OverlaidRange,
 ): Promise<OverlaidSlice & { readonly floor: bigint }> {
-  const { unknownAtMost = 1000 } = range;
+  const { maxUnknown = 1000 } = range;
   const pipeline = redis.pipeline();
-  askRange(pipeline, keys, range, range.count);
-  pipeline.srandmember(keys.overlaidUnknown, unknownAtMost + 1);
+  queryRange(pipeline, keys, range, range.count);
+  pipeline.srandmember(keys.overlaidUnknown, maxUnknown + 1);
   pipeline.get(keys.floor);
   pipeline.zcard(keys.overlaid);
   pipeline.scard(keys.overlaidUnknown);
   const [answer, someUnknown, floorText, known, unknownCount] = rangeAnswer.parse(await pipeline.exec());
   const members = readRange(range, answer);
-  const unknown = someUnknown.slice(0, unknownAtMost);
+  const unknown = someUnknown.slice(0, maxUnknown);
   const slice = (shown: readonly string[]) => ({
     aggregates: [...new Set([...shown, ...unknown])],
     floor: BigInt(floorText ?? 0),
@@ -118,15 +118,15 @@ export async function overlaidWithin(
   if (members.length < range.count || last === undefined) {
     return slice(members.map(({ aggregate }) => aggregate));
   }
-  // others may have started with the last one: it is left to the next look
+  // more may have started in the same millisecond as the last one: leave that millisecond to the next slice
   const before = members.filter(({ start }) => start > last.start).map(({ aggregate }) => aggregate);
   if (before.length > 0) return { ...slice(before), completeFrom: last.start + 1 };
   const together = { ...range, from: last.start, to: last.start };
   const rest = redis.pipeline();
-  askRange(rest, keys, together);
+  queryRange(rest, keys, together);
   const [all] = z.tuple([z.array(z.string())]).parse(await rest.exec());
   const same = slice(readRange(together, all).map(({ aggregate }) => aggregate));
-  // the index of one planned unit knows nothing earlier than its first millisecond
+  // the index of a planned unit holds no start before 0
   const isLast = range.obsUnitId !== undefined && last.start === 0;
   return { ...same, ...(!isLast && { completeFrom: last.start }) };
 }
@@ -139,7 +139,7 @@ const rangeAnswer = z.tuple([
   z.int(),
 ]);
 
-/** Which of `aggregates` have an overlay, in one round trip, and the floor, read after that. */
+/** Finds which of `aggregates` have an overlay, in one round trip. The floor is read last. */
 export async function findOverlaid(
   { redis, keys }: Site,
   aggregates: readonly [string, ...string[]],
@@ -161,8 +161,8 @@ const overlaidAnswer = z.tuple([
   z.nullable(z.string()),
 ]);
 
-/** Asks the index whose cost follows what matches. @param count -1: all */
-function askRange(
+/** Queries the index by planned unit if there is one, so that the cost depends on the matches alone. @param count -1 for all */
+function queryRange(
   pipeline: ReturnType<Redis['pipeline']>,
   keys: Keys,
   { obsUnitId, from, to }: Omit<OverlaidRange, 'count'>,

@@ -1,8 +1,8 @@
 import type { Transaction } from '../transaction/transaction.ts';
 
 /**
- * Names a transaction where the buffer orders it: `<stamp>:<aggregate>:<id>`. With it every key of the transaction is
- * known before Redis is asked, as Upstash wants it.
+ * Member of the buffer's sorted sets: `<stamp>:<aggregate>:<id>`. A script can derive every key of the transaction from it and
+ * declare them in advance, as Upstash requires.
  */
 export interface Reference {
   readonly stamp: number;
@@ -18,9 +18,9 @@ export function writeReference({
   return `${stamp}:${aggregate}:${id}`;
 }
 
-/** @throws Error if the text is no reference */
+/** @throws Error if the text is not a reference */
 export function readReference(text: string): Reference {
   const [stamp, aggregate, id] = text.split(':');
-  if (!stamp || !aggregate || !id) throw new Error(`no reference to a transaction: ${text}`);
+  if (!stamp || !aggregate || !id) throw new Error(`not a reference to a transaction: ${text}`);
   return { stamp: Number(stamp), aggregate, id };
 }

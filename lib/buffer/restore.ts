@@ -1,15 +1,15 @@
-/** Writes back what Redis has forgotten, out of the copies that SQS kept. */
+/** Restores entries that Redis has lost from their copies in SQS. */
 import { streams } from '../change-feed/streams.ts';
 import { restoreScript } from '../redis/generated/scripts.ts';
-import { isQuiet, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
+import { hasNoFeed, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 import { answerKnownFrom, judgedSteps } from './judged-steps.ts';
 import { writeReference } from './reference.ts';
 import { restoredStates } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
 /**
- * Makes the buffer's entry of a transaction whole: all of it if Redis has forgotten it, its body if Redis knows that main has it
- * and not every replica does. What every replica has stays clean. With it comes what a repeated request is answered.
+ * Restores the whole entry if Redis has lost it, or the body alone if main has recorded the transaction and some replica lacks it.
+ * Does nothing if every replica has it. Also restores the answer to a repeated request.
  */
 export async function restoreEntry(
   { redis, keys }: Site,
@@ -42,7 +42,7 @@ export async function restoreEntry(
         records: JSON.stringify(recordIdsOf(transaction)),
         principal: transaction.principal,
         now_ms: nowMilliseconds,
-        quiet: isQuiet(transaction),
+        has_no_feed: hasNoFeed(transaction),
         wakes: streams.observations.wakes,
         ...judgedSteps(transaction, patch),
         patch,

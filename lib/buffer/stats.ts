@@ -5,7 +5,7 @@ import type { Site } from '../redis/site.ts';
 export interface BufferStats {
   /** accepted, not yet recorded by main */
   readonly size: number;
-  /** recorded by main, not yet seen at every replica */
+  /** recorded by main, not yet confirmed at every replica */
   readonly committed: number;
   readonly bytes: number;
   readonly oldestStamp?: number;
@@ -13,9 +13,9 @@ export interface BufferStats {
   readonly drainedPerSecond: number;
   /** the newest commit that the site knows of */
   readonly newestLsn: bigint;
-  /** false while main is known to be out of reach */
-  readonly mainInReach: boolean;
-  /** main has answered in the last minutes and recorded nothing of what it was sent */
+  /** false while main is marked as unreachable */
+  readonly isMainReachable: boolean;
+  /** main has answered in the last minutes but recorded no transaction */
   readonly hasNoProgress: boolean;
 }
 
@@ -71,7 +71,7 @@ export async function readBufferStats({ redis, keys }: Site, nowMilliseconds: nu
     ...(stamps.length > 0 && { oldestStamp: Math.min(...stamps) }),
     drainedPerSecond: drained.reduce((sum, count) => sum + Number(count ?? 0), 0) / 60,
     newestLsn: lsns.reduce((highest, each) => (each > highest ? each : highest), 0n),
-    mainInReach: mainDown === 0,
+    isMainReachable: mainDown === 0,
     hasNoProgress: noProgress === 1,
   };
 }

@@ -1,4 +1,4 @@
-/** What processors remember from one run to the next about transactions that main did not record. */
+/** Failures at main that processors remember between runs. */
 import * as z from 'zod/mini';
 import { redisHash } from '../redis/hash.ts';
 import type { Redis } from '../redis/client.ts';
@@ -13,22 +13,26 @@ const suspect = z.object({
 });
 const aggregates = z.array(z.string());
 
-export interface Doubts {
-  /** by transaction id: those that have failed alone */
+export interface FailureHistory {
+  /** by transaction id: transactions that have failed on their own, outside a batch */
   readonly suspects: ReadonlyMap<string, z.infer<typeof suspect>>;
-  /** signature of an error about data → aggregates that it was seen on since the last success of the like */
+  /** signature of a data error → aggregates in which it occurred since a transaction of the same shape last succeeded */
   readonly failures: ReadonlyMap<string, readonly string[]>;
-  /** of a batch; undefined: none that is too large is remembered */
+  /** size above which batches have failed; undefined if none has */
   readonly batchLimit: number | undefined;
 }
 
-export const noDoubts: Doubts = { suspects: new Map(), failures: new Map(), batchLimit: undefined };
+export const emptyFailureHistory: FailureHistory = {
+  suspects: new Map(),
+  failures: new Map(),
+  batchLimit: undefined,
+};
 
 const daySeconds = 24 * 3600;
 const hourSeconds = 3600;
 
 /** One round trip. */
-export async function readDoubts({ redis, keys }: Site): Promise<Doubts> {
+export async function readFailureHistory({ redis, keys }: Site): Promise<FailureHistory> {
   const pipeline = redis.pipeline();
   pipeline.hgetall(keys.suspects);
   pipeline.hgetall(keys.failures);
@@ -45,8 +49,12 @@ function read<T>(answer: unknown, parse: (text: string) => T): [string, T][] {
   return Object.entries(redisHash.parse(answer) ?? {}).map(([field, text]) => [field, parse(text)]);
 }
 
-/** Writes what differs between `before` and `after`; at most one round trip. */
-export async function writeDoubts({ redis, keys }: Site, before: Doubts, after: Doubts): Promise<void> {
+/** Writes the differences between `before` and `after`, in one round trip at most. */
+export async function writeFailureHistory(
+  { redis, keys }: Site,
+  before: FailureHistory,
+  after: FailureHistory,
+): Promise<void> {
   const pipeline = redis.pipeline();
   const written = [
     writeHash(pipeline, keys.suspects, before.suspects, after.suspects),
@@ -64,14 +72,14 @@ function writeHash(
   before: ReadonlyMap<string, unknown>,
   after: ReadonlyMap<string, unknown>,
 ): boolean {
-  const gone = [...before.keys()].filter((field) => !after.has(field));
+  const removed = [...before.keys()].filter((field) => !after.has(field));
   const changed = [...after]
     .map(([field, value]): [string, string] => [field, JSON.stringify(value)])
     .filter(([field, text]) => JSON.stringify(before.get(field)) !== text);
-  if (gone.length > 0) pipeline.hdel(key, ...gone);
+  if (removed.length > 0) pipeline.hdel(key, ...removed);
   if (changed.length > 0) {
     pipeline.hset(key, Object.fromEntries(changed));
     pipeline.expire(key, daySeconds);
   }
-  return gone.length + changed.length > 0;
+  return removed.length + changed.length > 0;
 }

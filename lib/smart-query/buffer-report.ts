@@ -27,7 +27,7 @@ export async function readBufferReport(
     failed,
     /** lag of the relay of changes made by plain SQL, `null` if no replica answers */
     change_feed: changeFeed,
-    main: { in_reach: stats.mainInReach },
+    main: { in_reach: stats.isMainReachable },
     replicas: states.map(({ name, answers, standby, replayed, streaming }) => ({
       name,
       answers,

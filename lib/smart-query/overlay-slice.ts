@@ -20,13 +20,13 @@ export async function readOverlaySlice(
     ...(after === undefined ? [] : [lastMillisecondAfter(after)]),
   ].filter((each) => each < Infinity);
   // records whose start the site does not know matter only to a filter by status: `renewRecords` looks up all others by id
-  const unknownAtMost = filter.status === undefined ? 0 : 1000;
+  const maxUnknown = filter.status === undefined ? 0 : 1000;
   const { aggregates, ...slice } = await overlaidWithin(parts, {
     ...(filter.obsUnitId !== undefined && { obsUnitId: filter.obsUnitId }),
     ...(from !== undefined && { from }),
     ...(ends.length > 0 && { to: Math.max(firstMillisecond, Math.min(...ends)) }),
     count,
-    unknownAtMost,
+    maxUnknown,
   });
   const { entries, floor } =
     aggregates.length === 0 ? { entries: [], floor: slice.floor } : await readOverlay(parts, aggregates);

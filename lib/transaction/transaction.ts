@@ -56,7 +56,7 @@ export function readTransaction(stored: unknown): Transaction {
 }
 
 /** Whether it is of no executed unit. */
-export function isQuiet({ steps }: Pick<Transaction, 'steps'>): boolean {
+export function hasNoFeed({ steps }: Pick<Transaction, 'steps'>): boolean {
   return steps.every((step) => 'table' in step && tables[step.table].feed === undefined);
 }
 

@@ -89,7 +89,7 @@ describe('after Redis has lost an acknowledged transaction and main has committe
     const { rows, lsn } = await applied(transaction);
     expect(await mark(site, rows, lsn, now)).toEqual({
       marked: 1,
-      lacking: [transaction.id],
+      incomplete: [transaction.id],
     });
     expect(await bodyOf(transaction)).toBeUndefined();
     expect((await drained(transaction)).copies).toEqual(['recorded']);

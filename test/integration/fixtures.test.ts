@@ -131,7 +131,7 @@ describe.each(dumps.filter((dump) => overlaidIn(dump).length > 0))('the overlay 
       size,
       committed: membersOf(dump, keys.committed).length,
       bytes: Number(hashOf(dump, keys.stats).bytes),
-      mainInReach: dump.redis[keys.mainDown] === undefined,
+      isMainReachable: dump.redis[keys.mainDown] === undefined,
     });
   });
 });
@@ -259,7 +259,7 @@ describe('the processor with transactions that the first release accepted', () =
       leaseMilliseconds: 1000,
     };
     const untouched = await claim(site, { ...request, always: false });
-    expect(untouched).toMatchObject({ copies: ['busy'], oldest: [], mainIsAway: true });
+    expect(untouched).toMatchObject({ copies: ['busy'], oldest: [], isMainUnreachable: true });
     expect((await claim(site, { ...request, always: true })).copies).toEqual(['claimed']);
   });
 

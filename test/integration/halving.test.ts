@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { drain, type Drained, type DrainParts } from '../../functions/process/drain.ts';
 import { keep, readAgain, readMessage } from '../../functions/process/unreadable.ts';
-import { readDoubts } from '../../lib/buffer/suspects.ts';
+import { readFailureHistory } from '../../lib/buffer/suspects.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { idOfBody, keepUnreadable } from '../../lib/postgres/unreadable.ts';
 import { transactionMessage } from '../../lib/queue/messages.ts';
@@ -68,7 +68,7 @@ it('drain sets a slow transaction aside after three timeouts alone, and applies 
   expect(await outcomes([slow, behind])).toEqual([undefined, undefined]);
   expect(first).toMatchObject({ mainAnswered: true, heldSeconds: 5 });
   expect(await redis.client.zcard(keys.pending)).toBe(2);
-  expect([...(await readDoubts(site)).suspects]).toMatchObject([[slow.id, { failures: 1 }]]);
+  expect([...(await readFailureHistory(site)).suspects]).toMatchObject([[slow.id, { failures: 1 }]]);
   const next = start(randomUUID());
   await buffer(next);
   await run();
@@ -77,7 +77,7 @@ it('drain sets a slow transaction aside after three timeouts alone, and applies 
   await run();
   expect(await outcomes([slow, behind])).toEqual(['parked failed', 'parked behind']);
   expect(logged('SetAside')).toHaveLength(1);
-  expect((await readDoubts(site)).suspects.size).toBe(0);
+  expect((await readFailureHistory(site)).suspects.size).toBe(0);
   expect(await run()).toMatchObject({ heldSeconds: undefined, backlog: 0 });
   // an admin retries it once it is no longer slow
   await main.pool.query('drop function misbehave cascade');
@@ -126,7 +126,7 @@ it('drain waits for a locked row without counting a failure', async () => {
   await client.query(`begin; select from executed_obs_unit where id = '${held.aggregate}' for update`);
   for (let runs = 0; runs < 2; runs += 1) await run();
   expect(await outcomes([good, ended])).toEqual(['applied', undefined]);
-  expect([...(await readDoubts(site)).suspects]).toMatchObject([[ended.id, { failures: 0 }]]);
+  expect([...(await readFailureHistory(site)).suspects]).toMatchObject([[ended.id, { failures: 0 }]]);
   await client.query('rollback');
   client.release();
   await run();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { republishDeferred } from '../../functions/broadcast/deferred.ts';
 import { claim, release } from '../../lib/buffer/claim.ts';
 import { restoreEntry } from '../../lib/buffer/restore.ts';
-import { putAway } from '../../lib/buffer/put-away.ts';
+import { quarantine } from '../../lib/buffer/quarantine.ts';
 import { readCheckpoint, writeCheckpoint, type Checkpoint } from '../../lib/channels/checkpoint.ts';
 import {
   changeSubscription,
@@ -167,10 +167,10 @@ it('release returns claimed transactions to pending, and no others', async () =>
   expect(await redis.client.zcard(keys.inflight)).toBe(0);
 });
 
-it('putAway removes a body only if it is the unreadable one', async () => {
+it('quarantine removes a body only if it is the unreadable one', async () => {
   const transaction = start(randomUUID());
   await restoreEntry(site, transaction, now);
-  await putAway(site, { reference: transaction, text: 'another' }, 'cannot be read');
+  await quarantine(site, { reference: transaction, text: 'another' }, 'cannot be read');
   expect(await redis.client.zcard(keys.pending)).toBe(1);
 });
 

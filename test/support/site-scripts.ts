@@ -9,7 +9,7 @@ import {
   takeTurnScript,
 } from '../../lib/redis/generated/scripts.ts';
 import { deferChanges, republishDeferred } from '../../functions/broadcast/deferred.ts';
-import { putAway } from '../../lib/buffer/put-away.ts';
+import { quarantine } from '../../lib/buffer/quarantine.ts';
 import { streams } from '../../lib/channels/channels.ts';
 import { writeCheckpoint } from '../../lib/channels/checkpoint.ts';
 import { changeSubscription, noteSubscriptions, register } from '../../lib/sockets/connections.ts';
@@ -268,7 +268,7 @@ export const siteScenarios: Readonly<Record<string, Scenario>> = {
       await redis.hset(keys.transaction('x'), { state: 'buffered', size: '100' });
       await redis.hset(keys.stats, { bytes: '300' });
     }),
-    act: at((site) => putAway(site, { reference, text: 'text' }, 'not JSON')),
+    act: at((site) => quarantine(site, { reference, text: 'text' }, 'not JSON')),
   },
   'read a feed': {
     before: nothing,

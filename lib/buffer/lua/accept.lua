@@ -10,11 +10,11 @@ local a, rest, patch = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 local left
 local function refuse(why, detail) return cjson.encode({refused = why, detail = detail, left = left}) end
 
--- every argument, and the kind of every key
+-- check every argument, and the type of every key
 must_have('string', a, 'id', 'alias', 'aggregate', 'records', 'principal', 'permission', 'former', 'wakes', 'state', 'change',
   'cleaned_state')
 must_have('number', a, 'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget')
-must_have('table', a, 'given_up')
+must_have('table', a, 'repeat_refusals')
 must_be_texts(a.filled, 'filled')
 must_be_steps(a.steps, a.place)
 must(string.sub(rest, -1) == '}' and string.sub(patch, -1) == '}', 'texts')
@@ -27,7 +27,7 @@ must_be('stream', feed)
 local before = tonumber(redis.call('GET', rate_before) or 0)
 must(before and tonumber(redis.call('GET', rate_now) or 0), 'rate')
 
--- who
+-- authenticate and authorize
 local owner = redis.call('HMGET', user, 'active', 'permissions')
 local are_loaded = redis.call('EXISTS', people_loaded) == 1
 local token
@@ -44,14 +44,14 @@ elseif a.credential == 'session' and redis.call('EXISTS', credential) == 1 then
   return refuse('unauthorized', 'The session has been revoked.')
 end
 if a.credential ~= 'none' then
-  -- a credential never grants more than its owner has now
+  -- a credential never grants more than its owner currently has
   if not owner[1] and not are_loaded then return refuse('people_missing') end
   if owner[1] == '0' then return refuse('unauthorized', 'The owner of this credential has been barred.') end
   if owner[2] and a.permission ~= '' and not string.find(' ' .. owner[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then
     return refuse('forbidden')
   end
 
-  -- how often: a sliding window of one second that counts every request once, whatever becomes of it
+  -- limit the rate: a sliding window of one second counts each request once, refused or not
   if a.former == '' then
     local used = redis.call('INCR', rate_now)
     redis.call('EXPIRE', rate_now, 3)
@@ -64,12 +64,12 @@ if a.credential ~= 'none' then
   end
 end
 
--- seen before, also under the id that the first release would have given it
+-- recognize a repeated request, also by the id that the first release would have derived for it
 local function entry_of(key)
   local t = redis.call('HMGET', key, 'state', 'outcome', 'reason', 'patch', 'base', 'status')
   return t[1] and {key = key, state = t[1], outcome = t[2], reason = t[3] or '', patch = t[4], base = t[5], status = t[6]}
 end
-local function given_up_as(t) return t and (a.given_up[t.state] or a.given_up[t.outcome]) end
+local function repeat_refusal_of(t) return t and (a.repeat_refusals[t.state] or a.repeat_refusals[t.outcome]) end
 local function states_of(t)
   local states = {t.state}
   local fields = redis.call('HGETALL', overlay)
@@ -79,7 +79,7 @@ local function states_of(t)
   return states
 end
 local known = entry_of(tx) or entry_of(tx_alias)
-if given_up_as(known) then return refuse(given_up_as(known), known.reason) end
+if repeat_refusal_of(known) then return refuse(repeat_refusal_of(known), known.reason) end
 local function replay(t)
   return cjson.encode({replayed = true, patch = t.patch, base = t.base, status = tonumber(t.status), states = states_of(t),
     left = left})
@@ -90,25 +90,25 @@ if known and known.patch then
 end
 local key_of = redis.call('GET', idem)
 if key_of and key_of ~= a.id and key_of ~= a.alias then
-  -- a key is free again once its transaction was refused or discarded; which one that is only its value says
-  if a.former ~= key_of or not given_up_as(entry_of(former)) then return refuse('key_reused', key_of) end
+  -- a key is free again once its transaction was refused or discarded; `former` is that transaction, known from a first run
+  if a.former ~= key_of or not repeat_refusal_of(entry_of(former)) then return refuse('key_reused', key_of) end
 end
 
--- what the site knows of the rows that it changes
+-- judge the steps by the rows that the site knows
 local r = read_record(record)
 local verdict, rows = judge(record, r.own, a.steps, a.id, patch)
 local base, status = verdict.base, a.status
 if not verdict.is_known then status = a.unknown_status end
 if known then
-  -- a processor has made its entry out of a copy: it lacks the answer, and nothing else
+  -- a processor has restored the entry from a copy: only the answer is missing
   local noted
   for _, step in ipairs(a.steps) do
     local row = read_row(record, step)
-    if step.is_noted and step.kind == 'update' and row.changed_by == a.id then noted = row.patch end
+    if step.is_tracked and step.kind == 'update' and row.changed_by == a.id then noted = row.patch end
   end
   if noted then patch = noted
   else
-    -- whose clock main goes by is not known here
+    -- the site does not know which clock main used
     for _, column in ipairs(a.filled) do
       patch = string.gsub(patch, '"' .. column .. '":"[^"]*"', '"' .. column .. '":null', 1)
     end
@@ -129,12 +129,12 @@ if verdict.is == 'repeated' then
     states = states_of({state = state}), left = left})
 end
 
--- room
+-- limit the size of the buffer
 local size = #rest + 2 * #patch + 800
 local begun = redis.call('HGET', overlay, 'b:' .. a.id)
 if not begun and tonumber(redis.call('HGET', stats, 'bytes') or 0) + size > a.budget then return refuse('full') end
 
--- From here on nothing is refused and nothing fails. A run that was cut goes on with the stamp that it has given.
+-- From here on no check or command fails. A repeated run continues with the stamp that an interrupted run assigned.
 local stamp = begun and string.match(begun, '"stamp":(%d+)') or string.format('%.0f', math.max(a.stamp, r.stamp + 1))
 local reference = stamp .. ':' .. a.aggregate .. ':' .. a.id
 redis.call('HSET', overlay, 'b:' .. a.id, '{"stamp":' .. stamp .. ',' .. rest,
@@ -148,13 +148,13 @@ if a.has_key then redis.call('SET', idem, a.id, 'EX', 2592000) end
 local unit, start_ms = r.unit, r.start_ms
 if a.place then
   unit, start_ms = a.place.obs_unit_id, string.format('%.0f', a.place.start_ms)
-  note_place(record, a.place)
+  save_place(record, a.place)
 end
-note_rows(record, a.steps, rows)
+save_rows(record, a.steps, rows)
 if tonumber(stamp) > r.stamp then redis.call('HSET', record, 'stamp', stamp) end
 redis.call('PERSIST', record)
 count_bytes(stats, 'counted:' .. a.id, size)
-if not a.quiet then
+if not a.has_no_feed then
   index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
   feed_append(feed, a.wakes, 'change', a.change, 'record', a.aggregate,
     'obs_unit_id', unit or '', 'transaction', a.id)
@@ -164,7 +164,7 @@ local fields = {'reference', reference, 'state', a.state, 'revision', 0, 'attemp
   'records', a.records, 'principal', a.principal, 'patch', patch, 'status', status,
   'history', '[' .. cjson.encode({at = a.now_ms, state = a.state}) .. ']'}
 if base then fields[#fields + 1] = 'base'; fields[#fields + 1] = base end
-if a.quiet then fields[#fields + 1] = 'quiet'; fields[#fields + 1] = '1' end
+if a.has_no_feed then fields[#fields + 1] = 'quiet'; fields[#fields + 1] = '1' end
 redis.call('HSET', tx, unpack(fields))
 redis.call('HDEL', stats, 'counted:' .. a.id)
 return cjson.encode({accepted = true, stamp = stamp, patch = patch, base = base, status = status, left = left})

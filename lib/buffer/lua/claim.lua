@@ -8,7 +8,7 @@ must_be('zset', pending, inflight, committed)
 for i = 5, #KEYS do must_be('hash', KEYS[i]) end
 local is_away = not asks and redis.call('EXISTS', main_down) == 1
 
--- Into the one before out of the other: a run that is cut leaves a transaction in both, and the next run ends it.
+-- Add before removing: an interrupted run leaves a transaction in both sets, and the next run completes the move.
 local function lease(references)
   if #references == 0 then return end
   local entries = {}
@@ -20,13 +20,13 @@ local function lease(references)
   redis.call('ZREM', pending, unpack(references))
 end
 
--- leases that have run out
+-- return expired leases to pending
 for _, reference in ipairs(redis.call('ZRANGE', inflight, '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000)) do
   if is_reference(reference) then redis.call('ZADD', pending, string.match(reference, '^%d+'), reference) end
   redis.call('ZREM', inflight, reference)
 end
 
--- the copies that came with the messages
+-- classify and claim the copies
 local copies, mine, work = {}, {}, asks
 for i = 5, #KEYS, 2 do
   local known = redis.call('HMGET', KEYS[i], 'reference', 'outcome', 'state')
@@ -51,7 +51,7 @@ end
 local is_mine = {}
 for _, reference in ipairs(mine) do is_mine[reference] = true end
 
--- A processor whose copies are all seen to already leaves the rest to others, and comes to the next messages sooner.
+-- A processor without work of its own leaves the backlog to others, so that it receives its next messages sooner.
 local oldest, all = {}, {unpack(mine)}
 if limit > 0 and work and not is_away then
   for _, reference in ipairs(redis.call('ZRANGE', pending, 0, limit - 1)) do

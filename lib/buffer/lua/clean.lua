@@ -23,9 +23,9 @@ for i, a in ipairs(proofs) do
   local lsn = redis.call('ZSCORE', committed, reference)
   local known = redis.call('HMGET', tx, 'revision', 'state', 'size', 'history', 'quiet')
   local counted = redis.call('HGET', stats, 'counted:' .. a.id)
-  -- a later mark of the same transaction waits for its own proof
+  -- a later revision of the same transaction needs its own proof
   if lsn and known[1] and tonumber(known[1]) <= a.revision then
-    -- readers ask the replicas for it from here on: those that lack it must not answer
+    -- reads now rely on the replicas for it: a replica that lacks it must not answer
     if tonumber(lsn) > tonumber(redis.call('GET', floor) or 0) then redis.call('SET', floor, lsn) end
     redis.call('ZREM', set_aside, reference)
     redis.call('HDEL', overlay, 'b:' .. a.id, 's:' .. a.id)

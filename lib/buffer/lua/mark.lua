@@ -19,7 +19,7 @@ for i, a in ipairs(rows) do
   must_be('hash', KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i])
 end
 
--- What was refused or given up is no longer known of the record: it can be done again, right.
+-- Removes the changes of a refused or discarded transaction from `record`, so that a corrected one can be accepted.
 local function forget(record, overlay, a)
   local r = read_record(record)
   local own = r.own
@@ -33,7 +33,7 @@ local function forget(record, overlay, a)
 end
 
 redis.call('DEL', main_down)
-local marked, lacking = 0, {}
+local marked, incomplete = 0, {}
 for i, a in ipairs(rows) do
   local tx, overlay, record = KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i]
   local known = redis.call('HMGET', tx, 'revision', 'reference', 'history', 'quiet')
@@ -52,7 +52,7 @@ for i, a in ipairs(rows) do
       redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text,
         reason = a.reason, refused = a.is_refused}))
     end
-    if a.is_given_up then forget(record, overlay, a) end
+    if a.is_abandoned then forget(record, overlay, a) end
     if not known[4] then
       feed_append(feed, wakes, 'change', a.change, 'record', a.aggregate,
         'obs_unit_id', a.obs_unit_id, 'transaction', a.id)
@@ -68,10 +68,10 @@ for i, a in ipairs(rows) do
   end
   redis.call('ZREM', pending, a.reference)
   redis.call('ZREM', inflight, a.reference)
-  if not has_body and redis.call('ZSCORE', committed, a.reference) then lacking[#lacking + 1] = a.id end
+  if not has_body and redis.call('ZSCORE', committed, a.reference) then incomplete[#incomplete + 1] = a.id end
 end
 if marked > 0 then
   redis.call('INCRBY', drained, marked)
   redis.call('EXPIRE', drained, 120)
 end
-return {marked, lacking}
+return {marked, incomplete}

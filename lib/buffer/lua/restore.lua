@@ -8,7 +8,7 @@ local tx, pending, inflight, committed, overlay, record, stats, by_start, by_uni
 local a, body = cjson.decode(ARGV[1]), ARGV[2]
 must(is_reference(a.reference) and string.match(a.stamp, '^%d+$') and is_number(a.now_ms), 'reference')
 must_have('string', a, 'id', 'aggregate', 'records', 'principal', 'wakes', 'patch', 'state', 'refused_outcome', 'lost_outcome')
-must_have('table', a, 'given_up', 'changes')
+must_have('table', a, 'repeat_refusals', 'changes')
 must_be_texts(a.changes, 'changes')
 must(a.status == nil or is_number(a.status), 'status')
 must_be_steps(a.steps, a.place)
@@ -22,7 +22,7 @@ local begun = redis.call('HGET', overlay, 'b:' .. a.id)
 local is_new = not known[1] or known[5] == a.lost_outcome
 local reference, stamp = a.reference, a.stamp
 if is_new then
-  -- a run that was cut has given it a stamp already
+  -- an interrupted run has already assigned a stamp
   if begun then
     body = begun
     stamp = string.match(begun, '"stamp":(%d+)') or a.stamp
@@ -32,7 +32,7 @@ else
   reference = known[2]
   local is_held = redis.call('ZSCORE', pending, reference) or redis.call('ZSCORE', inflight, reference)
     or redis.call('ZSCORE', committed, reference)
-  -- it is whole; or every replica has it
+  -- the entry is complete, or every replica has the transaction
   if begun or not is_held then
     redis.call('HDEL', stats, 'counted:' .. a.id)
     return 0
@@ -50,16 +50,16 @@ if is_new then
   redis.call('HSET', overlay, 'b:' .. a.id, body, 's:' .. a.id, cjson.encode(flags))
   redis.call('ZADD', pending, stamp, reference)
 end
-if not a.given_up[known[5]] then
+if not a.repeat_refusals[known[5]] then
   for _, step in ipairs(a.steps) do
     local row = read_row(record, step)
     local is_change = step.kind == 'update'
-    if is_change and step.is_noted and not row.patch
+    if is_change and step.is_tracked and not row.patch
       or not is_change and (not row.base or row.by == a.id or not row.by) then
       write_row(record, after_step(row, step, a.id, a.patch), step)
       if a.place and step.is_own and not is_change then
         unit, start_ms = a.place.obs_unit_id, string.format('%.0f', a.place.start_ms)
-        note_place(record, a.place)
+        save_place(record, a.place)
       end
     end
   end
@@ -67,7 +67,7 @@ end
 if r.stamp < tonumber(stamp) then redis.call('HSET', record, 'stamp', stamp) end
 redis.call('PERSIST', record)
 if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end
-if not a.quiet then
+if not a.has_no_feed then
   index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
   feed_append(feed, a.wakes, 'change', a.changes[flags.state] or a.change, 'record', a.aggregate,
     'obs_unit_id', unit or '', 'transaction', a.id)
@@ -77,9 +77,9 @@ if is_new then
     'records', a.records, 'principal', a.principal, 'outcome', '', 'reason', '',
     'history', '[' .. cjson.encode({at = a.now_ms, state = a.state}) .. ']'}
   local function add(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
-  -- what a repeated request is answered; for a finish that stands with the record, whose start may come later
+  -- the answer to a repeated request; that of a finish is kept in `record`, because its start may be restored later
   if a.status then add('patch', a.patch); add('status', a.status) end
-  if a.quiet then add('quiet', '1') end
+  if a.has_no_feed then add('quiet', '1') end
   redis.call('ZREM', set_aside, reference)
   redis.call('PERSIST', tx)
   redis.call('HSET', tx, unpack(fields))

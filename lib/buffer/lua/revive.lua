@@ -31,7 +31,7 @@ for i, reference in ipairs(references) do
       redis.call('ZADD', pending, stamp, reference)
       revived = revived + 1
     else
-      -- nothing is left of it here: people must see that, and a copy that comes after all is executed
+      -- the body is lost: show it as failed; if a copy arrives after all, it is executed
       redis.call('HSET', tx, 'reference', reference, 'state', states.lost, 'outcome', states.lost_outcome, 'reason', reason, 'revision', 0,
         'history', later(states.lost))
       redis.call('HSETNX', tx, 'records', '[]')

@@ -95,7 +95,7 @@ local function write_row(record, row, step)
   elseif step.kind == 'delete' then redis.call('HDEL', record, 'row:' .. step.row)
   else redis.call('HSET', record, 'row:' .. step.row, cjson.encode(row)) end
 end
-local function note_place(record, place)
+local function save_place(record, place)
   redis.call('HSET', record, 'obs_unit_id', place.obs_unit_id, 'start_ms', string.format('%.0f', place.start_ms))
 end
 `;
@@ -120,7 +120,7 @@ local function after_step(row, step, id, text)
   if step.kind == 'delete' then return {values = {}} end
   local values = {}
   for column, value in pairs(row.values) do values[column] = value end
-  if step.kind == 'update' and not step.is_noted then
+  if step.kind == 'update' and not step.is_tracked then
     for _, column in ipairs(step.replaced or {}) do values[column] = nil end
     return {by = row.by, base = row.base, values = values, changed_by = row.changed_by, patch = row.patch}
   end
@@ -151,7 +151,7 @@ local function is_repeat(row, step)
   return step.given ~= nil
 end
 local function judge(record, own, steps, id, text)
-  local rows, made, is_noted_before = {}, {}, {}
+  local rows, made, was_saved = {}, {}, {}
   local verdict = {is = 'met', is_known = true, base = false}
   local function judged(is, value, row)
     verdict.is, verdict.value, verdict.row = is, unquoted(value), row
@@ -161,7 +161,7 @@ local function judge(record, own, steps, id, text)
     local row = rows[step.row]
     if not row then
       row = step.is_own and own or read_row(record, step)
-      is_noted_before[step.row] = row.changed_by == id
+      was_saved[step.row] = row.changed_by == id
     end
     if step.kind == 'create' then
       if row.base and row.by ~= id then return judged('taken') end
@@ -169,7 +169,7 @@ local function judge(record, own, steps, id, text)
     elseif step.kind == 'update' and not made[step.row] then
       verdict.is_known = verdict.is_known and row.base ~= nil
       verdict.base = verdict.base or row.base or false
-      if not is_noted_before[step.row] then
+      if not was_saved[step.row] then
         local column = unmet_column(row, step)
         if column then
           if is_repeat(row, step) then return judged('repeated', nil, row) end
@@ -187,10 +187,10 @@ local function judge(record, own, steps, id, text)
   end
   return verdict, rows
 end
-local function note_rows(record, steps, rows)
+local function save_rows(record, steps, rows)
   for _, step in ipairs(steps) do
     local row = rows[step.row]
-    if step.is_noted or step.kind ~= 'update' or row.patch then write_row(record, row, step) end
+    if step.is_tracked or step.kind ~= 'update' or row.patch then write_row(record, row, step) end
   end
 end
 `;
@@ -257,7 +257,7 @@ local function refuse(why, detail) return cjson.encode({refused = why, detail = 
 must_have('string', a, 'id', 'alias', 'aggregate', 'records', 'principal', 'permission', 'former', 'wakes', 'state', 'change',
   'cleaned_state')
 must_have('number', a, 'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget')
-must_have('table', a, 'given_up')
+must_have('table', a, 'repeat_refusals')
 must_be_texts(a.filled, 'filled')
 must_be_steps(a.steps, a.place)
 must(string.sub(rest, -1) == '}' and string.sub(patch, -1) == '}', 'texts')
@@ -305,7 +305,7 @@ local function entry_of(key)
   local t = redis.call('HMGET', key, 'state', 'outcome', 'reason', 'patch', 'base', 'status')
   return t[1] and {key = key, state = t[1], outcome = t[2], reason = t[3] or '', patch = t[4], base = t[5], status = t[6]}
 end
-local function given_up_as(t) return t and (a.given_up[t.state] or a.given_up[t.outcome]) end
+local function repeat_refusal_of(t) return t and (a.repeat_refusals[t.state] or a.repeat_refusals[t.outcome]) end
 local function states_of(t)
   local states = {t.state}
   local fields = redis.call('HGETALL', overlay)
@@ -315,7 +315,7 @@ local function states_of(t)
   return states
 end
 local known = entry_of(tx) or entry_of(tx_alias)
-if given_up_as(known) then return refuse(given_up_as(known), known.reason) end
+if repeat_refusal_of(known) then return refuse(repeat_refusal_of(known), known.reason) end
 local function replay(t)
   return cjson.encode({replayed = true, patch = t.patch, base = t.base, status = tonumber(t.status), states = states_of(t),
     left = left})
@@ -326,7 +326,7 @@ if known and known.patch then
 end
 local key_of = redis.call('GET', idem)
 if key_of and key_of ~= a.id and key_of ~= a.alias then
-  if a.former ~= key_of or not given_up_as(entry_of(former)) then return refuse('key_reused', key_of) end
+  if a.former ~= key_of or not repeat_refusal_of(entry_of(former)) then return refuse('key_reused', key_of) end
 end
 local r = read_record(record)
 local verdict, rows = judge(record, r.own, a.steps, a.id, patch)
@@ -336,7 +336,7 @@ if known then
   local noted
   for _, step in ipairs(a.steps) do
     local row = read_row(record, step)
-    if step.is_noted and step.kind == 'update' and row.changed_by == a.id then noted = row.patch end
+    if step.is_tracked and step.kind == 'update' and row.changed_by == a.id then noted = row.patch end
   end
   if noted then patch = noted
   else
@@ -375,13 +375,13 @@ if a.has_key then redis.call('SET', idem, a.id, 'EX', 2592000) end
 local unit, start_ms = r.unit, r.start_ms
 if a.place then
   unit, start_ms = a.place.obs_unit_id, string.format('%.0f', a.place.start_ms)
-  note_place(record, a.place)
+  save_place(record, a.place)
 end
-note_rows(record, a.steps, rows)
+save_rows(record, a.steps, rows)
 if tonumber(stamp) > r.stamp then redis.call('HSET', record, 'stamp', stamp) end
 redis.call('PERSIST', record)
 count_bytes(stats, 'counted:' .. a.id, size)
-if not a.quiet then
+if not a.has_no_feed then
   index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
   feed_append(feed, a.wakes, 'change', a.change, 'record', a.aggregate,
     'obs_unit_id', unit or '', 'transaction', a.id)
@@ -391,7 +391,7 @@ local fields = {'reference', reference, 'state', a.state, 'revision', 0, 'attemp
   'records', a.records, 'principal', a.principal, 'patch', patch, 'status', status,
   'history', '[' .. cjson.encode({at = a.now_ms, state = a.state}) .. ']'}
 if base then fields[#fields + 1] = 'base'; fields[#fields + 1] = base end
-if a.quiet then fields[#fields + 1] = 'quiet'; fields[#fields + 1] = '1' end
+if a.has_no_feed then fields[#fields + 1] = 'quiet'; fields[#fields + 1] = '1' end
 redis.call('HSET', tx, unpack(fields))
 redis.call('HDEL', stats, 'counted:' .. a.id)
 return cjson.encode({accepted = true, stamp = stamp, patch = patch, base = base, status = status, left = left})`);
@@ -602,7 +602,7 @@ local function forget(record, overlay, a)
   for _, id in ipairs(a.record_ids) do forget_row(record, id, a.id) end
 end
 redis.call('DEL', main_down)
-local marked, lacking = 0, {}
+local marked, incomplete = 0, {}
 for i, a in ipairs(rows) do
   local tx, overlay, record = KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i]
   local known = redis.call('HMGET', tx, 'revision', 'reference', 'history', 'quiet')
@@ -621,7 +621,7 @@ for i, a in ipairs(rows) do
       redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text,
         reason = a.reason, refused = a.is_refused}))
     end
-    if a.is_given_up then forget(record, overlay, a) end
+    if a.is_abandoned then forget(record, overlay, a) end
     if not known[4] then
       feed_append(feed, wakes, 'change', a.change, 'record', a.aggregate,
         'obs_unit_id', a.obs_unit_id, 'transaction', a.id)
@@ -637,13 +637,13 @@ for i, a in ipairs(rows) do
   end
   redis.call('ZREM', pending, a.reference)
   redis.call('ZREM', inflight, a.reference)
-  if not has_body and redis.call('ZSCORE', committed, a.reference) then lacking[#lacking + 1] = a.id end
+  if not has_body and redis.call('ZSCORE', committed, a.reference) then incomplete[#incomplete + 1] = a.id end
 end
 if marked > 0 then
   redis.call('INCRBY', drained, marked)
   redis.call('EXPIRE', drained, 120)
 end
-return {marked, lacking}`);
+return {marked, incomplete}`);
 
 /** lib/sockets/lua/note_subscriptions.lua */
 export const noteSubscriptionsScript = /* @__PURE__ */ script(checks, `local notes = {}
@@ -654,24 +654,6 @@ for i, text in ipairs(ARGV) do
   if known and cjson.decode(known).asked == a.asked then notes[i] = 'sub:' .. a.channel end
 end
 for i, field in pairs(notes) do redis.call('HSET', KEYS[i], field, ARGV[i]) end
-return 1`);
-
-/** lib/buffer/lua/put_away.lua */
-export const putAwayScript = /* @__PURE__ */ script(checks, bytes, `local pending, inflight, stats, tx, overlay = unpack(KEYS)
-local reference, id, text, reason, failed_state = unpack(ARGV)
-must_be('zset', pending, inflight)
-must_be('hash', stats, tx)
-if redis.call('HGET', overlay, 'b:' .. id) ~= text then return 0 end
-if redis.call('EXISTS', tx) == 1 then redis.call('HSET', tx, 'state', failed_state, 'reason', reason, 'put_away', '1') end
-local size = tonumber(redis.call('HGET', tx, 'size') or '')
-if size then
-  count_bytes(stats, 'cleaned:' .. id, -size)
-  redis.call('HDEL', tx, 'size')
-end
-redis.call('HDEL', stats, 'cleaned:' .. id)
-redis.call('ZREM', pending, reference)
-redis.call('ZREM', inflight, reference)
-redis.call('HDEL', overlay, 'b:' .. id, 's:' .. id)
 return 1`);
 
 /** lib/tokens/lua/put_tokens.lua */
@@ -712,6 +694,24 @@ end
 for i, a in ipairs(users) do
   if newer[i] then write_user(KEYS[i], KEYS[#KEYS], a) end
 end
+return 1`);
+
+/** lib/buffer/lua/quarantine.lua */
+export const quarantineScript = /* @__PURE__ */ script(checks, bytes, `local pending, inflight, stats, tx, overlay = unpack(KEYS)
+local reference, id, text, reason, failed_state = unpack(ARGV)
+must_be('zset', pending, inflight)
+must_be('hash', stats, tx)
+if redis.call('HGET', overlay, 'b:' .. id) ~= text then return 0 end
+if redis.call('EXISTS', tx) == 1 then redis.call('HSET', tx, 'state', failed_state, 'reason', reason, 'put_away', '1') end
+local size = tonumber(redis.call('HGET', tx, 'size') or '')
+if size then
+  count_bytes(stats, 'cleaned:' .. id, -size)
+  redis.call('HDEL', tx, 'size')
+end
+redis.call('HDEL', stats, 'cleaned:' .. id)
+redis.call('ZREM', pending, reference)
+redis.call('ZREM', inflight, reference)
+redis.call('HDEL', overlay, 'b:' .. id, 's:' .. id)
 return 1`);
 
 /** lib/change-feed/lua/read_feed_after.lua */
@@ -834,7 +834,7 @@ export const restoreScript = /* @__PURE__ */ script(checks, bytes, record, judge
 local a, body = cjson.decode(ARGV[1]), ARGV[2]
 must(is_reference(a.reference) and string.match(a.stamp, '^%d+$') and is_number(a.now_ms), 'reference')
 must_have('string', a, 'id', 'aggregate', 'records', 'principal', 'wakes', 'patch', 'state', 'refused_outcome', 'lost_outcome')
-must_have('table', a, 'given_up', 'changes')
+must_have('table', a, 'repeat_refusals', 'changes')
 must_be_texts(a.changes, 'changes')
 must(a.status == nil or is_number(a.status), 'status')
 must_be_steps(a.steps, a.place)
@@ -872,16 +872,16 @@ if is_new then
   redis.call('HSET', overlay, 'b:' .. a.id, body, 's:' .. a.id, cjson.encode(flags))
   redis.call('ZADD', pending, stamp, reference)
 end
-if not a.given_up[known[5]] then
+if not a.repeat_refusals[known[5]] then
   for _, step in ipairs(a.steps) do
     local row = read_row(record, step)
     local is_change = step.kind == 'update'
-    if is_change and step.is_noted and not row.patch
+    if is_change and step.is_tracked and not row.patch
       or not is_change and (not row.base or row.by == a.id or not row.by) then
       write_row(record, after_step(row, step, a.id, a.patch), step)
       if a.place and step.is_own and not is_change then
         unit, start_ms = a.place.obs_unit_id, string.format('%.0f', a.place.start_ms)
-        note_place(record, a.place)
+        save_place(record, a.place)
       end
     end
   end
@@ -889,7 +889,7 @@ end
 if r.stamp < tonumber(stamp) then redis.call('HSET', record, 'stamp', stamp) end
 redis.call('PERSIST', record)
 if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end
-if not a.quiet then
+if not a.has_no_feed then
   index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
   feed_append(feed, a.wakes, 'change', a.changes[flags.state] or a.change, 'record', a.aggregate,
     'obs_unit_id', unit or '', 'transaction', a.id)
@@ -900,7 +900,7 @@ if is_new then
     'history', '[' .. cjson.encode({at = a.now_ms, state = a.state}) .. ']'}
   local function add(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
   if a.status then add('patch', a.patch); add('status', a.status) end
-  if a.quiet then add('quiet', '1') end
+  if a.has_no_feed then add('quiet', '1') end
   redis.call('ZREM', set_aside, reference)
   redis.call('PERSIST', tx)
   redis.call('HSET', tx, unpack(fields))

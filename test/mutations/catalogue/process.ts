@@ -246,7 +246,7 @@ export const processMutations: readonly Mutation[] = [
     named: 'tries suspects last',
   },
   {
-    file: 'lib/buffer/lua/put_away.lua',
+    file: 'lib/buffer/lua/quarantine.lua',
     test: 'integration/halving.test.ts',
     id: 'unreadable-body-stays-pending',
     replace: "redis.call('ZREM', inflight, reference)",
@@ -254,10 +254,10 @@ export const processMutations: readonly Mutation[] = [
     named: 'drain stores an unreadable body at',
   },
   {
-    file: 'lib/buffer/put-away.ts',
+    file: 'lib/buffer/quarantine.ts',
     test: 'integration/halving.test.ts',
     id: 'put-away-body-is-not-taken-as-new',
-    replace: 'if (isPutAway !== null) await redis.del(keys.transaction(id));',
+    replace: 'if (mark !== null) await redis.del(keys.transaction(id));',
     by: '',
     named: 'drain stores an unreadable body at',
   },

@@ -44,7 +44,7 @@ export const scriptMutations: readonly Mutation[] = [
   {
     ...cut,
     id: 'bytes-of-what-is-put-away-taken-off-twice',
-    file: 'lib/buffer/lua/put_away.lua',
+    file: 'lib/buffer/lua/quarantine.lua',
     replace: "count_bytes(stats, 'cleaned:' .. id, -size)",
     by: "redis.call('HINCRBY', stats, 'bytes', -size)",
   },

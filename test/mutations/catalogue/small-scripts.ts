@@ -174,7 +174,7 @@ export const smallScriptMutations: readonly Mutation[] = [
     by: '',
   },
   {
-    ...lua('buffer/lua/put_away', 'putAway removes a body only if it is'),
+    ...lua('buffer/lua/quarantine', 'quarantine removes a body only if it is'),
     id: 'another-body-is-put-away',
     replace: "if redis.call('HGET', overlay, 'b:' .. id) ~= text then return 0 end",
     by: '',

@@ -24,8 +24,8 @@ export const stepMutations: readonly Mutation[] = [
   {
     ...judge,
     id: 'steps-lua-a-put-is-not-noted',
-    replace: "if step.is_noted or step.kind ~= 'update' or row.patch then",
-    by: "if step.is_noted or step.kind == 'create' or step.kind == 'delete' then",
+    replace: "if step.is_tracked or step.kind ~= 'update' or row.patch then",
+    by: "if step.is_tracked or step.kind == 'create' or step.kind == 'delete' then",
   },
   {
     ...judge,
@@ -36,8 +36,8 @@ export const stepMutations: readonly Mutation[] = [
   {
     ...judge,
     id: 'steps-lua-a-change-before-its-start-is-refused',
-    replace: 'if not is_noted_before[step.row] then',
-    by: "if not row.base then return judged('refused') end\n      if not is_noted_before[step.row] then",
+    replace: 'if not was_saved[step.row] then',
+    by: "if not row.base then return judged('refused') end\n      if not was_saved[step.row] then",
   },
   {
     ...judge,

@@ -1,5 +1,5 @@
--- The bytes of the buffer. The sum and the name of what was added are written by one command, so that a script that runs again
--- adds nothing twice; the script that writes the size into the transaction's own hash removes the name.
+-- Adds to the byte count of the buffer. One command writes the sum and a marker for the addition, so that a repeated run does not
+-- count twice. The marker is removed once the size is in the transaction's hash.
 local function count_bytes(stats, name, size)
   if redis.call('HEXISTS', stats, name) == 1 then return end
   local bytes = tonumber(redis.call('HGET', stats, 'bytes') or 0) or 0

@@ -1,11 +1,10 @@
 --- @include "../../../redis/lua/include/checks"
 --- @include "record"
 
--- Judges the steps of a transaction (judged-steps.ts) by what the site knows of their rows: may they be done, have they been done,
--- or is it known that they may not? What is not known is not refused, since the site may have forgotten: main judges.
--- The steps are judged in turn, each by what those before it leave.
+-- Judges the steps of a transaction (judged-steps.ts) by the rows that the site knows. Each step is judged by the rows as the
+-- steps before it leave them. A step on an unknown row is never refused, since the site may have lost the row: main judges it.
 
--- Checks the steps, and where they place the aggregate, for use before the first write.
+-- Checks the arguments. Call it before the first write.
 local function must_be_steps(steps, place)
   must(type(steps) == 'table', 'steps')
   for _, step in ipairs(steps) do
@@ -22,19 +21,19 @@ local function must_be_steps(steps, place)
   if place ~= nil then must_have('number', place, 'obs_unit_id', 'start_ms') end
 end
 
--- What a step leaves of its row. `text`: what the answer says, unless the step has its own.
+-- The row after a step. `text`: the row as the answer shows it, unless the step has its own text.
 local function after_step(row, step, id, text)
   if step.kind == 'delete' then return {values = {}} end
   local values = {}
   for column, value in pairs(row.values) do values[column] = value end
-  if step.kind == 'update' and not step.is_noted then
-    -- what the row has now is main's to say
+  if step.kind == 'update' and not step.is_tracked then
+    -- only main knows these values now
     for _, column in ipairs(step.replaced or {}) do values[column] = nil end
     return {by = row.by, base = row.base, values = values, changed_by = row.changed_by, patch = row.patch}
   end
   local is_change = step.kind == 'update' or step.kind == 'put' and row.base ~= nil
   if step.is_own and is_change then values.metadata = nil end
-  -- a change that came before its creation stands
+  -- a change that was accepted before the creation keeps its values
   local is_earlier = step.kind == 'create' and row.patch ~= nil
   for column, value in pairs(step.values) do
     if not (is_earlier and values[column]) then values[column] = value end
@@ -45,7 +44,7 @@ local function after_step(row, step, id, text)
   return after
 end
 
--- A column whose value is known and is not allowed.
+-- The first column with a known value that is not allowed.
 local function unmet_column(row, step)
   for column, allowed in pairs(step.allowed or {}) do
     local known, is_allowed = row.values[column], false
@@ -63,11 +62,12 @@ local function is_repeat(row, step)
   return step.given ~= nil
 end
 
--- Gives what it `is`: `met`, `repeated` with the row, `taken`, or `refused` and `out_of_order` with a value; besides, `base`, what is
--- known of the row that is changed, and whether each such row is known (`is_known`). And the rows as they are then, by id.
--- `own`: what is known of the aggregate's own row.
+-- Returns a verdict and the rows after the steps, by id. `own` is the aggregate's own row as the site knows it. Fields of a verdict:
+--   is        `met`, `repeated` (with `row`), `taken`, `refused` or `out_of_order` (with `value`)
+--   base      the known row that the steps change, or false
+--   is_known  whether every changed row is known
 local function judge(record, own, steps, id, text)
-  local rows, made, is_noted_before = {}, {}, {}
+  local rows, made, was_saved = {}, {}, {}
   local verdict = {is = 'met', is_known = true, base = false}
   local function judged(is, value, row)
     verdict.is, verdict.value, verdict.row = is, unquoted(value), row
@@ -77,8 +77,8 @@ local function judge(record, own, steps, id, text)
     local row = rows[step.row]
     if not row then
       row = step.is_own and own or read_row(record, step)
-      -- a run of this script that was cut has noted what it was about to do
-      is_noted_before[step.row] = row.changed_by == id
+      -- an interrupted run of this script has already saved the change
+      was_saved[step.row] = row.changed_by == id
     end
     if step.kind == 'create' then
       if row.base and row.by ~= id then return judged('taken') end
@@ -86,7 +86,7 @@ local function judge(record, own, steps, id, text)
     elseif step.kind == 'update' and not made[step.row] then
       verdict.is_known = verdict.is_known and row.base ~= nil
       verdict.base = verdict.base or row.base or false
-      if not is_noted_before[step.row] then
+      if not was_saved[step.row] then
         local column = unmet_column(row, step)
         if column then
           if is_repeat(row, step) then return judged('repeated', nil, row) end
@@ -105,10 +105,10 @@ local function judge(record, own, steps, id, text)
   return verdict, rows
 end
 
--- Notes what the judge has found, for those that come later.
-local function note_rows(record, steps, rows)
+-- Saves the rows, so that later transactions are judged by them.
+local function save_rows(record, steps, rows)
   for _, step in ipairs(steps) do
     local row = rows[step.row]
-    if step.is_noted or step.kind ~= 'update' or row.patch then write_row(record, row, step) end
+    if step.is_tracked or step.kind ~= 'update' or row.patch then write_row(record, row, step) end
   end
 end

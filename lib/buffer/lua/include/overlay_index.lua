@@ -1,6 +1,7 @@
--- Indexes of the aggregates that have an overlay. `by_start` is a zset by start time; `by_unit` orders
--- `<planned unit>:<start>:<aggregate>` as text, so that one key serves every planned unit and a range finds one unit's;
--- `unknown` holds those of which the site knows neither.
+-- Indexes of the aggregates that have an overlay:
+--   by_start  sorted set by start time
+--   by_unit   sorted set of `<planned unit>:<start>:<aggregate>` in lexical order: a range of it belongs to one planned unit
+--   unknown   set of aggregates whose planned unit and start are unknown
 local function is_placed(unit, start_ms)
   local n, ms = tonumber(unit or ''), tonumber(start_ms or '')
   return n and ms and n == n and ms == ms and math.abs(n) < 1e15 and math.abs(ms) < 1e15

@@ -1,17 +1,17 @@
--- What the site knows of the rows of an aggregate (hash `record`), in order to judge by it. Of each row, as far as it is known:
+-- The hash `record`: the rows of an aggregate as far as the site knows them, for the judge. Fields of a row:
 --   by          transaction that created it
---   base        what an answer says of the row as it was created
---   values      column -> text of its identity
---   changed_by  transaction of the last noted change
---   patch       what the answer to that change says
--- A row is kept as JSON in the field `row:<id>`. The executed unit is kept in the fields of the first release, and is read
--- from them: that release noted instants in milliseconds, and who created or changed it only within the texts of the answers.
--- Either release judges by what the other has noted.
+--   base        the created row as an answer shows it
+--   values      column -> canonical text of its value
+--   changed_by  transaction of the last tracked change
+--   patch       the answer to that change
+-- A row is stored as JSON in the field `row:<id>`. The executed unit is stored in the fields of the first release, so that either
+-- release can judge by the other's writes. That release stored instants in milliseconds, and the transaction that created or
+-- changed the row only within the texts of the answers.
 local function microseconds(text) return (string.gsub(text or '', '^(.*%.%d%d%d)Z$', '%1000Z')) end
 local function milliseconds(text) return (string.gsub(text or '', '^(.*%.%d%d%d)%d%d%dZ$', '%1Z')) end
 local function unquoted(text) return (string.gsub(text or '', '^"(.*)"$', '%1')) end
 local function quoted(text) return text and text ~= '' and '"' .. text .. '"' or nil end
--- The last one in the text: what a client gave stands before.
+-- The last match in the text: earlier ones may come from the client's own fields.
 local function author_in(text) return text and string.match(text, '^.*"transaction_id":"([^"]*)"') or nil end
 local function own_row(r)
   local base, status, patch = r[1] or nil, r[3] or nil, r[7] or nil
@@ -43,7 +43,7 @@ local function forget_own_creation(record) redis.call('HDEL', record, 'obs_unit_
 local function forget_own_change(record)
   redis.call('HDEL', record, 'given_status', 'end_time', 'end_at', 'given_metadata', 'finish', 'finished_by')
 end
--- What a transaction has noted of a row. The values that its change has replaced are not known any more.
+-- Removes the saved changes of a transaction from a row. The values that they replaced are unknown from now on.
 local function forget_row(record, row_id, id)
   local text = redis.call('HGET', record, 'row:' .. row_id)
   local row = text and cjson.decode(text)
@@ -69,6 +69,6 @@ local function write_row(record, row, step)
   elseif step.kind == 'delete' then redis.call('HDEL', record, 'row:' .. step.row)
   else redis.call('HSET', record, 'row:' .. step.row, cjson.encode(row)) end
 end
-local function note_place(record, place)
+local function save_place(record, place)
   redis.call('HSET', record, 'obs_unit_id', place.obs_unit_id, 'start_ms', string.format('%.0f', place.start_ms))
 end

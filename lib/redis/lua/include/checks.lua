@@ -1,6 +1,5 @@
--- Redis does not roll a script back: each script checks every argument and the type of every key before its first write, writes
--- last what says that it is done, and completes a run that was cut when it runs again. A check that fails is an error of the
--- whole script.
+-- Redis does not roll back a script. So each script checks every argument and the type of every key before its first write, writes
+-- its completion marker last, and completes an interrupted run when it runs again. A failed check raises an error.
 local function must(is_so, what)
   if not is_so then error('argument: ' .. what, 0) end
 end

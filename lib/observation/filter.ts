@@ -18,6 +18,9 @@ const name = z
   .string()
   .check(z.minLength(1), z.maxLength(200), z.regex(/^[^,]*$/, 'must be one name, without a comma'));
 
+/** Records that one page holds at most. */
+export const largestPage = 1000;
+
 export const listQuery = z.strictObject({
   obs_unit_id: z.optional(wholeNumberText(1, largestInteger)),
   /** short name */
@@ -31,7 +34,7 @@ export const listQuery = z.strictObject({
   started_before: z.optional(timestamp),
   /** the night that began on this day: from noon to noon, UTC */
   day_obs: z.optional(day),
-  limit: z._default(wholeNumberText(1, 1000), 100),
+  limit: z._default(wholeNumberText(1, largestPage), 100),
   cursor: z.optional(z.string()),
 });
 

@@ -4,7 +4,7 @@ import { noSuchUuid, operation, type Of } from '../http/operation.ts';
 import { wholeNumberText } from '../values/integer.ts';
 import { waitQuery } from './wait-query.ts';
 import { executedObsUnit, finishBody, recordId, startBody, unitReference } from './executed-obs-unit.ts';
-import { listQuery } from './filter.ts';
+import { largestPage, listQuery } from './filter.ts';
 
 export const included = ['packages', 'files'] as const;
 /** Related records that come with an executed unit. */
@@ -81,7 +81,7 @@ export const readExecutedObsUnit = operation({
   query: z.strictObject({
     ...waitQuery,
     include,
-    limit: z.optional(wholeNumberText(1, 1000)),
+    limit: z.optional(wholeNumberText(1, largestPage)),
     cursor: z.optional(z.string()),
   }),
   answers: { 200: z.union([executedObsUnit, z.array(executedObsUnit)]) },

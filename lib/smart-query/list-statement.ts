@@ -1,6 +1,6 @@
 /** The SQL for one slice of a list: its sources of records, each bounded, and how far each reaches. Pure. */
 import type { OverlaidSlice } from '../buffer/overlay.ts';
-import type { UnitFilter } from '../observation/filter.ts';
+import { largestPage, type UnitFilter } from '../observation/filter.ts';
 import { isMoved } from '../postgres/indexes.ts';
 import { instantOfMilliseconds } from '../values/instant.ts';
 import { sortKeyOf } from '../values/database-instant.ts';
@@ -16,6 +16,12 @@ export interface SliceRequest {
   /** of buffered records to read */
   readonly count: number;
 }
+
+/**
+ * No source returns more rows. As a literal in the statement it tells the planner how few rows are needed: for a parameter the
+ * planner assumes a tenth of the table, and never prefers the plan for any parameters to a new plan for each request.
+ */
+const mostRows = 2 * (largestPage + 1);
 
 /**
  * Sources, each newest first and cut at its limit:
@@ -37,7 +43,7 @@ export function selectionOf(
     values.push(given);
     return `$${firstParameter + values.length - 1}::${type}`;
   };
-  const lowest = newest(filter.from, completeFrom);
+  const lowest = later(filter.from, completeFrom);
   const unit = filter.obsUnitId === undefined ? undefined : value(filter.obsUnitId, 'integer');
   const status = filter.status === undefined ? undefined : value(filter.status, 'text');
   const from = lowest === undefined ? undefined : value(lowest, 'timestamptz');
@@ -45,12 +51,12 @@ export function selectionOf(
   const key = after && `(${value(after.start, 'timestamptz')}, ${value(after.id, 'uuid')})`;
   const plannedIds =
     planned && Object.entries(planned).map(([column, id]) => `u.${column} = ${value(id, 'integer')}`);
-  const rowLimit = limit + 1 + Math.min(aggregates.length, 1000);
-  const rowCount = value(rowLimit, 'integer');
+  const rowCount = value(limit + 1 + Math.min(aggregates.length, 1000), 'integer');
   // a start and a finish for each record
-  const parkedLimit = 2 * (limit + 1);
-  const parkedCount = value(parkedLimit, 'integer');
+  const parkedCount = value(2 * (limit + 1), 'integer');
 
+  const newest = (limit: string, text: string) =>
+    `select * from (${text} limit ${mostRows}) newest order by start_time desc, id desc limit ${limit}`;
   const within = (alias: string, id: string) =>
     [
       unit && `${alias}.obs_unit_id = ${unit}`,
@@ -65,10 +71,13 @@ export function selectionOf(
   const joined = plannedIds ? 'join obs_unit u on u.id = e.obs_unit_id' : '';
   const rows: Source = {
     name: 'matching',
-    limit: rowLimit,
-    text: `select e.* from executed_obs_unit e ${joined}
+    limit: rowCount,
+    text: newest(
+      rowCount,
+      `select e.* from executed_obs_unit e ${joined}
       ${where([...within('e', 'id'), status && `e.status = ${status}`, ...(plannedIds ?? [])])}
-      order by e.start_time desc, e.id desc limit ${rowCount}`,
+      order by e.start_time desc, e.id desc`,
+    ),
   };
   // if there are more rows, the slice ends at the last one: older records need not be read
   const reached = (alias: string) =>
@@ -76,18 +85,24 @@ export function selectionOf(
       offset ${rowCount} - 1 limit 1), '-infinity')`;
   const moved: Source = {
     name: 'moved',
-    limit: rowLimit,
-    text: `select e.id, e.start_time from executed_obs_unit e ${joined}
+    limit: rowCount,
+    text: newest(
+      rowCount,
+      `select e.id, e.start_time from executed_obs_unit e ${joined}
       ${where([...within('e', 'id'), reached('e'), isMoved, ...(plannedIds ?? [])])}
-      order by e.start_time desc, e.id desc limit ${rowCount}`,
+      order by e.start_time desc, e.id desc`,
+    ),
   };
   const ofPlanned = plannedIds && `(u.id is null or ${plannedIds.join(' and ')})`;
   const parked: Source = {
     name: 'parked',
-    limit: parkedLimit,
-    text: `select i.aggregate_id as id, i.start_time from inbox i ${plannedIds ? 'left join obs_unit u on u.id = i.obs_unit_id' : ''}
+    limit: parkedCount,
+    text: newest(
+      parkedCount,
+      `select i.aggregate_id as id, i.start_time from inbox i ${plannedIds ? 'left join obs_unit u on u.id = i.obs_unit_id' : ''}
       ${where(["i.outcome = 'parked'", 'i.start_time is not null', reached('i'), ...within('i', 'aggregate_id'), ofPlanned])}
-      order by i.start_time desc, i.aggregate_id desc limit ${parkedCount}`,
+      order by i.start_time desc, i.aggregate_id desc`,
+    ),
   };
   const name = ['list', unit && 'unit', status && 'status', from && 'from', to && 'to', key && 'key']
     .filter((each) => each !== undefined)
@@ -100,7 +115,7 @@ export function selectionOf(
   };
 }
 
-function newest(from: string | undefined, milliseconds: number | undefined): string | undefined {
+function later(from: string | undefined, milliseconds: number | undefined): string | undefined {
   if (milliseconds === undefined) return from;
   const other = instantOfMilliseconds(milliseconds);
   return from !== undefined && sortKeyOf(from) > sortKeyOf(other) ? from : other;

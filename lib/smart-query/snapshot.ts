@@ -10,7 +10,7 @@ import type { Database } from '../postgres/connect.ts';
 import { readInboxRow } from '../postgres/inbox.ts';
 import { readFromReplica, type Replica } from '../replication/replicas.ts';
 import { recordIdsOf } from '../transaction/transaction.ts';
-import type { Row, Snapshot } from './merge.ts';
+import type { Snapshot } from './merge.ts';
 import type { Included } from '../observation/operations.ts';
 import type { Site } from '../redis/site.ts';
 
@@ -26,16 +26,17 @@ export const firstParameter = 5;
 export interface Source {
   readonly name: string;
   readonly text: string;
-  readonly limit: number;
+  /** the parameter that bounds it */
+  readonly limit: string;
 }
 
 /** Selects executed units besides those of the overlay. */
 export interface Selection {
   /** of the prepared statement; without a name, Postgres plans it for its values */
   readonly name?: string;
-  /** the first returns whole rows of `executed_obs_unit` */
+  /** the first returns whole rows of `executed_obs_unit` that match */
   readonly sources: readonly Source[];
-  /** a condition on `obs_unit u` */
+  /** a condition on `obs_unit u`, which the rows of the first source meet */
   readonly plannedUnit?: string;
   readonly values: readonly unknown[];
 }
@@ -52,16 +53,15 @@ export interface ReplicaRead {
 }
 
 const rows = z.nullable(z.array(z.looseObject({ id: z.string() })));
-const units = z.nullable(z.array(z.int()));
 const answer = z.object({
+  matching: rows,
   executed_obs_unit: rows,
   raw_data_package: rows,
   raw_data_file: rows,
   deleted: z.nullable(z.array(z.string())),
   inbox: z.nullable(z.array(z.unknown())),
-  cuts: z.array(z.nullable(z.object({ count: z.int(), start_time: z.string(), id: z.string() }))),
-  known_units: units,
-  matching_units: units,
+  cuts: z.array(z.nullable(z.object({ start_time: z.string(), id: z.string() }))),
+  planned: z.nullable(z.array(z.object({ id: z.int(), matches: z.boolean() }))),
 });
 
 /**
@@ -104,7 +104,7 @@ async function selectSnapshot(
   include: readonly Included[],
   selection: Selection,
 ): Promise<ReplicaRead> {
-  const { name, sources, plannedUnit, values } = selection;
+  const { name, plannedUnit, values } = selection;
   const { rows: found } = await database.query({
     ...(name !== undefined && { name: [name, ...include].join('+') }),
     text: statement(selection, include),
@@ -116,22 +116,26 @@ async function selectSnapshot(
       ...values,
     ],
   });
-  const { deleted, inbox, cuts, known_units, matching_units, ...tables } = answer.parse(found[0]);
-  const rowsOf = (each: readonly Row[] | null) => each ?? [];
+  const { matching, executed_obs_unit, deleted, inbox, cuts, planned, ...tables } = answer.parse(found[0]);
+  const judged = [
+    ...(planned ?? []),
+    ...(matching ?? []).map(({ obs_unit_id }) => ({ id: Number(obs_unit_id), matches: true })),
+  ];
   return {
     snapshot: {
       rows: {
-        executed_obs_unit: rowsOf(tables.executed_obs_unit),
-        raw_data_package: rowsOf(tables.raw_data_package),
-        raw_data_file: rowsOf(tables.raw_data_file),
+        executed_obs_unit: [...(matching ?? []), ...(executed_obs_unit ?? [])],
+        raw_data_package: tables.raw_data_package ?? [],
+        raw_data_file: tables.raw_data_file ?? [],
       },
       deleted: deleted ?? [],
       inbox: (inbox ?? []).map(readInboxRow),
     },
-    cuts: cuts
-      .filter((cut, index) => cut !== null && cut.count === sources[index]?.limit)
-      .filter((cut) => cut !== null),
-    planned: { known: new Set(known_units), matching: new Set(matching_units) },
+    cuts: cuts.filter((cut) => cut !== null),
+    planned: {
+      known: new Set(judged.map(({ id }) => id)),
+      matching: new Set(judged.filter(({ matches }) => matches).map(({ id }) => id)),
+    },
   };
 }
 
@@ -141,31 +145,28 @@ async function selectSnapshot(
  */
 function statement({ sources, plannedUnit }: Selection, include: readonly Included[]): string {
   const [whole, ...others] = sources;
-  const related = (table: string) => `
-    (select json_agg(r) from ${table} r
-      where r.executed_obs_unit_id in (select id from found)) as ${table}`;
   const ids = (...names: readonly string[]) =>
-    `any (array(select unnest($1::uuid[]) ${names.map((name) => `union select id from ${name}`).join(' ')}))`;
+    ['select unnest($1::uuid[])', ...names.map((name) => `select id from ${name}`)].join(' union all ');
   const otherIds = ids(...others.map(({ name }) => name));
-  const cut = ({ name }: Source) => `(select to_jsonb(l) from (
-    select start_time, id, count(*) over ()::integer as count from ${name} order by start_time, id limit 1) l)`;
-  const unitsWhere = (
-    condition: string,
-  ) => `(select jsonb_agg(u.id) from obs_unit u where ${condition} and u.id in (
-    select unnest($4::integer[]) union select obs_unit_id from found union select obs_unit_id from inbox_rows))`;
+  const allIds = ids(...sources.map(({ name }) => name));
+  const related = (table: string) => `
+    (select json_agg(r) from ${table} r where r.executed_obs_unit_id = any (array(${allIds}))) as ${table}`;
+  // the last row of a source that its limit has cut
+  const cut = ({ name, limit }: Source) => `(select to_jsonb(l) from (
+    select start_time, id from ${name} order by start_time desc, id desc offset ${limit} - 1 limit 1) l)`;
   return `
     with ${sources.map(({ name, text }) => `${name} as materialized (${text}),`).join('\n')}
-    found as materialized (
-      ${whole ? `select * from ${whole.name} union all` : ''}
-      select e.* from executed_obs_unit e where e.id = ${otherIds}
+    named as materialized (
+      select e.* from executed_obs_unit e where e.id = any (array(${otherIds}))
       ${whole ? `and e.id not in (select id from ${whole.name})` : ''}
     ), inbox_rows as materialized (
       select i.* from inbox i where i.transaction_id = any ($2::uuid[])
       union all
       select i.* from inbox i
-      where i.outcome = 'parked' and i.transaction_id <> all ($2::uuid[]) and i.aggregate_id = ${ids('found', ...others.map(({ name }) => name))}
+      where i.outcome = 'parked' and i.transaction_id <> all ($2::uuid[]) and i.aggregate_id = any (array(${allIds}))
     )
-    select (select json_agg(f) from found f) as executed_obs_unit,
+    select ${whole ? `(select json_agg(m) from ${whole.name} m)` : 'null'} as matching,
+      (select json_agg(n) from named n) as executed_obs_unit,
       ${include.includes('packages') ? related('raw_data_package') : 'null as raw_data_package'},
       ${include.includes('files') ? related('raw_data_file') : 'null as raw_data_file'},
       case when cardinality($3::uuid[]) > 0 then (select jsonb_agg(t.id) from tombstone t
@@ -173,9 +174,15 @@ function statement({ sources, plannedUnit }: Selection, include: readonly Includ
           and t.id = any ($3::uuid[])) end as deleted,
       (select json_agg(r) from inbox_rows r) as inbox,
       jsonb_build_array(${sources.map(cut).join(', ')}) as cuts,
-      ${plannedUnit === undefined ? 'null' : unitsWhere('true')} as known_units,
-      ${plannedUnit === undefined ? 'null' : unitsWhere(plannedUnit)} as matching_units
+      ${plannedUnit === undefined ? 'null' : otherUnits(plannedUnit)} as planned
       ${plannedUnit === undefined ? 'where $4::integer[] is not null' : ''}`;
+}
+
+/** Planned units of the overlay, of rows found by id and of parked transactions. */
+function otherUnits(condition: string): string {
+  return `(select jsonb_agg(jsonb_build_object('id', u.id, 'matches', coalesce(${condition}, false)))
+    from obs_unit u where u.id = any (array(
+      select unnest($4::integer[]) union all select obs_unit_id from named union all select obs_unit_id from inbox_rows)))`;
 }
 
 function plannedUnitsOf(entries: Overlay['entries']): number[] {

@@ -29,10 +29,15 @@ export function parseInstant(text: string): ParsedInstant | undefined {
   const offsetMilliseconds = readOffset(offset);
   if (offsetMilliseconds === undefined) return undefined;
   const isLeapSecond = second === '60';
+  const microsecondDigits = fraction.slice(0, 6).padEnd(6, '0');
+  if (offsetMilliseconds === 0 && !isLeapSecond) {
+    const instant = `${date}T${hour}:${minute}:${second}.${microsecondDigits}Z` as Instant;
+    return { instant, isLeapSecond };
+  }
   const beforeOffset = Date.parse(`${date}T${hour}:${minute}:${isLeapSecond ? '59' : second}Z`);
   const milliseconds = beforeOffset + (isLeapSecond ? 1000 : 0) - offsetMilliseconds;
   if (milliseconds < firstMilliseconds || milliseconds > lastMilliseconds) return undefined;
-  return { instant: write(milliseconds, fraction.slice(0, 6).padEnd(6, '0')), isLeapSecond };
+  return { instant: write(milliseconds, microsecondDigits), isLeapSecond };
 }
 
 /** @param offset `Z`, `+HH`, `+HHMM` or `+HH:MM`: as far as Postgres takes one @returns undefined beyond that */
@@ -44,12 +49,15 @@ function readOffset(offset: string): number | undefined {
   return (offset.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
 }
 
+const daysOfMonths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 /** Whether `YYYY-MM-DD` is a day of the calendar, years 0001–9999. */
 export function isCalendarDay(date: string): boolean {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(date) || date.startsWith('0000')) return false;
-  const day = new Date(`${date}T00:00:00Z`);
-  // Date takes 2026-02-30 for a day of March
-  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(date);
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(date)) return false;
+  const [year, month, day] = [Number(date.slice(0, 4)), Number(date.slice(5, 7)), Number(date.slice(8))];
+  const isLeapYear = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const days = month === 2 && isLeapYear ? 29 : (daysOfMonths[month - 1] ?? 0);
+  return year > 0 && day > 0 && day <= days;
 }
 
 function write(milliseconds: number, microsecondDigits: string): Instant {

@@ -124,9 +124,23 @@ export const readMutations: readonly Mutation[] = [
   {
     ...snapshot,
     id: 'lists-parked-not-found-by-aggregate',
-    replace: "and i.aggregate_id = ${ids('found', ...others.map(({ name }) => name))}",
-    by: "and i.aggregate_id = ${ids('found')}",
+    replace: 'and i.aggregate_id = any (array(${allIds}))',
+    by: 'and i.aggregate_id = any (array(${whole ? ids(whole.name) : ids()}))',
     named: 'show and filter set-aside records by',
+  },
+  {
+    ...snapshot,
+    id: 'lists-planned-unit-of-a-named-row-not-judged',
+    replace: 'union all select obs_unit_id from named ',
+    by: '',
+    named: 'judge by program',
+  },
+  {
+    ...snapshot,
+    id: 'lists-planned-unit-of-a-parked-start-not-judged',
+    replace: 'union all select obs_unit_id from inbox_rows',
+    by: '',
+    named: 'judge by program',
   },
   {
     ...health,
@@ -161,9 +175,9 @@ export const readMutations: readonly Mutation[] = [
   {
     ...snapshot,
     id: 'page-collects-rows-as-jsonb',
-    replace: '(select json_agg(f) from found f)',
-    by: '(select jsonb_agg(to_jsonb(f)) from found f)',
-    named: 'in proportion to the keys',
+    replace: '(select json_agg(m) from ${whole.name} m)',
+    by: '(select jsonb_agg(to_jsonb(m)) from ${whole.name} m)',
+    named: 'collects rows as json',
   },
   {
     ...lists,

@@ -22,8 +22,8 @@ export const valueMutations: readonly Mutation[] = [
   {
     ...instant,
     id: 'instant-on-a-day-that-does-not-exist',
-    replace: 'return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(date);',
-    by: 'return !Number.isNaN(day.getTime());',
+    replace: 'day > 0 && day <= days',
+    by: 'day > 0 && day <= 31',
     named: 'refuses',
   },
   {

@@ -4,13 +4,14 @@
  *
  * - Halved by aggregate, then by stamp. What comes later in an aggregate is held until what came before it has an outcome.
  * - Suspects, which have failed alone before, are tried last and alone.
+ * - Nothing holds a decision of a person: it may be about the very transaction that fails.
  * - A suspect that has failed alone often enough for a reason of its own is set aside. A failure counts only if another
  *   call has succeeded since the last one that counted; a wait for a lock never does.
  * - The same failure on several aggregates, without one success of the like, is a fault of main: nobody is set aside, and the
  *   others of that shape are not tried in this run.
  */
 import type { FailureSubject } from '../../lib/transaction/failure.ts';
-import { shapeOf, type Transaction } from '../../lib/transaction/transaction.ts';
+import { isDecision, shapeOf, type Transaction } from '../../lib/transaction/transaction.ts';
 
 /** A transaction that has failed alone. */
 export interface Suspect {
@@ -90,7 +91,10 @@ export function* halve(
 
   function* run(group: readonly Transaction[]): Generator<Attempt, void, Result> {
     const transactions = group.filter(
-      (each) => !recorded.has(each.id) && !held.has(each.aggregate) && !faultedShapes.has(shapeOf(each)),
+      (each) =>
+        !recorded.has(each.id) &&
+        (isDecision(each) || !held.has(each.aggregate)) &&
+        !faultedShapes.has(shapeOf(each)),
     );
     if (transactions.length === 0 || stopped !== undefined) return;
     const result = yield { kind: 'apply', transactions };
@@ -215,7 +219,7 @@ function inOrder(batch: readonly Transaction[], known: ReadonlyMap<string, Suspe
   const first: Transaction[] = [];
   const last = new Map<string, { suspect: Transaction; later: Transaction[] }>();
   for (const each of sorted) {
-    const behind = last.get(each.aggregate);
+    const behind = isDecision(each) ? undefined : last.get(each.aggregate);
     if (behind) behind.later.push(each);
     else if (known.has(each.id)) last.set(each.aggregate, { suspect: each, later: [] });
     else first.push(each);

@@ -224,3 +224,29 @@ it('halving stops when main becomes unreachable or its time is up', () => {
     expect(plan.next(result).value).toMatchObject({ stopped });
   }
 });
+
+it('halving lets a decision pass that comes behind what fails in its aggregate', () => {
+  const main = new FakeMain();
+  const [failing, later, decision] = main.add([
+    { kind: 'foreign', aggregate: 1 },
+    { kind: 'good', aggregate: 1 },
+    { kind: 'good', aggregate: 1 },
+  ]);
+  if (!failing || !later || !decision) throw new Error('unreachable');
+  const discard: Transaction = {
+    ...decision,
+    steps: [{ kind: 'discard', transaction: failing.id, reason: 'it keeps others' }],
+  };
+  const { recorded, suspects } = run(main, [failing, later, discard], new Map());
+  expect(recorded).toEqual(new Set([discard.id]));
+  const again = new FakeMain();
+  again.add([{ kind: 'foreign', aggregate: 1 }]);
+  const known = new Map([...suspects].flatMap(([id, suspect]) => (suspect ? [[id, suspect]] : [])));
+  const attempts: string[][] = [];
+  const plan = halve([failing, later, discard], known);
+  for (let step = plan.next(); !step.done;) {
+    if (step.value.kind === 'apply') attempts.push(step.value.transactions.map(({ id }) => id));
+    step = plan.next(again.attempt(step.value));
+  }
+  expect(attempts[0]).toEqual([discard.id]);
+});

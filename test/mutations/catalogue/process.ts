@@ -219,6 +219,20 @@ export const processMutations: readonly Mutation[] = [
   },
   {
     ...halving,
+    id: 'halving-holds-decisions',
+    replace: '(isDecision(each) || !held.has(each.aggregate))',
+    by: '!held.has(each.aggregate)',
+    named: 'lets a decision pass',
+  },
+  {
+    ...halving,
+    id: 'halving-tries-decisions-behind-suspects',
+    replace: 'isDecision(each) ? undefined : last.get(each.aggregate)',
+    by: 'last.get(each.aggregate)',
+    named: 'lets a decision pass',
+  },
+  {
+    ...halving,
     id: 'halving-counts-waits-for-locks',
     replace: "    if (subject === 'lock') {",
     by: "    if (subject === ('none' as string)) {",

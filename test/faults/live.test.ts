@@ -1,4 +1,4 @@
-/** Clients keep what they know whole while everything between them and the feed breaks. */
+/** Live clients stay consistent while everything between them and the feed breaks. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startRedis, type RedisServer } from '../../infra/local/redis.ts';
 import { join } from 'node:path';
@@ -46,18 +46,18 @@ const clients = (count: number, pingMilliseconds?: number) => {
     { timeoutMs: patienceMs },
   );
 };
-/** Longer than any machine needs: no time decides over right and wrong here. */
+/** Longer than any machine needs: the result never depends on speed. */
 const patienceMs = 120_000;
-/** What the schedule would find after a while. */
-const sweepAfterDeath = async () => {
+/** Ends the lease, as time would, and runs the sweeper. */
+const sweepAfterCrash = async () => {
   await stack.redisClient.del(stack.keys.broadcaster);
   await stack.runSchedule('sweep');
 };
 const fence = async () => Number((await stack.redisClient.get<string>(stack.keys.broadcasterFence)) ?? 0);
 
-describe('a broadcaster hands over', () => {
-  it('every 3 s under load: every change once, in order, and no second snapshot', async () => {
-    // a machine that is slow must not look like a connection that is dead
+describe('live clients', () => {
+  it('get every change once, in order and without a second snapshot while broadcasters hand over every 3 s', async () => {
+    // a slow machine must not look like a dead connection
     await clients(6, 60_000);
     const before = await fence();
     const stop = new AbortController();
@@ -68,8 +68,8 @@ describe('a broadcaster hands over', () => {
     stop.abort();
     const { ids, inQueueAlone } = await changing;
     await expectEqualAtRest(stack, watching, ids);
-    // a record is as it will stay before the last of its changes is told
-    await eventually(() => watching.forEach((each) => expectToldOnce(each, ids, inQueueAlone)), {
+    // a record reaches its final state before the last of its changes is sent
+    await eventually(() => watching.forEach((each) => expectSentOnce(each, ids, inQueueAlone)), {
       timeoutMs: patienceMs,
     });
     const [first] = watching;
@@ -84,22 +84,22 @@ describe('a broadcaster hands over', () => {
   });
 });
 
-/** Each acknowledged write three times: buffered, unless Redis did not hear of it in time, committed, replicated. */
-function expectToldOnce(
+/** Each acknowledged write is sent as committed, replicated and, unless Redis missed it, buffered. */
+function expectSentOnce(
   { units }: Watching,
   ids: readonly string[],
   inQueueAlone: ReadonlySet<string>,
 ): void {
-  const told = units.flatMap((event) => (event.type === 'update' ? [`${event.record} ${event.change}`] : []));
+  const sent = units.flatMap((event) => (event.type === 'update' ? [`${event.record} ${event.change}`] : []));
   for (const id of ids) {
-    const times = (change: string) => told.filter((each) => each === `${id} ${change}`).length;
+    const times = (change: string) => sent.filter((each) => each === `${id} ${change}`).length;
     expect([times('committed'), times('replicated')]).toEqual([2, 2]);
     if (!inQueueAlone.has(id)) expect(times('buffered')).toBe(2);
   }
 }
 
-describe('everything breaks', () => {
-  it('broadcasters killed, sockets dropped, the feed trimmed, Redis restarted: equal at rest, nothing twice', async () => {
+describe('live clients after killed broadcasters, dropped sockets, a trimmed feed and a Redis restart', () => {
+  it('show the server’s state at rest, without a repeated change', async () => {
     await clients(6);
     const stop = new AbortController();
     const changing = keepChanging(stack, 'breaks', stop.signal);
@@ -109,7 +109,7 @@ describe('everything breaks', () => {
       });
     for (let round = 0; round < 6; round += 1) {
       for (const pid of stack.parts.lambdas.broadcast.pids()) process.kill(pid, 'SIGKILL');
-      await sweepAfterDeath();
+      await sweepAfterCrash();
       const open = await listConnections(stack.site, Date.now());
       await Promise.all(open.filter((_id, n) => n % 3 === round % 3).map(disconnect));
       if (round === 2)
@@ -122,12 +122,12 @@ describe('everything breaks', () => {
         await stopServer();
         redis = await startRedis(join(stack.directory, 'redis'), port);
       }
-      const told = watching[0]?.units.length ?? 0;
+      const before = watching[0]?.units.length ?? 0;
       await eventually(
         async () => {
-          // the next minute's sweep, for an invocation that died with its process
+          // the sweep of the next minute restarts a broadcaster that died with its process
           await stack.runSchedule('sweep');
-          expect(watching[0]?.units.length ?? 0).toBeGreaterThan(told);
+          expect(watching[0]?.units.length ?? 0).toBeGreaterThan(before);
         },
         { timeoutMs: patienceMs, everyMs: 500 },
       );
@@ -135,7 +135,7 @@ describe('everything breaks', () => {
     stop.abort();
     const { ids } = await changing;
     await eventually(async () => {
-      await sweepAfterDeath();
+      await sweepAfterCrash();
       await expectEqualAtRest(stack, watching, ids);
     });
     for (const { units, transfers } of watching) {

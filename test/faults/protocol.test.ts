@@ -1,4 +1,4 @@
-/** Each window of the protocol, opened on purpose on a stack that moves only by hand. */
+/** Each window of the protocol, opened deliberately on a stack whose processors run only on demand. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { accept } from '../../lib/buffer/accept.ts';
 import { mark } from '../../lib/buffer/mark.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-/** Everything on main, replicated and cleaned. */
+/** Waits until every transaction is at main, replicated and cleaned. */
 async function settle(): Promise<void> {
   stack.link.set({ up: true });
   await stack.replica.query('select pg_wal_replay_resume()');
@@ -60,7 +60,7 @@ const caughtUp = () =>
     );
   });
 
-/** Buffers a start that was accepted so long ago, and whose message was lost. */
+/** Buffers a start that was accepted `secondsAgo`, without its message. */
 async function bufferAlone(secondsAgo: number): Promise<Transaction> {
   const now = Date.now() - secondsAgo * 1000;
   const [id, record] = [uuidV7(now, randomBytes(10)), uuidV7(now, randomBytes(10))];
@@ -78,15 +78,15 @@ async function bufferAlone(secondsAgo: number): Promise<Transaction> {
   return draft.transaction;
 }
 
-describe('W0: the answer was lost, and nobody remembers the first try', () => {
-  it('a retry with its key is the same transaction, and is executed once', async () => {
+describe('W0: a retry after a lost answer', () => {
+  it('is the same transaction and is executed once, even after Redis has lost the first attempt', async () => {
     const { redisClient, keys } = stack;
     const request = { obs_unit_id: 21, metadata: { try: 'any' } };
     const first = await startUnit(stack.api, request, 'W0');
     await settle();
-    const forgotten = await redisClient.keys('ops:idem:*');
+    const keysOfRetries = await redisClient.keys('ops:idem:*');
     await redisClient.del(
-      ...forgotten,
+      ...keysOfRetries,
       keys.transaction(String(first.body.transaction_id)),
       keys.record(String(first.body.id)),
     );
@@ -99,35 +99,32 @@ describe('W0: the answer was lost, and nobody remembers the first try', () => {
   });
 
   it.each([
-    ['in their order', false],
+    ['in order', false],
     ['the finish first', true],
-  ])(
-    'a retry is answered alike after copies have restored what Redis had forgotten, %s',
-    async (name, isReversed) => {
-      const { redisClient, keys } = stack;
-      const start = { obs_unit_id: 23, metadata: { try: name } };
-      const finish = { metadata: { seeing: 1 } };
-      const started = await startUnit(stack.api, start, `start ${name}`);
-      const finished = await finishUnit(stack.api, started.body.id, finish, `finish ${name}`);
-      const copies = (await pendingTransactions()).map(transactionMessage);
-      await redisClient.del(
-        ...(await redisClient.keys('ops:idem:*')),
-        ...[started, finished].map(({ body }) => keys.transaction(String(body.transaction_id))),
-        keys.record(String(started.body.id)),
-        keys.overlay(String(started.body.id)),
-        keys.pending,
-      );
-      stack.link.set({ up: false });
-      if (isReversed) copies.reverse();
-      for (const copy of copies) expect(await applyByHand(stack, copy)).toEqual([0]);
-      const again = await startUnit(stack.api, start, `start ${name}`);
-      const ended = await finishUnit(stack.api, started.body.id, finish, `finish ${name}`);
-      expect(again).toMatchObject({ status: 201, body: started.body });
-      expect(ended).toMatchObject({ status: 200, body: finished.body });
-    },
-  );
+  ])('gets the same answer after copies have restored the lost entries, %s', async (name, isReversed) => {
+    const { redisClient, keys } = stack;
+    const start = { obs_unit_id: 23, metadata: { try: name } };
+    const finish = { metadata: { seeing: 1 } };
+    const started = await startUnit(stack.api, start, `start ${name}`);
+    const finished = await finishUnit(stack.api, started.body.id, finish, `finish ${name}`);
+    const copies = (await pendingTransactions()).map(transactionMessage);
+    await redisClient.del(
+      ...(await redisClient.keys('ops:idem:*')),
+      ...[started, finished].map(({ body }) => keys.transaction(String(body.transaction_id))),
+      keys.record(String(started.body.id)),
+      keys.overlay(String(started.body.id)),
+      keys.pending,
+    );
+    stack.link.set({ up: false });
+    if (isReversed) copies.reverse();
+    for (const copy of copies) expect(await applyByHand(stack, copy)).toEqual([0]);
+    const again = await startUnit(stack.api, start, `start ${name}`);
+    const ended = await finishUnit(stack.api, started.body.id, finish, `finish ${name}`);
+    expect(again).toMatchObject({ status: 201, body: started.body });
+    expect(ended).toMatchObject({ status: 200, body: finished.body });
+  });
 
-  it('a repeat of the remembered try is answered alike, and says so', async () => {
+  it('gets the first answer, marked as a replay', async () => {
     const first = await startUnit(stack.api, { obs_unit_id: 22 }, 'W0 again');
     const again = await startUnit(stack.api, { obs_unit_id: 22 }, 'W0 again');
     expect(again.body).toEqual(first.body);
@@ -136,8 +133,8 @@ describe('W0: the answer was lost, and nobody remembers the first try', () => {
   });
 });
 
-describe('W1: the message was never sent', () => {
-  it('the sweeper sends a copy of what has been pending for a minute', async () => {
+describe('W1: a transaction whose message was never sent', () => {
+  it('is resent by the sweeper after a minute', async () => {
     const { aggregate, id } = await bufferAlone(120);
     await stack.runSchedule('sweep');
     const message = (await drainMessages(stack)).find((body) => body.includes(id));
@@ -146,15 +143,15 @@ describe('W1: the message was never sent', () => {
     expect(await onMain(aggregate)).toHaveLength(1);
   });
 
-  it('a wake-up alone drains what is pending', async () => {
+  it('is applied after a wake-up message alone', async () => {
     const { aggregate } = await bufferAlone(0);
     await applyByHand(stack);
     expect(await onMain(aggregate)).toHaveLength(1);
   });
 });
 
-describe('W4: the processor dies before the commit', () => {
-  it('what it had claimed is executed by the next one', async () => {
+describe('W4: a processor that dies before the commit', () => {
+  it('leaves its claimed transactions to the next one', async () => {
     const started = await startUnit(stack.api);
     stack.link.set({ up: false });
     const dying = applyByHand(stack).catch((error: unknown) => error);
@@ -163,7 +160,7 @@ describe('W4: the processor dies before the commit', () => {
     expect(await dying).toBeInstanceOf(Error);
     stack.link.set({ up: true });
     expect(await onMain(started.body.id)).toEqual([]);
-    // its lease runs out
+    // let its lease expire
     const [reference = ''] = await stack.redisClient.zrange<string[]>(stack.keys.inflight, 0, 0);
     await stack.redisClient.zadd(stack.keys.inflight, { score: 1, member: reference });
     await applyByHand(stack);
@@ -171,8 +168,8 @@ describe('W4: the processor dies before the commit', () => {
   });
 });
 
-describe('W6, W7: committed, but Redis was not told', () => {
-  it('a redelivery finds the inbox row, changes nothing, and tells Redis', async () => {
+describe('W6, W7: a transaction committed but not marked in Redis', () => {
+  it('is not executed again when it is redelivered, and then marked', async () => {
     const started = await startUnit(stack.api);
     const batch = await pendingTransactions();
     await applyTransactions(stack.main, batch, 900);
@@ -187,8 +184,8 @@ describe('W6, W7: committed, but Redis was not told', () => {
   });
 });
 
-describe('W3: Redis has forgotten what it acknowledged', () => {
-  it('with main away the message is given back and Redis is restored from it', async () => {
+describe('W3: a transaction that Redis has lost', () => {
+  it('is restored from its message, which returns to the queue while main is unreachable', async () => {
     const started = await startUnit(stack.api);
     const batch = await pendingTransactions();
     const { redisClient, keys } = stack;
@@ -206,8 +203,8 @@ describe('W3: Redis has forgotten what it acknowledged', () => {
   });
 });
 
-describe('W8: the check was lost', () => {
-  it('the sweeper confirms', async () => {
+describe('W8: a lost replication check', () => {
+  it('is made up for by the sweeper', async () => {
     await stack.replica.query('select pg_wal_replay_pause()');
     const started = await startUnit(stack.api);
     await applyByHand(stack);
@@ -221,8 +218,8 @@ describe('W8: the check was lost', () => {
   });
 });
 
-describe('W9: main fails over and loses a commit', () => {
-  it('what the replicas have replayed past but do not have is executed anew', async () => {
+describe('W9: a commit that main has lost in a failover', () => {
+  it('is executed again once the replicas have replayed past it without its inbox row', async () => {
     await stack.replica.query('select pg_wal_replay_pause()');
     const started = await startUnit(stack.api);
     await applyByHand(stack);
@@ -237,8 +234,8 @@ describe('W9: main fails over and loses a commit', () => {
   });
 });
 
-describe('W10: a replica that lacks what was cleaned', () => {
-  it('does not answer: clear 503 instead of an old record', async () => {
+describe('W10: a replica below the floor', () => {
+  it('does not answer: reads get 503 instead of an old record', async () => {
     const started = await startUnit(stack.api);
     await settle();
     const floor = await stack.redisClient.get<string>(stack.keys.floor);
@@ -251,8 +248,8 @@ describe('W10: a replica that lacks what was cleaned', () => {
   });
 });
 
-describe('W11: one of several replicas cannot tell', () => {
-  it('nothing is cleaned', async () => {
+describe('W11: a replica without a replay position', () => {
+  it('prevents cleaning', async () => {
     const { redisClient: redis, keys } = stack;
     await stack.replica.query('select pg_wal_replay_pause()');
     await startUnit(stack.api);
@@ -270,8 +267,8 @@ describe('W11: one of several replicas cannot tell', () => {
   });
 });
 
-describe('W12: a finish whose start never comes', () => {
-  it('is shown as failed after a while, the sweeper sees to that, and is applied if the start comes after all', async () => {
+describe('W12: a finish without its start', () => {
+  it('is shown as failed after the wait limit, and applied if its start arrives later', async () => {
     const id = uuidV7(Date.now(), randomBytes(10));
     await finishUnit(stack.api, id);
     await applyByHand(stack);
@@ -289,8 +286,8 @@ describe('W12: a finish whose start never comes', () => {
   });
 });
 
-describe('W15: Redis does not know the record', () => {
-  it('a legitimate finish is accepted unverified, and main judges', async () => {
+describe('W15: a finish of a record unknown to Redis', () => {
+  it('is accepted unverified and judged by main', async () => {
     const started = await startUnit(stack.api);
     await settle();
     await stack.redisClient.del(stack.keys.record(String(started.body.id)));
@@ -302,8 +299,8 @@ describe('W15: Redis does not know the record', () => {
   });
 });
 
-describe('W16: an outage lasts', () => {
-  it('nothing of what is buffered expires', async () => {
+describe('W16: during a long outage', () => {
+  it('no buffered key expires', async () => {
     const { redisClient, keys } = stack;
     const started = await startUnit(stack.api, { obs_unit_id: 3 }, 'an idempotency key');
     const [id, transaction] = [String(started.body.id), String(started.body.transaction_id)];
@@ -318,7 +315,7 @@ describe('W16: an outage lasts', () => {
     expect(await answer.json()).toEqual({ result: ['maxmemory-policy', 'noeviction'] });
   });
 
-  it('a full buffer counts as Redis not answering, and has room again in the end', async () => {
+  it('writes go to SQS alone while the buffer is full, and its space is freed later', async () => {
     const large = {
       obs_unit_id: 4,
       metadata: Object.fromEntries(['a', 'b', 'c'].map((k) => [k, 'x'.repeat(60_000)])),
@@ -337,8 +334,8 @@ describe('W16: an outage lasts', () => {
   });
 });
 
-describe('W18: a mark comes late', () => {
-  it('marks only go forward', async () => {
+describe('W18: a late mark', () => {
+  it('does not replace a newer state', async () => {
     const { redisClient: redis, keys } = stack;
     const started = await startUnit(stack.api);
     const batch = await pendingTransactions();
@@ -352,7 +349,7 @@ describe('W18: a mark comes late', () => {
     expect(await mark({ redis, keys }, later, lsn, Date.now())).toMatchObject({ marked: 1 });
     expect(await mark({ redis, keys }, rows, lsn, Date.now())).toMatchObject({ marked: 0 });
     expect(await redis.hget(keys.transaction(String(started.body.transaction_id)), 'state')).toBe('failed');
-    // what main has really said, so that it can be cleaned
+    // restore the true state, so that it can be cleaned
     await redis.hset(keys.transaction(String(started.body.transaction_id)), {
       revision: 1,
       state: 'committed',
@@ -360,8 +357,8 @@ describe('W18: a mark comes late', () => {
   });
 });
 
-describe('W19: a limit', () => {
-  it('counts after the merge', async () => {
+describe('W19: the limit of a list', () => {
+  it('applies after the merge', async () => {
     const times = ['2027-01-01T00:00:00Z', '2027-01-03T00:00:00Z', '2027-01-05T00:00:00Z'];
     const begin = (start_time: string) => startUnit(stack.api, { obs_unit_id: 299, start_time });
     for (const time of times) await begin(time);

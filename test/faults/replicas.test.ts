@@ -1,4 +1,4 @@
-/** Two replicas at the site: one behind, promoted, rebuilt from scratch under traffic, and both away. */
+/** Two replicas at the site: one lagging, promoted or rebuilt under traffic, and both unreachable. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { rebuildReplica, startReplica, type PostgresServer } from '../../infra/local/postgres.ts';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { testPool } from '../support/test-pool.ts';
 import { finishUnit, startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
 
 let stack: TestStack;
-/** the nearer one, and the other */
+/** `site` is the nearest */
 let servers: Record<'site' | 'site_2', PostgresServer>;
 let pools: Record<'site' | 'site_2', pg.Pool>;
 type Name = keyof typeof servers;
@@ -19,7 +19,7 @@ beforeAll(async () => {
   stack = await startTestStack({ replicas: 2, settings: { ANSWER_BUDGET_MS: 'always' } });
   await stack.quiesce();
   const [site, site_2] = stack.parts.replicas;
-  if (!site || !site_2) throw new Error('two replicas were asked for');
+  if (!site || !site_2) throw new Error('the stack has fewer than two replicas');
   servers = { site, site_2 };
   pools = { site: testPool(site.url), site_2: testPool(site_2.url) };
 });
@@ -45,8 +45,8 @@ const rowsAt = async (name: Name, id: unknown) =>
   (await pools[name].query<{ status: string }>('select status from executed_obs_unit where id = $1', [id]))
     .rows;
 
-describe('one replica is behind', () => {
-  it('nothing is cleaned before it has the row; whichever answers, the record is there', async () => {
+describe('while one replica lags behind', () => {
+  it('nothing is cleaned before it has the inbox row, and every replica shows the record', async () => {
     await pause('site_2');
     const { body } = await startUnit(stack.api, { obs_unit_id: 11 });
     await applyByHand(stack);
@@ -55,13 +55,13 @@ describe('one replica is behind', () => {
     expect(await isBuffered(body.id)).toBe(true);
     expect((await read(body.id)).body.sync).toMatchObject({ state: 'replicated' });
 
-    // the one that is behind answers alone
+    // only the lagging one answers
     await servers.site.stop();
     expect(await rowsAt('site_2', body.id)).toEqual([]);
     expect((await read(body.id)).body).toMatchObject({ status: 'running', sync: { state: 'committed' } });
     await finishUnit(stack.api, body.id);
     expect((await read(body.id)).body).toMatchObject({ status: 'completed', sync: { state: 'buffered' } });
-    // an unreachable one counts as behind too
+    // an unreachable replica also prevents cleaning
     await resume('site_2');
     await applyByHand(stack);
     await eventually(async () => expect(await rowsAt('site_2', body.id)).toEqual([{ status: 'completed' }]));
@@ -77,7 +77,7 @@ describe('one replica is behind', () => {
     });
   });
 
-  it('one that lacks what was cleaned does not answer; the other does', async () => {
+  it('only a replica at or above the floor answers', async () => {
     const older = await startUnit(stack.api, { obs_unit_id: 12 });
     await settle();
     await servers.site.stop();
@@ -88,7 +88,7 @@ describe('one replica is behind', () => {
     await applyByHand(stack);
     const { redisClient, keys } = stack;
     await eventually(async () => expect(await rowsAt('site_2', newer.body.id)).toHaveLength(1));
-    // as it was cleaned before the nearer one was lost
+    // as if it had been cleaned before the nearest one was rebuilt
     const [reference = '', lsn = ''] = await redisClient.zrange<string[]>(keys.committed, 0, 0, {
       withScores: true,
     });
@@ -105,8 +105,8 @@ describe('one replica is behind', () => {
   });
 });
 
-describe('a standby is promoted', () => {
-  it('it answers nothing and holds cleaning up, visibly, until it is rebuilt', async () => {
+describe('a promoted standby', () => {
+  it('answers no reads and prevents cleaning, visible in the buffer report, until it is rebuilt', async () => {
     const before = await startUnit(stack.api, { obs_unit_id: 13 });
     await settle();
     await pools.site.query('select pg_promote()');
@@ -134,8 +134,8 @@ describe('a standby is promoted', () => {
   });
 });
 
-describe('a standby is rebuilt from scratch', () => {
-  it('while traffic runs, no read misses or reverts a record, and everything is cleaned in the end', async () => {
+describe('while standbys are rebuilt', () => {
+  it('no read under traffic misses or reverts a record, and everything is cleaned afterwards', async () => {
     let isDone = false;
     const written: unknown[] = [];
     const violations: string[] = [];
@@ -184,8 +184,8 @@ describe('a standby is rebuilt from scratch', () => {
   });
 });
 
-describe('every replica is away', () => {
-  it('what is buffered is read all the same, and says what could not be seen', async () => {
+describe('while every replica is unreachable', () => {
+  it('reads show buffered records and name what they could not read', async () => {
     const replicated = await startUnit(stack.api, { obs_unit_id: 15 });
     const continued = await startUnit(stack.api, { obs_unit_id: 15, metadata: { n: 2 } });
     await settle();
@@ -210,7 +210,7 @@ describe('every replica is away', () => {
       { id: body.id, sync: { unseen: 'replica' } },
       { id: continued.body.id, sync: { unseen: 'replica' } },
     ]);
-    // an empty page would say that nothing is there
+    // an empty page would claim that there are no records
     for (const query of ['obs_unit_id=299', 'obs_unit_id=15&status=failed']) {
       expect(await stack.api(`/executed_obs_units?${query}`)).toMatchObject({
         status: 503,

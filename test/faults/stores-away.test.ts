@@ -1,4 +1,4 @@
-/** One of the two stores does not answer: the observation is recorded all the same, and nothing is recorded twice. */
+/** While one of the two stores does not answer, observations are still recorded, each once. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mintApiToken } from '../../lib/credentials/api-token.ts';
@@ -26,13 +26,13 @@ async function onMain(ids: readonly unknown[]): Promise<{ id: string; status: st
   return rows;
 }
 
-it('answers from Redis alone while SQS is silent, and the sweeper sees to the rest', async () => {
+it('accept records in Redis alone while SQS does not answer, and the sweeper resends', async () => {
   const { api, parts, redisClient, keys } = stack;
   suspend(parts.sqs.pid);
   const started = await startUnit(api, { obs_unit_id: 11 });
   expect(started).toMatchObject({ status: 201, body: { sync: { state: 'buffered', stored_in: 'redis' } } });
   resume(parts.sqs.pid);
-  // as if the message had been lost on the way
+  // also if the message was lost in transit
   await eventually(async () => expect(await onMain([started.body.id])).toHaveLength(1), {
     timeoutMs: 2000,
   }).catch(() => stack.runSchedule('sweep'));
@@ -42,7 +42,7 @@ it('answers from Redis alone while SQS is silent, and the sweeper sees to the re
   });
 });
 
-it('answers from SQS alone while Redis is silent, and main has it once', async () => {
+it('accept records in SQS alone while Redis does not answer, and main executes it once', async () => {
   const { api, parts } = stack;
   await startUnit(api, { obs_unit_id: 12 });
   const key = randomUUID();
@@ -70,7 +70,7 @@ it('answers from SQS alone while Redis is silent, and main has it once', async (
   });
 });
 
-describe('a token that this instance has not seen to be good', () => {
+describe('an API token', () => {
   const token = async (name: string) => {
     const { token: text, hash } = mintApiToken('801', Buffer.alloc(64, name));
     const fields = {
@@ -86,29 +86,29 @@ describe('a token that this instance has not seen to be good', () => {
   };
   const start = (text: string) =>
     startUnit((path, request) => stack.api(path, { ...request, token: text }), { obs_unit_id: 15 });
-  /** every instance of the function has seen it, however many there are */
-  const seen = async (text: string, status: number) => {
+  /** enough requests for every instance of the function to see the token */
+  const useOften = async (text: string, status: number) => {
     for (let n = 0; n < 30; n += 1) expect((await start(text)).status).toBe(status);
   };
 
-  it('writes nothing while Redis is silent; one that it has seen writes', async () => {
+  it('writes while Redis does not answer only if the instance has verified it before', async () => {
     const [unseen, known] = [await token('unseen'), await token('known')];
-    await seen(known.text, 201);
+    await useOften(known.text, 201);
     suspend(stack.parts.redis.pid);
     expect(await start(unseen.text)).toMatchObject({ status: 503, body: { recorded: null } });
     expect((await start(known.text)).status).toBe(201);
   });
 
-  it('writes nothing once it was seen to be revoked', async () => {
+  it('does not write while Redis does not answer once it was seen revoked', async () => {
     const { text, hash } = await token('revoked later');
-    await seen(text, 201);
+    await useOften(text, 201);
     await stack.redisClient.hset(stack.keys.token(hash), { revoked: '1' });
-    await seen(text, 401);
+    await useOften(text, 401);
     suspend(stack.parts.redis.pid);
     expect(await start(text)).toMatchObject({ status: 503, body: { recorded: null } });
   });
 
-  it('writes while the buffer is full: Redis has looked at it, and only has no room', async () => {
+  it('writes while the buffer is full, since Redis has verified it', async () => {
     const { text } = await token('full');
     const { redisClient, keys } = stack;
     const bytes = Number((await redisClient.hget(keys.stats, 'bytes')) ?? 0);
@@ -118,7 +118,7 @@ describe('a token that this instance has not seen to be good', () => {
   });
 });
 
-it('says that it does not know when neither answers, and the same key then records it once', async () => {
+it('accept answers 503 with recorded: null when neither answers, and a repeat with the same key records once', async () => {
   const { api, parts } = stack;
   const key = randomUUID();
   const health = () => api('/health', { token: null });
@@ -141,7 +141,7 @@ it('says that it does not know when neither answers, and the same key then recor
   expect(rows).toHaveLength(1);
 });
 
-it('keeps every acknowledged record when Redis forgets everything', async () => {
+it('every acknowledged record survives the loss of all data in Redis', async () => {
   const { api, link, redisClient } = stack;
   link.set({ up: false });
   const started = await Promise.all(

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { describeStorm, storm } from './storm/storm.ts';
 
-it('loses nothing, repeats nothing and keeps the order in a storm of faults', async () => {
+it('the system neither loses, repeats nor reorders writes in a storm of faults', async () => {
   const report = await storm(20261124, 25);
   console.log(describeStorm(report));
   expect(report.ours.acknowledged).toBeGreaterThan(100);

@@ -1,4 +1,4 @@
-/** Bodies of a start as anybody might write them: as JSON text, with what they mean. */
+/** Arbitrary bodies of a start as JSON text, with their meaning. */
 import { fc } from '../support/property.ts';
 import { arbitraryInstant, type ArbitraryInstant } from './arbitrary-instants.ts';
 

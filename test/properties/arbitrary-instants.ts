@@ -1,4 +1,4 @@
-/** Instants of any year in any spelling, with what they mean. */
+/** Instants of any year in any spelling, with their meaning. */
 import { fc } from '../support/property.ts';
 
 export interface ArbitraryInstant {
@@ -11,7 +11,7 @@ const pad = (n: number, length: number) => String(n).padStart(length, '0');
 const first = -62_135_596_800_000_000n;
 const afterLast = BigInt(Date.UTC(10_000, 0, 1)) * 1000n;
 
-/** In years 0001 to 9999, UTC: what there is a place for. */
+/** Whether the instant is in the years 0001 to 9999 UTC, which can be stored. */
 export const isStorable = ({ microseconds }: ArbitraryInstant) =>
   microseconds >= first && microseconds < afterLast;
 
@@ -47,7 +47,7 @@ export const arbitraryInstant: fc.Arbitrary<ArbitraryInstant> = fc
     };
   });
 
-/** The spelling of answers. */
+/** The instant as answers spell it. */
 export function instantText(microseconds: bigint): string {
   const milliseconds = microseconds / 1000n - (microseconds % 1000n < 0n ? 1n : 0n);
   const text = new Date(Number(milliseconds)).toISOString();

@@ -1,9 +1,9 @@
-/** Executed units in every state, and lists that somebody asks for. */
+/** Arbitrary executed units in every state, and list requests. */
 import { fc } from '../support/property.ts';
 
 /** A planned unit of the seed whose starts main refuses as data. */
 export const failingUnit = 299;
-/** A planned unit that main does not know: a start of it waits. */
+/** A planned unit that main does not have: a start of it waits. */
 const unknownUnit = 5_000;
 const units = [3, 4, 7, 8];
 
@@ -11,15 +11,15 @@ export interface ArbitraryRecord {
   readonly origin: 'sql' | 'api';
   readonly unit: number;
   readonly at: string;
-  /** by SQL alone: a start outside the years of the API */
+  /** only for SQL: a start time outside the years of the API */
   readonly odd: string | undefined;
   readonly isOddId: boolean;
-  /** where the start has got to: 0 replicated, 1 committed and not at the replica, 2 buffered */
+  /** progress of the start: 0 replicated, 1 committed but not at the replica, 2 buffered */
   readonly start: number;
-  /** the same of the finish, which is at most as far */
+  /** progress of the finish, at most that of the start */
   readonly finish: number | undefined;
   readonly status: 'completed' | 'aborted' | 'failed';
-  /** by plain SQL, once it is replicated and before it is finished further */
+  /** a change by plain SQL after replication and before the finish */
   readonly move: { readonly column: 'obs_unit_id' | 'start_time'; readonly to: number | string } | undefined;
 }
 
@@ -33,11 +33,11 @@ export interface ListQuery {
   readonly started_after?: string;
   readonly started_before?: string;
   readonly day_obs?: string;
-  /** as `GET /executed_obs_units/{integer}`, with its limit alone */
+  /** requests `GET /executed_obs_units/{integer}` with only the limit */
   readonly isByPath?: boolean;
 }
 
-/** Few, so that they meet: some in one millisecond, one around noon, where nights change. */
+/** Few instants, so that they coincide: some within one millisecond, some around noon, where nights change. */
 const instants = [
   '2026-10-01T11:59:59.999999Z',
   '2026-10-01T12:00:00.000000Z',

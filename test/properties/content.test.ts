@@ -1,5 +1,5 @@
 /**
- * Any body that the door takes gets an outcome at main, and every read at every state gives back what was sent.
+ * Every accepted body gets an outcome at main, and every read at every state returns the values that were sent.
  */
 import { randomUUID } from 'node:crypto';
 import { fc, times } from '../support/property.ts';
@@ -14,10 +14,10 @@ import { instantText, isStorable } from './arbitrary-instants.ts';
 
 let stack: TestStack;
 let socket: TestSocket;
-/** messages about records that were checked */
-let told = 0;
+/** checked messages about records */
+let checkedMessages = 0;
 
-/** A planned unit that main does not know: a start of it waits. */
+/** A planned unit that main does not have: a start of it waits. */
 const unknownUnit = 5_000;
 /** A planned unit whose starts main refuses as data. */
 const failingUnit = 299;
@@ -46,12 +46,12 @@ interface Started {
   readonly unit: number;
   readonly sent: ArbitraryBody;
   readonly start: string;
-  /** its finish, if the door took one */
+  /** its finish, if one was accepted */
   finish?: { readonly sent: ArbitraryBody; readonly end: string };
 }
 
-it('any body that the door takes has an outcome at main, and the same content at every read of every state', async () => {
-  let [taken, tried] = [0, 0];
+it('every accepted body gets an outcome at main and reads with the same content at every state', async () => {
+  let [accepted, tried] = [0, 0];
   await fc.assert(
     fc.asyncProperty(fc.array(arbitraryBody, { minLength: 1, maxLength: 12 }), async (bodies) => {
       const started: Started[] = [];
@@ -59,21 +59,21 @@ it('any body that the door takes has an outcome at main, and the same content at
         const made = await start(body, [7, 8, unknownUnit, failingUnit][index % 4] ?? 7);
         if (!made) continue;
         started.push(made);
-        // every other one is finished, with the body of the next
+        // finish every other one with the body of the next
         const next = bodies[index + 1];
         if (index % 2 === 1 && next) await finish(made, next);
       }
-      taken += started.length;
+      accepted += started.length;
       tried += bodies.length;
       await everyState(started);
     }),
     times(8),
   );
-  expect(taken, 'most bodies are taken').toBeGreaterThan(tried / 3);
-  expect(told, 'they are told live').toBeGreaterThan(taken);
+  expect(accepted, 'accepted bodies').toBeGreaterThan(tried / 3);
+  expect(checkedMessages, 'live messages').toBeGreaterThan(accepted);
 });
 
-/** @returns undefined if the door refused it, for a reason that it names */
+/** @returns undefined if the start was refused with `400` */
 async function start(sent: ArbitraryBody, unit: number): Promise<Started | undefined> {
   const id = randomUUID();
   const rest = {
@@ -110,7 +110,7 @@ async function finish(started: Started, sent: ArbitraryBody): Promise<void> {
 
 async function everyState(started: readonly Started[]): Promise<void> {
   await checkReads(started, () => 'buffered');
-  // beside them, one that succeeds: that only some fail shows that the fault is theirs
+  // with one that succeeds, failures count against their transactions
   await stack.api('/executed_obs_units/start', { method: 'POST', body: { obs_unit_id: 9 } });
   await stack.replica.query('select pg_wal_replay_pause()');
   try {
@@ -132,7 +132,7 @@ async function everyState(started: readonly Started[]): Promise<void> {
   );
   const recorded = new Set(rows.map(({ id }) => id));
   expect(started.filter(({ id }) => !recorded.has(id))).toEqual([]);
-  told += checkMessages(started);
+  checkedMessages += checkMessages(started);
 }
 
 async function checkReads(started: readonly Started[], state: (each: Started) => string): Promise<void> {
@@ -144,7 +144,7 @@ async function checkReads(started: readonly Started[], state: (each: Started) =>
     const page = pages.get(each.unit) ?? (exactJson(await listed(each.unit)) as unknown[]);
     pages.set(each.unit, page);
     const found = page.filter((record) => member(record, 'id') === each.id);
-    expect(found, `unit ${each.unit} lists it once`).toHaveLength(1);
+    expect(found, `entries in the list of unit ${each.unit}`).toHaveLength(1);
     checkContent(each, found[0]);
   }
 }
@@ -191,7 +191,7 @@ async function listed(unit: number): Promise<string> {
   return `[${records.filter((each) => each !== '').join(',')}]`;
 }
 
-/** Whatever was told live of a record had its content. */
+/** Checks the content of every live message about the records. */
 function checkMessages(started: readonly Started[]): number {
   let count = 0;
   const byId = new Map(started.map((each) => [each.id, each]));

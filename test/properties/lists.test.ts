@@ -1,6 +1,6 @@
 /**
- * Any list with any filter equals the naive answer, page by page: over buffered, committed, parked and replicated records and
- * rows made or moved by plain SQL. The naive answer reads every record by its id, and lets Postgres filter and sort them.
+ * Every list with any filter equals the naive answer, page by page: over buffered, committed, parked and replicated records and
+ * rows made or moved by plain SQL. The naive answer reads every record by its id and lets Postgres filter and sort them.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { fc, times } from '../support/property.ts';
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-it('any list with any filter equals the naive answer, page by page', async () => {
+it('every list with any filter equals the naive answer, page by page', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(arbitraryRecord, { minLength: 1, maxLength: 14 }),
@@ -56,7 +56,7 @@ async function make(records: readonly ArbitraryRecord[]): Promise<string[]> {
     for (const each of made.filter(({ origin, start }) => origin === 'api' && start === level)) {
       await write('POST', 'start', { id: each.id, obs_unit_id: each.unit, start_time: each.at });
     }
-    // only where others succeed is a failure theirs
+    // a failure counts against its transaction only if others succeed
     good.push(randomUUID());
     await write('POST', 'start', {
       id: good.at(-1),
@@ -90,7 +90,7 @@ async function make(records: readonly ArbitraryRecord[]): Promise<string[]> {
   return [...made.map(({ id }) => id), ...good];
 }
 
-/** Others make ids of no version that the RFC knows. */
+/** Other programs may use ids that are not valid UUID versions. */
 function newId({ origin, isOddId }: ArbitraryRecord): string {
   const id = randomUUID();
   if (origin === 'api' || !isOddId) return id;
@@ -144,7 +144,7 @@ async function naive(byId: readonly Found[], query: ListQuery): Promise<readonly
   return rows.map(({ id }) => records.get(id)).filter((each) => each !== undefined);
 }
 
-/** Every page, by the Link of the one before. */
+/** Every page, by following the Link header. */
 async function walk({ isByPath, ...query }: ListQuery): Promise<readonly unknown[]> {
   const { obs_unit_id: unit, ...rest } = query;
   const given = isByPath ? { limit: query.limit } : rest;
@@ -160,7 +160,7 @@ async function walk({ isByPath, ...query }: ListQuery): Promise<readonly unknown
     const records = body as unknown as unknown[];
     expect(records.length, path).toBeLessThanOrEqual(query.limit);
     found.push(...records);
-    expect(pages, 'pages come to an end').toBeLessThan(100);
+    expect(pages, 'the list does not end').toBeLessThan(100);
     path = /<([^>]*)>; rel="next"/.exec(headers.get('Link') ?? '')?.[1];
   }
   return found;

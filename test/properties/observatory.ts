@@ -1,10 +1,10 @@
-/** Brings a stack that moves by hand from one example of a property to the next. */
+/** Takes a quiesced stack from one example of a property to the next. */
 import { expect } from 'vitest';
 import { applyByHand, settleByHand } from '../support/by-hand.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestStack } from '../support/test-stack.ts';
 
-/** Nothing is observed, buffered or set aside any more. */
+/** Removes all observations and all buffered or set-aside transactions. */
 export async function emptyObservatory(stack: TestStack): Promise<void> {
   await stack.replica.query('select pg_wal_replay_resume()');
   await settleByHand(stack);
@@ -14,7 +14,7 @@ export async function emptyObservatory(stack: TestStack): Promise<void> {
   await caughtUp(stack);
 }
 
-/** Until the replica has replayed what main has written. */
+/** Waits until the replica has replayed everything that main has written. */
 export async function caughtUp({ main, replica }: TestStack): Promise<void> {
   const { rows } = await main.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
   await eventually(async () => {
@@ -26,12 +26,12 @@ export async function caughtUp({ main, replica }: TestStack): Promise<void> {
   });
 }
 
-/** Until main has an outcome for everything that is pending. @returns how many calls that took */
+/** Runs the processor until no transaction is pending. @returns the number of calls */
 export async function applyAll(stack: TestStack, atMost = 10): Promise<number> {
   const { redisClient, keys } = stack;
   for (let calls = 1; calls <= atMost; calls += 1) {
     await applyByHand(stack);
     if ((await redisClient.zcard(keys.pending)) === 0) return calls;
   }
-  throw new Error(`after ${atMost} calls there is something pending still`);
+  throw new Error(`transactions are still pending after ${atMost} calls`);
 }

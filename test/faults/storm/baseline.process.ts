@@ -1,6 +1,5 @@
 /**
- * The processor of a baseline. `list`: RPOP, then execute, as the seed of this project draws it. `queue`: receive from SQS,
- * execute, delete; nothing remembers what was done.
+ * The processor of a baseline. `list`: RPOP, then execute. `queue`: receive from SQS, execute, delete, without an inbox.
  */
 import pg from 'pg';
 import { endWithParent } from '../../../infra/local/process.ts';

@@ -1,4 +1,4 @@
-/** Two simpler designs in the same storm, to show that it is one. */
+/** Two simpler designs in the same storm, to show that the storm breaks them. */
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -44,7 +44,7 @@ export class Baseline {
     this.#fork();
   }
 
-  /** It is started anew at once. */
+  /** Kills the processor, which restarts at once. */
   kill(): void {
     this.#child?.kill('SIGKILL');
   }
@@ -90,7 +90,7 @@ export class Baseline {
     this.#child?.kill('SIGKILL');
   }
 
-  /** Whether everything that it still holds has been tried. */
+  /** Whether no write is left to be tried. */
   async isIdle(): Promise<boolean> {
     return this.#kind === 'queue' || (await this.#stack.redisClient.llen('baseline:list')) === 0;
   }

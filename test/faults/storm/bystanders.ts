@@ -1,4 +1,4 @@
-/** Others beside the clients: what sends poison, and what changes rows at main by plain SQL. */
+/** Programs beside the clients: they send poison, and change rows at main by plain SQL. */
 import { randomUUID } from 'node:crypto';
 import { Queue } from '../../../lib/queue/queue.ts';
 import { transactionMessage } from '../../../lib/queue/messages.ts';
@@ -9,7 +9,7 @@ import { poison, poisonKinds, unreadableMessages } from './poison.ts';
 export class Bystanders {
   /** transactions that must have an outcome at main in the end */
   readonly poisoned: { readonly id: string; readonly kind: string; isDiscarded: boolean }[] = [];
-  /** how many messages nobody can read */
+  /** number of unreadable messages that SQS has accepted */
   unreadable = 0;
   readonly #stack: TestStack;
   readonly #queue: Queue;
@@ -19,7 +19,7 @@ export class Bystanders {
     this.#queue = new Queue({ url: stack.description.queues.transactions });
   }
 
-  /** Half of it as the door does, into both stores; half of it through the queue alone. */
+  /** Sends poison, half of it through both stores as the accept function does, half through the queue alone. */
   async poison(chance: number): Promise<void> {
     const kind = poisonKinds[this.poisoned.length % poisonKinds.length] ?? 'statusOfNoRow';
     const transaction = poison(kind, randomUUID(), randomUUID(), Date.now());
@@ -27,7 +27,7 @@ export class Bystanders {
       if (chance < 0.5) await acceptByHand(this.#stack, transaction);
       await this.#queue.send(transactionMessage(transaction));
     } catch {
-      return; // not acknowledged: nothing is promised
+      return; // not acknowledged
     }
     this.poisoned.push({ id: transaction.id, kind, isDiscarded: false });
   }
@@ -38,7 +38,7 @@ export class Bystanders {
     this.unreadable += taken.filter(Boolean).length;
   }
 
-  /** Rows that are moved, deleted, or put in as no door would; by turns. */
+  /** Moves, deletes or inserts rows that the API would not accept, in turn. */
   async plainSql(chance: number): Promise<void> {
     const id = randomUUID();
     const statements = [
@@ -55,8 +55,8 @@ export class Bystanders {
   }
 
   /**
-   * A column that main does not have is the deployment's fault: it is no transaction's, so that it waits, with an alarm. An
-   * admin gives it up.
+   * Discards transactions with an unknown column, as an admin would: main treats them as a fault of the deployment, so that
+   * they wait with an alarm.
    */
   async discardWaiting(): Promise<void> {
     const { api, description } = this.#stack;
@@ -71,7 +71,7 @@ export class Bystanders {
     }
   }
 
-  /** What has no outcome at main, as text. */
+  /** Describes the poison and unreadable messages without an outcome at main. */
   async stuck(): Promise<string[]> {
     const { main } = this.#stack;
     const { rows } = await main.query<{ id: string; outcome: string }>(
@@ -85,7 +85,7 @@ export class Bystanders {
       ...this.poisoned
         .filter(({ id }) => !outcomes.has(id))
         .map(({ id, kind }) => `no outcome of poison ${id} (${kind})`),
-      ...(missing > 0 ? [`${missing} unreadable messages are not kept`] : []),
+      ...(missing > 0 ? [`${missing} unreadable messages are not stored`] : []),
     ];
   }
 }

@@ -1,4 +1,4 @@
-/** Carries faults out on the parts of a stack, and mends them. */
+/** Injects faults into the parts of a stack, and repairs them. */
 import { truncate, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,18 +12,18 @@ import type { Fault, FaultKind } from './schedule.ts';
 
 export interface StormParts {
   readonly stack: TestStack;
-  /** sends copies of pending messages again, late and in any order */
+  /** resends copies of pending messages, late and in any order */
   readonly repeatMessages: (chance: number) => Promise<void>;
-  /** sends something that main cannot apply, or that cannot be read */
+  /** sends a transaction that main cannot apply */
   readonly poison: (chance: number) => Promise<void>;
   readonly sendUnreadable: () => Promise<void>;
-  /** somebody else changes rows at main */
+  /** changes rows at main as another program */
   readonly plainSql: (chance: number) => Promise<void>;
-  /** whatever else runs and dies with the processor */
+  /** kills the processors of the baselines */
   readonly killBaselines: () => void;
 }
 
-/** What may be broken by one fault at a time only. */
+/** The resource of each fault, which one fault at a time may break. */
 const resourceOf: Readonly<Partial<Record<FaultKind, string>>> = {
   killRedis: 'redis',
   rollBackRedis: 'redis',
@@ -39,7 +39,7 @@ const resourceOf: Readonly<Partial<Record<FaultKind, string>>> = {
 };
 
 export class Faults {
-  /** how often each was carried out */
+  /** number of injections of each fault */
   readonly counts: Partial<Record<FaultKind, number>> = {};
   /** epoch ms of each roll-back of Redis */
   readonly rollBacks: number[] = [];
@@ -55,7 +55,7 @@ export class Faults {
     ({ redis: this.#redis, main: this.#main, replica: this.#replica } = parts.stack.parts);
   }
 
-  /** Begins a fault; it mends itself. */
+  /** Injects a fault, which is repaired after its time. */
   begin(fault: Fault): void {
     const resource = resourceOf[fault.kind];
     if (resource !== undefined && this.#busy.has(resource)) return;
@@ -68,13 +68,13 @@ export class Faults {
     this.#running.add(running);
   }
 
-  /** Waits until everything is mended. */
-  async mended(): Promise<void> {
+  /** Waits until every fault is repaired. */
+  async repaired(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
     this.#parts.stack.link.set({ up: true, round_trip_ms: 10 });
   }
 
-  /** Stops what was started anew. */
+  /** Stops the servers, also restarted ones. */
   async stop(): Promise<void> {
     await Promise.all([this.#redis.stop(), this.#replica.stop()]);
     await this.#main.stop();
@@ -130,19 +130,19 @@ export class Faults {
       case 'killRedis':
         signal([this.#redis.pid], 'SIGKILL');
         await delay(lasts);
-        this.#redis = await again(() => startRedis(join(stack.directory, 'redis'), this.#redis.port));
+        this.#redis = await retried(() => startRedis(join(stack.directory, 'redis'), this.#redis.port));
         return;
       case 'rollBackRedis':
         return this.#rollBackRedis(lasts);
       case 'killMain':
         signal([this.#main.pid], 'SIGKILL');
         await delay(lasts);
-        this.#main = await again(() => startMain({ ...this.#postgres(), port: this.#main.port }));
+        this.#main = await retried(() => startMain({ ...this.#postgres(), port: this.#main.port }));
         return;
       case 'killReplica':
         signal([this.#replica.pid], 'SIGKILL');
         await delay(lasts);
-        this.#replica = await again(() =>
+        this.#replica = await retried(() =>
           startReplica({ ...this.#postgres(), port: this.#replica.port, mainPort: stack.link.port }),
         );
     }
@@ -156,7 +156,7 @@ export class Faults {
     client.destroy();
   }
 
-  /** As a main that is failing over, or whose disk is full. */
+  /** Makes main read-only, as during a failover or with a full disk. */
   async #setReadOnly(isReadOnly: boolean): Promise<void> {
     const client = new pg.Client({ connectionString: this.#parts.stack.description.main });
     client.on('error', () => undefined);
@@ -178,7 +178,7 @@ export class Faults {
     signal(this.#parts.stack.parts.lambdas[name].pids(), 'SIGKILL');
   }
 
-  /** A fail-over to a replica of Redis that has not seen the last second. */
+  /** Loses the last second of Redis, as a failover to a lagging replica does. */
   async #rollBackRedis(lasts: number): Promise<void> {
     const directory = join(this.#parts.stack.directory, 'redis');
     const files = (await readdir(join(directory, 'appendonlydir'))).filter((name) =>
@@ -191,7 +191,7 @@ export class Faults {
     await truncate(path, size);
     this.rollBacks.push(Date.now());
     await delay(lasts);
-    this.#redis = await again(() => startRedis(directory, this.#redis.port));
+    this.#redis = await retried(() => startRedis(directory, this.#redis.port));
   }
 }
 
@@ -200,7 +200,7 @@ function signal(pids: readonly number[], name: NodeJS.Signals): void {
     try {
       process.kill(pid, name);
     } catch {
-      // it has gone already
+      // it has exited already
     }
   }
 }
@@ -211,8 +211,8 @@ async function pause(pids: readonly number[], milliseconds: number): Promise<voi
   signal(pids, 'SIGCONT');
 }
 
-/** A server that was killed may hold its lock a moment longer. */
-async function again<T>(start: () => Promise<T>): Promise<T> {
+/** Retries a start: a killed server may hold its lock a moment longer. */
+async function retried<T>(start: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await start();

@@ -1,15 +1,15 @@
-/** What no main can apply, and what no processor can read: each must get an outcome, and stop nothing else. Pure. */
+/** Transactions that main cannot apply and messages that cannot be read: each must get an outcome and block nothing. Pure. */
 import { transactionMessage } from '../../../lib/queue/messages.ts';
 import type { Transaction } from '../../../lib/transaction/transaction.ts';
 
-/** Transactions that the door would refuse today, as an older or a broken one may have accepted them. */
+/** Values that the API refuses today, but that an older or defective release may have accepted. */
 const poisonSteps = {
   timeThatDoesNotCast: { start_time: 'not a time' },
   timeBeyondTheCalendar: { start_time: '+010000-01-01T03:59:00.000Z' },
   statusOfNoRow: { status: 'unheard-of' },
   unknownColumn: { no_such_column: 1 },
   numberBeyondTheColumn: { obs_unit_id: 2 ** 40 },
-  listThatIsNone: { instrument_module_ids: 'seven' },
+  textInsteadOfList: { instrument_module_ids: 'seven' },
   unknownPlannedUnit: { obs_unit_id: 999_999 },
   nulCharacter: { metadata: { text: 'x\u0000y' } },
   halfASurrogatePair: { metadata: { text: 'x\ud800y' } },
@@ -19,7 +19,7 @@ const poisonSteps = {
 export type PoisonKind = keyof typeof poisonSteps;
 export const poisonKinds = Object.keys(poisonSteps) as PoisonKind[];
 
-/** A start with something wrong in it. @param id of the transaction @param unit that it starts */
+/** A start with a fault. @param id of the transaction @param unit that it starts */
 export function poison(kind: PoisonKind, id: string, unit: string, nowMilliseconds: number): Transaction {
   const values = {
     obs_unit_id: 7,
@@ -38,7 +38,7 @@ export function poison(kind: PoisonKind, id: string, unit: string, nowMillisecon
   };
 }
 
-/** Messages that nobody can read today. @param id makes each one different */
+/** Messages that this release cannot read. @param id makes each one different */
 export function unreadableMessages(id: string): string[] {
   const good = poison('statusOfNoRow', id, id, 0);
   return [

@@ -1,6 +1,6 @@
 /** A seeded schedule of faults: the same seed gives the same storm. Pure. */
 
-/** How often each fault comes, and how long it lasts at most (ms; 0 = an instant). */
+/** The relative frequency of each fault and its maximal duration (ms; 0 = momentary). */
 const kinds = {
   killAccept: { weight: 3, lasts: 0 },
   killApply: { weight: 5, lasts: 0 },
@@ -30,7 +30,7 @@ export interface Fault {
   readonly atMilliseconds: number;
   readonly kind: FaultKind;
   readonly lastsMilliseconds: number;
-  /** in [0, 1), for whatever the fault has to choose */
+  /** in [0, 1), for the choices of the fault */
   readonly chance: number;
 }
 
@@ -45,7 +45,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** Faults of `seconds`, one every 0.6 s on average. */
+/** The faults of a storm of `seconds`, one every 0.6 s on average. */
 export function faultSchedule(seed: number, seconds: number): Fault[] {
   const next = seeded(seed);
   const entries = Object.entries(kinds) as [FaultKind, { weight: number; lasts: number }][];

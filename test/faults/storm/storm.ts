@@ -1,4 +1,4 @@
-/** A storm: a workload, a seeded schedule of faults, and afterwards a checker of everything that was acknowledged. */
+/** A storm: a workload under a seeded schedule of faults, followed by a check of every acknowledged write. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { readReference } from '../../../lib/buffer/reference.ts';
 import { readBodies } from '../../../lib/buffer/bodies.ts';
@@ -21,30 +21,30 @@ export interface StormReport {
   readonly queue: BaselineResult;
   readonly reads: number;
   readonly refusedReads: number;
-  /** of records that a roll-back of Redis had just forgotten */
-  readonly forgottenReads: number;
-  /** of records whose answer had said that they are stored in the queue alone */
-  readonly toldReads: number;
-  /** transactions that main cannot apply, and messages that nobody can read, sent on purpose */
+  /** stale reads within the recovery time after a rollback of Redis */
+  readonly readsAfterRollback: number;
+  /** stale reads of records whose answer named the queue as their only store */
+  readonly readsOfQueuedWrites: number;
+  /** transactions that main cannot apply, and unreadable messages, sent deliberately */
   readonly poisoned: number;
-  /** of those, what has no outcome once all is at rest */
+  /** those without an outcome once the system is at rest */
   readonly stuck: readonly string[];
-  /** what became wrong, with the history of each such unit */
+  /** units with a wrong result, each with its history */
   readonly wrong: readonly string[];
-  /** reads that lied otherwise */
+  /** all other stale or missing reads */
   readonly violations: readonly string[];
   readonly settledSeconds: number;
 }
 
 const clients = 6;
-/** A copy restores what Redis has forgotten, or never had, within this. */
+/** The time within which copies restore entries that Redis has lost or never had. */
 const restoredMilliseconds = 90_000;
 
 export async function storm(seed: number, seconds: number): Promise<StormReport> {
   const stack = await startTestStack({
     settings: { ANSWER_BUDGET_MS: 'always' },
     looksForSecrets: false,
-    // shorter than a processor is paused for: what it works at goes to another one meanwhile
+    // shorter than a processor is paused, so that its messages are redelivered to another one
     visibilitySeconds: 3,
   });
   Object.assign(process.env, {
@@ -67,7 +67,7 @@ export async function storm(seed: number, seconds: number): Promise<StormReport>
     await stack.main.query(effectSql);
     for (const each of baselines) await each.start();
     const written: Written = { units: [], acknowledged: 0, reads: 0, refused: 0, violations: [] };
-    await rage(stack, faults, baselines, written, seed, seconds);
+    await runStorm(stack, faults, baselines, written, seed, seconds);
     const settledSeconds = await settle(stack, baselines, bystanders);
     await stack.findSecrets();
     const stuck = await untilNoneIsStuck(bystanders);
@@ -89,12 +89,12 @@ export async function storm(seed: number, seconds: number): Promise<StormReport>
   }
 }
 
-/** Each effect that main has seen, so that one which came twice can be told. */
+/** Records each effect at main, to find transactions executed twice. */
 const effectSql = `
 create table effect (n bigint generated always as identity, unit uuid, operation text, status text, metadata jsonb);
 create function note_effect() returns trigger language plpgsql as $$
 begin
-  -- others change rows too, which repeats nothing
+  -- ignore changes by other programs
   if current_setting('ops.processor', true) is distinct from 'on' then return null; end if;
   insert into effect (unit, operation, status, metadata) values (new.id, tg_op, new.status, new.metadata);
   return null;
@@ -104,7 +104,7 @@ create table baseline_effect (
   n bigint generated always as identity, system text not null, scan integer not null, operation text not null);
 `;
 
-async function rage(
+async function runStorm(
   stack: TestStack,
   faults: Faults,
   baselines: readonly Baseline[],
@@ -124,7 +124,7 @@ async function rage(
     if (wait > 0) await delay(wait);
     faults.begin(fault);
   }
-  await faults.mended();
+  await faults.repaired();
   ended.abort();
   await Promise.all(running);
 }
@@ -136,7 +136,7 @@ async function sweepEvery(stack: TestStack, milliseconds: number, signal: AbortS
   }
 }
 
-/** Copies of what is pending, late and in any order. */
+/** Resends copies of pending and committed transactions, late and in any order. */
 async function repeatMessages(stack: TestStack, chance: number): Promise<void> {
   const { redisClient, keys, description } = stack;
   try {
@@ -153,11 +153,11 @@ async function repeatMessages(stack: TestStack, chance: number): Promise<void> {
       }
     }
   } catch {
-    // a store is away: nothing to repeat
+    // a store is unreachable: nothing to repeat
   }
 }
 
-/** Everything mended, it must come to rest by itself. @returns after how many seconds */
+/** Waits until the repaired system is at rest. @returns the time it took, s */
 async function settle(
   stack: TestStack,
   baselines: readonly Baseline[],
@@ -185,7 +185,7 @@ async function settle(
   return Math.round((Date.now() - began) / 1000);
 }
 
-/** What keeps the storm from its rest, for people: some bodies, and the last complaints of the processor. */
+/** Describes what is left: some bodies, and the last warnings of the processor. */
 async function describeLeft({ redisClient: redis, keys, logs }: TestStack): Promise<string> {
   const left = await Promise.all(
     [keys.pending, keys.inflight].map((key) => redis.zrange<string[]>(key, 0, 2)),
@@ -196,15 +196,15 @@ async function describeLeft({ redisClient: redis, keys, logs }: TestStack): Prom
       .map(readReference)
       .map(async ({ aggregate, id }) => (await redis.hget<string>(keys.overlay(aggregate), `b:${id}`)) ?? id),
   );
-  const complaints = logs.filter((line) => /"level":"(error|warn)"/.test(line) && line.includes('"apply"'));
-  return ['', ...bodies.map((body) => body.slice(0, 400)), ...complaints.slice(-5)].join('\n');
+  const warnings = logs.filter((line) => /"level":"(error|warn)"/.test(line) && line.includes('"apply"'));
+  return ['', ...bodies.map((body) => body.slice(0, 400)), ...warnings.slice(-5)].join('\n');
 }
 
 async function check(
   stack: TestStack,
   { units, acknowledged }: Written,
 ): Promise<{ readonly ours: BaselineResult; readonly wrong: readonly string[] }> {
-  // a copy that waits in the queue alone comes back within its back-off
+  // a copy that only the queue has is redelivered within its back-off
   const result = async () => {
     const ids = units.map(({ id }) => id);
     const found = await stack.main.query<{ id: string; status: string; seq: number; files: string[] }>(
@@ -249,7 +249,7 @@ async function check(
   ).catch(result);
 }
 
-/** Copies in the queue alone come back within their back-off. */
+/** Waits until every poison has an outcome: copies in the queue alone are redelivered within their back-off. */
 async function untilNoneIsStuck(bystanders: Bystanders): Promise<string[]> {
   return eventually(
     async () => {
@@ -262,9 +262,9 @@ async function untilNoneIsStuck(bystanders: Bystanders): Promise<string[]> {
   ).catch(() => bystanders.stuck());
 }
 
-/** At rest the list, page by page, is what main has. @returns the differences as text */
+/** Compares the list, page by page, with main at rest. @returns the differences as text */
 async function compareAtRest({ description, main }: TestStack): Promise<string[]> {
-  // not held against the contract: poison that went past the door is listed with the status that it brought
+  // not checked against the contract: poison is listed with the invalid status that it contains
   const api = apiOf(description.http, description.tokens.service);
   const listed = new Map<string, string>();
   const isTwice: string[] = [];
@@ -291,18 +291,18 @@ async function compareAtRest({ description, main }: TestStack): Promise<string[]
 
 function judgeReads({ violations }: Written, rollBacks: readonly number[], atRest: readonly string[]) {
   const isSoonAfter = (at: number, then: number) => at >= then && at < then + restoredMilliseconds;
-  const wasForgotten = ({ at }: Violation) => rollBacks.some((rolledBack) => isSoonAfter(at, rolledBack));
-  const wasTold = ({ at, toldAt }: Violation) => isSoonAfter(at, toldAt);
-  const told = violations.filter(wasTold);
-  const others = violations.filter((each) => !wasTold(each));
+  const isAfterRollback = ({ at }: Violation) => rollBacks.some((rolledBack) => isSoonAfter(at, rolledBack));
+  const isOfQueuedWrite = ({ at, queuedAt }: Violation) => isSoonAfter(at, queuedAt);
+  const ofQueuedWrites = violations.filter(isOfQueuedWrite);
+  const others = violations.filter((each) => !isOfQueuedWrite(each));
   return {
-    toldReads: told.length,
-    forgottenReads: others.filter(wasForgotten).length,
-    violations: [...others.filter((each) => !wasForgotten(each)).map(({ what }) => what), ...atRest],
+    readsOfQueuedWrites: ofQueuedWrites.length,
+    readsAfterRollback: others.filter(isAfterRollback).length,
+    violations: [...others.filter((each) => !isAfterRollback(each)).map(({ what }) => what), ...atRest],
   };
 }
 
-/** The report as text: what was done, and one table. */
+/** The report as text with one table. */
 export function describeStorm(report: StormReport): string {
   const row = (name: string, { acknowledged, lost, duplicated, outOfOrder }: BaselineResult) =>
     `| ${name} | ${acknowledged} | ${lost} | ${duplicated} | ${outOfOrder} |`;
@@ -311,9 +311,9 @@ export function describeStorm(report: StormReport): string {
     `faults: ${Object.entries(report.faults)
       .map(([kind, n]) => `${kind} ${n}`)
       .join(', ')}`,
-    `reads: ${report.reads}, refused ${report.refusedReads}, just forgotten by Redis ${report.forgottenReads}, ` +
-      `told to be in the queue alone ${report.toldReads}, ` +
-      `untrue ${report.violations.length}`,
+    `reads: ${report.reads}, refused ${report.refusedReads}, stale after a rollback of Redis ${report.readsAfterRollback}, ` +
+      `stale while only in the queue ${report.readsOfQueuedWrites}, ` +
+      `wrong ${report.violations.length}`,
     `poison: ${report.poisoned}, without an outcome ${report.stuck.length}`,
     '',
     '| | acknowledged | lost | duplicated | out of order |',

@@ -1,4 +1,4 @@
-/** Clients of an observatory in a storm: they start, update and finish, and read back what they have written. */
+/** Clients in a storm: they start, update and finish units, and read them back. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { record, type RecordParts } from '../../../functions/accept/record.ts';
@@ -12,23 +12,23 @@ import { TransactionBuilder } from '../../../lib/transaction/builder.ts';
 import { uuidV7 } from '../../../lib/transaction/ids.ts';
 import type { TestStack } from '../../support/test-stack.ts';
 
-/** What was acknowledged of one executed unit. */
+/** The acknowledged writes of one executed unit. */
 export interface Acknowledged {
   readonly id: string;
   seq: number;
   finished: boolean;
-  /** of each acknowledged write: when, what, and the only store that answered, if it was one alone */
+  /** each acknowledged write: its time, its kind, and the store if only one answered */
   readonly history: string[];
-  /** when a write of it was last answered as stored in the queue alone, epoch ms */
-  inQueueAloneAt: number;
-  /** files that came in one transaction with it */
+  /** time of the last answer that named the queue as the only store, epoch ms */
+  queuedAt: number;
+  /** files created in the same transaction */
   readonly files: readonly string[];
 }
 
 export interface Violation {
   readonly at: number;
-  /** when the client was told that the record may be missing for a while, epoch ms */
-  readonly toldAt: number;
+  /** time of the last answer that named the queue as the only store, epoch ms */
+  readonly queuedAt: number;
   readonly what: string;
 }
 
@@ -96,7 +96,7 @@ async function start(client: ObservatoryClient, next: () => number): Promise<Ack
   return answer && started(String(answer.body.id), answer.body, []);
 }
 
-/** The finish overtakes its start: main must judge it once the start is there. */
+/** Sends a finish before its start: main must apply it once the start arrives. */
 async function finishFirst(client: ObservatoryClient, next: () => number): Promise<Acknowledged | undefined> {
   const id = randomUUID();
   const finished = await client.finish(id, { metadata: { end: true } }, randomUUID()).catch(() => undefined);
@@ -112,12 +112,12 @@ async function finishFirst(client: ObservatoryClient, next: () => number): Promi
 }
 
 function started(id: string, body: unknown, files: readonly string[]): Acknowledged {
-  const unit: Acknowledged = { id, seq: 0, finished: false, history: [], inQueueAloneAt: -Infinity, files };
+  const unit: Acknowledged = { id, seq: 0, finished: false, history: [], queuedAt: -Infinity, files };
   note(unit, 'start', body);
   return unit;
 }
 
-/** Reads must show what was acknowledged, and never go backwards. */
+/** Checks that a read shows every acknowledged write. */
 async function readBack({ api }: TestStack, unit: Acknowledged, written: Written): Promise<void> {
   const reply = await api(`/executed_obs_units/${unit.id}`).catch(() => undefined);
   written.reads += 1;
@@ -132,12 +132,12 @@ async function readBack({ api }: TestStack, unit: Acknowledged, written: Written
   const what = isThere ? 'a read went backwards' : 'an acknowledged record was missing';
   written.violations.push({
     at: Date.now(),
-    toldAt: unit.inQueueAloneAt,
+    queuedAt: unit.queuedAt,
     what: `${what}: ${unit.id}; acknowledged: ${unit.history.join(', ')}`,
   });
 }
 
-/** Transactions that no route makes yet, through the same steps as the accept function. */
+/** Writes transactions that no operation makes, through the same steps as the accept function. */
 function directWriter(stack: TestStack) {
   const parts: RecordParts = {
     redis: connectRedis({ ...stack.description.redis, timeoutMilliseconds: 300 }),
@@ -177,7 +177,7 @@ function directWriter(stack: TestStack) {
     }
     return undefined;
   };
-  // another instance, whose clock is another
+  // as another instance, whose clock differs
   const skewMilliseconds = 5000;
   const heading = (id: string, now: number, aggregate: string) => ({
     ...{ id, stamp: (now + skewMilliseconds) * 1000, principal: '1', operation: 'storm' },
@@ -220,6 +220,6 @@ function directWriter(stack: TestStack) {
 function note(unit: Acknowledged, what: string, body: unknown): void {
   const { sync, transaction_id: id } = body as { sync?: { stored_in?: string }; transaction_id?: string };
   const store = sync?.stored_in ?? 'both';
-  if (store === 'sqs') unit.inQueueAloneAt = Date.now();
+  if (store === 'sqs') unit.queuedAt = Date.now();
   unit.history.push(`${new Date().toISOString().slice(14, 23)} ${what} ${store} ${id ?? ''}`);
 }

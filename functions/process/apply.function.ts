@@ -19,7 +19,7 @@ export const spec = {
     ...checksQueue,
     ...replicas,
     MAIN_DATABASE_URL: secret(text, 'main', 'url'),
-    /** A finish whose start has not come for so long, with main in reach, is shown as failed. */
+    /** A finish that has waited this long for its start while main was reachable is shown as failed. */
     START_WAIT_SECONDS: setting(positiveInteger, '900'),
   },
 } as const satisfies FunctionSpec;

@@ -11,9 +11,9 @@ import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
 import { spec } from './apply.function.ts';
 import { drain, type Drained } from './drain.ts';
-import { giveBackSeconds, wakeAfterOutage, wakeForBacklog, wakeForHeld, wakeForStarts } from './hand-back.ts';
+import { retryDelaySeconds, wakeAfterOutage, wakeForBacklog, wakeForHeld, wakeForStarts } from './retry.ts';
 import { maintainCounts } from './maintain-counts.ts';
-import { keep, readAgain, readMessage } from './unreadable.ts';
+import { storeMessages, retryUnreadable, readMessage } from './unreadable.ts';
 
 const connected = connect(spec, ({ settings, site, log }) => ({
   ...site,
@@ -33,7 +33,7 @@ const connected = connect(spec, ({ settings, site, log }) => ({
   log,
 }));
 
-/** Time to begin batches, and time by which the last call at main has ended: within the time-out of the function. */
+/** The last batch begins, and the last call at main ends, this long after the start; both within the time-out of the function. */
 const drainMilliseconds = 4000;
 const endMilliseconds = 12_500;
 
@@ -59,7 +59,7 @@ async function apply(event: SQSEvent): Promise<SQSBatchResponse> {
   if (unreadable.length > 0) {
     const isKept =
       drained.mainAnswered &&
-      (await keep(
+      (await storeMessages(
         parts,
         unreadable.map(({ message }) => message),
       ));
@@ -68,7 +68,9 @@ async function apply(event: SQSEvent): Promise<SQSBatchResponse> {
   if (drained.applied > 0) await confirmOrCheckLater();
   await wakeAgain(drained);
   if (drained.mainAnswered && (hasWake || drained.hasRetried)) {
-    await readAgain(parts, drained.hasRetried, (read) => drain(parts, read, { ...options, always: false }));
+    await retryUnreadable(parts, drained.hasRetried, (read) =>
+      drain(parts, read, { ...options, always: false }),
+    );
   }
   if (drained.mainAnswered && hasWake) {
     await pruneSometimes();
@@ -79,12 +81,10 @@ async function apply(event: SQSEvent): Promise<SQSBatchResponse> {
     .hide(
       left.map(({ record, outcome }) => ({
         receiptHandle: record.receiptHandle,
-        seconds: giveBackSeconds(outcome, receiveCount(record), Math.random()),
+        seconds: retryDelaySeconds(outcome, receiveCount(record), Math.random()),
       })),
     )
-    .catch((error: unknown) =>
-      log.warn('messages come back only after their visibility time-out', { error }),
-    );
+    .catch((error: unknown) => log.warn('messages return only after their visibility time-out', { error }));
   return { batchItemFailures: left.map(({ record }) => ({ itemIdentifier: record.messageId })) };
 }
 
@@ -101,11 +101,11 @@ async function pruneSometimes(): Promise<void> {
     await pruneOutbox(main);
     await redis.set(keys.outboxPruned, '1', { ex: 3600 });
   } catch (error) {
-    log.warn('the outbox is pruned later', { error });
+    log.warn('pruning the outbox failed; it is retried later', { error });
   }
 }
 
-/** Often the replica has it already; otherwise one delayed check looks again. */
+/** The replicas often have the commits already; otherwise one delayed check confirms them. */
 async function confirmOrCheckLater(): Promise<void> {
   const parts = connected();
   const { log } = parts;
@@ -114,7 +114,7 @@ async function confirmOrCheckLater(): Promise<void> {
     reportLost(log, confirmed);
     if (confirmed.remaining > 0) await scheduleCheck(parts, 0);
   } catch (error) {
-    log.warn('the check is left to the sweeper', { error });
+    log.warn('confirming replication failed; the sweeper will do it', { error });
   }
 }
 
@@ -126,6 +126,6 @@ async function wakeAgain(drained: Drained): Promise<void> {
     if (drained.heldSeconds !== undefined) await wakeForHeld(wake, drained.heldSeconds);
     if (drained.waitsForStart) await wakeForStarts(wake, wake.startWaitSeconds);
   } catch (error) {
-    wake.log.warn('waking is left to the sweeper', { error });
+    wake.log.warn('sending a wake-up failed; the sweeper will send one', { error });
   }
 }

@@ -4,7 +4,7 @@ import type { FunctionSpec } from '../../lib/function/function-spec.ts';
 export const spec = {
   name: 'confirm',
   entry: 'functions/process/confirm.handler.ts',
-  description: 'replica has the inbox rows? clean : look again later',
+  description: 'replicas have the inbox rows? clean : check again later',
   trigger: { kind: 'queue', queue: 'replicationChecks', batchSize: 10 },
   timeoutSeconds: 15,
   memoryMegabytes: 512,

@@ -1,4 +1,4 @@
-/** Looks whether the replicas have what main has committed, and cleans what every one of them has. */
+/** Checks which commits of main have reached every replica, and cleans those from the buffer. */
 import middy from '@middy/core';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import * as z from 'zod/mini';

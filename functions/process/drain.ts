@@ -1,6 +1,6 @@
 /**
- * Drains: the copies that came with messages together with the oldest pending transactions, batch after batch, until nothing
- * is left or the time is up. What has failed alone before is tried last.
+ * Executes the copies in the received messages and the oldest pending transactions, batch by batch, until none is left or the
+ * time is up. Transactions that have failed on their own before come last.
  */
 import { restoreAccess } from '../../lib/credentials/restore-access.ts';
 import { readBodies } from '../../lib/buffer/bodies.ts';
@@ -14,44 +14,49 @@ import {
 } from '../../lib/buffer/suspects.ts';
 import { hasNoFeed, type Step, type Transaction } from '../../lib/transaction/transaction.ts';
 import { execute, type Executed, type ExecuteParts } from './execute.ts';
-import { keepBodies } from './unreadable.ts';
+import { quarantineBodies } from './unreadable.ts';
 
 export type DrainParts = ExecuteParts;
 
-/** What became of a copy. `busy`: another processor has it; `left`: main has not recorded it, or Redis was not told that it has */
+/**
+ * The result for a copy:
+ * - `recorded`: main has recorded it and Redis knows, so the message can be deleted
+ * - `busy`: another processor is executing it
+ * - `left`: main has not recorded it, or Redis could not be marked
+ */
 export type CopyOutcome = 'recorded' | 'busy' | 'left';
 
 export interface Drained {
   /** of each copy, in order */
   readonly copies: readonly CopyOutcome[];
-  /** false: main did not answer, or not as this release needs it */
+  /** false if main did not answer, or failed even an empty call */
   readonly mainAnswered: boolean;
   readonly applied: number;
-  /** something was parked for its start */
+  /** a transaction was parked until its start arrives */
   readonly waitsForStart: boolean;
-  /** somebody has asked for something to be tried again */
+  /** an admin's retry was executed */
   readonly hasRetried: boolean;
-  /** left pending in Redis, and nothing speaks against it */
+  /** number of pending transactions that can be executed at once */
   readonly backlog: number;
-  /** when to come back to those that could not be recorded, in seconds; undefined: there are none */
+  /** seconds until the transactions that could not be recorded are tried again; undefined if there are none */
   readonly heldSeconds: number | undefined;
 }
 
 const smallBatch = 50;
 const largestBatch = 2000;
 const leaseMilliseconds = 20_000;
-/** with main in reach nothing should wait for so long */
+/** while main is reachable, no transaction should be pending for longer */
 const oldMilliseconds = 60_000;
-/** while a failure counts against somebody, and while nothing but a change at main helps */
+/** pause before a suspect is tried again, and pause while main itself is at fault */
 const suspectSeconds = 5;
 const faultSeconds = 30;
 
 export interface DrainOptions {
-  /** epoch ms after which no new batch is begun */
+  /** epoch ms after which no new batch begins */
   readonly deadline: number;
-  /** epoch ms by which the last call at main must have ended; default: 9 s later. Before the leases run out */
+  /** epoch ms by which the last call at main must have ended, before the leases expire; default 9 s after `deadline` */
   readonly end?: number;
-  /** main is asked even if there is nothing to execute: whether it is back, and what has waited for too long */
+  /** call main even without transactions, to find out whether it is reachable and to let it process overdue ones */
   readonly always: boolean;
 }
 
@@ -71,7 +76,7 @@ class Drain {
   readonly #copies: readonly Transaction[];
   readonly #options: DrainOptions;
   readonly #outcomes = new Map<string, CopyOutcome>();
-  /** ours to execute, and not recorded yet */
+  /** claimed by this run and not recorded yet */
   readonly #open = new Map<string, Transaction>();
   #failureHistory: FailureHistory = emptyFailureHistory;
   #applied = 0;
@@ -91,7 +96,7 @@ class Drain {
     const suspected = new Set([...known.suspects.values()].map(({ aggregate }) => aggregate));
     const last: Transaction[] = [];
     let mine: readonly Transaction[] = this.#copies;
-    let isAsked = !this.#options.always;
+    let mustCall = this.#options.always;
     let limit = Math.min(smallBatch, known.batchLimit ?? smallBatch);
     let stopped: Executed['stopped'];
     let backlog = 0;
@@ -100,15 +105,15 @@ class Drain {
       mine = [];
       backlog = batch.backlog;
       for (const each of batch.transactions) this.#open.set(each.id, each);
-      if (batch.isMainUnreachable) return this.#end('main is away', backlog);
+      if (batch.isMainUnreachable) return this.#end('main unreachable', backlog);
       const first = batch.transactions.filter(({ aggregate }) => !suspected.has(aggregate));
       last.push(...batch.transactions.filter(({ aggregate }) => suspected.has(aggregate)));
-      if (first.length > 0 || !isAsked) {
-        isAsked = true;
+      if (first.length > 0 || mustCall) {
+        mustCall = false;
         const done = await this.#execute(first);
         stopped = done.stopped;
-        // A backlog is drained in batches that grow: over a slow link the number of round trips is what counts.
-        if (done.wasSmooth) limit = this.#grow(limit, first.length);
+        // batches of a backlog grow: over a slow link the number of round trips dominates
+        if (done.allSucceeded) limit = this.#grow(limit, first.length);
         else limit = Math.min(limit, this.#failureHistory.batchLimit ?? limit);
       }
       if (stopped !== undefined || batch.transactions.length === 0 || backlog === 0) break;
@@ -119,7 +124,7 @@ class Drain {
     return this.#end(stopped, backlog);
   }
 
-  /** A batch that was too large once is tried again in steps, too. */
+  /** After a batch that was too large, the limit rises again step by step. */
   #grow(limit: number, size: number): number {
     const { batchLimit } = this.#failureHistory;
     const larger = Math.min(largestBatch, limit * 4);
@@ -142,17 +147,17 @@ class Drain {
     this.#unexplained.push(...done.unexplained);
     for (const id of done.recorded) {
       this.#open.delete(id);
-      this.#outcomes.set(id, done.untold.has(id) ? 'left' : 'recorded');
+      this.#outcomes.set(id, done.unmarked.has(id) ? 'left' : 'recorded');
     }
     return done;
   }
 
   async #end(stopped: Executed['stopped'], backlog: number): Promise<Drained> {
-    const mainAnswered = stopped !== 'main is away' && stopped !== 'main is not sound';
-    await this.#giveBack();
-    if (mainAnswered) await this.#tellOfNoProgress();
+    const mainAnswered = stopped !== 'main unreachable' && stopped !== 'main faulty';
+    await this.#release();
+    if (mainAnswered) await this.#reportNoProgress();
     const left = this.#open.size;
-    const isOutOfTime = stopped === 'no time';
+    const isOutOfTime = stopped === 'out of time';
     const isCounting = [...this.#open.keys()].some(
       (id) => (this.#failureHistory.suspects.get(id)?.failures ?? 0) > 0,
     );
@@ -168,24 +173,24 @@ class Drain {
     };
   }
 
-  /** Puts back what was not recorded, so that the next processor need not wait for the lease; Redis may have forgotten a copy. */
-  async #giveBack(): Promise<void> {
+  /** Returns unrecorded transactions to pending, so that the next processor need not wait for the lease; restores lost copies. */
+  async #release(): Promise<void> {
     const { now, log } = this.#parts;
     try {
       for (const copy of this.#copies)
         if (this.#open.has(copy.id)) await restoreEntry(this.#parts, copy, now());
       await release(this.#parts, [...this.#open.values()]);
     } catch (error) {
-      log.warn('redis did not take transactions back', { error });
+      log.warn('returning transactions to redis failed', { error });
     }
   }
 
-  async #tellOfNoProgress(): Promise<void> {
+  async #reportNoProgress(): Promise<void> {
     const { now, log } = this.#parts;
     const old = [...this.#open.values()].filter(({ stamp }) => stamp < (now() - oldMilliseconds) * 1000);
     const transactions = [...new Set([...this.#unexplained, ...old.map(({ id }) => id)])];
     if (transactions.length === 0) return;
-    log.error('main answers, and has not recorded what it was given', {
+    log.error('main answers but has not recorded transactions', {
       metric: 'NoProgress',
       count: transactions.length,
       transactions: transactions.slice(0, 20),
@@ -196,7 +201,7 @@ class Drain {
   async #readFailureHistory(): Promise<FailureHistory> {
     const { log } = this.#parts;
     return readFailureHistory(this.#parts).catch((error: unknown) => {
-      log.warn('redis did not say what has failed before', { error });
+      log.warn('reading the failure history from redis failed', { error });
       return emptyFailureHistory;
     });
   }
@@ -204,11 +209,11 @@ class Drain {
   async #writeFailureHistory(before: FailureHistory): Promise<void> {
     const { log } = this.#parts;
     await writeFailureHistory(this.#parts, before, this.#failureHistory).catch((error: unknown) =>
-      log.warn('redis does not remember what has failed', { error }),
+      log.warn('writing the failure history to redis failed', { error }),
     );
   }
 
-  /** Claims what is to be executed. With Redis away the copies alone are executed: the inbox tells what is a repeat. */
+  /** Claims a batch. Without Redis only the copies are executed, which is safe because the inbox detects repeats. */
   async #gather(copies: readonly Transaction[], limit: number): Promise<Batch> {
     const { now, log } = this.#parts;
     try {
@@ -226,18 +231,18 @@ class Drain {
       for (const { id } of [...inState('recorded'), ...inState('incomplete')]) {
         this.#outcomes.set(id, 'recorded');
       }
-      // as Redis has acknowledged it, which may differ from a copy that was made while Redis was silent
+      // execute the body in Redis, which the client's answer came from; a copy made while Redis did not answer may differ
       const claimed = inState('claimed');
       const { transactions, unreadable } = await readBodies(this.#parts, [...claimed, ...claims.oldest]);
       const read = new Set(transactions.map(({ id }) => id));
-      if (unreadable.length > 0) await keepBodies(this.#parts, unreadable);
+      if (unreadable.length > 0) await quarantineBodies(this.#parts, unreadable);
       return {
         transactions: [...inState('unknown'), ...claimed.filter(({ id }) => !read.has(id)), ...transactions],
         backlog: claims.backlog,
         isMainUnreachable: claims.isMainUnreachable,
       };
     } catch (error) {
-      log.warn('redis did not answer the claim', { error });
+      log.warn('claiming transactions from redis failed', { error });
       return { transactions: copies, backlog: 0, isMainUnreachable: false };
     }
   }
@@ -248,20 +253,21 @@ const isRetry = ({ kind }: Step) => kind === 'retry';
 interface Batch {
   readonly transactions: readonly Transaction[];
   readonly backlog: number;
-  /** another processor looks for main: these are only to be remembered by Redis */
+  /** another processor probes main: this one only makes sure that Redis has the transactions */
   readonly isMainUnreachable: boolean;
 }
 
-/** Rights that Redis may have forgotten, apart from the transactions that changed them. */
+/** Restores users and tokens that Redis may have lost, from the transactions that changed them. */
 async function restore(parts: DrainParts, copies: readonly Transaction[]): Promise<void> {
-  // a token is made before it is revoked
+  // a token is created before it is revoked
   const changes = copies.filter(hasNoFeed).sort((a, b) => a.stamp - b.stamp);
   try {
     for (const change of changes) {
       const isUnderstood = await restoreAccess(parts, change);
-      if (!isUnderstood) parts.log.warn('a change of rights was not restored', { transaction: change.id });
+      if (!isUnderstood)
+        parts.log.warn('a change of users or tokens could not be restored', { transaction: change.id });
     }
   } catch (error) {
-    parts.log.warn('redis did not take rights back', { error });
+    parts.log.warn('restoring users and tokens in redis failed', { error });
   }
 }

@@ -1,4 +1,4 @@
-/** Executes batches at main, attempt by attempt, and marks in Redis what main has recorded. */
+/** Executes batches at main, attempt by attempt, and marks recorded transactions in Redis. */
 import { restoreEntry } from '../../lib/buffer/restore.ts';
 import { mark } from '../../lib/buffer/mark.ts';
 import type { FailureHistory } from '../../lib/buffer/suspects.ts';
@@ -21,20 +21,20 @@ export interface ExecuteParts extends Site {
 export interface Executed extends Pick<Halved, 'unexplained' | 'stopped'> {
   /** at main */
   readonly recorded: ReadonlySet<string>;
-  /** main has recorded them, and Redis does not know it */
-  readonly untold: ReadonlySet<string>;
+  /** recorded at main, but marking them in Redis failed */
+  readonly unmarked: ReadonlySet<string>;
   readonly rows: readonly InboxRow[];
-  /** the one call of all that was asked for succeeded */
-  readonly wasSmooth: boolean;
+  /** no call at main failed */
+  readonly allSucceeded: boolean;
   readonly failureHistory: FailureHistory;
 }
 
-/** A call gets 2.5 s and half a second more for every 150 transactions, and has ended before the function must. */
-const leastTimeoutMilliseconds = 2500;
-const mostTimeoutMilliseconds = 7000;
-/** What a call takes besides its statement: the link, twice, and the mark. */
+/** A call gets 2.5 s, and half a second more for every 150 transactions. */
+const minTimeoutMilliseconds = 2500;
+const maxTimeoutMilliseconds = 7000;
+/** Time of a call besides its statement: the round trip and the marking. */
 const marginMilliseconds = 1500;
-/** remembered of one error: more do not say more */
+/** number of aggregates remembered per error: as many as prove a fault of main */
 const rememberedAggregates = 3;
 
 /** @param deadline epoch ms by which the last call must have ended */
@@ -45,11 +45,11 @@ export async function execute(
   deadline: number,
 ): Promise<Executed> {
   const run = new Run(parts, failureHistory, deadline);
-  // an empty batch is a call too: main takes up what waits
+  // a call without transactions lets main apply waiting ones
   const halved =
-    batch.length === 0 ? await run.look() : await run.drive(halve(batch, failureHistory.suspects));
+    batch.length === 0 ? await run.callEmpty() : await run.drive(halve(batch, failureHistory.suspects));
   for (const { signature, shape, reason } of halved.faults) {
-    parts.log.error('main is not as this release needs it', {
+    parts.log.error('main is misconfigured or incompatible with this release', {
       metric: 'DeploymentFault',
       signature,
       shape,
@@ -58,7 +58,7 @@ export async function execute(
   }
   const recorded = new Set([...halved.recorded, ...run.rows.map(({ id }) => id)]);
   return {
-    ...{ recorded, untold: run.untold, rows: run.rows, wasSmooth: run.failed === 0 },
+    ...{ recorded, unmarked: run.unmarked, rows: run.rows, allSucceeded: run.failed === 0 },
     ...{ unexplained: halved.unexplained, stopped: halved.stopped },
     failureHistory: failureHistoryAfter(failureHistory, halved, run.failures),
   };
@@ -66,7 +66,7 @@ export async function execute(
 
 class Run {
   readonly rows: InboxRow[] = [];
-  readonly untold = new Set<string>();
+  readonly unmarked = new Set<string>();
   readonly failures: Map<string, readonly string[]>;
   failed = 0;
   readonly #parts: ExecuteParts;
@@ -84,15 +84,20 @@ class Run {
     return step.value;
   }
 
-  async look(): Promise<Halved> {
+  async callEmpty(): Promise<Halved> {
     const result = await this.#attempt({ kind: 'control' });
-    const none = { recorded: new Set<string>(), suspects: new Map(), unexplained: [], tooMany: undefined };
+    const none = {
+      recorded: new Set<string>(),
+      suspects: new Map(),
+      unexplained: [],
+      timedOutSize: undefined,
+    };
     if (result.kind !== 'failed') return { ...none, faults: [], stopped: undefined };
     const isFault = result.subject === 'deployment';
     return {
       ...none,
       faults: isFault ? [{ ...result, shape: 'any' }] : [],
-      stopped: isFault ? 'main is not sound' : 'main is away',
+      stopped: isFault ? 'main faulty' : 'main unreachable',
     };
   }
 
@@ -100,19 +105,19 @@ class Run {
     const { main, now, log } = this.#parts;
     const size = attempt.kind === 'apply' ? attempt.transactions.length : 1;
     const timeoutMilliseconds = timeoutOf(size);
-    if (now() + timeoutMilliseconds + marginMilliseconds > this.#deadline) return { kind: 'no time' };
+    if (now() + timeoutMilliseconds + marginMilliseconds > this.#deadline) return { kind: 'out of time' };
     try {
       if (attempt.kind === 'set aside') {
         const { transaction, reason } = attempt;
-        const why = `It has failed ${failuresBeforeSetAside} times alone: ${reason}`;
+        const why = `It failed ${failuresBeforeSetAside} times on its own: ${reason}`;
         log.error('a transaction was set aside', { metric: 'SetAside', transaction: transaction.id, reason });
         const done = await setAside(main, transaction, why);
-        return await this.#told({ ...done, failures: [], succeeded: [], isCut: false }, [transaction]);
+        return await this.#mark({ ...done, failures: [], succeeded: [], isPartial: false }, [transaction]);
       }
       const { startWaitSeconds } = this.#parts;
       const batch = attempt.kind === 'apply' ? attempt.transactions : [];
       const seen = Object.fromEntries(this.failures);
-      return await this.#told(
+      return await this.#mark(
         await applyTransactions(main, batch, startWaitSeconds, { seen, timeoutMilliseconds }),
         batch,
       );
@@ -127,12 +132,12 @@ class Run {
     }
   }
 
-  async #told(done: Applied, batch: readonly Transaction[]): Promise<Result> {
+  async #mark(done: Applied, batch: readonly Transaction[]): Promise<Result> {
     const { redis, keys, now, log } = this.#parts;
     this.rows.push(...done.rows);
     this.#remember(done);
     for (const failure of done.failures.filter(({ is_recorded }) => !is_recorded)) {
-      log.error('the same failure on several records, and no success', {
+      log.error('the same failure in several aggregates without a success', {
         metric: 'DeploymentFault',
         ...failure,
       });
@@ -140,20 +145,21 @@ class Run {
     try {
       if (done.rows.length === 0) await redis.del(keys.mainDown);
       const { incomplete } = await mark(this.#parts, done.rows, done.lsn, now());
-      // a copy goes once its body is where readers look for it, until every replica has it
+      // before a copy is deleted, its body must be in Redis, where reads find it until every replica has the row
       for (const each of batch.filter(({ id }) => incomplete.includes(id)))
         await restoreEntry(this.#parts, each, now());
     } catch (error) {
-      // Main has it. What Redis holds as pending the sweeper sees to; of what it never had only the copy can tell it.
-      log.warn('redis was not told of a commit', { metric: 'MarkFailed', error });
-      for (const { id } of done.rows) this.untold.add(id);
+      // Main has committed. The sweeper resends pending transactions, but an entry that Redis has lost comes back only from its
+      // copy, so the copies are kept.
+      log.warn('marking a commit in redis failed', { metric: 'MarkFailed', error });
+      for (const { id } of done.rows) this.unmarked.add(id);
     }
     return {
       kind: 'done',
       recorded: new Set(done.rows.map(({ id }) => id)),
       succeeded: done.succeeded,
       faulted: done.failures.filter(({ is_recorded }) => !is_recorded).map(({ aggregate }) => aggregate),
-      isCut: done.isCut,
+      isPartial: done.isPartial,
     };
   }
 
@@ -170,13 +176,13 @@ class Run {
 }
 
 function timeoutOf(size: number): number {
-  return Math.min(mostTimeoutMilliseconds, leastTimeoutMilliseconds + 500 * Math.floor(size / 150));
+  return Math.min(maxTimeoutMilliseconds, minTimeoutMilliseconds + 500 * Math.floor(size / 150));
 }
 
 function failureOf(error: unknown): Extract<Result, { kind: 'failed' }> {
   const code = sqlStateOf(error);
   const { message, constraint, table, column } = error as Error & Partial<Record<string, string>>;
-  // what cannot even be written down is too large, whatever main thinks of it
+  // a batch whose text exceeds the longest string is too large, whatever main would answer
   const subject: FailureSubject = error instanceof RangeError ? 'work' : subjectOfFailure(code);
   const signature = [code ?? 'no answer', constraint, table, column].filter(Boolean).join(' ');
   return { kind: 'failed', subject, signature, reason: `${message} (${code ?? 'no SQLSTATE'})` };
@@ -192,7 +198,7 @@ function failureHistoryAfter(
     if (suspect) suspects.set(id, suspect);
     else suspects.delete(id);
   }
-  const limits = [before.batchLimit, halved.tooMany && Math.max(1, Math.floor(halved.tooMany / 2))];
+  const limits = [before.batchLimit, halved.timedOutSize && Math.max(1, Math.floor(halved.timedOutSize / 2))];
   const known = limits.filter((each) => each !== undefined);
   return { suspects, failures, batchLimit: known.length > 0 ? Math.min(...known) : undefined };
 }

@@ -1,24 +1,24 @@
 /**
- * What is tried next when a call at main fails: a batch is halved down to the one transaction that fails alone. Pure: a
- * generator of attempts, which is given the result of each.
+ * Isolates failing transactions: when a call at main fails, halves the batch until one transaction fails on its own. Pure: a
+ * generator that yields attempts and receives the result of each.
  *
- * - Halved by aggregate, then by stamp. What comes later in an aggregate is held until what came before it has an outcome.
- * - Suspects, which have failed alone before, are tried last and alone.
- * - Nothing holds a decision of a person: it may be about the very transaction that fails.
- * - A suspect that has failed alone often enough for a reason of its own is set aside. A failure counts only if another
- *   call has succeeded since the last one that counted; a wait for a lock never does.
- * - The same failure on several aggregates, without one success of the like, is a fault of main: nobody is set aside, and the
- *   others of that shape are not tried in this run.
+ * - A batch is halved by aggregate, then by stamp. Later transactions of an aggregate are held until earlier ones have an outcome.
+ * - Suspects, transactions that have failed on their own before, are tried last and one at a time.
+ * - An admin's decision is never held, since it may be about the failing transaction.
+ * - A suspect is set aside after several failures of its own. A failure counts only if another call succeeds in the same run; a
+ *   wait for a lock never counts.
+ * - The same failure in several aggregates without a success of that shape is a fault of main. Then no transaction is set aside,
+ *   and others of that shape are not tried in this run.
  */
 import type { FailureSubject } from '../../lib/transaction/failure.ts';
 import { isDecision, shapeOf, type Transaction } from '../../lib/transaction/transaction.ts';
 
-/** A transaction that has failed alone. */
+/** A transaction that has failed on its own. */
 export interface Suspect {
   readonly aggregate: string;
-  /** that count */
+  /** failures that count towards setting it aside */
   readonly failures: number;
-  /** how often it has failed alone: those that failed least are tried first */
+  /** all failures on its own: suspects with the fewest are tried first */
   readonly tries: number;
   readonly signature: string;
   readonly shape: string;
@@ -26,7 +26,7 @@ export interface Suspect {
 
 export type Attempt =
   | { readonly kind: 'apply'; readonly transactions: readonly Transaction[] }
-  /** an empty call: whether main does what it should at all */
+  /** an empty call: checks that main works at all */
   | { readonly kind: 'control' }
   | { readonly kind: 'set aside'; readonly transaction: Transaction; readonly reason: string };
 
@@ -34,12 +34,12 @@ export type Result =
   | {
       readonly kind: 'done';
       readonly recorded: ReadonlySet<string>;
-      /** shapes of which one was applied */
+      /** shapes of the applied transactions */
       readonly succeeded: readonly string[];
-      /** aggregates of which something was left because main seems to be at fault */
+      /** aggregates with transactions that were left because main seems to be at fault */
       readonly faulted: readonly string[];
-      /** the call has ended before its work did */
-      readonly isCut: boolean;
+      /** the call reached its time limit before the end of the batch */
+      readonly isPartial: boolean;
     }
   | {
       readonly kind: 'failed';
@@ -47,8 +47,8 @@ export type Result =
       readonly signature: string;
       readonly reason: string;
     }
-  /** it was not tried */
-  | { readonly kind: 'no time' };
+  /** the attempt was not made */
+  | { readonly kind: 'out of time' };
 
 export interface Fault {
   readonly signature: string;
@@ -58,20 +58,21 @@ export interface Fault {
 
 export interface Halved {
   readonly recorded: ReadonlySet<string>;
-  /** by id: of this run; undefined: it is none any more */
+  /** changes by this run, by transaction id; undefined if it is no longer a suspect */
   readonly suspects: ReadonlyMap<string, Suspect | undefined>;
   readonly faults: readonly Fault[];
-  /** not recorded, though the call succeeded and nothing explains it */
+  /** not recorded although the call succeeded, for no known reason */
   readonly unexplained: readonly string[];
-  /** how many were in the smallest call that took too long */
-  readonly tooMany: number | undefined;
-  /** why the run ended early */
-  readonly stopped: 'main is away' | 'main is not sound' | 'no time' | undefined;
+  /** size of the smallest batch that timed out or was too large */
+  readonly timedOutSize: number | undefined;
+  /** the reason if the run ended early */
+  readonly stopped: 'main unreachable' | 'main faulty' | 'out of time' | undefined;
 }
 
-/** A transaction fails alone so often before it is set aside. */
+/** Failures on its own after which a transaction is set aside. */
 export const failuresBeforeSetAside = 3;
-const several = 3;
+/** Aggregates with the same failure that prove a fault of main. */
+const aggregatesForFault = 3;
 
 /** @param known suspects by id, of this batch and others */
 export function* halve(
@@ -85,8 +86,8 @@ export function* halve(
   const held = new Set<string>();
   const faultedShapes = new Set<string>();
   const succeededShapes = new Set<string>();
-  let isSound = false;
-  let tooMany: number | undefined;
+  let hasSucceeded = false;
+  let timedOutSize: number | undefined;
   let stopped: Halved['stopped'];
 
   function* run(group: readonly Transaction[]): Generator<Attempt, void, Result> {
@@ -98,10 +99,10 @@ export function* halve(
     );
     if (transactions.length === 0 || stopped !== undefined) return;
     const result = yield { kind: 'apply', transactions };
-    if (result.kind === 'no time') return stop('no time');
+    if (result.kind === 'out of time') return stop('out of time');
     if (result.kind === 'done') return yield* take(result, transactions);
-    if (result.subject === 'connection') return stop('main is away');
-    if (result.subject === 'work') tooMany = Math.min(tooMany ?? Infinity, transactions.length);
+    if (result.subject === 'connection') return stop('main unreachable');
+    if (result.subject === 'work') timedOutSize = Math.min(timedOutSize ?? Infinity, transactions.length);
     const [alone, ...others] = transactions;
     if (alone && others.length === 0) return yield* judge(alone, result);
     if (!(yield* control())) return;
@@ -112,7 +113,7 @@ export function* halve(
     done: Extract<Result, { kind: 'done' }>,
     transactions: readonly Transaction[],
   ): Generator<Attempt, void, Result> {
-    isSound = true;
+    hasSucceeded = true;
     for (const shape of done.succeeded) succeededShapes.add(shape);
     for (const id of done.recorded) {
       recorded.add(id);
@@ -120,23 +121,23 @@ export function* halve(
     }
     for (const aggregate of done.faulted) held.add(aggregate);
     const left = transactions.filter(({ id, aggregate }) => !recorded.has(id) && !held.has(aggregate));
-    if (done.isCut && left.length < transactions.length) return yield* run(left);
+    if (done.isPartial && left.length < transactions.length) return yield* run(left);
     for (const { id, aggregate } of left) {
       unexplained.push(id);
       held.add(aggregate);
     }
   }
 
-  /** Whether main executes anything at all: until it does, no failure says anything about a transaction. */
+  /** Checks that main executes calls at all. Otherwise a failure proves nothing about the transaction. */
   function* control(): Generator<Attempt, boolean, Result> {
-    if (isSound) return true;
+    if (hasSucceeded) return true;
     const result = yield { kind: 'control' };
-    if (result.kind === 'done') return (isSound = true);
-    if (result.kind === 'no time') stop('no time');
+    if (result.kind === 'done') return (hasSucceeded = true);
+    if (result.kind === 'out of time') stop('out of time');
     else if (result.subject === 'deployment' || result.subject === 'transaction') {
       faults.push({ signature: result.signature, shape: 'any', reason: result.reason });
-      stop('main is not sound');
-    } else stop('main is away');
+      stop('main faulty');
+    } else stop('main unreachable');
     return false;
   }
 
@@ -153,7 +154,7 @@ export function* halve(
       hold(alone, { ...suspect, failures: before });
       return;
     }
-    const isFault = !succeededShapes.has(shape) && alike(suspect) >= several;
+    const isFault = !succeededShapes.has(shape) && countAlike(suspect) >= aggregatesForFault;
     if (isFault || subject === 'deployment') {
       if (isFault) faultedShapes.add(shape);
       faults.push({ signature, shape, reason });
@@ -172,12 +173,12 @@ export function* halve(
       return;
     }
     hold(alone, { ...suspect, failures: before });
-    if (result.kind === 'no time') stop('no time');
-    else if (result.subject === 'connection') stop('main is away');
+    if (result.kind === 'out of time') stop('out of time');
+    else if (result.subject === 'connection') stop('main unreachable');
   }
 
-  /** How many aggregates have failed like this one, itself among them. */
-  function alike({ aggregate, signature, shape }: Omit<Suspect, 'failures' | 'tries'>): number {
+  /** Number of aggregates with the same failure, including this one. */
+  function countAlike({ aggregate, signature, shape }: Omit<Suspect, 'failures' | 'tries'>): number {
     const all = [...new Map([...known, ...suspects]).values()].flatMap((each) => each ?? []);
     const same = all.filter((each) => each.signature === signature && each.shape === shape);
     return new Set([aggregate, ...same.map((each) => each.aggregate)]).size;
@@ -194,7 +195,7 @@ export function* halve(
 
   const { first, probes, last } = inOrder(batch, known);
   yield* run(first);
-  // a shape that seemed to be at fault: one of them tells whether it still is
+  // try one transaction of each shape that failed in several aggregates, to find out whether main is still at fault
   for (const [probe, ...others] of probes) {
     if (probe) yield* run([probe]);
     yield* run(others);
@@ -203,17 +204,17 @@ export function* halve(
     yield* run([suspect]);
     yield* run(later);
   }
-  return { recorded, suspects, faults, unexplained, tooMany, stopped };
+  return { recorded, suspects, faults, unexplained, timedOutSize, stopped };
 }
 
 interface Order {
   readonly first: readonly Transaction[];
-  /** by shape, of those that failed on several aggregates */
+  /** transactions of shapes that failed in several aggregates, by shape */
   readonly probes: readonly (readonly Transaction[])[];
   readonly last: readonly { readonly suspect: Transaction; readonly later: readonly Transaction[] }[];
 }
 
-/** Suspects last and alone, with what comes later in their aggregates behind them. */
+/** Suspects come last and one at a time, each followed by later transactions of its aggregate. */
 function inOrder(batch: readonly Transaction[], known: ReadonlyMap<string, Suspect>): Order {
   const sorted = [...batch].sort((a, b) => a.stamp - b.stamp || (a.id < b.id ? -1 : 1));
   const first: Transaction[] = [];
@@ -225,11 +226,11 @@ function inOrder(batch: readonly Transaction[], known: ReadonlyMap<string, Suspe
     else first.push(each);
   }
   const triesOf = ({ id }: Transaction) => known.get(id)?.tries ?? 0;
-  const doubtful = shapesAtFault(known);
-  const byShape = Map.groupBy(first, (each) => doubtful.find((shape) => shape === shapeOf(each)));
+  const atFault = shapesAtFault(known);
+  const byShape = Map.groupBy(first, (each) => atFault.find((shape) => shape === shapeOf(each)));
   return {
     first: byShape.get(undefined) ?? [],
-    probes: doubtful.flatMap((shape) => {
+    probes: atFault.flatMap((shape) => {
       const group = byShape.get(shape);
       return group ? [group] : [];
     }),
@@ -237,16 +238,16 @@ function inOrder(batch: readonly Transaction[], known: ReadonlyMap<string, Suspe
   };
 }
 
-/** Shapes of which several aggregates have failed alike. */
+/** Shapes with the same failure in several aggregates. */
 function shapesAtFault(known: ReadonlyMap<string, Suspect>): string[] {
   const alike = Map.groupBy(known.values(), ({ signature, shape }) => `${signature}\n${shape}`);
   const atFault = [...alike.values()].filter(
-    (each) => new Set(each.map(({ aggregate }) => aggregate)).size >= several,
+    (each) => new Set(each.map(({ aggregate }) => aggregate)).size >= aggregatesForFault,
   );
   return [...new Set(atFault.map(([each]) => each?.shape ?? ''))];
 }
 
-/** By aggregate; of one aggregate the earlier half and the later one. */
+/** Divides by aggregate; transactions of a single aggregate are divided into an earlier and a later half. */
 function halvesOf(transactions: readonly Transaction[]): [Transaction[], Transaction[]] {
   const aggregates = [...new Set(transactions.map(({ aggregate }) => aggregate))];
   if (aggregates.length === 1) {

@@ -1,10 +1,10 @@
-/** Messages and bodies that this release cannot read: each is set aside alone, and read again by a later one. */
+/** Stores messages and bodies that this release cannot read at main, and retries them, since a later release may read them. */
 import { restoreEntry } from '../../lib/buffer/restore.ts';
 import { releaseQuarantined, quarantine } from '../../lib/buffer/quarantine.ts';
 import type { Bodies } from '../../lib/buffer/bodies.ts';
 import {
   idOfBody,
-  keepUnreadable,
+  storeUnreadable,
   markRead,
   takeDueUnreadable,
   type UnreadableMessage,
@@ -17,7 +17,7 @@ import type { Drained, DrainParts } from './drain.ts';
 
 export type ReadMessage = TransactionsMessage | ({ readonly kind: 'unreadable' } & UnreadableMessage);
 
-/** A message that cannot be read is told apart; it stops none of the others. */
+/** Classifies a message, so that an unreadable one does not block the others of its batch. */
 export function readMessage(body: string): ReadMessage {
   try {
     return readTransactionsMessage(body);
@@ -27,17 +27,20 @@ export function readMessage(body: string): ReadMessage {
 }
 
 /**
- * Keeps messages at main, where people see them.
- * @returns whether they are kept: the queue may forget them
+ * Stores messages at main, where admins can list them.
+ * @returns whether they are stored and can be deleted from the queue
  */
-export async function keep(
+export async function storeMessages(
   { main, log }: Pick<DrainParts, 'main' | 'log'>,
   messages: readonly UnreadableMessage[],
 ): Promise<boolean> {
   try {
-    await keepUnreadable(main, messages);
+    await storeUnreadable(main, messages);
   } catch (error) {
-    log.warn('unreadable messages come back', { metric: 'MainUnreachable', error });
+    log.warn('storing unreadable messages failed; they return to the queue', {
+      metric: 'MainUnreachable',
+      error,
+    });
     return false;
   }
   for (const { body, reason } of messages) {
@@ -46,33 +49,33 @@ export async function keep(
   return true;
 }
 
-/** Moves bodies that cannot be read from the buffer to main. While main is away they stay pending. */
-export async function keepBodies(parts: DrainParts, unreadable: Bodies['unreadable']): Promise<void> {
+/** Moves unreadable bodies from the buffer to main. While main is unreachable they stay pending. */
+export async function quarantineBodies(parts: DrainParts, unreadable: Bodies['unreadable']): Promise<void> {
   for (const each of unreadable) {
     const reason = reasonOfText(each.text);
     const body = contentOf(each.text);
-    const isKept = await keep({ main: parts.main, log: parts.log }, [{ body, reason }]);
-    if (!isKept) return;
+    const isStored = await storeMessages({ main: parts.main, log: parts.log }, [{ body, reason }]);
+    if (!isStored) return;
     const id = idOfBody(body);
-    await quarantine(parts, each, `This release cannot read it. It is kept as ${id} and tried again.`);
+    await quarantine(parts, each, `This release cannot read it. It is stored as ${id} and will be retried.`);
   }
 }
 
-const triedSeconds = 60;
+const retrySeconds = 60;
 
 /**
- * Reads kept messages again, those that are due. What is understood by now is executed.
- * @param isAsked somebody has asked for it
+ * Retries stored messages that are due, and executes those that this release can read.
+ * @param isForced an admin has requested a retry
  */
-export async function readAgain(
+export async function retryUnreadable(
   parts: DrainParts,
-  isAsked: boolean,
+  isForced: boolean,
   execute: (transactions: readonly Transaction[]) => Promise<Drained>,
 ): Promise<void> {
   const { redis, keys, main, now, log } = parts;
   try {
-    const isFirst = await redis.set(keys.unreadableTried, '1', { nx: true, ex: triedSeconds });
-    if (isFirst === null && !isAsked) return;
+    const isFirst = await redis.set(keys.unreadableTried, '1', { nx: true, ex: retrySeconds });
+    if (isFirst === null && !isForced) return;
     const read = (await takeDueUnreadable(main)).flatMap(({ id, body }) => {
       const transaction = readStored(body);
       return transaction ? [{ id, transaction }] : [];
@@ -87,11 +90,11 @@ export async function readAgain(
       if (copies[index] === 'recorded') await markRead(main, id, transaction.id);
     }
   } catch (error) {
-    log.warn('kept messages are tried again later', { error });
+    log.warn('retrying stored messages failed; they are retried later', { error });
   }
 }
 
-/** The text of what a message holds, or of a body that stood in the buffer: the same for the same transaction. */
+/** The text of a transaction, from a message or from a body of the buffer: the same text for the same transaction. */
 function contentOf(text: string): string {
   try {
     const json = parseJson(text);

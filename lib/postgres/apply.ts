@@ -37,7 +37,7 @@ export interface Applied {
   /** shapes of which at least one was applied */
   readonly succeeded: readonly string[];
   /** the call has ended before its work did: what is not recorded comes again */
-  readonly isCut: boolean;
+  readonly isPartial: boolean;
 }
 
 const answer = z.object({
@@ -80,7 +80,7 @@ export async function applyTransactions(
     values: [storableJson(withRecords), startWaitSeconds, JSON.stringify(seen)],
   });
   const { rows, failures, succeeded, is_cut } = answer.parse(result);
-  return { rows: rows.map(readInboxRow), lsn, failures, succeeded, isCut: is_cut };
+  return { rows: rows.map(readInboxRow), lsn, failures, succeeded, isPartial: is_cut };
 }
 
 /**

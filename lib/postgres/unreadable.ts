@@ -16,7 +16,7 @@ export function idOfBody(body: string): string {
 }
 
 /** Keeps messages; one that is kept already is counted. @throws if main does not answer */
-export async function keepUnreadable(main: Database, messages: readonly UnreadableMessage[]): Promise<void> {
+export async function storeUnreadable(main: Database, messages: readonly UnreadableMessage[]): Promise<void> {
   for (const { body, reason } of messages) {
     await main.query({
       name: 'keep-unreadable',

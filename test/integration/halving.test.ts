@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { drain, type Drained, type DrainParts } from '../../functions/process/drain.ts';
-import { keep, readAgain, readMessage } from '../../functions/process/unreadable.ts';
+import { storeMessages, retryUnreadable, readMessage } from '../../functions/process/unreadable.ts';
 import { readFailureHistory } from '../../lib/buffer/suspects.ts';
 import { createLog } from '../../lib/observability/log.ts';
-import { idOfBody, keepUnreadable } from '../../lib/postgres/unreadable.ts';
+import { idOfBody, storeUnreadable } from '../../lib/postgres/unreadable.ts';
 import { transactionMessage } from '../../lib/queue/messages.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import type { Transaction } from '../../lib/transaction/transaction.ts';
@@ -157,11 +157,11 @@ it('drain stores an unreadable body at main without delaying others, and execute
   // a copy of the same transaction in a message is the same body
   const message = readMessage(transactionMessage({ ...odd, version: 2 as 1 }));
   if (message.kind !== 'unreadable') throw new Error('the message was read');
-  expect(await keep(parts, [message])).toBe(true);
+  expect(await storeMessages(parts, [message])).toBe(true);
   expect(await kept()).toMatchObject([{ count: 2 }]);
 
   // nothing is due; then an admin retries, and this release can read it
-  await readAgain(parts, false, run);
+  await retryUnreadable(parts, false, run);
   expect(await kept()).toMatchObject([{ outcome: null }]);
   await main.pool.query(
     'update unreadable_message set body = replace(body, \'"version":2\', \'"version":1\')',
@@ -169,13 +169,13 @@ it('drain stores an unreadable body at main without delaying others, and execute
   await buffer(builder(idOfBody(body)).retry(idOfBody(body)).build());
   const { hasRetried } = await run();
   expect(hasRetried).toBe(true);
-  await readAgain(parts, hasRetried, run);
+  await retryUnreadable(parts, hasRetried, run);
   expect(await outcomeOf(odd)).toBe('applied');
   expect(await kept()).toMatchObject([{ outcome: 'read', transaction_id: odd.id }]);
 });
 
 it('drain marks an unreadable message as discarded when an admin discards it', async () => {
-  await keepUnreadable(main.pool, [{ body: 'garbage', reason: 'not JSON' }]);
+  await storeUnreadable(main.pool, [{ body: 'garbage', reason: 'not JSON' }]);
   const id = idOfBody('garbage');
   await buffer(builder(id).discard(id, 'a test').build());
   await run();

@@ -8,7 +8,7 @@ import { draftFinish, draftStart, type Draft } from '../../lib/observation/recor
 import { applyTransactions } from '../../lib/postgres/apply.ts';
 import type { Pool } from '../../lib/postgres/connect.ts';
 import { countFailed } from '../../lib/postgres/inbox.ts';
-import { idOfBody, keepUnreadable } from '../../lib/postgres/unreadable.ts';
+import { idOfBody, storeUnreadable } from '../../lib/postgres/unreadable.ts';
 import { keysOf, type Keys } from '../../lib/redis/keys.ts';
 import { readExecutedObsUnit } from '../../lib/smart-query/executed-obs-units.ts';
 import {
@@ -374,7 +374,7 @@ describe('lists of transactions', () => {
     const refused = started(9, '2026-10-01T00:00:00Z', id);
     await apply(refused);
     await main.pool.query('delete from unreadable_message');
-    await keepUnreadable(main.pool, [{ body: 'garbage', reason: 'it is not JSON' }]);
+    await storeUnreadable(main.pool, [{ body: 'garbage', reason: 'it is not JSON' }]);
     const unreadable = idOfBody('garbage');
     for (const limit of [1, 100]) {
       expect((await failed(limit)).map((each) => each.transaction_id).sort()).toEqual(

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { giveBackSeconds } from '../../functions/process/hand-back.ts';
+import { retryDelaySeconds } from '../../functions/process/retry.ts';
 import { delayOfRound } from '../../lib/replication/schedule-check.ts';
 import { subjectOfFailure } from '../../lib/transaction/failure.ts';
 
@@ -25,14 +25,14 @@ it.each([
   expect(subjectOfFailure(sqlState)).toBe(expected);
 });
 
-it('giveBackSeconds grows with each receive, with full jitter, up to 75 s', () => {
+it('retryDelaySeconds grows with each receive, with full jitter, up to 75 s', () => {
   for (const count of [1, 2, 5, 10, 1000]) {
-    const [least, most] = [giveBackSeconds('left', count, 0), giveBackSeconds('left', count, 0.999_999)];
+    const [least, most] = [retryDelaySeconds('left', count, 0), retryDelaySeconds('left', count, 0.999_999)];
     expect(least).toBe(1);
     expect(most).toBeLessThanOrEqual(75);
     expect(most).toBeGreaterThanOrEqual(Math.min(75, 2 * 2 ** Math.min(count, 7)));
   }
-  expect(giveBackSeconds('busy', 7, 0.5)).toBe(3);
+  expect(retryDelaySeconds('busy', 7, 0.5)).toBe(3);
 });
 
 it('delayOfRound doubles from 1 s to 60 s', () => {

@@ -77,7 +77,7 @@ class FakeMain {
 
   #done(recorded: readonly Transaction[], succeeded: string[]): Result {
     const ids = new Set(recorded.map(({ id }) => id));
-    return { kind: 'done', recorded: ids, succeeded, faulted: [], isCut: false };
+    return { kind: 'done', recorded: ids, succeeded, faulted: [], isPartial: false };
   }
 
   get order(): readonly string[] {
@@ -180,7 +180,7 @@ it('halving counts no failure before another call has succeeded', () => {
   main.isSound = false;
   const batch = main.add([{ kind: 'slow', aggregate: 1 }]);
   const { known, all } = runAll(main, batch, 5);
-  expect([known.size, all[0]?.stopped]).toEqual([0, 'main is not sound']);
+  expect([known.size, all[0]?.stopped]).toEqual([0, 'main faulty']);
   main.isSound = true;
   runAll(main, batch, 2);
   expect(main.outcomes.size).toBe(0);
@@ -216,8 +216,8 @@ it('halving stops when main becomes unreachable or its time is up', () => {
   const main = new FakeMain();
   const batch = main.add([{ kind: 'good', aggregate: 1 }]);
   for (const [result, stopped] of [
-    [{ kind: 'failed', subject: 'connection', signature: '', reason: '' }, 'main is away'],
-    [{ kind: 'no time' }, 'no time'],
+    [{ kind: 'failed', subject: 'connection', signature: '', reason: '' }, 'main unreachable'],
+    [{ kind: 'out of time' }, 'out of time'],
   ] as const) {
     const plan = halve(batch, new Map());
     plan.next();

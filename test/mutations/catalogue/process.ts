@@ -241,7 +241,7 @@ export const processMutations: readonly Mutation[] = [
   {
     ...halving,
     id: 'halving-judges-whatever-meets-all',
-    replace: 'const isFault = !succeededShapes.has(shape) && alike(suspect) >= several;',
+    replace: 'const isFault = !succeededShapes.has(shape) && countAlike(suspect) >= aggregatesForFault;',
     by: 'const isFault = false;',
     named: 'halving sets nothing aside while several',
   },

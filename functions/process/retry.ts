@@ -1,23 +1,23 @@
-/** When a processor comes back to what it could not do. */
+/** Delays and wake-ups after which unfinished transactions are tried again. */
 import { wakeMessage } from '../../lib/queue/messages.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
 import type { CopyOutcome } from './drain.ts';
 import type { Site } from '../../lib/redis/site.ts';
 
 /**
- * The first back-off, and the longest: a copy waits for main in the queue, while Redis is drained as soon as main is back.
- * Should Redis forget it, no copy is longer out of sight than that.
+ * A copy backs off while main is unreachable; the entry in Redis is drained as soon as main answers. The upper limit bounds how
+ * long a transaction waits if Redis has lost it.
  */
 const firstSeconds = 2;
-const longestSeconds = 75;
+const maxSeconds = 75;
 
 /**
- * How long a message is hidden, with full jitter so that copies do not come back together.
+ * Seconds for which a message stays hidden, with full jitter so that copies do not return together.
  * @param random in [0, 1)
  */
-export function giveBackSeconds(outcome: CopyOutcome, receiveCount: number, random: number): number {
+export function retryDelaySeconds(outcome: CopyOutcome, receiveCount: number, random: number): number {
   if (outcome === 'busy') return 3;
-  const ceiling = Math.min(longestSeconds, firstSeconds * 2 ** Math.min(receiveCount, 10));
+  const ceiling = Math.min(maxSeconds, firstSeconds * 2 ** Math.min(receiveCount, 10));
   return 1 + Math.floor(random * ceiling);
 }
 
@@ -27,19 +27,19 @@ interface WakeParts extends Site {
 
 const probeSeconds = 3;
 
-/** One processor at a time asks whether main is back. */
+/** One processor at a time probes main during an outage. */
 export async function wakeAfterOutage({ redis, keys, transactions }: WakeParts): Promise<void> {
   await redis.set(keys.mainDown, '1', { ex: 120 });
   const first = await redis.set(keys.wakeScheduled, '1', { nx: true, ex: probeSeconds - 1 });
   if (first !== null) await transactions.send(wakeMessage, probeSeconds);
 }
 
-/** Another processor goes on with what is left. */
+/** Another processor continues with the backlog. */
 export async function wakeForBacklog({ transactions }: WakeParts): Promise<void> {
   await transactions.send(wakeMessage);
 }
 
-/** Another processor comes back to what could not be recorded; one wake-up for all of them. */
+/** Another processor retries the transactions that could not be recorded. One wake-up serves all of them. */
 export async function wakeForHeld(
   { redis, keys, transactions }: WakeParts,
   delaySeconds: number,
@@ -48,17 +48,17 @@ export async function wakeForHeld(
   if (first !== null) await transactions.send(wakeMessage, delaySeconds);
 }
 
-/** SQS delays no longer; where starts are waited for longer the sweeper looks. */
-const longestDelaySeconds = 900;
+/** Limit of SQS. For longer waits the sweeper checks. */
+const maxDelaySeconds = 900;
 
-/** Looks again once what waits for its start since now has waited for too long; one wake-up for all of a short while. */
+/** Wakes a processor when transactions that now wait for their start become overdue. One wake-up serves all of a short interval. */
 export async function wakeForStarts(
   { redis, keys, transactions }: WakeParts,
   startWaitSeconds: number,
 ): Promise<void> {
-  const whileSeconds = Math.ceil(startWaitSeconds / 10);
-  const delaySeconds = startWaitSeconds + whileSeconds + 1;
-  if (delaySeconds > longestDelaySeconds) return;
-  const first = await redis.set(keys.startCheckScheduled, '1', { nx: true, ex: whileSeconds });
+  const intervalSeconds = Math.ceil(startWaitSeconds / 10);
+  const delaySeconds = startWaitSeconds + intervalSeconds + 1;
+  if (delaySeconds > maxDelaySeconds) return;
+  const first = await redis.set(keys.startCheckScheduled, '1', { nx: true, ex: intervalSeconds });
   if (first !== null) await transactions.send(wakeMessage, delaySeconds);
 }

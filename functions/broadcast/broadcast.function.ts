@@ -7,7 +7,7 @@ export const spec = {
   name: 'broadcast',
   entry: 'functions/broadcast/broadcast.handler.ts',
   description: 'change feed → connections',
-  // a start that comes late finds another at work; the sweeper starts one that is missing
+  // a late invocation ends at once because another holds the lease; the sweeper starts a missing broadcaster
   trigger: { kind: 'async', retries: 0, maxAgeSeconds: 60 },
   timeoutSeconds: 900,
   memoryMegabytes: 1024,
@@ -19,7 +19,7 @@ export const spec = {
     ...replicas,
     ...broadcaster,
     ...webSocketEndpoint,
-    /** A broadcaster hands over after this; below Lambda's limit of 900 s. */
+    /** A broadcaster hands over to the next after this time, below Lambda's limit of 900 s. */
     BROADCAST_LIFETIME_SECONDS: setting(positiveInteger, '840'),
   },
 } as const satisfies FunctionSpec;

@@ -1,4 +1,4 @@
-/** Pushes the change feed to the open WebSockets, for as long as one is subscribed to something. */
+/** Pushes the change feed to WebSockets as long as any subscription exists. */
 import middy from '@middy/core';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -32,7 +32,7 @@ const connected = connect(spec, ({ settings, site, log }) => {
 const failurePauseMilliseconds = 250;
 const renewMilliseconds = 4000;
 const rightsMilliseconds = 1000;
-/** A page that is reloaded is back before this has passed. */
+/** Longer than a page takes to reload and reconnect. */
 const lingerMilliseconds = 5000;
 
 async function broadcast(): Promise<void> {
@@ -50,14 +50,14 @@ async function broadcast(): Promise<void> {
     randomUUID(),
   );
   const ends = Date.now() + parts.lifetimeMilliseconds;
-  // a round can take long while a replica does not answer: a right ends all the same
+  // a round may take long while a replica does not answer: check rights independently of it
   const rights = setInterval(() => {
     broadcaster.rights
-      .look(Date.now())
-      .catch((error: unknown) => log.warn('rights could not be looked at', { error }));
+      .check(Date.now())
+      .catch((error: unknown) => log.warn('checking rights failed', { error }));
   }, rightsMilliseconds);
   let renewedAt = Date.now();
-  let aloneSince: number | undefined;
+  let idleSince: number | undefined;
   let hasBegun = false;
   let wasWoken = true;
   try {
@@ -70,12 +70,12 @@ async function broadcast(): Promise<void> {
         if (!hasBegun) await broadcaster.begin();
         hasBegun = true;
         await broadcaster.round(Date.now(), wasWoken);
-        aloneSince = broadcaster.watchers > 0 ? undefined : (aloneSince ?? Date.now());
+        idleSince = broadcaster.watchers > 0 ? undefined : (idleSince ?? Date.now());
       } catch (error) {
-        log.warn('a round failed; the next one does it again', { error });
+        log.warn('a round failed; the next one repeats it', { error });
         await delay(failurePauseMilliseconds);
       }
-      if (aloneSince !== undefined && Date.now() - aloneSince > lingerMilliseconds) break;
+      if (idleSince !== undefined && Date.now() - idleSince > lingerMilliseconds) break;
       wasWoken = broadcaster.hasMore || (await wakes.next(broadcaster.pauseMilliseconds));
     }
     if (hasBegun) await broadcaster.handOver();

@@ -1,4 +1,4 @@
-/** What one holder of the lease does, round after round: it follows the feed, and sends each subscription what is new. */
+/** The holder of the lease: follows the feed in rounds and sends new changes to the subscriptions. */
 import {
   channelKinds,
   channels,
@@ -18,7 +18,7 @@ import type { Log } from '../../lib/observability/log.ts';
 import type { Replica } from '../../lib/replication/replicas.ts';
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import type { Poster } from '../../lib/sockets/post.ts';
-import { Beginnings } from './beginnings.ts';
+import { InitialReads } from './initial-reads.ts';
 import { stateReaders } from './channels/readers.ts';
 import { Delivery } from './delivery.ts';
 import { Handover } from './handover.ts';
@@ -33,7 +33,7 @@ import { readerOf } from './texts.ts';
 import { Unseen } from './unseen.ts';
 
 export interface BroadcasterParts extends SmartQueryParts, Poster {
-  /** the same replicas by connections of their own, for reads that may take long */
+  /** the same replicas through separate connections, for long reads */
   readonly replicasForLongReads: readonly Replica[];
   readonly log: Log;
   /** epoch ms */
@@ -44,7 +44,7 @@ export interface BroadcasterParts extends SmartQueryParts, Poster {
 
 const settleMilliseconds = 300;
 const lastSettleMilliseconds = 2000;
-/** A publication that was lost is made up for by then. */
+/** Reads Redis at least this often, in case a publication was lost. */
 const readPauseMilliseconds = 1000;
 
 const followsMain = channelKinds.filter((kind) => channels[kind].followsMain);
@@ -58,19 +58,19 @@ export class Broadcaster {
   readonly #mailbox: Mailbox;
   readonly #delivery: Delivery;
   readonly #roster: Roster;
-  /** ends what has lost its right; to be looked at between rounds too */
+  /** closes connections that have lost their rights; also checked between rounds */
   readonly rights: Rights;
   readonly #relaying: Relaying;
   readonly #states: States;
-  readonly #beginnings: Beginnings;
+  readonly #initialReads: InitialReads;
   readonly #unseen: Unseen;
   readonly #starter: Starter;
   readonly #handover: Handover;
   #at = Object.fromEntries(streamNames.map((name) => [name, nowhere])) as Positions;
   #readAt = 0;
-  #isCut = false;
+  #isTruncated = false;
 
-  /** @param newEpoch names the feed if it has no epoch yet */
+  /** @param newEpoch epoch of the feed if it has none yet */
   constructor(parts: BroadcasterParts, fence: number, newEpoch: string, settings?: MailboxSettings) {
     this.#parts = parts;
     this.#newEpoch = newEpoch;
@@ -81,9 +81,9 @@ export class Broadcaster {
     };
     const mailbox = new Mailbox(parts.post, events, parts.now, settings);
     const delivery = new Delivery(mailbox, fence);
-    const slowly = { ...parts, replicas: parts.replicasForLongReads };
-    const states = new States(slowly);
-    const beginnings = new Beginnings(slowly);
+    const longReadParts = { ...parts, replicas: parts.replicasForLongReads };
+    const states = new States(longReadParts);
+    const initialReads = new InitialReads(longReadParts);
     const unseen = new Unseen(parts, subscriptions, delivery.heading);
     this.#mailbox = mailbox;
     this.#delivery = delivery;
@@ -91,18 +91,18 @@ export class Broadcaster {
     this.rights = new Rights(parts, this.#roster.connections, (id) => this.#roster.forget(id));
     this.#relaying = new Relaying(parts);
     this.#states = states;
-    this.#beginnings = beginnings;
+    this.#initialReads = initialReads;
     this.#unseen = unseen;
-    this.#starter = new Starter({ site: parts, subscriptions, beginnings, states, unseen, delivery });
+    this.#starter = new Starter({ site: parts, subscriptions, initialReads, states, unseen, delivery });
     this.#handover = new Handover({ site: parts, fence, subscriptions, mailbox, states });
   }
 
-  /** More waits than one round has done. */
+  /** The round has not processed everything. */
   get hasMore(): boolean {
-    return this.#isCut || this.#relaying.hasMore;
+    return this.#isTruncated || this.#relaying.hasMore;
   }
 
-  /** How long nothing need be looked at unless something is published. */
+  /** Pause before the next round, unless something is published. */
   get pauseMilliseconds(): number {
     return this.#relaying.pauseMilliseconds(this.#isRelayWatched, this.#parts.now());
   }
@@ -112,7 +112,7 @@ export class Broadcaster {
     return this.#subscriptions.count;
   }
 
-  /** Takes up where the last broadcaster has left off. */
+  /** Continues where the last broadcaster stopped. */
   async begin(): Promise<void> {
     const left = await readCheckpoint(this.#parts);
     const { epoch, positions: ends } = await readEnds(this.#parts, this.#newEpoch);
@@ -120,42 +120,43 @@ export class Broadcaster {
     this.#at = ends;
     if (left?.epoch !== epoch) return;
     const before = { ...ends, ...left.positions };
-    // the first round reads all connections: their stream counts from now
+    // the first round reads all connections, so older entries of their stream are not needed
     this.#at = { ...before, connections: ends.connections };
-    // a broadcaster that crashed may have sent a state that it did not note: it is sent again
+    // a broadcaster that crashed may have sent a state that its checkpoint lacks: send it again
     const from = (channel: Channel) => ({ epoch, position: before[streamOf(channel)] });
-    this.#roster.goesOn = { events: true, states: left.isWhole, from };
+    this.#roster.continuation = { events: true, states: left.isWhole, from };
     if (!left.isWhole) return;
     for (const kind of stateKinds) {
       const json = left.states[kind];
-      if (json !== undefined) this.#states.carry(kind, { json, position: this.#at[streamOf({ kind })] });
+      if (json !== undefined) this.#states.restore(kind, { json, position: this.#at[streamOf({ kind })] });
     }
   }
 
   /**
-   * Relays a slice, reads and sends what is new. Redis is asked only if something may be: the replica's outbox can be looked at
-   * often, and costs little.
-   * @param wasWoken something was published
+   * Relays a slice of the outbox, then reads the feed and sends new changes. Reading the replica's outbox is cheap and happens
+   * often; Redis is read only if there may be something new.
+   * @param wasWoken something has been published
    */
   async round(nowMilliseconds: number, wasWoken: boolean): Promise<void> {
-    // what the site itself has accepted comes before the next slice
-    const hasRelayed = !this.#isCut && (await this.#relaying.step(this.#isRelayWatched, nowMilliseconds));
+    // send the site's own changes before relaying another slice
+    const hasRelayed =
+      !this.#isTruncated && (await this.#relaying.step(this.#isRelayWatched, nowMilliseconds));
     if (!wasWoken && !hasRelayed && !this.#isDue(nowMilliseconds)) return;
     this.#readAt = nowMilliseconds;
     const feed = await readFeed(this.#parts, this.#at, this.#newEpoch);
-    await this.#roster.look(feed.tails.connections, nowMilliseconds);
-    // before anything is sent, and whatever becomes of that
-    await this.rights.look(nowMilliseconds);
+    await this.#roster.update(feed.tails.connections, nowMilliseconds);
+    // check rights before sending anything
+    await this.rights.check(nowMilliseconds);
     this.#restartBroken(feed);
-    // what throws before the positions move is done again in the next round
+    // if anything throws before the positions advance, the next round repeats it
     await this.#sendEvents(feed.tails.observations.entries);
     this.#move(feed);
     this.#sendStates(feed, nowMilliseconds);
-    for (const { id, name } of await this.#unseen.tryAgain(nowMilliseconds)) this.#mailbox.forget(id, name);
+    for (const { id, name } of await this.#unseen.retry(nowMilliseconds)) this.#mailbox.forget(id, name);
     await this.#starter.start(this.#at.observations, nowMilliseconds);
     await this.#mailbox.settled(settleMilliseconds);
     await this.#handover.write(this.#delivery.epoch, this.#at, false);
-    this.#roster.askForSilent(nowMilliseconds);
+    this.#roster.checkSilent(nowMilliseconds);
   }
 
   /** Writes the checkpoint from which the next holder continues without a snapshot. */
@@ -169,26 +170,26 @@ export class Broadcaster {
   }
 
   #isDue(now: number): boolean {
-    return this.#isCut || now - this.#readAt >= readPauseMilliseconds;
+    return this.#isTruncated || now - this.#readAt >= readPauseMilliseconds;
   }
 
-  /** Subscriptions that cannot go on where they are. */
+  /** Restarts subscriptions that cannot continue from their position. */
   #restartBroken({ epoch, tails }: Feed): void {
     const isNew = epoch !== this.#delivery.epoch;
-    const anew = this.#subscriptions.restartWhere((channel) => {
+    const restarted = this.#subscriptions.restartWhere((channel) => {
       const { isBroken, entries } = tails[streamOf(channel)];
       return isNew || isBroken || (!isState(channel) && readerOf(channel).concernsAll(entries));
     });
-    for (const { id, name } of anew) this.#mailbox.forget(id, name);
+    for (const { id, name } of restarted) this.#mailbox.forget(id, name);
     if (isNew) {
       this.#states.clear();
-      this.#beginnings.clear();
+      this.#initialReads.clear();
     }
     this.#delivery.epoch = epoch;
   }
 
   #move({ tails }: Feed): void {
-    this.#isCut = Object.values(tails).some(({ isCut }) => isCut);
+    this.#isTruncated = Object.values(tails).some(({ isTruncated }) => isTruncated);
     this.#at = Object.fromEntries(streamNames.map((name) => [name, tails[name].position])) as Positions;
   }
 
@@ -202,7 +203,7 @@ export class Broadcaster {
   #sendStates({ tails }: Feed, now: number): void {
     for (const kind of stateKinds) {
       const isWatched = this.#subscriptions.has(kind);
-      // nobody looks at what nobody watches: it may be old when it is wanted next
+      // a state without subscribers is not read, so it may be out of date for the next subscriber
       if (!isWatched || stateReaders[kind].concerns(tails)) this.#states.touch(kind);
       if (isWatched) this.#states.refresh(kind, this.#at[streamOf({ kind })], now);
     }

@@ -1,6 +1,6 @@
 /**
- * Changes that could not be shown, since no replica answered and the buffer did not have all of them. They are kept in Redis,
- * and come again in the feed, with a position of their own, once a replica answers.
+ * Changes that could not be sent because no replica answered and the buffer did not contain the whole record. Redis keeps them.
+ * Once a replica answers, they are published in the feed again under new positions.
  */
 import * as z from 'zod/mini';
 import { streams } from '../../lib/change-feed/streams.ts';

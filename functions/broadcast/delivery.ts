@@ -1,4 +1,4 @@
-/** How messages leave: under the heading of this broadcaster, each with what its client has once it has got it. */
+/** Puts messages into the mailbox, with this broadcaster's heading and the position that the client reaches with each. */
 import type { Heading } from '../../lib/channels/protocol.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { Watcher } from './subscriptions.ts';
@@ -6,7 +6,7 @@ import type { Watcher } from './subscriptions.ts';
 export class Delivery {
   readonly #mailbox: Pick<Mailbox, 'put'>;
   readonly #fence: number;
-  /** names the feed that positions belong to */
+  /** of the feed that positions belong to */
   epoch = '';
 
   constructor(mailbox: Pick<Mailbox, 'put'>, fence: number) {
@@ -22,8 +22,8 @@ export class Delivery {
   });
 
   /**
-   * @param position that the client has reached with it; undefined: more is to come before it has
-   * @param folds a later message of the channel replaces it while it waits
+   * @param position that the client reaches with this message; undefined if it is an earlier part of several
+   * @param folds a later message of the channel replaces this one while it is waiting
    */
   put({ id, channel, request }: Watcher, position: string | undefined, text: string, folds = false): void {
     this.#mailbox.put(id, {

@@ -1,8 +1,8 @@
-/** What one broadcaster leaves to the next: where it is, which subscriptions are behind, and the states that all have. */
+/** Saves what the next broadcaster needs to continue: positions, lagging subscriptions, and the states that were sent. */
 import { stateKinds, streamOf, type StreamName } from '../../lib/channels/channels.ts';
 import { writeCheckpoint } from '../../lib/channels/checkpoint.ts';
 import type { Site } from '../../lib/redis/site.ts';
-import { noteSubscriptions } from '../../lib/sockets/connections.ts';
+import { saveSubscriptions } from '../../lib/sockets/connections.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { States } from './states.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -11,7 +11,7 @@ export interface HandoverParts {
   readonly site: Site;
   readonly fence: number;
   readonly subscriptions: Subscriptions;
-  readonly mailbox: Pick<Mailbox, 'behind'>;
+  readonly mailbox: Pick<Mailbox, 'lagging'>;
   readonly states: States;
 }
 
@@ -26,16 +26,16 @@ export class Handover {
   }
 
   /**
-   * First the subscriptions that are behind, then the positions of all others: the reader of both misses nothing.
-   * @param isWhole it ends here in order, and everything has been sent
+   * Writes the lagging subscriptions before the positions of all others, so that the next broadcaster misses nothing.
+   * @param isWhole this broadcaster ends in an orderly way and has sent everything
    */
   async write(epoch: string, positions: Positions, isWhole: boolean): Promise<void> {
     const { site, fence, subscriptions, mailbox } = this.#parts;
-    await noteSubscriptions(site, subscriptions.notes(mailbox.behind()));
+    await saveSubscriptions(site, subscriptions.changesToSave(mailbox.lagging()));
     const states = isWhole ? this.#states() : [];
     const at = {
       epoch,
-      // a state keeps the position at which it was sent: the next broadcaster reads it again in any case
+      // a state keeps the position at which it was sent: the next broadcaster reads it again anyway
       positions: {
         ...positions,
         ...Object.fromEntries(states.map(({ kind, position }) => [streamOf({ kind }), position])),
@@ -49,7 +49,7 @@ export class Handover {
     this.#written = text;
   }
 
-  /** Those that every subscriber has. */
+  /** The states that every subscriber has. */
   #states() {
     return stateKinds.flatMap((kind) => {
       const state = this.#parts.states.get(kind);

@@ -1,4 +1,4 @@
-/** Messages on their way to the connections: in order for each, and no connection waits for another. */
+/** Messages waiting for delivery: in order for each connection, and independent of other connections. */
 import type { Since } from '../../lib/sockets/connections.ts';
 import { addressed } from '../../lib/channels/protocol.ts';
 import type { Post } from '../../lib/sockets/post.ts';
@@ -6,31 +6,31 @@ import type { Post } from '../../lib/sockets/post.ts';
 export interface Message {
   readonly text: string;
   readonly channel: string;
-  /** the client's number of what the message answers */
+  /** the client's number of the request that the message answers */
   readonly request?: number;
-  /** a later one of the same channel replaces it while it waits */
+  /** a later message of the same channel replaces it while it is waiting */
   readonly folds: boolean;
-  /** what the client has once it has got it; absent: it has got only a part */
+  /** position that the client reaches with this message; absent if further parts follow */
   readonly since?: Since;
 }
 
 export interface MailboxSettings {
-  /** posts at once, as long as they are quick */
+  /** concurrent posts, not counting slow ones */
   readonly postsAtOnce: number;
-  /** a post that takes longer gives its place to others */
+  /** a post that takes longer no longer counts towards `postsAtOnce` */
   readonly slowMilliseconds: number;
-  /** more than this waits for nobody: the channel starts anew with a snapshot */
-  readonly waitingAtMost: number;
-  /** a connection that takes nothing for so long is given up */
+  /** messages per connection; if more are waiting, their channels restart with a snapshot */
+  readonly maxWaiting: number;
+  /** a connection whose posts fail for longer is dropped */
   readonly patienceMilliseconds: number;
-  /** until `$connect` has returned, API Gateway says of a connection that is about to be that it is gone */
+  /** until `$connect` has returned, API Gateway reports a new connection as gone */
   readonly openingMilliseconds: number;
 }
 
 export const mailboxSettings: MailboxSettings = {
   postsAtOnce: 64,
   slowMilliseconds: 250,
-  waitingAtMost: 1000,
+  maxWaiting: 1000,
   patienceMilliseconds: 60_000,
   openingMilliseconds: 30_000,
 };
@@ -38,22 +38,22 @@ export const mailboxSettings: MailboxSettings = {
 interface Box {
   readonly connectedAt: number;
   readonly waiting: Message[];
-  /** of each channel, what was delivered last */
+  /** channel → position delivered last */
   readonly delivered: Map<string, Since>;
   isSending: boolean;
-  /** on its way when its channel was asked for anew */
+  /** message in transit whose channel has been subscribed to again */
   forgotten: Message | undefined;
   wasReached: boolean;
-  /** when it last took something, or was seen to be open, epoch ms */
+  /** last successful post or check, epoch ms */
   reachedAt: number;
-  /** since when it has taken nothing, epoch ms */
+  /** first failed post since the last success, epoch ms */
   failingSince: number | undefined;
 }
 
 export interface MailboxEvents {
-  /** the connection is there no more */
+  /** the connection no longer exists */
   readonly gone: (id: string) => void;
-  /** too much has waited: the subscription must start anew */
+  /** too many messages were waiting: the subscription must restart */
   readonly overflowed: (id: string, channel: string) => void;
 }
 
@@ -91,7 +91,7 @@ export class Mailbox {
 
   close(id: string): void {
     this.#boxes.delete(id);
-    this.#tellIdle();
+    this.#notifyIdle();
   }
 
   put(id: string, message: Message): void {
@@ -103,7 +103,7 @@ export class Mailbox {
       : -1;
     if (replaced >= 0) waiting[replaced] = message;
     else waiting.push(message);
-    if (waiting.length > this.#settings.waitingAtMost) {
+    if (waiting.length > this.#settings.maxWaiting) {
       const channels = new Set(waiting.slice(1).map(({ channel }) => channel));
       waiting.splice(1);
       for (const channel of channels) this.#events.overflowed(id, channel);
@@ -115,7 +115,7 @@ export class Mailbox {
     }
   }
 
-  /** Ends what waits of one channel: what was delivered before says nothing of what is asked for now. */
+  /** Drops the waiting messages of a channel, and its delivered position, before the channel restarts. */
   forget(id: string, channel: string): void {
     const box = this.#boxes.get(id);
     if (!box) return;
@@ -126,8 +126,8 @@ export class Mailbox {
     box.waiting.splice(first, box.waiting.length, ...kept);
   }
 
-  /** Connections with messages that wait: of each channel that does, what they have got. */
-  behind(): Map<string, ReadonlyMap<string, Since | undefined>> {
+  /** Connections with waiting messages → their channels with waiting messages → position delivered last. */
+  lagging(): Map<string, ReadonlyMap<string, Since | undefined>> {
     return new Map(
       [...this.#boxes].flatMap(([id, { waiting, delivered }]) => {
         const channels = new Set(waiting.map(({ channel }) => channel));
@@ -137,7 +137,7 @@ export class Mailbox {
     );
   }
 
-  /** Connections that have taken nothing since then (epoch ms), those of the longest silence first. */
+  /** Connections without a successful post or check since then (epoch ms), longest first. */
   silentSince(milliseconds: number): string[] {
     return [...this.#boxes]
       .filter(([, { reachedAt }]) => reachedAt <= milliseconds)
@@ -145,13 +145,13 @@ export class Mailbox {
       .map(([id]) => id);
   }
 
-  /** It was seen to be open. */
+  /** Records that the connection is open. */
   reached(id: string): void {
     const box = this.#boxes.get(id);
     if (box) box.reachedAt = this.#now();
   }
 
-  /** Resolves when nothing waits but with connections that are slow, or after the time. */
+  /** Resolves once messages are waiting for slow connections alone, or after the given time. */
   async settled(milliseconds: number): Promise<void> {
     if (this.#isIdle()) return;
     let timer: NodeJS.Timeout | undefined;
@@ -166,7 +166,7 @@ export class Mailbox {
     return this.#ready.length === 0 && this.#posting === 0;
   }
 
-  #tellIdle(): void {
+  #notifyIdle(): void {
     if (!this.#isIdle()) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
@@ -177,10 +177,10 @@ export class Mailbox {
       if (id === undefined) break;
       void this.#sendOne(id);
     }
-    this.#tellIdle();
+    this.#notifyIdle();
   }
 
-  /** Sends the first message of a connection, and lets it queue again for the next. */
+  /** Sends the first message of a connection, then queues the connection again for the next one. */
   async #sendOne(id: string): Promise<void> {
     const box = this.#boxes.get(id);
     const message = box?.waiting[0];
@@ -209,7 +209,7 @@ export class Mailbox {
     }
     if (outcome !== 'sent') {
       giveUpPlace();
-      // with jitter, so that what was throttled together does not come back together
+      // with jitter, so that posts throttled together are not retried together
       const elapsed = this.#now() - (box.failingSince ?? this.#now());
       const pause = Math.min(5000, 100 + elapsed) * (0.5 + Math.random() / 2);
       setTimeout(() => this.#again(id, box), pause).unref();
@@ -228,7 +228,7 @@ export class Mailbox {
     }
   }
 
-  /** @returns false if the connection is given up */
+  /** @returns false if the connection is dropped */
   #judge(id: string, box: Box, message: Message, outcome: 'sent' | 'gone' | 'failed'): boolean {
     const now = this.#now();
     if (outcome === 'sent') {

@@ -1,4 +1,4 @@
-/** When the changes of others are looked at: often while somebody watches them, seldom otherwise. */
+/** Polls the outbox for changes made by plain SQL: often while a channel needs them, rarely otherwise. */
 import { Relay } from '../../lib/change-feed/relay.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import { noFloor, readFromReplica } from '../../lib/replication/replicas.ts';
@@ -8,12 +8,12 @@ interface RelayingParts extends SmartQueryParts {
   readonly log: Log;
 }
 
-/** Changes of others reach the outbox without a publication: it is looked at this often. */
+/** Polling intervals, soon after the last change and later: plain SQL publishes nothing in Redis. */
 const busyMilliseconds = 40;
-const quietMilliseconds = 100;
-/** Nobody watches what it relays. */
+const idleMilliseconds = 100;
+/** Polling interval if no subscribed channel needs the changes. */
 const unwatchedMilliseconds = 1000;
-const isQuietAfterMilliseconds = 2000;
+const idleAfterMilliseconds = 2000;
 
 export class Relaying {
   readonly #parts: RelayingParts;
@@ -21,7 +21,7 @@ export class Relaying {
   #lookedAt = 0;
   #relayedAt = 0;
   #failed = false;
-  /** the last slice was not the last one */
+  /** the outbox holds more than the last slice */
   hasMore = false;
 
   constructor(parts: RelayingParts) {
@@ -31,10 +31,10 @@ export class Relaying {
 
   pauseMilliseconds(isWatched: boolean, now: number): number {
     if (!isWatched) return unwatchedMilliseconds;
-    return now - this.#relayedAt > isQuietAfterMilliseconds ? quietMilliseconds : busyMilliseconds;
+    return now - this.#relayedAt > idleAfterMilliseconds ? idleMilliseconds : busyMilliseconds;
   }
 
-  /** Relays a slice, if it is time. @returns whether the feed has got something */
+  /** Relays a slice if it is due. @returns whether anything was added to the feed */
   async step(isWatched: boolean, now: number): Promise<boolean> {
     if (!isWatched && !this.hasMore && now - this.#lookedAt < unwatchedMilliseconds) return false;
     this.#lookedAt = now;
@@ -47,7 +47,10 @@ export class Relaying {
       if (hasRelayed) this.#relayedAt = now;
       return hasRelayed;
     } catch (error) {
-      if (!this.#failed) this.#parts.log.warn('changes of others wait for a replica', { error });
+      if (!this.#failed)
+        this.#parts.log.warn('reading the outbox of a replica failed; changes by plain SQL are delayed', {
+          error,
+        });
       this.#failed = true;
       this.hasMore = false;
       return false;

@@ -1,4 +1,4 @@
-/** Whoever has lost the right to watch is told, and the connection ends. */
+/** Notifies and closes connections whose user has lost the right to subscribe. */
 import { unregister, type Connection } from '../../lib/sockets/connections.ts';
 import { revokedMessage } from '../../lib/channels/protocol.ts';
 import { withoutRight } from '../../lib/sockets/revocation.ts';
@@ -16,10 +16,10 @@ export class Rights {
   readonly #parts: RightsParts;
   readonly #connections: ReadonlyMap<string, Connection>;
   readonly #forget: (id: string) => void;
-  #lookedAt = 0;
-  #looking: Promise<void> | undefined;
+  #checkedAt = 0;
+  #checking: Promise<void> | undefined;
 
-  /** @param forget nothing more is sent to it */
+  /** @param forget stops sending messages to a connection */
   constructor(
     parts: RightsParts,
     connections: ReadonlyMap<string, Connection>,
@@ -30,30 +30,30 @@ export class Rights {
     this.#forget = forget;
   }
 
-  /** Looks every other second at most; who asks while it looks waits for the same look. */
-  look(nowMilliseconds: number): Promise<void> {
-    this.#looking ??= this.#look(nowMilliseconds).finally(() => {
-      this.#looking = undefined;
+  /** Checks all connections, every 2 s at most. Concurrent calls share one check. */
+  check(nowMilliseconds: number): Promise<void> {
+    this.#checking ??= this.#check(nowMilliseconds).finally(() => {
+      this.#checking = undefined;
     });
-    return this.#looking;
+    return this.#checking;
   }
 
-  async #look(nowMilliseconds: number): Promise<void> {
+  async #check(nowMilliseconds: number): Promise<void> {
     const connections = [...this.#connections.values()];
-    if (connections.length === 0 || nowMilliseconds - this.#lookedAt < pauseMilliseconds) return;
+    if (connections.length === 0 || nowMilliseconds - this.#checkedAt < pauseMilliseconds) return;
     const { redis, keys } = this.#parts;
-    const worthless = await withoutRight({ redis, keys }, connections, nowMilliseconds);
-    this.#lookedAt = nowMilliseconds;
-    for (const id of worthless) {
+    const revoked = await withoutRight({ redis, keys }, connections, nowMilliseconds);
+    this.#checkedAt = nowMilliseconds;
+    for (const id of revoked) {
       this.#forget(id);
-      // one that takes nothing keeps nobody waiting
+      // not awaited: a connection that does not respond must not delay others
       void this.#end(id);
     }
   }
 
   async #end(id: string): Promise<void> {
     const { redis, keys, post, disconnect } = this.#parts;
-    // first, so that no other look finds it; what is left of it ends with its life
+    // unregister first, so that no other check finds it; if that fails, the registration expires
     await unregister({ redis, keys }, id).catch(() => undefined);
     await post(id, revokedMessage).catch(() => 'gone');
     await disconnect(id).catch(() => undefined);

@@ -1,4 +1,4 @@
-/** Which connections are open, as their registry and the gateway have it. */
+/** Keeps track of the open connections, by the registry in Redis and by API Gateway. */
 import type { StreamTail } from '../../lib/channels/read.ts';
 import {
   listConnections,
@@ -9,26 +9,26 @@ import {
 import type { IsOpen } from '../../lib/sockets/post.ts';
 import type { Site } from '../../lib/redis/site.ts';
 import type { Mailbox } from './mailbox.ts';
-import type { GoesOn, Subscriptions } from './subscriptions.ts';
+import type { Continuation, Subscriptions } from './subscriptions.ts';
 
 interface RosterParts extends Site {
   readonly isOpen: IsOpen;
 }
 
-/** A registration that the feed did not mention is found by then. */
-const lookPauseMilliseconds = 60_000;
-/** A connection that has taken nothing for so long is asked for: its end may not have been reported. */
+/** The whole registry is read this often, in case the feed has missed a registration. */
+const fullReadMilliseconds = 60_000;
+/** A connection without a successful post for this long is checked, since its end may not have been reported. */
 const silenceMilliseconds = 60_000;
-const askedAtOnce = 20;
+const checksAtOnce = 20;
 
 export class Roster {
   readonly #parts: RosterParts;
   readonly #mailbox: Mailbox;
   readonly #subscriptions: Subscriptions;
   readonly #connections = new Map<string, Connection>();
-  #lookedAt: number | undefined;
-  /** whether what was live at the last broadcaster may go on here */
-  goesOn: GoesOn | undefined;
+  #fullReadAt: number | undefined;
+  /** how subscriptions that were live at the last broadcaster continue here */
+  continuation: Continuation | undefined;
 
   constructor(parts: RosterParts, mailbox: Mailbox, subscriptions: Subscriptions) {
     this.#parts = parts;
@@ -40,12 +40,13 @@ export class Roster {
     return this.#connections;
   }
 
-  /** Connections that came, went or changed what they watch. @param tail of their stream */
-  async look({ entries, isBroken }: StreamTail, nowMilliseconds: number): Promise<void> {
+  /** Reads connections that were opened, closed or have changed their subscriptions. @param tail of the connections' stream */
+  async update({ entries, isBroken }: StreamTail, nowMilliseconds: number): Promise<void> {
     const changed = new Set(entries.flatMap(({ record }) => record ?? []));
-    const isFirst = this.#lookedAt === undefined;
-    const looksAtAll = isFirst || isBroken || nowMilliseconds - (this.#lookedAt ?? 0) > lookPauseMilliseconds;
-    if (looksAtAll) {
+    const isFirst = this.#fullReadAt === undefined;
+    const isFullRead =
+      isFirst || isBroken || nowMilliseconds - (this.#fullReadAt ?? 0) > fullReadMilliseconds;
+    if (isFullRead) {
       for (const id of await listConnections(this.#parts, nowMilliseconds)) changed.add(id);
       for (const id of this.#connections.keys()) changed.add(id);
     }
@@ -55,34 +56,34 @@ export class Roster {
       const present = new Set(found.map(({ id }) => id));
       for (const id of changed) if (!present.has(id)) this.forget(id);
     }
-    if (looksAtAll) this.#lookedAt = nowMilliseconds;
+    if (isFullRead) this.#fullReadAt = nowMilliseconds;
   }
 
   #open(connection: Connection, isFirst: boolean): void {
     const { id, connectedAt } = connection;
     this.#connections.set(id, connection);
     this.#mailbox.open(id, connectedAt);
-    const left = this.#subscriptions.open(connection, isFirst ? this.goesOn : undefined);
+    const left = this.#subscriptions.open(connection, isFirst ? this.continuation : undefined);
     for (const channel of left) this.#mailbox.forget(id, channel);
   }
 
-  /** Nothing more is sent to it. */
+  /** Stops sending messages to a connection. */
   forget(id: string): void {
     this.#connections.delete(id);
     this.#mailbox.close(id);
     this.#subscriptions.forget(id);
   }
 
-  /** The gateway does not have it any more. */
+  /** Removes a connection that API Gateway no longer has. */
   async drop(id: string): Promise<void> {
     this.forget(id);
-    // what is left of it ends with its life
+    // if this fails, the registration expires
     await unregister(this.#parts, id).catch(() => undefined);
   }
 
-  /** The gateway reports the end of a connection at best: one that has long taken nothing is asked for. */
-  askForSilent(now: number): void {
-    const silent = this.#mailbox.silentSince(now - silenceMilliseconds).slice(0, askedAtOnce);
+  /** Checks connections without a recent post: API Gateway does not report every disconnect. */
+  checkSilent(now: number): void {
+    const silent = this.#mailbox.silentSince(now - silenceMilliseconds).slice(0, checksAtOnce);
     for (const id of silent) {
       this.#mailbox.reached(id);
       const connection = this.#connections.get(id);

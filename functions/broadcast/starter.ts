@@ -1,9 +1,9 @@
-/** Subscriptions that begin: from where the client is, or with a snapshot at the position of this broadcaster. */
+/** Starts subscriptions: from the client's position, or with a snapshot at the position of this broadcaster. */
 import { isEvent, nameOf, streamOf, type EventChannel, type StateKind } from '../../lib/channels/channels.ts';
 import { resumedMessage, stateMessage } from '../../lib/channels/protocol.ts';
 import { readBetween } from '../../lib/channels/read.ts';
 import type { Site } from '../../lib/redis/site.ts';
-import type { Beginning, Beginnings, Place } from './beginnings.ts';
+import type { InitialMessages, InitialReads, Round } from './initial-reads.ts';
 import type { Delivery } from './delivery.ts';
 import type { States } from './states.ts';
 import type { Subscriptions, Watcher } from './subscriptions.ts';
@@ -13,7 +13,7 @@ import type { Unseen } from './unseen.ts';
 export interface StarterParts {
   readonly site: Site;
   readonly subscriptions: Subscriptions;
-  readonly beginnings: Beginnings;
+  readonly initialReads: InitialReads;
   readonly states: States;
   readonly unseen: Unseen;
   readonly delivery: Delivery;
@@ -26,37 +26,37 @@ export class Starter {
     this.#parts = parts;
   }
 
-  /** Those of which what they begin with has been read. @param position of event channels */
+  /** Starts the subscriptions whose first messages have been read. @param position of event channels */
   async start(position: string, nowMilliseconds: number): Promise<void> {
-    const { subscriptions, beginnings, delivery } = this.#parts;
-    const place: Place = { epoch: delivery.epoch, position, nowMilliseconds, heading: delivery.heading };
-    const missed = new Map<Beginning, readonly string[] | undefined>();
-    for (const beginner of subscriptions.beginning) {
-      const { channel } = beginner;
+    const { subscriptions, initialReads, delivery } = this.#parts;
+    const round: Round = { epoch: delivery.epoch, position, nowMilliseconds, heading: delivery.heading };
+    const missed = new Map<InitialMessages, readonly string[] | undefined>();
+    for (const pending of subscriptions.starting) {
+      const { channel } = pending;
       if (!isEvent(channel)) {
-        this.#startState(beginner, channel.kind);
+        this.#startState(pending, channel.kind);
         continue;
       }
-      const beginning = beginnings.get({ ...beginner, channel }, place);
-      if (!beginning) continue;
-      if (!missed.has(beginning)) missed.set(beginning, await this.#missedSince(beginning, channel, place));
-      const rest = missed.get(beginning);
+      const initial = initialReads.get({ ...pending, channel }, round);
+      if (!initial) continue;
+      if (!missed.has(initial)) missed.set(initial, await this.#missedSince(initial, channel, round));
+      const rest = missed.get(initial);
       if (!rest) continue;
-      subscriptions.begun(beginner, beginning.isUnseen);
-      const texts = [...beginning.texts, ...rest];
-      // with the last one it has all
+      subscriptions.started(pending, initial.isUnseen);
+      const texts = [...initial.texts, ...rest];
+      // the client reaches the position with the last message
       texts.forEach((text, index) =>
-        delivery.put(beginner, index === texts.length - 1 ? position : undefined, text),
+        delivery.put(pending, index === texts.length - 1 ? position : undefined, text),
       );
     }
-    beginnings.forgetResults();
+    initialReads.forgetResults();
   }
 
-  /** What has come since a beginning was read; undefined if it is not there any more. */
+  /** The changes since the first messages were read; undefined if the feed no longer has them. */
   async #missedSince(
-    { position: from }: Beginning,
+    { position: from }: InitialMessages,
     channel: EventChannel,
-    { position: to, nowMilliseconds }: Place,
+    { position: to, nowMilliseconds }: Round,
   ): Promise<readonly string[] | undefined> {
     if (from === to) return [];
     const range = { from, to, nowMilliseconds };
@@ -65,16 +65,16 @@ export class Starter {
     return (await this.#parts.unseen.texts(entries, [channel])).map(({ text }) => text);
   }
 
-  #startState(beginner: Watcher, kind: StateKind): void {
+  #startState(pending: Watcher, kind: StateKind): void {
     const { subscriptions, states, delivery } = this.#parts;
     const state = states.fresh(kind);
     if (!state) return;
-    const { since, hasGap } = beginner;
+    const { since, hasGap } = pending;
     const heading = delivery.heading(nameOf(kind), state.position);
     const isCurrent = since?.epoch === delivery.epoch && since.position === state.position && !hasGap;
     const gap = hasGap || since !== undefined ? { gap: true } : {};
     const text = isCurrent ? resumedMessage(heading) : stateMessage('snapshot', heading, state.json, gap);
-    subscriptions.begun(beginner);
-    delivery.put(beginner, state.position, text);
+    subscriptions.started(pending);
+    delivery.put(pending, state.position, text);
   }
 }

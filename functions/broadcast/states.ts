@@ -1,4 +1,4 @@
-/** The state channels: each state is read outside the rounds, so that a slow one delays no other message. */
+/** The state channels. Each state is read outside the rounds, so that a slow read delays no other message. */
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { isAfter } from '../../lib/change-feed/position.ts';
@@ -21,13 +21,13 @@ interface Slot {
   isReading: boolean;
 }
 
-/** A state at most five times a second. */
+/** A state is read five times a second at most. */
 const pauseMilliseconds = 200;
 const failurePauseMilliseconds = 500;
 
 export interface StatesParts extends SmartQueryParts {
   readonly log: Log;
-  /** something new is there for the next round */
+  /** starts the next round */
   readonly wake: () => void;
 }
 
@@ -38,31 +38,31 @@ export class States {
     Slot
   >;
   #changed = new Set<StateKind>();
-  /** what was begun before a reset counts no more */
+  /** results of reads that began in an earlier generation are dropped */
   #generation = 0;
 
   constructor(parts: StatesParts) {
     this.#parts = parts;
   }
 
-  /** Takes over the state that the last broadcaster has sent to every subscriber; it may have changed since. */
-  carry(kind: StateKind, state: State): void {
+  /** Takes over the state that the last broadcaster sent to every subscriber. It may have changed since. */
+  restore(kind: StateKind, state: State): void {
     this.#slots[kind].state = state;
     this.#slots[kind].isStale = true;
   }
 
-  /** The state that every subscriber has, or is being sent. */
+  /** The state that every subscriber has or will get. */
   get(kind: StateKind): State | undefined {
     return this.#slots[kind].state;
   }
 
-  /** The state, if nothing says that it has changed since it was read. */
+  /** The state, or undefined if it may have changed since it was read. */
   fresh(kind: StateKind): State | undefined {
     const { state, isStale } = this.#slots[kind];
     return isStale ? undefined : state;
   }
 
-  /** Something has changed. */
+  /** Marks the state as possibly changed. */
   touch(kind: StateKind): void {
     this.#slots[kind].isStale = true;
   }
@@ -74,14 +74,14 @@ export class States {
   }
 
   /**
-   * Begins to read a state that is watched, if it may have changed and none is being read.
-   * @param position of its stream: whatever was relayed up to there is in what is read now
+   * Starts reading a state if it may have changed and is not being read.
+   * @param position of its stream: the result contains all changes up to it
    */
   refresh(kind: StateKind, position: string, nowMilliseconds: number): void {
     const slot = this.#slots[kind];
     const age = nowMilliseconds - slot.readAt;
-    const { oldMilliseconds = Infinity } = stateReaders[kind];
-    const isDue = age >= (slot.isStale || !slot.state ? pauseMilliseconds : oldMilliseconds);
+    const { maxAgeMilliseconds = Infinity } = stateReaders[kind];
+    const isDue = age >= (slot.isStale || !slot.state ? pauseMilliseconds : maxAgeMilliseconds);
     if (!isDue || slot.isReading) return;
     slot.isReading = true;
     slot.readAt = nowMilliseconds;
@@ -89,7 +89,7 @@ export class States {
     void this.#read(kind, slot, position, nowMilliseconds);
   }
 
-  /** States that have changed since the last time. */
+  /** States that have changed since the last call. */
   changed(): readonly StateKind[] {
     const changed = [...this.#changed];
     this.#changed.clear();
@@ -105,13 +105,13 @@ export class States {
       if (before?.json === json) {
         slot.state = { json, position: before.position };
       } else {
-        // a client takes no update at a position that it has already
+        // clients ignore an update at a position that they already have
         const isNew = isShared(streamOf({ kind })) && (!before || isAfter(position, before.position));
         slot.state = { json, position: isNew ? position : await append(this.#parts, kind) };
         if (before) this.#changed.add(kind);
       }
     } catch (error) {
-      this.#parts.log.warn('a state is read again', { kind, error });
+      this.#parts.log.warn('reading a state failed; it is retried', { kind, error });
       slot.isStale = true;
       slot.readAt = now + failurePauseMilliseconds;
     } finally {
@@ -125,7 +125,7 @@ function emptySlot(): Slot {
   return { state: undefined, readAt: 0, isStale: true, isReading: false };
 }
 
-/** A position of its own for a change that stands in no stream. */
+/** Creates a position for a change that is not in a stream. */
 async function append({ redis, keys }: SmartQueryParts, kind: StateKind): Promise<string> {
   const trim = { type: 'MAXLEN', threshold: 1000, comparison: '~' } as const;
   return z

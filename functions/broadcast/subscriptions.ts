@@ -1,4 +1,4 @@
-/** Which connection watches which channel: live subscriptions, those that begin, and what the next broadcaster must know. Pure. */
+/** Subscriptions of connections to channels: live ones, starting ones, and the changes to save for the next broadcaster. Pure. */
 import {
   isEvent,
   isState,
@@ -13,68 +13,68 @@ export interface Watcher {
   readonly id: string;
   readonly channel: Channel;
   readonly asked: number;
-  /** the client's number of it: every message that answers carries it */
+  /** the client's number of the subscription: every message that answers it carries the number */
   readonly request?: number;
-  /** what the client has: it begins there, or the next broadcaster begins it there if this one delivers nothing */
+  /** position that the client has: the subscription starts there, here or at the next broadcaster */
   readonly since?: Since;
-  /** the client has been sent more than it has, and cannot go on from there */
+  /** messages after the client's position are lost, so that it cannot continue from there */
   readonly hasGap: boolean;
 }
 
 interface LiveWatcher extends Watcher {
-  /** its snapshot says that something could not be seen: it gets another one */
+  /** its snapshot was marked as incomplete: another one follows */
   readonly isUnseen: boolean;
 }
 
-/** What is noted of a subscription with its connection. */
-export type Note = Subscription & { readonly id: string };
+/** A subscription as it is saved with its connection. */
+export type SavedSubscription = Subscription & { readonly id: string };
 
-/** Whether what was live at the last broadcaster goes on at this one, and from where. */
-export interface GoesOn {
+/** Whether subscriptions that were live at the last broadcaster continue without a snapshot, and from which position. */
+export interface Continuation {
   readonly states: boolean;
   readonly events: boolean;
   readonly from: (channel: Channel) => Since;
 }
 
 export class Subscriptions {
-  /** channel → connection → subscription that has its snapshot */
+  /** channel → connection → started subscription */
   readonly #live = new Map<string, Map<string, LiveWatcher>>();
   /** by connection and channel */
-  readonly #beginning = new Map<string, Watcher>();
-  /** what the registry says, of those that it does not have as live */
-  readonly #noted = new Map<string, Note>();
+  readonly #starting = new Map<string, Watcher>();
+  /** the registry's entries of subscriptions that are not saved as live */
+  readonly #saved = new Map<string, SavedSubscription>();
 
-  get beginning(): readonly Watcher[] {
-    return [...this.#beginning.values()];
+  get starting(): readonly Watcher[] {
+    return [...this.#starting.values()];
   }
 
-  /** Those that watch a channel. */
+  /** Live subscriptions to a channel. */
   on(channel: string): readonly Watcher[] {
     return [...(this.#live.get(channel)?.values() ?? [])];
   }
 
-  /** Event channels that are watched. */
+  /** Event channels with live subscriptions. */
   eventChannels(): EventChannel[] {
     return this.#channels().filter(isEvent);
   }
 
-  /** Whether a channel of these kinds is watched, or about to be. */
+  /** Whether a channel of these kinds has a live or starting subscription. */
   has(...kinds: readonly Channel['kind'][]): boolean {
-    return [...this.#channels(), ...this.beginning.map(({ channel }) => channel)].some(({ kind }) =>
+    return [...this.#channels(), ...this.starting.map(({ channel }) => channel)].some(({ kind }) =>
       kinds.includes(kind),
     );
   }
 
-  /** Live subscriptions, and those that begin. */
+  /** Number of live and starting subscriptions. */
   get count(): number {
-    return [...this.#live.values()].reduce((sum, { size }) => sum + size, this.#beginning.size);
+    return [...this.#live.values()].reduce((sum, { size }) => sum + size, this.#starting.size);
   }
 
   /**
-   * Takes what a connection is subscribed to now. @param goesOn of connections that the last broadcaster had
-   * @returns channels that it has left, or asked for anew
+   * Updates the subscriptions of a connection. @param continuation for connections of the last broadcaster
+   * @returns channels that the connection has left or subscribed to again
    */
-  open({ id, subscriptions }: Connection, goesOn: GoesOn | undefined): string[] {
+  open({ id, subscriptions }: Connection, continuation: Continuation | undefined): string[] {
     const wanted = new Map(subscriptions.map(({ channel, asked }) => [channel, asked]));
     const left = [...this.#live].flatMap(([name, watchers]) => {
       const known = watchers.get(id);
@@ -82,67 +82,62 @@ export class Subscriptions {
       watchers.delete(id);
       return [name];
     });
-    for (const [key, each] of this.#beginning) {
-      if (each.id === id && wanted.get(each.channel.name) !== each.asked) this.#beginning.delete(key);
+    for (const [key, each] of this.#starting) {
+      if (each.id === id && wanted.get(each.channel.name) !== each.asked) this.#starting.delete(key);
     }
     const inOrder = [...subscriptions].sort((a, b) => a.asked - b.asked);
-    for (const subscription of inOrder) this.#take(id, subscription, goesOn);
+    for (const subscription of inOrder) this.#take(id, subscription, continuation);
     return left;
   }
 
-  #take(id: string, subscription: Subscription, goesOn: GoesOn | undefined): void {
+  #take(id: string, subscription: Subscription, continuation: Continuation | undefined): void {
     const { channel: name, asked, request, since, live, gap = false } = subscription;
     const channel = readChannel(name);
     const key = keyOf(id, name);
-    if (!channel || this.#live.get(name)?.has(id) || this.#beginning.has(key)) return;
+    if (!channel || this.#live.get(name)?.has(id) || this.#starting.has(key)) return;
     const watcher = { id, channel, asked, hasGap: gap, ...(request !== undefined && { request }) };
-    if (live && goesOn && (isState(channel) ? goesOn.states : goesOn.events)) {
-      this.#watch({ ...watcher, since: goesOn.from(channel), isUnseen: false });
+    if (live && continuation && (isState(channel) ? continuation.states : continuation.events)) {
+      this.#watch({ ...watcher, since: continuation.from(channel), isUnseen: false });
       return;
     }
     const hasGap = gap || (live && !isState(channel));
-    this.#beginning.set(key, { ...watcher, hasGap, ...(since && { since }) });
-    if (!live) this.#noted.set(key, { ...subscription, id });
+    this.#starting.set(key, { ...watcher, hasGap, ...(since && { since }) });
+    if (!live) this.#saved.set(key, { ...subscription, id });
   }
 
-  /** It has been sent what it begins with; until it has got that, the next broadcaster begins it again. */
-  begun(beginner: Watcher, isUnseen = false): void {
-    const key = keyOf(beginner.id, beginner.channel.name);
-    if (this.#beginning.get(key) !== beginner) return;
-    this.#beginning.delete(key);
-    this.#watch({ ...beginner, isUnseen });
+  /** Makes a subscription live, once its first messages are in the mailbox. Until they arrive, the next broadcaster would restart it. */
+  started(pending: Watcher, isUnseen = false): void {
+    const key = keyOf(pending.id, pending.channel.name);
+    if (this.#starting.get(key) !== pending) return;
+    this.#starting.delete(key);
+    this.#watch({ ...pending, isUnseen });
   }
 
-  /** Whether it still begins: it may have been asked for anew, or left. */
-  begins(beginner: Watcher): boolean {
-    return this.#beginning.get(keyOf(beginner.id, beginner.channel.name)) === beginner;
-  }
-
-  /** It could not begin: the others come first. */
-  postpone(beginner: Watcher): void {
-    const key = keyOf(beginner.id, beginner.channel.name);
-    if (this.#beginning.get(key) === beginner && this.#beginning.delete(key)) {
-      this.#beginning.set(key, beginner);
+  /** Moves a subscription behind the other starting ones. */
+  postpone(pending: Watcher): void {
+    const key = keyOf(pending.id, pending.channel.name);
+    if (this.#starting.get(key) === pending && this.#starting.delete(key)) {
+      this.#starting.set(key, pending);
     }
   }
 
   forget(id: string): void {
     for (const watchers of this.#live.values()) watchers.delete(id);
-    for (const entries of [this.#beginning, this.#noted]) {
+    for (const entries of [this.#starting, this.#saved]) {
       for (const [key, each] of entries) if (each.id === id) entries.delete(key);
     }
   }
 
-  /** A subscription that cannot go on gets a fresh snapshot that says so. */
+  /** Restarts a subscription that cannot continue, with a snapshot marked `gap`. */
   restart(id: string, name: string): void {
     const watcher = this.#live.get(name)?.get(id);
     if (!watcher) return;
     this.#live.get(name)?.delete(id);
     const { isUnseen: _isUnseen, since: _since, ...rest } = watcher;
-    this.#beginning.set(keyOf(id, name), { ...rest, hasGap: true });
+    this.#starting.set(keyOf(id, name), { ...rest, hasGap: true });
   }
 
-  /** @returns the connections and channels that begin anew */
+  /** @returns the connections and channels that restart */
   restartWhere(isBroken: (channel: Channel) => boolean): { readonly id: string; readonly name: string }[] {
     return this.#channels()
       .filter(isBroken)
@@ -153,7 +148,7 @@ export class Subscriptions {
       });
   }
 
-  /** Those whose snapshot could not show everything begin anew. @returns the connections and channels */
+  /** Restarts subscriptions whose snapshot was incomplete. @returns the connections and channels */
   restartUnseen(): { readonly id: string; readonly name: string }[] {
     return this.#unseen().map(({ id, channel: { name } }) => {
       this.restart(id, name);
@@ -166,29 +161,29 @@ export class Subscriptions {
   }
 
   /**
-   * What has changed since the last time in what the next broadcaster must know.
-   * @param behind connections that have not got everything: of each channel, what was delivered last
+   * Entries to save for the next broadcaster: those that have changed since the last call.
+   * @param lagging connections with waiting messages → channels → position delivered last
    */
-  notes(behind: ReadonlyMap<string, ReadonlyMap<string, Since | undefined>>): Note[] {
-    const now = new Map<string, Note>();
-    for (const [id, channels] of behind) {
+  changesToSave(lagging: ReadonlyMap<string, ReadonlyMap<string, Since | undefined>>): SavedSubscription[] {
+    const now = new Map<string, SavedSubscription>();
+    for (const [id, channels] of lagging) {
       for (const [name, delivered] of channels) {
         const watcher = this.#live.get(name)?.get(id);
         const has = delivered ? { since: delivered, hasGap: false } : {};
-        if (watcher) now.set(keyOf(id, name), noteOf({ ...watcher, ...has }));
+        if (watcher) now.set(keyOf(id, name), savedOf({ ...watcher, ...has }));
       }
     }
     for (const { since: _since, ...watcher } of this.#unseen()) {
-      now.set(keyOf(watcher.id, watcher.channel.name), noteOf({ ...watcher, hasGap: true }));
+      now.set(keyOf(watcher.id, watcher.channel.name), savedOf({ ...watcher, hasGap: true }));
     }
-    for (const [key, beginner] of this.#beginning) now.set(key, noteOf(beginner));
-    const fresh = [...now].flatMap(([key, note]) => (isSame(this.#noted.get(key), note) ? [] : [note]));
-    const caughtUp = [...this.#noted].flatMap(([key, { id, channel }]) => {
+    for (const [key, pending] of this.#starting) now.set(key, savedOf(pending));
+    const fresh = [...now].flatMap(([key, entry]) => (isSame(this.#saved.get(key), entry) ? [] : [entry]));
+    const caughtUp = [...this.#saved].flatMap(([key, { id, channel }]) => {
       const watcher = now.has(key) ? undefined : this.#live.get(channel)?.get(id);
-      return watcher ? [liveNoteOf(watcher)] : [];
+      return watcher ? [savedLiveOf(watcher)] : [];
     });
-    for (const [key] of this.#noted) if (!now.has(key)) this.#noted.delete(key);
-    for (const note of fresh) this.#noted.set(keyOf(note.id, note.channel), note);
+    for (const [key] of this.#saved) if (!now.has(key)) this.#saved.delete(key);
+    for (const entry of fresh) this.#saved.set(keyOf(entry.id, entry.channel), entry);
     return [...fresh, ...caughtUp];
   }
 
@@ -217,25 +212,25 @@ function keyOf(id: string, channel: string): string {
   return `${id} ${channel}`;
 }
 
-/** An older position of the same request is as good: what is delivered twice is dropped by the client. */
-function isSame(noted: Note | undefined, note: Note): boolean {
+/** An older saved position of the same request will do: the client drops repeated messages. */
+function isSame(saved: SavedSubscription | undefined, entry: SavedSubscription): boolean {
   return (
-    noted?.asked === note.asked &&
-    noted.gap === note.gap &&
-    (noted.since === undefined) === (note.since === undefined)
+    saved?.asked === entry.asked &&
+    saved.gap === entry.gap &&
+    (saved.since === undefined) === (entry.since === undefined)
   );
 }
 
-function noteOf({ id, channel, asked, request, since, hasGap }: Watcher): Note {
-  const note = { id, channel: channel.name, asked, live: false };
+function savedOf({ id, channel, asked, request, since, hasGap }: Watcher): SavedSubscription {
+  const entry = { id, channel: channel.name, asked, live: false };
   return {
-    ...note,
+    ...entry,
     ...(request !== undefined && { request }),
     ...(since && { since }),
     ...(hasGap && { gap: true as const }),
   };
 }
 
-function liveNoteOf({ id, channel, asked, request }: Watcher): Note {
+function savedLiveOf({ id, channel, asked, request }: Watcher): SavedSubscription {
   return { id, channel: channel.name, asked, live: true, ...(request !== undefined && { request }) };
 }

@@ -14,11 +14,11 @@ export interface EventText {
 
 export interface EventTexts {
   readonly texts: readonly EventText[];
-  /** changes that cannot be shown before a replica answers */
+  /** changes that cannot be sent before a replica answers */
   readonly deferred: readonly string[];
 }
 
-// the record holds each reader with its channels: only the compiler loses sight of that
+// the record pairs each kind with its reader, which the types of `Object.entries` do not express
 const readers = Object.entries(eventReaders) as unknown as readonly (readonly [EventKind, EventReader])[];
 const byKind = new Map(readers);
 const nothing: Updates<EventChannel> = { of: () => undefined, deferred: [] };
@@ -29,7 +29,7 @@ export function readerOf({ kind }: EventChannel): EventReader {
   return reader;
 }
 
-/** The messages that these entries make on these channels, in the order of the entries. */
+/** The messages of these entries on these channels, in the order of the entries. */
 export async function eventTexts(
   parts: SmartQueryParts,
   entries: readonly FeedEntry[],

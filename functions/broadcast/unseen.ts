@@ -1,4 +1,4 @@
-/** What cannot be shown, since no replica answers: changes are deferred, and snapshots say so. Both come again once one does. */
+/** Handles changes and snapshots that are incomplete because no replica answers. Both are sent again once a replica does. */
 import type { EventChannel } from '../../lib/channels/channels.ts';
 import type { Heading } from '../../lib/channels/protocol.ts';
 import type { FeedEntry } from '../../lib/channels/read.ts';
@@ -15,7 +15,7 @@ export class Unseen {
   readonly #parts: SmartQueryParts;
   readonly #subscriptions: Subscriptions;
   readonly #heading: (channel: string, position: string) => Heading;
-  /** some changes wait for a replica; the last broadcaster may have left some too */
+  /** changes are waiting for a replica; initially true because the last broadcaster may have deferred some */
   #hasDeferred = true;
   #triedAt = 0;
 
@@ -29,7 +29,7 @@ export class Unseen {
     this.#heading = heading;
   }
 
-  /** The messages that can be made of these entries; the others are deferred. */
+  /** The messages of these entries. Changes that cannot be read yet are deferred. */
   async texts(
     entries: readonly FeedEntry[],
     channels: readonly EventChannel[],
@@ -42,10 +42,10 @@ export class Unseen {
   }
 
   /**
-   * Once a replica answers, deferred changes are published again.
-   * @returns subscriptions that begin again, since their snapshot could not show everything
+   * Publishes deferred changes again once a replica answers.
+   * @returns subscriptions that restart because their snapshot was incomplete
    */
-  async tryAgain(now: number): Promise<readonly { readonly id: string; readonly name: string }[]> {
+  async retry(now: number): Promise<readonly { readonly id: string; readonly name: string }[]> {
     if (!this.#hasDeferred && !this.#subscriptions.hasUnseen) return [];
     if (now - this.#triedAt < pauseMilliseconds) return [];
     this.#triedAt = now;

@@ -23,7 +23,7 @@ export interface StreamTail {
   /** where the reader is now */
   readonly position: string;
   /** there is more */
-  readonly isCut: boolean;
+  readonly isTruncated: boolean;
 }
 
 export interface Feed {
@@ -95,8 +95,8 @@ export async function readBetween(
   if (!isPosition(from) || Number(from.split('-')[0]) < oldestKept(nowMilliseconds)) return undefined;
   const key = keys.feed(streams[name].stream);
   const found = await readFeedBetweenScript(redis, [key], [from, to, pageSize]);
-  const { entries, isBroken, isCut } = tailOf(from, z.array(entry).parse(found));
-  return isBroken || isCut ? undefined : entries;
+  const { entries, isBroken, isTruncated } = tailOf(from, z.array(entry).parse(found));
+  return isBroken || isTruncated ? undefined : entries;
 }
 
 /** Pure. The entry at the position comes first, if it is still there. */
@@ -109,7 +109,7 @@ export function tailOf(after: string, found: readonly z.infer<typeof entry>[]): 
     entries,
     isBroken,
     position: found.at(-1)?.[0] ?? nowhere,
-    isCut: found.length === pageSize,
+    isTruncated: found.length === pageSize,
   };
 }
 

@@ -5,7 +5,7 @@ import type { Principal } from '../people/principal.ts';
 import { redisHash } from '../redis/hash.ts';
 import {
   changeSubscriptionScript,
-  noteSubscriptionsScript,
+  saveSubscriptionsScript,
   registerConnectionScript,
 } from '../redis/generated/scripts.ts';
 import { streams } from '../change-feed/streams.ts';
@@ -148,13 +148,13 @@ export async function changeSubscription(
  * Notes for the next broadcaster where subscriptions are: with their snapshot and everything after it (`live`), or behind, at
  * what they have. A client that has asked again meanwhile is not touched.
  */
-export async function noteSubscriptions(
+export async function saveSubscriptions(
   { redis, keys }: Site,
   notes: readonly (Subscription & { readonly id: string })[],
 ): Promise<void> {
   for (let from = 0; from < notes.length; from += 500) {
     const chunk = notes.slice(from, from + 500);
-    await noteSubscriptionsScript(
+    await saveSubscriptionsScript(
       redis,
       chunk.map(({ id }) => keys.connection(id)),
       chunk.map(({ id: _id, ...note }) => JSON.stringify(note)),

@@ -44,9 +44,9 @@ const revoked: Connection = {
 it('Rights checks the first connections at once, even just after a check of none', async () => {
   await redis.client.set(keys.revokedSession('ended'), '1');
   const { connections, rights, forgotten, disconnected } = broadcaster();
-  await rights.look(10_000);
+  await rights.check(10_000);
   connections.set('one', revoked);
-  await rights.look(10_100);
+  await rights.check(10_100);
   expect(forgotten).toEqual(['one']);
   await eventually(() => expect(disconnected).toEqual(['one']));
 });
@@ -54,7 +54,7 @@ it('Rights checks the first connections at once, even just after a check of none
 it('Rights ends each connection once under concurrent checks', async () => {
   const { connections, rights, forgotten, disconnected } = broadcaster();
   connections.set('one', revoked);
-  await Promise.all([rights.look(10_000), rights.look(10_001), rights.look(10_002)]);
+  await Promise.all([rights.check(10_000), rights.check(10_001), rights.check(10_002)]);
   expect(forgotten).toEqual(['one']);
   await eventually(() => expect(disconnected).toEqual(['one']));
 });
@@ -64,17 +64,17 @@ it('Rights checks again at once after a failed check', async () => {
     connectRedis({ url: `http://127.0.0.1:${await freePort()}`, token: randomUUID() }),
   );
   connections.set('one', revoked);
-  await expect(rights.look(10_000)).rejects.toThrow();
-  await expect(rights.look(10_100)).rejects.toThrow();
+  await expect(rights.check(10_000)).rejects.toThrow();
+  await expect(rights.check(10_100)).rejects.toThrow();
 });
 
 it('Rights checks at most every two seconds', async () => {
   const { connections, rights, forgotten } = broadcaster();
   connections.set('good', { ...revoked, id: 'good', sessionId: 'valid' });
-  await rights.look(10_000);
+  await rights.check(10_000);
   await redis.client.set(keys.revokedSession('valid'), '1');
-  await rights.look(11_900);
+  await rights.check(11_900);
   expect(forgotten).toEqual([]);
-  await rights.look(12_000);
+  await rights.check(12_000);
   expect(forgotten).toEqual(['good']);
 });

@@ -8,7 +8,7 @@ import { quarantine } from '../../lib/buffer/quarantine.ts';
 import { readCheckpoint, writeCheckpoint, type Checkpoint } from '../../lib/channels/checkpoint.ts';
 import {
   changeSubscription,
-  noteSubscriptions,
+  saveSubscriptions,
   readConnections,
   register,
 } from '../../lib/sockets/connections.ts';
@@ -126,12 +126,12 @@ it('a checkpoint is not replaced by an earlier broadcaster', async () => {
   expect(await readCheckpoint(site)).toEqual(at('third'));
 });
 
-it('noteSubscriptions changes neither a renewed nor an ended subscription', async () => {
+it('saveSubscriptions changes neither a renewed nor an ended subscription', async () => {
   await register(site, { id: 'c', principal: session, connectedAt: Date.now() }, 10);
   const channels = ['executed_obs_units', 'buffer'];
   for (const channel of channels) await changeSubscription(site, 'c', { channel });
   const note = (channel: string, asked: number) =>
-    noteSubscriptions(site, [{ id: 'c', channel, live: true, asked }]);
+    saveSubscriptions(site, [{ id: 'c', channel, live: true, asked }]);
   const live = async () =>
     (await readConnections(site, ['c']))[0]?.subscriptions
       .map((each) => [each.channel, each.live] as const)
@@ -211,7 +211,7 @@ describe('the feed', () => {
       entries: [],
       isBroken: false,
       position: positions.observations,
-      isCut: false,
+      isTruncated: false,
     });
   });
 });

@@ -12,7 +12,7 @@ import { deferChanges, republishDeferred } from '../../functions/broadcast/defer
 import { quarantine } from '../../lib/buffer/quarantine.ts';
 import { streams } from '../../lib/channels/channels.ts';
 import { writeCheckpoint } from '../../lib/channels/checkpoint.ts';
-import { changeSubscription, noteSubscriptions, register } from '../../lib/sockets/connections.ts';
+import { changeSubscription, saveSubscriptions, register } from '../../lib/sockets/connections.ts';
 import { checkSession, checkToken } from '../../lib/credentials/check-credential.ts';
 import { Relay } from '../../lib/change-feed/relay.ts';
 import type { Database } from '../../lib/postgres/connect.ts';
@@ -210,7 +210,7 @@ export const siteScenarios: Readonly<Record<string, Scenario>> = {
   'note where subscriptions are': {
     before: everything(registered, subscribe),
     act: at((site) =>
-      noteSubscriptions(site, [
+      saveSubscriptions(site, [
         { id: 'c', channel: 'x', live: true, asked: 1 },
         { id: 'c', channel: connection.channel, live: true, asked: 0 },
       ]),

@@ -58,7 +58,7 @@ describe('the mailbox', () => {
     for (const id of ['slow1', 'slow2', 'slow3', 'a', 'b']) mailbox.put(id, message('1'));
     await mailbox.settled(5000);
     expect(sent).toEqual(['a:1', 'b:1']);
-    expect([...mailbox.behind().keys()]).toEqual(['slow1', 'slow2', 'slow3']);
+    expect([...mailbox.lagging().keys()]).toEqual(['slow1', 'slow2', 'slow3']);
     mailbox.put('a', message('2'));
     await mailbox.settled(5000);
     expect(sent.at(-1)).toBe('a:2');
@@ -114,7 +114,7 @@ describe('the mailbox', () => {
     mailbox.put('a', message('3'));
     release?.();
     await eventually(() => expect(sent).toEqual(['a:1', 'a:2']));
-    expect(mailbox.behind().get('a')).toEqual(new Map([['c', undefined]]));
+    expect(mailbox.lagging().get('a')).toEqual(new Map([['c', undefined]]));
   });
 
   it('counts a snapshot as delivered only with its last part', async () => {
@@ -125,7 +125,7 @@ describe('the mailbox', () => {
     mailbox.put('a', part);
     mailbox.put('a', message('2'));
     await eventually(() => expect(sent).toEqual(['a:1']));
-    expect(mailbox.behind().get('a')).toEqual(new Map([['c', undefined]]));
+    expect(mailbox.lagging().get('a')).toEqual(new Map([['c', undefined]]));
   });
 
   it('sends each message with the request that it answers', async () => {
@@ -139,7 +139,7 @@ describe('the mailbox', () => {
 
   it('reports an overflow when too many messages wait', () => {
     const { make, overflowed } = gateway(() => never);
-    const mailbox = make({ waitingAtMost: 5 });
+    const mailbox = make({ maxWaiting: 5 });
     mailbox.open('a', 0);
     for (let n = 0; n < 7; n += 1) mailbox.put('a', message(String(n)));
     expect(overflowed).toEqual(['a:c']);

@@ -23,17 +23,17 @@ it('Subscriptions moves a subscription that cannot begin behind the others', () 
   }));
   const connection = { id: 'a', principal: '1', permissions: [], connectedAt: 0, subscriptions: asked };
   subscriptions.open(connection, undefined);
-  const [first] = subscriptions.beginning;
+  const [first] = subscriptions.starting;
   if (!first) throw new Error('nothing is to begin');
   subscriptions.postpone(first);
-  expect(subscriptions.beginning.map(({ channel }) => channel.name)).toEqual([
+  expect(subscriptions.starting.map(({ channel }) => channel.name)).toEqual([
     'buffer',
     'transfer.overview',
     'executed_obs_units',
   ]);
-  subscriptions.begun(first);
+  subscriptions.started(first);
   subscriptions.postpone(first);
-  expect(subscriptions.beginning).toHaveLength(2);
+  expect(subscriptions.starting).toHaveLength(2);
 });
 
 it('Subscriptions resumes from the checkpoint of the last broadcaster, or begins anew with a gap', () => {
@@ -43,7 +43,7 @@ it('Subscriptions resumes from the checkpoint of the last broadcaster, or begins
   const alone = new Subscriptions();
   alone.open(connection(live, { channel: 'buffer', asked: 2, live: true }), undefined);
   expect(alone.on(units)).toEqual([]);
-  expect(alone.beginning).toMatchObject([
+  expect(alone.starting).toMatchObject([
     { channel: { name: units }, hasGap: true },
     { channel: { name: 'buffer' }, hasGap: false },
   ]);
@@ -52,49 +52,53 @@ it('Subscriptions resumes from the checkpoint of the last broadcaster, or begins
 it('Subscriptions notes a subscription as live only after its snapshot was delivered', () => {
   const subscriptions = new Subscriptions();
   subscriptions.open(connection({ channel: units, asked: 1, live: false, since }), undefined);
-  const [beginner] = subscriptions.beginning;
+  const [beginner] = subscriptions.starting;
   if (!beginner) throw new Error('nothing is to begin');
-  subscriptions.begun(beginner);
+  subscriptions.started(beginner);
   const waiting = new Map([['c', new Map([[units, undefined]])]]);
-  expect(subscriptions.notes(waiting)).toEqual([]);
-  expect(subscriptions.notes(new Map())).toEqual([{ id: 'c', channel: units, asked: 1, live: true }]);
-  expect(subscriptions.notes(new Map())).toEqual([]);
+  expect(subscriptions.changesToSave(waiting)).toEqual([]);
+  expect(subscriptions.changesToSave(new Map())).toEqual([{ id: 'c', channel: units, asked: 1, live: true }]);
+  expect(subscriptions.changesToSave(new Map())).toEqual([]);
   // a subscription that falls behind is not live
   const behind = new Map([['c', new Map([[units, since]])]]);
-  expect(subscriptions.notes(behind)).toEqual([{ id: 'c', channel: units, asked: 1, live: false, since }]);
+  expect(subscriptions.changesToSave(behind)).toEqual([
+    { id: 'c', channel: units, asked: 1, live: false, since },
+  ]);
 });
 
 it('Subscriptions notes the position of a takeover if nothing was delivered since', () => {
   const subscriptions = new Subscriptions();
   subscriptions.open(connection(live), resumed);
   const waiting = new Map([['c', new Map([[units, undefined]])]]);
-  expect(subscriptions.notes(waiting)).toEqual([{ id: 'c', channel: units, asked: 1, live: false, since }]);
+  expect(subscriptions.changesToSave(waiting)).toEqual([
+    { id: 'c', channel: units, asked: 1, live: false, since },
+  ]);
 });
 
 it('Subscriptions notes a subscription as not live when it restarts in the round in which it became live', () => {
   const subscriptions = new Subscriptions();
   subscriptions.open(connection({ ...live, request: 7 }), resumed);
   subscriptions.restartWhere(() => true);
-  const [beginner] = subscriptions.beginning;
+  const [beginner] = subscriptions.starting;
   if (!beginner) throw new Error('nothing is to begin');
-  subscriptions.begun(beginner);
+  subscriptions.started(beginner);
   const waiting = new Map([['c', new Map([[units, undefined]])]]);
   const note = { id: 'c', channel: units, asked: 1, request: 7 };
-  expect(subscriptions.notes(waiting)).toEqual([{ ...note, live: false, gap: true }]);
-  expect(subscriptions.notes(new Map())).toEqual([{ ...note, live: true }]);
+  expect(subscriptions.changesToSave(waiting)).toEqual([{ ...note, live: false, gap: true }]);
+  expect(subscriptions.changesToSave(new Map())).toEqual([{ ...note, live: true }]);
 });
 
 it('Subscriptions repeats an incomplete snapshot, here or at the next broadcaster', () => {
   const subscriptions = new Subscriptions();
   subscriptions.open(connection({ channel: units, asked: 1, live: false }), undefined);
-  const [beginner] = subscriptions.beginning;
+  const [beginner] = subscriptions.starting;
   if (!beginner) throw new Error('nothing is to begin');
-  subscriptions.begun(beginner, true);
-  expect(subscriptions.notes(new Map())).toEqual([
+  subscriptions.started(beginner, true);
+  expect(subscriptions.changesToSave(new Map())).toEqual([
     { id: 'c', channel: units, asked: 1, live: false, gap: true },
   ]);
   expect(subscriptions.restartUnseen()).toEqual([{ id: 'c', name: units }]);
-  expect(subscriptions.beginning).toMatchObject([{ hasGap: true }]);
+  expect(subscriptions.starting).toMatchObject([{ hasGap: true }]);
   expect(subscriptions.hasUnseen).toBe(false);
 });
 
@@ -112,8 +116,8 @@ it('Subscriptions restarts when the client subscribes again, and ends when it le
   expect(subscriptions.open(connection({ channel: units, asked: 2, live: false }), undefined)).toEqual([
     units,
   ]);
-  expect(subscriptions.beginning).toMatchObject([{ asked: 2 }]);
+  expect(subscriptions.starting).toMatchObject([{ asked: 2 }]);
   subscriptions.restartWhere(() => true);
   subscriptions.forget('c');
-  expect(subscriptions.beginning).toEqual([]);
+  expect(subscriptions.starting).toEqual([]);
 });

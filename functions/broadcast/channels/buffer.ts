@@ -4,5 +4,5 @@ import type { StateReader } from './reader.ts';
 export const buffer: StateReader = {
   concerns: (tails) => tails.observations.entries.length > 0,
   read: readBufferReport,
-  oldMilliseconds: 1000,
+  maxAgeMilliseconds: 1000,
 };

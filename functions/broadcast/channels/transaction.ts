@@ -34,7 +34,7 @@ export const transaction: EventReader<TransactionChannel> = {
   },
 };
 
-/** Of each transaction its status as JSON; undefined: it cannot be seen now. */
+/** Transaction id → status as JSON, or undefined if it cannot be read now. */
 async function readStatuses(
   parts: SmartQueryParts,
   ids: readonly string[],

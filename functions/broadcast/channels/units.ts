@@ -4,12 +4,12 @@ import type { FeedEntry } from '../../../lib/channels/read.ts';
 import { ReplicaUnavailable } from '../../../lib/replication/errors.ts';
 import { listExecutedObsUnits, type UnitsPage } from '../../../lib/smart-query/list-executed-obs-units.ts';
 import { deferredRecord } from '../deferred.ts';
-import { readUnits, wholeInBuffer, type SeenUnits } from './read-units.ts';
+import { readUnits, completeInBuffer, type UnitsRead } from './read-units.ts';
 import type { EventReader, Update } from './reader.ts';
 
 type UnitsChannel = ChannelOf<'units'>;
 
-/** The newest of a snapshot. */
+/** A snapshot contains the newest units, at most this many. */
 const snapshotLimit = 100;
 
 export const units: EventReader<UnitsChannel> = {
@@ -32,7 +32,7 @@ export const units: EventReader<UnitsChannel> = {
     );
     const isUnseen = unseen.length > 0;
     const ids = records.map(({ id }) => id);
-    const whole = isUnseen ? await wholeInBuffer(parts, ids) : new Set(ids);
+    const whole = isUnseen ? await completeInBuffer(parts, ids) : new Set(ids);
     const shown = records.filter(({ id }) => whole.has(id));
     return { texts: (heading, more) => listMessages(heading, shown, more), isUnseen };
   },
@@ -41,19 +41,19 @@ export const units: EventReader<UnitsChannel> = {
 function updateOf(
   { record, change, transaction, obsUnitId, left }: FeedEntry,
   { value }: UnitsChannel,
-  { records, unknown }: SeenUnits,
+  { records, unknown }: UnitsRead,
 ): Update | undefined {
   if (record === undefined || unknown.has(record)) return undefined;
   const unit = records.get(record);
   const about = { record, ...(transaction !== undefined && { transaction_id: transaction }) };
   const isIn = value === undefined || unit?.obs_unit_id === value;
   if (unit ? isIn : value === undefined) return { json: recordJson(unit), about: { change, ...about } };
-  // it belongs to another planned unit now, or is not there any more
+  // it now belongs to another planned unit, or was deleted
   const hasLeft = value === left || value === obsUnitId;
   return hasLeft ? { json: recordJson(undefined), about: { change: 'left', ...about } } : undefined;
 }
 
-/** Nothing is buffered: the snapshot says that it could not see the rest, and what is buffered from now on follows. */
+/** Without a replica and buffered units, the snapshot is empty and marked as incomplete. */
 function withoutReplica(error: unknown): UnitsPage {
   if (error instanceof ReplicaUnavailable) return { records: [], unseen: ['replica'] };
   throw error;

@@ -645,17 +645,6 @@ if marked > 0 then
 end
 return {marked, incomplete}`);
 
-/** lib/sockets/lua/note_subscriptions.lua */
-export const noteSubscriptionsScript = /* @__PURE__ */ script(checks, `local notes = {}
-for i, text in ipairs(ARGV) do
-  local a = cjson.decode(text)
-  must_have('string', a, 'channel')
-  local known = redis.call('HGET', KEYS[i], 'sub:' .. a.channel)
-  if known and cjson.decode(known).asked == a.asked then notes[i] = 'sub:' .. a.channel end
-end
-for i, field in pairs(notes) do redis.call('HSET', KEYS[i], field, ARGV[i]) end
-return 1`);
-
 /** lib/tokens/lua/put_tokens.lua */
 export const putTokensScript = /* @__PURE__ */ script(checks, `local tokens, had = cjson.decode(ARGV[1]), {}
 for i, a in ipairs(tokens) do
@@ -996,6 +985,17 @@ if is_current then
 end
 redis.call('HSET', session, unpack(fields))
 return cjson.encode(answer)`);
+
+/** lib/sockets/lua/save_subscriptions.lua */
+export const saveSubscriptionsScript = /* @__PURE__ */ script(checks, `local notes = {}
+for i, text in ipairs(ARGV) do
+  local a = cjson.decode(text)
+  must_have('string', a, 'channel')
+  local known = redis.call('HGET', KEYS[i], 'sub:' .. a.channel)
+  if known and cjson.decode(known).asked == a.asked then notes[i] = 'sub:' .. a.channel end
+end
+for i, field in pairs(notes) do redis.call('HSET', KEYS[i], field, ARGV[i]) end
+return 1`);
 
 /** lib/sockets/lua/take_turn.lua */
 export const takeTurnScript = /* @__PURE__ */ script(checks, `for i = 2, 4 do must(is_number(tonumber(ARGV[i])), 'numbers') end

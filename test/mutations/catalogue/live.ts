@@ -166,7 +166,7 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...broadcaster,
     id: 'broadcaster-relays-before-its-own-entries',
-    replace: '!this.#isCut && (await this.#relaying.step',
+    replace: '!this.#isTruncated && (await this.#relaying.step',
     by: '(await this.#relaying.step',
     named: 'on a bulk change by others delays',
     equivalent:
@@ -189,7 +189,7 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...broadcaster,
     id: 'broadcaster-never-asks-for-the-silent',
-    replace: 'this.#roster.askForSilent(nowMilliseconds);',
+    replace: 'this.#roster.checkSilent(nowMilliseconds);',
     by: '',
     named: 'not reported',
   },
@@ -217,15 +217,15 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...watchers,
     id: 'watcher-taken-over-without-its-position',
-    replace: 'since: goesOn.from(channel), ',
+    replace: 'since: continuation.from(channel), ',
     by: '',
     named: 'Subscriptions notes the position of a',
   },
   {
     ...watchers,
     id: 'watcher-begins-though-it-has-left',
-    replace: 'wanted.get(each.channel.name) !== each.asked) this.#beginning.delete(key);',
-    by: 'false) this.#beginning.delete(key);',
+    replace: 'wanted.get(each.channel.name) !== each.asked) this.#starting.delete(key);',
+    by: 'false) this.#starting.delete(key);',
     named: 'left meanwhile',
   },
   {

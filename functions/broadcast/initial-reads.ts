@@ -1,6 +1,7 @@
 /**
- * What subscriptions of event channels begin with, read outside the rounds: a snapshot, or what has come since the client was
- * there. A slow read delays nobody else; what comes meanwhile is added in the round in which the subscription begins.
+ * Reads the first messages of subscriptions to event channels: a snapshot, or the changes that the client has missed. These reads
+ * run outside the rounds, so that a slow one delays no other message. The round that starts the subscription adds the changes
+ * that came meanwhile.
  */
 import { streamOf, type EventChannel } from '../../lib/channels/channels.ts';
 import type { Since } from '../../lib/sockets/connections.ts';
@@ -12,21 +13,21 @@ import type { Watcher } from './subscriptions.ts';
 import { eventTexts, readerOf } from './texts.ts';
 import { deferChanges } from './deferred.ts';
 
-export interface Beginning {
+export interface InitialMessages {
   readonly texts: readonly string[];
-  /** the client has everything up to here with it */
+  /** position that the client has reached with these messages */
   readonly position: string;
   readonly isUnseen: boolean;
 }
 
-export interface BeginningsParts extends SmartQueryParts {
+export interface InitialReadsParts extends SmartQueryParts {
   readonly log: Log;
-  /** something new is there for the next round */
+  /** starts the next round */
   readonly wake: () => void;
 }
 
-/** Where the broadcaster is. */
-export interface Place {
+/** Position and clock of the current round. */
+export interface Round {
   readonly epoch: string;
   readonly position: string;
   readonly nowMilliseconds: number;
@@ -37,39 +38,39 @@ const readsAtOnce = 2;
 const failurePauseMilliseconds = 500;
 
 interface Read {
-  result: Beginning | undefined;
-  /** epoch ms; it failed, and is begun again then */
-  againAt: number;
+  result: InitialMessages | undefined;
+  /** epoch ms at which a failed read is retried */
+  retryAt: number;
 }
 
-export class Beginnings {
-  readonly #parts: BeginningsParts;
+export class InitialReads {
+  readonly #parts: InitialReadsParts;
   readonly #reads = new Map<string, Read>();
   #reading = 0;
 
-  constructor(parts: BeginningsParts) {
+  constructor(parts: InitialReadsParts) {
     this.#parts = parts;
   }
 
-  /** @returns what it begins with, once that is read; undefined: not yet */
-  get(beginner: Watcher & { readonly channel: EventChannel }, place: Place): Beginning | undefined {
-    const key = keyOf(beginner);
+  /** @returns the first messages, or undefined until they have been read */
+  get(pending: Watcher & { readonly channel: EventChannel }, round: Round): InitialMessages | undefined {
+    const key = keyOf(pending);
     const known = this.#reads.get(key);
     if (known?.result) return known.result;
-    if ((!known || known.againAt <= place.nowMilliseconds) && this.#reading < readsAtOnce) {
-      const read: Read = { result: undefined, againAt: Infinity };
+    if ((!known || known.retryAt <= round.nowMilliseconds) && this.#reading < readsAtOnce) {
+      const read: Read = { result: undefined, retryAt: Infinity };
       this.#reads.set(key, read);
-      void this.#read(read, beginner, place);
+      void this.#read(read, pending, round);
     }
     return undefined;
   }
 
-  /** What was read before says nothing of a feed of another epoch. */
+  /** Drops everything: results of one epoch are invalid in another. */
   clear(): void {
     this.#reads.clear();
   }
 
-  /** Ends with the round: what was read is as old as its position, and is read again for those that come later. */
+  /** Drops results at the end of a round: a later subscription needs a newer one. */
   forgetResults(): void {
     for (const [key, { result }] of this.#reads) if (result) this.#reads.delete(key);
   }
@@ -77,26 +78,26 @@ export class Beginnings {
   async #read(
     read: Read,
     { channel, since, hasGap }: Watcher & { readonly channel: EventChannel },
-    place: Place,
+    round: Round,
   ): Promise<void> {
     const { log, wake } = this.#parts;
     this.#reading += 1;
     try {
-      const resumed = since && !hasGap ? await this.#resume(channel, since, place) : undefined;
-      read.result = resumed ?? (await this.#snapshot(channel, place, hasGap || since !== undefined));
+      const resumed = since && !hasGap ? await this.#resume(channel, since, round) : undefined;
+      read.result = resumed ?? (await this.#snapshot(channel, round, hasGap || since !== undefined));
     } catch (error) {
-      log.warn('a subscription waits for its snapshot', { channel: channel.name, error });
-      read.againAt = place.nowMilliseconds + failurePauseMilliseconds;
+      log.warn('reading a snapshot failed; it is retried', { channel: channel.name, error });
+      read.retryAt = round.nowMilliseconds + failurePauseMilliseconds;
     } finally {
       this.#reading -= 1;
       wake();
     }
   }
 
-  /** What a client has missed, or undefined if that is not known: it needs a snapshot. */
-  async #resume(channel: EventChannel, since: Since, place: Place): Promise<Beginning | undefined> {
+  /** The changes that a client has missed, or undefined if the feed no longer has them: the client needs a snapshot. */
+  async #resume(channel: EventChannel, since: Since, round: Round): Promise<InitialMessages | undefined> {
     const { redis, keys } = this.#parts;
-    const { epoch, position, nowMilliseconds, heading } = place;
+    const { epoch, position, nowMilliseconds, heading } = round;
     if (since.epoch !== epoch) return undefined;
     const range = { from: since.position, to: position, nowMilliseconds };
     const entries = await readBetween({ redis, keys }, streamOf(channel), range);
@@ -110,14 +111,18 @@ export class Beginnings {
     return { texts, position, isUnseen: false };
   }
 
-  async #snapshot(channel: EventChannel, { position, heading }: Place, hasGap: boolean): Promise<Beginning> {
+  async #snapshot(
+    channel: EventChannel,
+    { position, heading }: Round,
+    hasGap: boolean,
+  ): Promise<InitialMessages> {
     const { texts, isUnseen } = await readerOf(channel).snapshot(this.#parts, channel);
     const more = { ...(hasGap && { gap: true }), ...(isUnseen && { unseen: 'replica' }) };
     return { texts: texts(heading(channel.name, position), more), position, isUnseen };
   }
 }
 
-/** Beginners that need the same read share it. */
+/** Subscriptions that need the same read share it. */
 function keyOf({ channel, since, hasGap }: Watcher): string {
   return JSON.stringify([channel.name, hasGap, since]);
 }

@@ -11,7 +11,7 @@ import {
 } from '../../lib/config/variables.ts';
 import type { FunctionSpec } from '../../lib/function/function-spec.ts';
 
-/** Milliseconds, or `always`: the answer waits for SQS however long it takes. */
+/** Milliseconds, or `always` to wait for SQS without a limit. */
 const answerBudget = z.union([
   z.pipe(
     z.literal('always'),
@@ -36,9 +36,9 @@ export const spec = {
     ...transactionsQueue,
     ...bufferBudget,
     ...rateLimit,
-    /** Accept answers without waiting longer than this for SQS, counted from the request. */
+    /** Longest wait for SQS before accept answers, counted from the request. */
     ANSWER_BUDGET_MS: setting(answerBudget, '15'),
-    /** How long accept waits for Redis before it falls back to SQS alone. */
+    /** Longest wait for Redis before accept falls back to SQS alone. */
     REDIS_TIMEOUT_MS: setting(positiveInteger, '300'),
   },
 } as const satisfies FunctionSpec;

@@ -1,4 +1,4 @@
-/** Starts and finishes of observations: buffered, enqueued, answered. */
+/** Buffers, enqueues and answers starts and finishes of observations. */
 import { serve } from '../../lib/api/serve.ts';
 import { isFunctionInstance } from '../../lib/config/environment.ts';
 import { accessTokenVerifier } from '../../lib/credentials/access-token.ts';
@@ -27,7 +27,7 @@ const parts = connect(spec, ({ settings, site, log }) => ({
 }));
 
 if (isFunctionInstance) {
-  // The first answers need not wait for connections; if none can be opened now, the first requests will say so.
+  // open connections before the first request; if that fails, the first requests report it
   const { queue, redis } = parts();
   await Promise.allSettled([queue.warmUp(), redis.ping()]);
 }

@@ -4,8 +4,8 @@ import type { WrittenUnit } from '../../lib/observation/operations.ts';
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../../lib/values/json.ts';
 
 /**
- * What the site knew of the record, with this write laid over it; `sync` keeps its place.
- * @param base and @param patch JSON as the buffer holds it @param open columns that are not settled yet: null in the answer
+ * The record as the site knew it, merged with this write.
+ * @param base and @param patch JSON from the buffer @param open columns without a final value yet: null in the answer
  */
 export function answerOf(base: string | undefined, patch: string, open: readonly string[] = []): WrittenUnit {
   const before = recordOf(base ?? '{}');

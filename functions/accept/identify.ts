@@ -9,7 +9,7 @@ import { identityOf, type TransactionIdentity } from '../../lib/transaction/iden
 import { derivedUuid, uuidV7 } from '../../lib/transaction/ids.ts';
 
 /**
- * Who asks, without a look-up: the accept script verifies what only Redis can tell.
+ * Identifies the client without a look-up. The accept script verifies the claim in Redis.
  * @throws ProblemError 401, 403
  */
 export async function identifyClaimant(request: Request, verify: VerifyAccessToken): Promise<Claimant> {
@@ -21,16 +21,16 @@ export async function identifyClaimant(request: Request, verify: VerifyAccessTok
 }
 
 export interface Identity extends TransactionIdentity {
-  /** names the idempotency key, if there is one */
+  /** digest of the idempotency key, if there is one */
   readonly keyDigest?: string;
-  /** of a new record: the same for every try with the same key */
+  /** id for a new record: the same for every attempt with the same key */
   readonly newRecordId: string;
 }
 
 /**
- * The identity of a write. With a key it is derived from the request, so that a retry is the same transaction even if nobody
- * remembers the first try, and another body can never hide behind it.
- * @param clientMadeId of the record: without a key it acts as one
+ * The identity of a write. With a key it is derived from the request. So a retry is the same transaction even if every store has
+ * lost the first attempt, and a different body never gets the same identity.
+ * @param clientMadeId of the record; used as the key if there is none
  * @param random 20 random bytes, used without a key
  */
 export function identifyWrite(

@@ -1,4 +1,4 @@
-/** Records a draft, and answers with the record as the site knows it. */
+/** Records a draft and answers with the record as the site knows it. */
 import type { Request } from '../../lib/http/request.ts';
 import { tellRate } from '../../lib/http/tell-rate.ts';
 import type { Draft } from '../../lib/observation/record-executed-obs-unit.ts';
@@ -25,22 +25,21 @@ import { wordingOf } from './wording.ts';
 
 export interface RecordParts extends SubmissionParts {
   readonly verifiedTokens: VerifiedTokens;
-  /** the answer waits no longer than this for SQS, counted from the request; Infinity = as long as it takes */
+  /** longest wait for SQS, counted from the request; may be Infinity */
   readonly answerBudgetMilliseconds: number;
 }
 
-/** The answer to a write that is recorded, or was before. */
+/** The answer to a write that has been recorded, now or before. */
 export interface Recorded {
-  /** 202: the site does not know the record */
+  /** 202 if the site does not know the record */
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: WrittenUnit;
 }
 
 /**
- * @param draftAt the draft of this request by a clock
- * @param now what that clock shows
- * @throws ProblemError for every refusal, after which nothing is written anywhere
+ * @param draftAt makes the draft of this request at a given time
+ * @throws ProblemError for every refusal; a refused write is stored nowhere
  */
 export async function record(
   parts: RecordParts,
@@ -60,13 +59,13 @@ export async function record(
     queueAloneIf: obstaclesPassed(parts, request, claimant),
     answerBy: request.receivedAt + parts.answerBudgetMilliseconds,
   });
-  learn(parts, request, claimant, submitted);
+  updateVerifiedTokens(parts, request, claimant, submitted);
   if (submitted.left !== undefined) tellRate(request, parts.limits.requestsPerSecond, submitted.left);
   if (submitted.kind === 'queuedOnly') return queuedOnly(draft, submitted);
   if (submitted.kind === 'accepted') return accepted(draft, submitted);
   if (submitted.kind === 'repeated') return repeated(draft, submitted);
   if (submitted.code === 'before_start' && filledIn(draft.transaction).length > 0) {
-    // the client that gave the start has a clock before ours
+    // the client's clock, which gave the start, is ahead of ours: finish at the start
     const start = parseInstant(submitted.detail ?? '')?.instant ?? now;
     if (start > now) return record(parts, request, claimant, identity, draftAt, start);
   }
@@ -75,18 +74,21 @@ export async function record(
 
 const everyObstacle: readonly Obstacle[] = ['unreachable', 'unable', 'defect', 'people_missing', 'full'];
 
-/** A session is good by its signature, and a token if it was just seen to be; a Redis that is full has looked at either. */
+/**
+ * Obstacles despite which the queue alone may take the write. A session is verified by its signature, a token if this instance has
+ * verified it recently. A full Redis has verified either.
+ */
 function obstaclesPassed(
   { verifiedTokens }: RecordParts,
   { receivedAt }: Request,
   claimant: Claimant,
 ): readonly Obstacle[] {
-  const isGood = claimant.kind !== 'api-token' || verifiedTokens.knows(claimant.hash, receivedAt);
-  return isGood ? everyObstacle : ['full'];
+  const isVerified = claimant.kind !== 'api-token' || verifiedTokens.knows(claimant.hash, receivedAt);
+  return isVerified ? everyObstacle : ['full'];
 }
 
-/** What the outcome says of the token. */
-function learn(
+/** Remembers or forgets the token, depending on the outcome. */
+function updateVerifiedTokens(
   { verifiedTokens }: RecordParts,
   { receivedAt }: Request,
   claimant: Claimant,
@@ -94,8 +96,8 @@ function learn(
 ): void {
   if (claimant.kind !== 'api-token') return;
   if (submitted.kind === 'refused') {
-    const isWorthless = submitted.code === 'unauthorized' || submitted.code === 'forbidden';
-    if (isWorthless) verifiedTokens.forget(claimant.hash);
+    const isInvalid = submitted.code === 'unauthorized' || submitted.code === 'forbidden';
+    if (isInvalid) verifiedTokens.forget(claimant.hash);
   } else if (submitted.kind !== 'queuedOnly' || submitted.obstacle === 'full') {
     verifiedTokens.remember(claimant.hash, receivedAt);
   }
@@ -120,7 +122,7 @@ function repeated(draft: Draft, submitted: Repeated): Recorded {
   return { status, headers, body: { ...fields, sync } };
 }
 
-/** The record in the answer to what Redis holds, now or since the first time. */
+/** The record in the answer to a write that Redis holds, from this request or an earlier one. */
 function shown(draft: Draft, { status, base, patch, state }: Accepted | Repeated) {
   const fields = answerOf(base || undefined, patch);
   const filled = filledIn(draft.transaction);
@@ -146,7 +148,7 @@ function queuedOnly(draft: Draft, { open }: QueuedOnly): Recorded {
   };
 }
 
-/** Where a record is whose transactions are there. */
+/** The state of a record whose transactions have these states. */
 function leastAdvanced(states: readonly State[]): SyncState {
   const [least = 'replicated'] = [...states].sort((a, b) => lifecycle[a].advance - lifecycle[b].advance);
   return lifecycle[least].sync;

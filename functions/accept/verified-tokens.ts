@@ -1,7 +1,7 @@
 const verifiedForMilliseconds = 15 * 60 * 1000;
 const maxRemembered = 10_000;
 
-/** API tokens that this instance saw verified a short while ago: good enough while Redis cannot be asked. */
+/** API tokens that this instance has verified recently. They are accepted while Redis does not answer. */
 export class VerifiedTokens {
   readonly #verifiedAt = new Map<string, number>();
 

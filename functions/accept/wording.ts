@@ -3,13 +3,13 @@ import type { Identity } from './identify.ts';
 
 export function wordingOf({ id, keyDigest }: Identity): Wording {
   const nothing = 'Nothing was recorded.';
-  const what = 'Neither store has acknowledged this write. It is not known whether it was recorded.';
+  const unknown = 'No store has acknowledged this write, so it is unknown whether it was recorded.';
   if (keyDigest !== undefined) {
-    return { nothing, unknown: `${what} Repeat it with the same Idempotency-Key or id.` };
+    return { nothing, unknown: `${unknown} Repeat it with the same Idempotency-Key or id.` };
   }
   return {
     nothing,
-    unknown: `${what} Read /api/transactions/${id} before you send it again, or use an Idempotency-Key.`,
+    unknown: `${unknown} Read /api/transactions/${id} before you send it again, or use an Idempotency-Key.`,
     members: { transaction_id: id },
   };
 }

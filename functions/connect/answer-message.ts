@@ -17,14 +17,14 @@ import { isWithinRate } from '../../lib/redis/rate.ts';
 import type { Site } from '../../lib/redis/site.ts';
 
 export interface Answer {
-  /** sent back at once; what a subscription brings comes from the broadcaster */
+  /** sent at once; the messages of a subscription come from the broadcaster */
   readonly reply?: string;
   readonly needsBroadcaster?: boolean;
 }
 
 const messagesPerSecond = 20;
 
-/** Never throws: whatever is wrong becomes a message with a code. */
+/** Never throws: every failure becomes a message with a code. */
 export async function answerMessage(
   site: Site,
   id: string,
@@ -69,7 +69,7 @@ export function readMessage(text: string): Message | Malformed {
   }
 }
 
-/** Whether the client has given it a number, which all that answers it carries. */
+/** Whether the client has numbered the request, so that its answers carry the number. */
 export function isNumbered(message: Message | Malformed): boolean {
   return typeof message === 'object' && 'request' in message && message.request !== undefined;
 }
@@ -87,9 +87,9 @@ async function perform(site: Site, id: string, message: Message, nowMilliseconds
       if (!channel) return fail('unknown_channel', `No channel has the name ${message.channel}.`, message);
       const [connection] = await readConnections(site, [id]);
       if (!connection) return unregistered;
-      // who watches nothing yet is looked at by no broadcaster
+      // no broadcaster has checked a connection without subscriptions
       if ((await withoutRight(site, [connection], nowMilliseconds)).length > 0) {
-        // a broadcaster learns of it, and ends the connection
+        // the change in the feed makes the broadcaster check and close the connection
         await changeSubscription(site, id, { channel: message.channel, remove: true });
         return { reply: revokedMessage, needsBroadcaster: true };
       }
@@ -107,7 +107,7 @@ async function perform(site: Site, id: string, message: Message, nowMilliseconds
   }
 }
 
-/** The registry has forgotten it: nothing would ever come. */
+/** The registry has lost the connection, so that it would never get a message. */
 const unregistered = fail('unregistered', 'This connection is no longer registered. Please connect again.');
 
 function fail(...about: Parameters<typeof errorMessage>): Answer {

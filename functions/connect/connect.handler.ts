@@ -1,4 +1,4 @@
-/** The WebSocket API: a ticket opens a connection, subscribed to the channel of its path if that has one; then messages. */
+/** The WebSocket API: opens connections with a ticket, subscribes them to the channel of their path, and answers messages. */
 import middy from '@middy/core';
 import type { APIGatewayProxyWebsocketEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { unregister } from '../../lib/sockets/connections.ts';
@@ -24,7 +24,7 @@ const connected = connect(spec, ({ settings, site, log }) => {
     ...connectionPoster(settings.WEBSOCKET_ENDPOINT),
     socketsPerUser: settings.SOCKETS_PER_USER,
     log,
-    /** A broadcaster looks for connections once more after it has given up its lease: one of the two sees the other. */
+    /** No race: a broadcaster checks for connections once more after it has released its lease. */
     needBroadcaster: async () => {
       if (!(await isLeased(site))) await startBroadcaster();
     },
@@ -55,13 +55,13 @@ export const handler = traced(
     }),
 );
 
-/** A reply is sent before the next message of the connection has its turn. */
+/** Answers messages of a connection in order: a reply is sent before the next message is processed. */
 async function receive({ requestContext, body = '' }: Event): Promise<APIGatewayProxyStructuredResultV2> {
   const { redis, keys, post } = connected();
   const { connectionId, messageId, requestTimeEpoch: receivedAt } = requestContext;
   const message = readMessage(body);
   const answer = () => answerMessage({ redis, keys }, connectionId, message, receivedAt);
-  // its number distinguishes the answers to it
+  // the client matches the answer by its number, so the order does not matter
   if (isNumbered(message)) return reply(await answer());
   return inTurn({ redis, keys, now: Date.now }, { connectionId, messageId, receivedAt }, async () => {
     const { reply: text, ...rest } = await answer();

@@ -1,5 +1,5 @@
-/** `$connect`: a ticket opens a connection, once. A handshake that is refused spends no ticket and takes no place. */
-import { giveTicketBack, readTicket, ticketKey } from '../../lib/credentials/ticket.ts';
+/** `$connect`: a ticket opens one connection. A refused handshake does not spend the ticket and does not count as a connection. */
+import { restoreTicket, readTicket, ticketKey } from '../../lib/credentials/ticket.ts';
 import type { Principal } from '../../lib/people/principal.ts';
 import { permissionOf, readChannel } from '../../lib/channels/channels.ts';
 import {
@@ -29,11 +29,11 @@ export interface Handshake {
   readonly channel: string | undefined;
 }
 
-/** Until `$connect` has returned, the gateway does not know of a connection. */
+/** Until `$connect` has returned, API Gateway does not know the connection. */
 const openingMilliseconds = 30_000;
-const lookedAtAtMost = 50;
+const maxChecked = 50;
 
-/** @returns an HTTP status @throws if it could not be decided: the ticket is still good */
+/** @returns an HTTP status @throws if a store fails: the ticket remains valid */
 export async function openConnection(parts: ConnectParts, handshake: Handshake): Promise<number> {
   const { keys, needBroadcaster } = parts;
   const { connectionId: id, connectedAt, ticket, channel: name } = handshake;
@@ -42,29 +42,29 @@ export async function openConnection(parts: ConnectParts, handshake: Handshake):
   const channel = name === undefined ? undefined : readChannel(name);
   if (name !== undefined && !channel) return 404;
   if (channel && !principal.permissions.includes(permissionOf(channel))) return 403;
-  // a ticket is no more than the credential that it was given for is now
-  const [worthless] = await withoutRight(parts, [{ ...holderOf(principal), id }], connectedAt);
-  if (worthless !== undefined) return 401;
+  // a ticket never grants more than its credential currently does
+  const [revoked] = await withoutRight(parts, [{ ...holderOf(principal), id }], connectedAt);
+  if (revoked !== undefined) return 401;
   const connection = { id, principal, connectedAt, ...(channel && { channel: channel.name }) };
   let outcome: Awaited<ReturnType<typeof register>> | undefined;
   try {
-    outcome = await registerWithRoom(parts, { ...connection, ticketKey: ticketKey(keys, ticket) });
+    outcome = await registerConnection(parts, { ...connection, ticketKey: ticketKey(keys, ticket) });
     if (outcome !== 'done') return outcome === 'full' ? 429 : 401;
     if (channel) await needBroadcaster();
     return 200;
   } catch (error) {
-    await takeBack(parts, id, ticket, principal, outcome === 'done');
+    await undo(parts, id, ticket, principal, outcome === 'done');
     throw error;
   }
 }
 
-/** Ends of connections are reported at best: those of a user without room are looked at. */
-async function registerWithRoom(parts: ConnectParts, connection: NewConnection) {
+/** Registers a connection. At the user's limit, first removes dead ones: API Gateway does not report every disconnect. */
+async function registerConnection(parts: ConnectParts, connection: NewConnection) {
   const { isOpen, socketsPerUser } = parts;
   const { principal, connectedAt } = connection;
   const outcome = await register(parts, connection, socketsPerUser);
   if (outcome !== 'full') return outcome;
-  const oldest = await oldestConnectionsOf(parts, principal.id, lookedAtAtMost);
+  const oldest = await oldestConnectionsOf(parts, principal.id, maxChecked);
   const connections = await readConnections(parts, oldest);
   const settled = connections.filter((each) => connectedAt - each.connectedAt > openingMilliseconds);
   const lost = await Promise.all(
@@ -74,8 +74,8 @@ async function registerWithRoom(parts: ConnectParts, connection: NewConnection) 
   return lost.flat().length === 0 ? outcome : register(parts, connection, socketsPerUser);
 }
 
-/** The handshake fails: neither its place nor its ticket is kept from others. */
-async function takeBack(
+/** Undoes a failed handshake: removes the connection and restores the ticket. */
+async function undo(
   parts: ConnectParts,
   id: string,
   ticket: string,
@@ -83,5 +83,5 @@ async function takeBack(
   isSpent: boolean,
 ): Promise<void> {
   await unregister(parts, id).catch(() => undefined);
-  if (isSpent) await giveTicketBack(parts, ticket, principal).catch(() => undefined);
+  if (isSpent) await restoreTicket(parts, ticket, principal).catch(() => undefined);
 }

@@ -12,7 +12,7 @@ import type { FunctionSpec } from '../../lib/function/function-spec.ts';
 export const spec = {
   name: 'decide',
   entry: 'functions/decide/decide.handler.ts',
-  description: 'retry or discard what main has set aside',
+  description: 'retry or discard transactions that main has set aside',
   trigger: { kind: 'http' },
   timeoutSeconds: 15,
   memoryMegabytes: 512,

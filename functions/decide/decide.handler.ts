@@ -1,4 +1,4 @@
-/** People decide about what main has set aside. A decision is a transaction itself: buffered, applied once, audited. */
+/** Decisions of admins about transactions. A decision is a transaction itself: buffered, applied once, audited. */
 import { serve } from '../../lib/api/serve.ts';
 import { authenticate } from '../../lib/credentials/authenticate.ts';
 import { connectAuthentication } from '../../lib/credentials/connect-authentication.ts';

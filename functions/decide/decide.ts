@@ -1,4 +1,4 @@
-import { noteAuditEvent } from '../../lib/audit/audit-event.ts';
+import { saveRecentEvent } from '../../lib/audit/audit-event.ts';
 import type { Principal } from '../../lib/people/principal.ts';
 import { claimantOf } from '../../lib/credentials/claimant-of.ts';
 import { idempotencyKeyOf } from '../../lib/http/idempotency-key.ts';
@@ -12,8 +12,8 @@ import { derivedUuid } from '../../lib/transaction/ids.ts';
 export type Decision = { readonly action: 'retry' } | { readonly action: 'discard'; readonly reason: string };
 
 /**
- * Buffers the decision. With the same Idempotency-Key, or without one until main has tried the transaction again, the same
- * decision is the same transaction: asking twice decides once.
+ * Buffers the decision. A repeat is the same transaction, hence decides once: with the same Idempotency-Key, or without a key until
+ * main has tried the transaction again.
  * @throws ProblemError
  */
 export async function decide(
@@ -51,23 +51,23 @@ export async function decide(
     nowMilliseconds: request.receivedAt,
   });
   if (submitted.kind === 'refused') throw problemOf(submitted, wording);
-  // the first to decide has decided: who repeats it is not who did it
+  // a repeat is not audited: the decision was made by the first request
   if (submitted.kind !== 'accepted') return;
   const { transaction } = submitted;
-  await noteAuditEvent(parts, {
+  await saveRecentEvent(parts, {
     id: transaction.id,
     at: new Date(Math.floor(transaction.stamp / 1000)).toISOString(),
     principal: principal.id,
     action: `transaction.${decision.action}`,
     subject: id,
     detail: 'reason' in decision ? { reason: decision.reason } : {},
-  }).catch(() => undefined); // main keeps it for good, in the commit of the decision itself
+  }).catch(() => undefined); // main records the event in the commit of the decision
 }
 
 const wording: Wording = {
-  nothing: 'Nothing was decided.',
+  nothing: 'The decision was not recorded.',
   unknown:
-    'The buffer does not answer. It is not known whether this was decided. Please ask again: a decision that is asked for twice is made once.',
+    'The buffer does not answer, so it is unknown whether the decision was recorded. Send it again: a repeated decision takes effect once.',
 };
 
 function identityOf(request: Request, principal: Principal, { status }: FoundTransaction): string[] {

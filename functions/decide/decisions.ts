@@ -43,8 +43,9 @@ async function take(
 }
 
 /**
- * Whatever main has not applied can be discarded, also before main has seen it; only what main has set aside can be retried.
- * @throws ProblemError 409 if there is nothing to decide about
+ * Any transaction that main has not applied can be discarded, even before main has received it. Only a transaction that main has
+ * set aside can be retried.
+ * @throws ProblemError 409 if the transaction allows no such decision
  */
 function requireOpen({ status }: FoundTransaction, { action }: Decision): void {
   const { state, transaction_id: id } = status;
@@ -53,9 +54,10 @@ function requireOpen({ status }: FoundTransaction, { action }: Decision): void {
   if (isOpen) return;
   const why =
     state === 'buffered'
-      ? 'the main database has not processed it yet and will try it in any case'
+      ? 'the main database has not processed it yet and will do so without a retry'
       : state === 'discarded'
         ? 'it has been discarded'
         : 'it has been applied';
-  throw problem.conflict(`Transaction ${id} cannot be decided about: ${why}.`);
+  const verb = action === 'retry' ? 'retried' : 'discarded';
+  throw problem.conflict(`Transaction ${id} cannot be ${verb}: ${why}.`);
 }

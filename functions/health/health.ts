@@ -8,9 +8,9 @@ import type { Database } from '../../lib/postgres/connect.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
 import type { Replica } from '../../lib/replication/replicas.ts';
 import type { Site } from '../../lib/redis/site.ts';
-import { patienceMilliseconds } from './health.function.ts';
+import { storeTimeoutMilliseconds } from './health.function.ts';
 
-/** Main answers, and has still not recorded what was accepted so long ago. */
+/** The buffer is stuck if main answers but a transaction has been pending for longer. */
 const stuckMilliseconds = 60_000;
 
 export interface HealthParts extends Site {
@@ -19,9 +19,9 @@ export interface HealthParts extends Site {
 }
 
 /**
- * Healthy while everything answers and moves. Degraded while writes are accepted but main or every replica is away, or Redis,
- * without which writes go to the queue alone; or main answers and nothing gets there.
- * @throws ProblemError 503 if neither store answers
+ * Healthy while all stores answer and main records transactions. Degraded while writes are accepted, but main, every replica or
+ * Redis is unreachable, or main records nothing. Without Redis, writes go to the queue alone.
+ * @throws ProblemError 503 if neither Redis nor SQS answers
  */
 export async function health(
   parts: HealthParts,
@@ -29,25 +29,25 @@ export async function health(
 ): Promise<Answer<typeof readHealth>> {
   const fromAny = <T>(read: (database: Database) => Promise<T>) =>
     inTime(Promise.any(parts.replicas.map(({ pool }) => read(pool))));
-  const [buffer, isThere, failed, changeFeed] = await Promise.all([
+  const [buffer, replica, failed, changeFeed] = await Promise.all([
     inTime(readBufferStats(parts, nowMilliseconds)),
     fromAny((replica) => replica.query('select 1')),
     fromAny(countFailed),
     fromAny((replica) => readRelayLag(parts, replica)),
   ]);
-  const database = isThere === undefined ? 'unreachable' : 'connected';
+  const database = replica === undefined ? 'unreachable' : 'connected';
   if (buffer === undefined && (await inTime(parts.queue.warmUp().then(() => true))) === undefined) {
     throw problem.unavailable('Neither Redis nor SQS answers: writes cannot be accepted.', 5, {
       database,
       redis: 'unreachable',
     });
   }
-  const isWhole =
-    isThere !== undefined && buffer?.isMainReachable === true && !isStuck(buffer, nowMilliseconds);
+  const isHealthy =
+    replica !== undefined && buffer?.isMainReachable === true && !isStuck(buffer, nowMilliseconds);
   return {
     status: 200,
     body: {
-      status: isWhole ? 'healthy' : 'degraded',
+      status: isHealthy ? 'healthy' : 'degraded',
       database,
       redis: buffer ? 'connected' : 'unreachable',
       main: buffer === undefined ? 'unknown' : buffer.isMainReachable ? 'connected' : 'unreachable',
@@ -71,9 +71,9 @@ function isStuck(
   );
 }
 
-async function inTime<T>(asked: Promise<T>): Promise<T | undefined> {
+async function inTime<T>(read: Promise<T>): Promise<T | undefined> {
   const tooLate = new Promise<undefined>((resolve) =>
-    setTimeout(() => resolve(undefined), patienceMilliseconds).unref(),
+    setTimeout(() => resolve(undefined), storeTimeoutMilliseconds).unref(),
   );
-  return Promise.race([asked.catch(() => undefined), tooLate]);
+  return Promise.race([read.catch(() => undefined), tooLate]);
 }

@@ -6,7 +6,7 @@ import type { FunctionSpec } from '../../lib/function/function-spec.ts';
 export const spec = {
   name: 'migrate',
   entry: 'functions/migrate/migrate.handler.ts',
-  description: 'brings the schema of main up to date, at deploy',
+  description: 'migrates the schema of main at deployment',
   trigger: { kind: 'deployment', before: ['apply', 'query'] },
   timeoutSeconds: 300,
   memoryMegabytes: 512,

@@ -1,4 +1,4 @@
-/** Brings the schema of main up to date; run at each deployment, before the other functions are replaced. */
+/** Migrates the schema of main at each deployment, before the other functions are replaced. */
 import middy from '@middy/core';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../../lib/function/connect.ts';
@@ -8,7 +8,7 @@ import { spec } from './migrate.function.ts';
 
 const connected = connect(spec, ({ settings, log }) => ({ main: settings.MAIN_OWNER_DATABASE_URL, log }));
 
-/** The bundle has the migrations beside it, and the functions. */
+/** The migrations and SQL functions are next to the bundle. */
 const directory = fileURLToPath(new URL('migrations', import.meta.url));
 
 async function bringUp(): Promise<object> {

@@ -18,9 +18,9 @@ import { databaseInstant } from '../../lib/values/database-instant.ts';
 import type { QueryParts } from './parts.ts';
 import { readWaiting } from './waiting.ts';
 
-/** The executed units of one planned unit that a listing shows. */
+/** Default limit for the executed units of one planned unit. */
 const listLimit = largestPage;
-/** Related records make long answers. */
+/** Lower, because included records make long answers. */
 const listLimitWithRelated = 100;
 
 export const readExecutedObsUnit = answer(readContract, async (request, parts: QueryParts) => {
@@ -50,17 +50,17 @@ export const listExecutedObsUnits = answer(listContract, async (request, parts: 
 
 type UnitQuery = Asked<typeof readContract>['query'];
 
-/** One unit takes other parameters than the list of a planned unit. @throws ProblemError 400 */
+/** A single unit and the list of a planned unit take different parameters. @throws ProblemError 400 */
 function requireAbsent(query: UnitQuery, ...names: (keyof UnitQuery)[]): void {
   const errors = names
     .filter((name) => query[name] !== undefined)
-    .map((path) => ({ path, message: 'is not known here' }));
+    .map((path) => ({ path, message: 'is not allowed here' }));
   if (errors.length === 0) return;
   const texts = errors.map(({ path, message }) => `${path}: ${message}`);
   throw problem.badRequest(`${texts.join('; ')}.`, { errors, error_count: errors.length });
 }
 
-/** A start as any row may have it. */
+/** A start as it may occur in any row. */
 const cursorStart = z.pipe(
   z.string().check(z.refine((text) => databaseInstant(text) !== undefined)),
   z.transform((text) => databaseInstant(text) ?? text),

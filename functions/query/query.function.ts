@@ -4,7 +4,7 @@ import type { FunctionSpec } from '../../lib/function/function-spec.ts';
 export const spec = {
   name: 'query',
   entry: 'functions/query/query.handler.ts',
-  description: 'smart query for scripts, plain query for the UI',
+  description: 'reads: records, transactions, buffer, audit, transfer overview',
   trigger: { kind: 'http' },
   timeoutSeconds: 29,
   memoryMegabytes: 1024,

@@ -1,4 +1,4 @@
-/** Reads of what is recorded: a replica, with the buffer laid over it. */
+/** Reads records from a replica, merged with the buffer. */
 import { serve } from '../../lib/api/serve.ts';
 import { authenticate } from '../../lib/credentials/authenticate.ts';
 import { connectAuthentication } from '../../lib/credentials/connect-authentication.ts';

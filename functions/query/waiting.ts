@@ -1,4 +1,4 @@
-/** Reads that wait: a place among those that wait, and whether the asker may still have the answer. */
+/** Reads that wait: limited in number, and authenticated again before they answer. */
 import { authenticateAgain } from '../../lib/credentials/authenticate.ts';
 import type { Request } from '../../lib/http/request.ts';
 import type { Principal } from '../../lib/people/principal.ts';
@@ -7,12 +7,12 @@ import { defaultWaitSeconds, readWhen, type Wait } from '../../lib/smart-query/w
 import { enterWait } from '../../lib/smart-query/waiting.ts';
 import type { QueryParts } from './parts.ts';
 
-/** A right that was taken ends within five seconds. */
+/** A request that has taken longer is authenticated again: a revocation must take effect within 5 s. */
 const longMilliseconds = 3000;
 
 /**
- * What `read` gives once it is where the request waits for.
- * @throws ProblemError 401, 403 if the right to it was taken meanwhile; 429, 503
+ * Reads until the value has reached the state that the request waits for.
+ * @throws ProblemError 401 or 403 if the credential or permission was revoked meanwhile; 429, 503
  */
 export async function readWaiting<T>(
   parts: QueryParts,

@@ -1,5 +1,5 @@
-/** Brings to main what Redis alone knows of tokens: how often they were used, and an end of which main was never told. */
-import { noteAuditEvent, type AuditEvent } from '../../lib/audit/audit-event.ts';
+/** Submits to main the changes of tokens that only Redis has: usage counts, and revocations that were never recorded. */
+import { saveRecentEvent, type AuditEvent } from '../../lib/audit/audit-event.ts';
 import type { KnownToken, StoredToken } from '../../lib/tokens/token-store.ts';
 import type { Log } from '../../lib/observability/log.ts';
 import type { Queue } from '../../lib/queue/queue.ts';
@@ -16,7 +16,7 @@ interface Parts extends Site {
   readonly budgetBytes: number;
 }
 
-/** At most once an hour, never a write per request. @returns how many were recorded */
+/** Records usage once an hour at most, never per request. @returns the number of tokens recorded */
 export async function recordUsage(
   parts: Parts,
   tokens: readonly KnownToken[],
@@ -38,19 +38,19 @@ export async function recordUsage(
   );
 }
 
-/** Those that nobody is about to tell main of. @returns how many were recorded */
+/** Records revocations that no pending transaction will record. @returns the number of tokens recorded */
 export async function recordEnds(
   parts: Parts,
   tokens: readonly KnownToken[],
   nowMilliseconds: number,
 ): Promise<number> {
   const ended = tokens.filter(({ now, revoked }) => now.revoked && !revoked);
-  const untold: KnownToken[] = [];
-  for (const token of ended) if (await isUntold(parts, token, nowMilliseconds)) untold.push(token);
+  const unrecorded: KnownToken[] = [];
+  for (const token of ended) if (await isUnrecorded(parts, token, nowMilliseconds)) unrecorded.push(token);
   const at = new Date(nowMilliseconds).toISOString();
   return record(
     parts,
-    untold.map((token) => ({
+    unrecorded.map((token) => ({
       token,
       operation: 'revokeToken',
       id: derivedUuid('revocation', token.id),
@@ -68,16 +68,16 @@ export async function recordEnds(
   );
 }
 
-/** A copy that is in the queue alone is back by then, once main is. */
+/** Time for a copy that exists only in the queue to be processed, once main is reachable. */
 const copiesMilliseconds = 120_000;
 
-async function isUntold({ redis, keys }: Parts, { id }: KnownToken, now: number): Promise<boolean> {
-  const since = keys.untoldSince(id);
-  const [isOnItsWay, isMainAway] = await Promise.all([
+async function isUnrecorded({ redis, keys }: Parts, { id }: KnownToken, now: number): Promise<boolean> {
+  const since = keys.unrecordedSince(id);
+  const [isPending, isMainDown] = await Promise.all([
     redis.exists(keys.overlay(id)),
     redis.exists(keys.mainDown),
   ]);
-  if (isOnItsWay + isMainAway > 0) {
+  if (isPending + isMainDown > 0) {
     await redis.del(since);
     return false;
   }
@@ -85,19 +85,23 @@ async function isUntold({ redis, keys }: Parts, { id }: KnownToken, now: number)
   return now - Number((await redis.get<string>(since)) ?? now) >= copiesMilliseconds;
 }
 
-interface Told {
+interface TokenChange {
   readonly token: StoredToken;
   readonly operation: string;
-  /** of the transaction: the same for the same news */
+  /** of the transaction: the same for the same change */
   readonly id: string;
   readonly values: Readonly<Record<string, string | number | null>>;
   readonly event?: AuditEvent;
 }
 
-async function record(parts: Parts, news: readonly Told[], nowMilliseconds: number): Promise<number> {
+async function record(
+  parts: Parts,
+  changes: readonly TokenChange[],
+  nowMilliseconds: number,
+): Promise<number> {
   const { transactions, budgetBytes, ...site } = parts;
   const messages: string[] = [];
-  // ten at a time cost a tenth
+  // SQS bills a batch of ten as one request
   const queue = { send: async (message: string) => void messages.push(message) };
   const submitting = {
     ...site,
@@ -106,7 +110,7 @@ async function record(parts: Parts, news: readonly Told[], nowMilliseconds: numb
     now: () => nowMilliseconds,
   };
   let recorded = 0;
-  for (const { token, operation, id, values, event } of news) {
+  for (const { token, operation, id, values, event } of changes) {
     const { principal } = token;
     const heading = { id, stamp: nowMilliseconds * 1000, aggregate: token.id, principal, operation };
     const builder = new TransactionBuilder(heading, () => id);
@@ -123,11 +127,11 @@ async function record(parts: Parts, news: readonly Told[], nowMilliseconds: numb
       status: 200,
       nowMilliseconds,
     });
-    // the next sweep tries again
+    // the next sweep retries
     if (submitted.kind === 'refused' && submitted.code === 'not_acknowledged') break;
     if (submitted.kind !== 'accepted') continue;
     recorded += 1;
-    if (event) await noteAuditEvent(site, event);
+    if (event) await saveRecentEvent(site, event);
   }
   await transactions.sendAll(messages);
   return recorded;

@@ -1,9 +1,9 @@
 import type { Queue } from '../../lib/queue/queue.ts';
 
-/** what one sweep moves at most */
+/** limit of one sweep */
 const maxCalls = 50;
 
-/** Moves dead letters back to where they came from: a message is deleted there only after it has been sent here. */
+/** Moves dead letters back to their queue. A message is deleted only after it has been sent. */
 export async function redrive(deadLetters: Queue, queue: Queue): Promise<number> {
   let moved = 0;
   for (let call = 0; call < maxCalls; call += 1) {

@@ -1,4 +1,4 @@
-/** Relays what others have changed at main while no broadcaster does, and reports a relay that is behind. */
+/** Relays changes made by plain SQL while no broadcaster is running, and reports a lagging relay. */
 import { isLeased } from '../../lib/change-feed/lease.ts';
 import { readRelayLag } from '../../lib/change-feed/relay-lag.ts';
 import { Relay } from '../../lib/change-feed/relay.ts';
@@ -12,27 +12,27 @@ interface RelayParts extends SmartQueryParts {
   readonly now: () => number;
 }
 
-/** Of one sweep: the next one goes on. */
-const longestMilliseconds = 5000;
-/** A change of others that was not relayed by then is late: two sweeps have passed. */
+/** Limit of one sweep; the next one continues. */
+const maxMilliseconds = 5000;
+/** A change that was not relayed within two sweeps is late. */
 const lateMilliseconds = 120_000;
-/** A transaction at main that is open for so long was probably forgotten. */
+/** A transaction at main that has been open for this long was probably forgotten. */
 const longOpenMilliseconds = 600_000;
 
 export async function relayChanges(parts: RelayParts): Promise<object> {
   const { redis, keys, replicas, log, now } = parts;
   return readFromReplica(replicas, noFloor, async (replica) => {
     const relay = new Relay({ redis, keys });
-    const ends = now() + longestMilliseconds;
-    // a broadcaster relays by itself, in slices between what it sends
+    const ends = now() + maxMilliseconds;
+    // a running broadcaster relays changes itself
     while (now() < ends && !(await isLeased({ redis, keys })) && (await relay.step(replica)).hasMore);
     const lag = await readRelayLag({ redis, keys }, replica);
     const { waiting_since, held_since } = lag;
     if (isOlder(waiting_since, lateMilliseconds, now())) {
-      log.error('changes by others are not relayed', { metric: 'RelayBehind', ...lag });
+      log.error('changes made by plain SQL are not relayed', { metric: 'RelayBehind', ...lag });
     }
     if (isOlder(held_since, longOpenMilliseconds, now())) {
-      log.warn('a transaction at main has been open for long', { metric: 'RelayHeld', ...lag });
+      log.warn('a transaction at main has been open for too long', { metric: 'RelayHeld', ...lag });
     }
     return lag;
   });

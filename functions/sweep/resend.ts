@@ -1,4 +1,4 @@
-/** Sends copies of transactions that have been pending for longer than a message should take. */
+/** Sends copies of transactions that have been pending for longer than processing should take. */
 import * as z from 'zod/mini';
 import { readBodies } from '../../lib/buffer/bodies.ts';
 import { claim } from '../../lib/buffer/claim.ts';
@@ -10,7 +10,7 @@ import type { Site } from '../../lib/redis/site.ts';
 
 const oldMilliseconds = 60_000;
 const defaultPageSize = 500;
-/** what one sweep has time for; the next goes on */
+/** limit of one sweep; the next one continues */
 const maxPages = 40;
 
 interface ResendParts extends Site {
@@ -20,20 +20,20 @@ interface ResendParts extends Site {
 }
 
 export interface Resent {
-  /** accepted and not recorded by main, with those whose lease has run out */
+  /** transactions not recorded by main, including those with an expired lease */
   readonly pending: number;
   readonly resent: number;
-  /** copies that SQS will not take, whatever is tried: Redis alone holds these transactions */
+  /** copies that SQS rejects for good: only Redis holds these transactions */
   readonly refused: number;
 }
 
 /**
- * While main is away every old transaction gets one copy and no more, however long that lasts; with main in reach nothing
- * should be old, and what is gets a copy each time. One wake-up drains them all.
+ * Sends one copy of each old transaction per outage of main. While main is reachable there should be no old transactions, so each
+ * sweep sends a copy of them. One wake-up drains them all.
  */
 export async function resendOld(parts: ResendParts, nowMilliseconds: number): Promise<Resent> {
   const { redis, keys, transactions, log } = parts;
-  // claims nothing, but gives back the leases that have run out
+  // claims nothing, but returns expired leases to pending
   const { backlog: pending } = await claim(
     { redis, keys },
     {
@@ -68,7 +68,7 @@ export async function resendOld(parts: ResendParts, nowMilliseconds: number): Pr
     const outcomes = await transactions.sendEach(messages.map(({ body }) => body));
     const isRefused = messages.filter((_, index) => outcomes[index] === 'refused').map(({ id }) => id);
     if (isRefused.length > 0) {
-      log.error('SQS refuses copies: redis alone holds these transactions', {
+      log.error('SQS rejects copies: only redis holds these transactions', {
         metric: 'CopyRefused',
         transactions: isRefused,
       });
@@ -82,7 +82,7 @@ export async function resendOld(parts: ResendParts, nowMilliseconds: number): Pr
   return { pending, resent, refused };
 }
 
-/** The next old pending references: in the order of stamp and text, which no two of them share. */
+/** The next old pending references, ordered by stamp and text, which together are unique. */
 async function pendingAfter(
   { redis, keys, pageSize = defaultPageSize }: ResendParts,
   after: string | undefined,
@@ -93,7 +93,7 @@ async function pendingAfter(
     const stamp = readReference(member).stamp;
     return after === undefined || stamp > Number(from) || member > after;
   };
-  // as many as share the stamp of the last one come before those that are asked for
+  // references with the same stamp as the last one come first, so read more until a later one appears
   for (let count = pageSize; ; count *= 2) {
     const options = { byScore: true, offset: 0, count } as const;
     const members = z.array(z.string()).parse(await redis.zrange(keys.pending, from, upTo, options));

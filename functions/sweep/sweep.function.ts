@@ -13,7 +13,7 @@ import type { FunctionSpec } from '../../lib/function/function-spec.ts';
 export const spec = {
   name: 'sweep',
   entry: 'functions/sweep/sweep.handler.ts',
-  description: 'every minute: send again, confirm, relay, prune',
+  description: 'every minute: resend, confirm, relay, prune',
   trigger: { kind: 'schedule', everySeconds: 60 },
   timeoutSeconds: 55,
   memoryMegabytes: 512,

@@ -1,4 +1,4 @@
-/** Every minute: whatever a lost message has left lying is taken up again. With every message lost all still completes. */
+/** Runs every minute and resumes work whose message was lost. All work completes even if every message is lost. */
 import middy from '@middy/core';
 import { markLoaded } from '../../lib/users/everybody-loaded.ts';
 import { loadTokens } from '../../lib/tokens/token-store.ts';
@@ -55,14 +55,14 @@ async function sweep(): Promise<void> {
   }));
   await step('waiting', async () => {
     const isWaiting = await readFromReplica(replicas, noFloor, hasWaiting);
-    // what it waits for may be there by now, or it has waited for too long
+    // they may have become applicable or overdue
     if (isWaiting) await transactions.send(wakeMessage);
     return isWaiting;
   });
   await step('relay', () => relayChanges({ ...parts, now: Date.now }));
   await step('people', async () => {
     const tokens = await readFromReplica(replicas, noFloor, async (replica) => {
-      // no token is good before it is known what its owner may do
+      // load users first: a token must not be valid before the permissions of its owner are known
       const users = await loadUsers(parts, replica);
       if (users > 0 && (await listActiveAdmins(parts)).length === 0) {
         log.warn('no user is an active admin: see break-glass in infra/aws/README.md', {
@@ -77,7 +77,7 @@ async function sweep(): Promise<void> {
   });
   await step('trim', () => trimFeed(parts, now));
   await step('outbox', async () => {
-    // who applies is the one who can prune
+    // only `apply` may prune at main
     if ((await redis.exists(keys.outboxPruned, keys.mainDown)) === 0) await transactions.send(wakeMessage);
   });
   await step('counts', async () => {
@@ -95,12 +95,12 @@ async function sweep(): Promise<void> {
 
 export const handler = traced(middy<unknown, void>().handler(sweep));
 
-/** A step that fails does not keep the others from their turn. */
+/** Runs a step. If it fails, the others still run. */
 async function step(name: string, work: () => Promise<unknown>): Promise<void> {
   const { log } = connected();
   try {
     log.debug(name, { result: await work() });
   } catch (error) {
-    log.warn('a step failed; the next sweep tries again', { step: name, error });
+    log.warn('a step failed; the next sweep retries it', { step: name, error });
   }
 }

@@ -47,7 +47,7 @@ const readAtOnce = 500;
 const keptSeconds = 14 * 24 * 3600;
 
 /** Shows it at once, whatever main and the replicas have. */
-export async function noteAuditEvent({ redis, keys }: Site, noted: AuditEvent): Promise<void> {
+export async function saveRecentEvent({ redis, keys }: Site, noted: AuditEvent): Promise<void> {
   const pipeline = redis.pipeline();
   pipeline.zadd(keys.recentAudit, { score: Date.parse(noted.at), member: JSON.stringify(noted) });
   pipeline.zremrangebyrank(keys.recentAudit, 0, -keptInRedis - 1);

@@ -12,7 +12,7 @@ import { problemOf, type Wording } from '../submission/problem-of.ts';
 import { submit, type SubmissionParts } from '../submission/submit.ts';
 import { TransactionBuilder } from '../transaction/builder.ts';
 import { uuidV7 } from '../transaction/ids.ts';
-import { noteAuditEvent, type AuditAction } from './audit-event.ts';
+import { saveRecentEvent, type AuditAction } from './audit-event.ts';
 
 export type ChangeParts = SubmissionParts;
 
@@ -78,7 +78,7 @@ export async function recordChange(
   });
   if (submitted.kind === 'refused') throw problemOf(submitted, wording);
   if (submitted.kind === 'repeated') return submitted.patch;
-  await inTime(noteAuditEvent(parts, event));
+  await inTime(saveRecentEvent(parts, event));
   return remembered;
 }
 

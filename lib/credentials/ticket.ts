@@ -23,7 +23,7 @@ const holder = z.object({
 /** @param random 32 random bytes: the ticket */
 export async function issueTicket(site: Site, principal: Principal, random: Uint8Array): Promise<string> {
   const ticket = Buffer.from(random).toString('base64url');
-  await giveTicketBack(site, ticket, principal);
+  await restoreTicket(site, ticket, principal);
   return ticket;
 }
 
@@ -38,7 +38,7 @@ export function ticketKey(keys: Keys, ticket: string): string {
 }
 
 /** Gives a ticket back that was spent for a connection which then was refused. */
-export async function giveTicketBack(
+export async function restoreTicket(
   { redis, keys }: Site,
   ticket: string,
   principal: Principal,

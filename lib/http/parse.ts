@@ -37,6 +37,6 @@ function faultsOf(issue: z.core.$ZodIssue, name: string | undefined): Fault[] {
   }
   return issue.keys.map((key) => ({
     path: [...path, shortened(key)].join('.'),
-    message: 'is not known here',
+    message: 'is not allowed here',
   }));
 }

@@ -38,7 +38,7 @@ export function keysOf(prefix: string) {
     /** hash of the API token with this id */
     tokenById: (id: string) => key('token', 'id', id),
     /** since when it seems that nobody is about to tell main of this token's end (ms); an hour */
-    untoldSince: (id: string) => key('token', 'untold', id),
+    unrecordedSince: (id: string) => key('token', 'untold', id),
     /** hash of a person, by user id: role, permissions, whether they may come in at all */
     user: (principal: string) => key('user', principal),
     /** set of user ids */

@@ -322,7 +322,7 @@ it('the sweeper records a revocation that never reached main', async () => {
   await stack.redisClient.hset(stack.keys.token(hash), { revoked: '1' });
   await stack.runSchedule('sweep');
   // the instance that revoked it may still be sending
-  const since = stack.keys.untoldSince(String(body.id));
+  const since = stack.keys.unrecordedSince(String(body.id));
   expect(await stack.redisClient.exists(since)).toBe(1);
   expect(await stack.redisClient.exists(stack.keys.overlay(String(body.id)))).toBe(0);
   await stack.redisClient.set(since, String(Date.now() - 121_000));

@@ -48,7 +48,7 @@ describe('parse', () => {
       status: 400,
       code: 'invalid-request',
       error_count: 2,
-      errors: [{ path: 'a' }, { path: 'b', message: 'is not known here' }],
+      errors: [{ path: 'a' }, { path: 'b', message: 'is not allowed here' }],
     });
   });
 

@@ -264,7 +264,7 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...connecting,
     id: 'handshake-that-fails-keeps-its-place',
-    replace: "await takeBack(parts, id, ticket, principal, outcome === 'done');",
+    replace: "await undo(parts, id, ticket, principal, outcome === 'done');",
     by: '',
     named: 'that fails after registration returns',
   },

@@ -152,8 +152,8 @@ export const readMutations: readonly Mutation[] = [
   {
     ...health,
     id: 'health-waits-for-stores',
-    replace: 'Promise.race([asked.catch(() => undefined), tooLate])',
-    by: 'asked.catch(() => undefined)',
+    replace: 'Promise.race([read.catch(() => undefined), tooLate])',
+    by: 'read.catch(() => undefined)',
     named: 'within a second',
   },
   {

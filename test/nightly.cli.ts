@@ -1,7 +1,8 @@
 /**
- * `npm run test:nightly [-- --seed N] [--storms 3] [--seconds 120] [--scale 5]`: what is too long for each change. Storms with
- * seeds of their own, the property tests with many more runs of that seed, and the whole catalogue of mutations. Every step runs, whatever became
- * of those before it; the last line is `{"seed", "steps": [{"name", "seconds", "isPassed"}]}`, and the exit code 1 if one has failed.
+ * `npm run test:nightly [-- --seed N] [--storms 3] [--seconds 120] [--scale 5]`: the tests that take too long for each change.
+ * Runs storms with consecutive seeds, the property tests with that seed and many more cases, and the whole catalogue of
+ * mutations. A failed step does not stop the others. The last line is
+ * `{"seed", "steps": [{"name", "seconds", "isPassed"}]}`; exits with 1 if a step has failed.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,7 +32,7 @@ const storms = Array.from({ length: Number(values.storms) }, (_, n): Step => {
     command: ['test/faults/storm.cli.ts', '--seed', of, '--seconds', values.seconds],
   };
 });
-/** Where property tests stand. */
+/** The test files with properties. */
 const withProperties = ['test/unit', 'test/properties', 'model.test.ts', 'apply-plain', 'state-counts'];
 const steps: readonly Step[] = [
   ...storms,

@@ -1,4 +1,4 @@
-/** What a client waits for, all cases in one run and in turn. */
+/** Response times of a client, with all cases in one run and in turn. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -18,7 +18,7 @@ import { openLoop, type Answered, type LoadRequest } from './load.ts';
 const rounds = 5;
 const load = { perSecond: 40, seconds: 5 };
 
-/** Answers with main near, far, very far and out of reach; beside them a bare write and a direct insert. */
+/** Measures requests with main near, far and unreachable, a bare write and direct inserts. */
 export async function benchAnswers(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'ops-db-bench-'));
   const child = spawn(
@@ -99,7 +99,7 @@ async function run({ http, tokens, link, main, redis }: StackDescription): Promi
   console.log(`generator: ${Math.round((user + system) / 10 / (performance.now() - began))} % of a core\n`);
   const direct = await directInserts(far.url);
   const near = medianOf(results[0]?.rounds ?? [], 0.5);
-  console.log('| | p50 ms | p99 ms (spread of rounds) | p50 to “main near” | failed |');
+  console.log('| | p50 ms | p99 ms (spread of rounds) | p50 / p50 “main near” | failed |');
   console.log('|---|---|---|---|---|');
   for (const { name, rounds: taken } of results) {
     const p50 = medianOf(taken, 0.5);
@@ -117,7 +117,7 @@ async function run({ http, tokens, link, main, redis }: StackDescription): Promi
   await far.stop();
 }
 
-/** The floor: a bare HTTP server that makes one write of the same size through the same front of Redis. */
+/** The lower bound: a bare HTTP server that makes one write of the same size through the same Redis endpoint. */
 async function bareWrite(settings: StackDescription['redis']) {
   const redis = connectRedis(settings);
   const server = createServer((request, response) => {
@@ -138,7 +138,7 @@ async function bareWrite(settings: StackDescription['redis']) {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-/** Main over a link of its own that is always 200 ms long. */
+/** Main over a separate link of constantly 200 ms. */
 async function farMain(main: string): Promise<{ url: string; stop: () => Promise<void> }> {
   const url = new URL(main);
   const link = await startLink({ targetPort: Number(url.port), roundTripMilliseconds: 200 });
@@ -146,7 +146,7 @@ async function farMain(main: string): Promise<{ url: string; stop: () => Promise
   return { url: url.href, stop: link.stop };
 }
 
-/** What a script would wait for without a buffer: one insert at a time over the link. */
+/** The waiting time of a script without a buffer: one insert at a time over the link. */
 async function directInserts(main: string): Promise<number> {
   const client = new pg.Client({ connectionString: main });
   await client.connect();

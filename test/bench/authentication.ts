@@ -1,4 +1,4 @@
-/** What knowing who asks costs of an accepted start: its own work, and what it adds to the script in Redis. */
+/** The cost of authentication in an accepted start: in the function, and in the Redis script. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { percentile } from '../../infra/local/percentile.ts';
 import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
@@ -11,7 +11,7 @@ const rounds = 5;
 const times = 400;
 const loops = 2000;
 
-/** Each figure is the median of rounds in turn. */
+/** Prints medians of rounds in turn. */
 export async function benchAuthentication(): Promise<void> {
   const stack = await startTestStack({ roundTripMilliseconds: 0 });
   try {
@@ -36,7 +36,7 @@ export async function benchAuthentication(): Promise<void> {
         session: await p50(asSession),
         script: await inRedis(stack),
       };
-      if (round === 0) continue; // warm now
+      if (round === 0) continue; // warm-up
       for (const name of ['start', 'token', 'session', 'script'] as const) found[name].push(each[name]);
     }
     const median = (name: keyof typeof found) => percentile(found[name], 0.5);
@@ -68,7 +68,7 @@ async function p50(work: () => Promise<void>): Promise<number> {
   return percentile(took, 0.5);
 }
 
-/** µs: the commands and comparisons of the accept script's `who`, over and over in one script, less an empty one. */
+/** µs for the commands and comparisons with which the accept script authenticates, measured in a loop within one script. */
 async function inRedis({ redisClient, keys }: TestStack): Promise<number> {
   const { hash } = mintApiToken('1', randomBytes(64));
   const [token, user] = [keys.token(hash), keys.user(randomUUID())];

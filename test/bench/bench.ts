@@ -1,4 +1,4 @@
-/** `npm run bench [-- answers | independence | drain | copies | reads | authentication | confirm | live | large | bundle]`: all of them, or one. */
+/** `npm run bench [-- answers | independence | drain | copies | reads | authentication | confirm | live | large | bundle]…`: all, or the named ones. */
 import { cpus, totalmem } from 'node:os';
 import { benchAnswers } from './answers.ts';
 import { benchAuthentication } from './authentication.ts';
@@ -28,7 +28,7 @@ const [cpu] = cpus();
 console.log(
   `${cpu?.model ?? ''}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB; Node ${process.version}`,
 );
-console.log('Servers and generator share this machine: nothing here is a figure about AWS or Upstash.\n');
+console.log('Servers and load generator share this machine. No figure describes AWS or Upstash.\n');
 for (const [name, bench] of Object.entries(benches)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   console.log(`## ${name}\n`);

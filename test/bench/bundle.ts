@@ -1,4 +1,4 @@
-/** The accept function's bundle: size and import time, beside an empty handler and a build that imports everything. */
+/** Size and import time of the accept bundle, an empty handler, and a bundle of all dependencies. */
 import { build } from 'esbuild';
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
@@ -65,7 +65,7 @@ async function all(directory: string): Promise<string> {
   return outfile;
 }
 
-/** In a process of its own, which is what a cold start is. The settings are missing, so that nothing is connected. */
+/** Imports the bundle in a new process, as a cold start does. Without settings nothing connects. */
 function importMilliseconds(path: string): number {
   const code = `const t = performance.now(); try { await import(${JSON.stringify(path)}); } catch {} console.log(performance.now() - t);`;
   const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {

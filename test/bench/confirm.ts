@@ -1,4 +1,4 @@
-/** How many positions are asked for to clean a batch, and how soon after its replay a record is cleaned. */
+/** The number of position queries to clean a batch, and the time from replay to cleaning. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { percentile } from '../../infra/local/percentile.ts';
@@ -16,15 +16,15 @@ import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 const records = 100;
 
 export async function benchConfirm(): Promise<void> {
-  const quiet = await startTestStack({ roundTripMilliseconds: 0 });
+  const quiesced = await startTestStack({ roundTripMilliseconds: 0 });
   try {
-    await quiet.quiesce();
-    console.log('| transactions in a batch | positions asked to clean it |');
+    await quiesced.quiesce();
+    console.log('| transactions in a batch | position queries to clean it |');
     console.log('|---|---|');
     for (const pending of [1, 100, 10_000])
-      console.log(`| ${pending} | ${await positionsAsked(quiet, pending)} |`);
+      console.log(`| ${pending} | ${await positionQueries(quiesced, pending)} |`);
   } finally {
-    await quiet.stop();
+    await quiesced.stop();
   }
   for (const roundTripMilliseconds of [0, 200]) {
     const stack = await startTestStack({ roundTripMilliseconds });
@@ -40,7 +40,7 @@ export async function benchConfirm(): Promise<void> {
   }
 }
 
-async function positionsAsked(
+async function positionQueries(
   { redisClient: redis, keys, main, replica }: TestStack,
   count: number,
 ): Promise<number> {
@@ -65,12 +65,12 @@ async function positionsAsked(
   await mark({ redis, keys }, rows, lsn, Date.now());
   while (((await replayedLsn(replica)) ?? 0n) < lsn.value) await delay(5);
 
-  let asked = 0;
+  let queries = 0;
   const counting = new Proxy(replica, {
     get: (pool, name) =>
       name === 'query'
         ? (config: { name?: string }) => {
-            if (config.name === 'replayed-lsn') asked += 1;
+            if (config.name === 'replayed-lsn') queries += 1;
             return pool.query(config as never);
           }
         : (Reflect.get(pool, name) as unknown),
@@ -80,10 +80,10 @@ async function positionsAsked(
     Date.now(),
   );
   if (cleaned !== count) throw new Error(`${cleaned} of ${count} were cleaned`);
-  return asked;
+  return queries;
 }
 
-/** Each record alone, so that no other's check finds it. */
+/** One record at a time, so that the check of another does not clean it. */
 async function replayedToCleaned({ api, replica, redisClient, keys }: TestStack): Promise<number[]> {
   const times: number[] = [];
   await eventually(() => replica.query('select from executed_obs_unit limit 1'), { timeoutMs: 30_000 });

@@ -1,6 +1,6 @@
 /**
- * How long writes that reached SQS alone wait for main after an outage: the copies of what Redis has stand before it, and have
- * come back from the outage with their longest back-off.
+ * The delay of writes that only SQS has, after an outage: the queue also contains the copies of everything in Redis, all with
+ * their longest back-off.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,9 +14,9 @@ import { startTestStack } from '../support/test-stack.ts';
 
 const copies = 12_000;
 const writers = 24;
-/** so long that the copies have been tried several times */
+/** long enough for several receives of each copy */
 const outageMilliseconds = 100_000;
-/** writes in SQS alone, throughout the outage */
+/** number of writes that only SQS has, spread over the outage */
 const alone = 20;
 const giveUpMilliseconds = 300_000;
 
@@ -84,7 +84,7 @@ export async function benchCopies(): Promise<void> {
       if (after * 1000 > giveUpMilliseconds) throw new Error(`${there} of ${alone} writes have reached main`);
     }
     console.log(
-      `${copies} that Redis has: at main ${all === undefined ? 'later' : `after ${all.toFixed(1)} s`}; ` +
+      `${copies} buffered transactions: at main ${all === undefined ? 'later' : `after ${all.toFixed(1)} s`}; ` +
         `${alone} writes in SQS alone among their copies: the first after ${seconds[0]?.toFixed(1)} s, ` +
         `the last after ${seconds.at(-1)?.toFixed(1)} s`,
     );

@@ -1,4 +1,4 @@
-/** How fast a backlog is executed over 200 ms: against one transaction after the other, clean and with poison. */
+/** The throughput of draining a backlog over 200 ms, relative to one transaction at a time, with and without poison. */
 import { randomBytes } from 'node:crypto';
 import { accept } from '../../lib/buffer/accept.ts';
 import { draftStart } from '../../lib/observation/record-executed-obs-unit.ts';

@@ -1,4 +1,4 @@
-/** Accept answers alike wherever main is: the processor stands still, the link changes, all states in turn. */
+/** Response times of accept at different distances of main, with the processor stopped and all distances in turn. */
 import { percentile } from '../../infra/local/percentile.ts';
 import { startTestStack } from '../support/test-stack.ts';
 import { openLoop, type LoadRequest } from './load.ts';
@@ -9,7 +9,7 @@ const states = [
   { name: '0 ms away', link: { up: true, round_trip_ms: 0 } },
   { name: '200 ms away', link: { up: true, round_trip_ms: 200 } },
   { name: '2,000 ms away', link: { up: true, round_trip_ms: 2000 } },
-  { name: 'behind a black hole', link: { up: false } },
+  { name: 'unreachable', link: { up: false } },
 ];
 
 export async function benchIndependence(): Promise<void> {
@@ -35,7 +35,7 @@ export async function benchIndependence(): Promise<void> {
     }
     const p50s = taken.map((each) => medianOf(each, 0.5));
     const [first = 1] = p50s;
-    console.log('| main, processor paused | p50 ms | to the first | p99 ms (spread) |\n|---|---|---|---|');
+    console.log('| main, processor stopped | p50 ms | / first | p99 ms (spread) |\n|---|---|---|---|');
     for (const [index, { name }] of states.entries()) {
       const each = taken[index] ?? [];
       const p99s = each.map((round) => percentile(round, 0.99));

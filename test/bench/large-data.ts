@@ -1,4 +1,4 @@
-/** A large observatory, made by plain SQL with every trigger on: what other programs at main would do in years. */
+/** The data of a large observatory, inserted by plain SQL with all triggers enabled. */
 import type { Pool } from '../../lib/postgres/connect.ts';
 
 const slices = 10;
@@ -16,7 +16,7 @@ const planned = `
     select 200000 + n, (select id from observing_program where short_name = 'RARE'), 1 + n % 8, 1 + n % 3, format('rare %s', n)
     from generate_series(0, 99999) n;`;
 
-/** $1: the first number of the slice, $2: how many. A start every minute; the oldest few of them are of the sparse program. */
+/** $1 is the first number of the slice, $2 its size. One start per minute; the oldest few belong to the sparse program. */
 const rows = [
   `insert into executed_obs_unit (id, obs_unit_id, status, start_time, end_time, instrument_module_ids, metadata)
     select md5('unit ' || n)::uuid, case when n < 5 then 200000 + n when n % 10 = 0 then 1 + n % 300 else 1000 + n % 100000 end,
@@ -34,18 +34,18 @@ const rows = [
 
 export async function fillLarge(main: Pool): Promise<void> {
   await main.query(planned);
-  // what is archived here has no copies
+  // archived packages here have no copies
   await main.query('alter table raw_data_package disable trigger raw_data_package_archived_new');
   for (let n = 0; n < slices; n += 1) {
     for (const statement of rows) await main.query(statement, [n * slice, slice]);
   }
   await main.query('alter table raw_data_package enable trigger raw_data_package_archived_new');
-  // its relay is another bench's
+  // relaying is measured by another benchmark
   await main.query('truncate change_outbox');
   await main.query('vacuum analyze');
 }
 
-/** Starts that main has set aside as failed, evenly over the whole time; `from` of them are there already. */
+/** Adds failed starts with numbers from `from` to `to`, spread evenly over the whole period. */
 export async function parkMore(main: Pool, from: number, to: number): Promise<void> {
   await main.query(
     `insert into inbox (transaction_id, stamp, aggregate_id, operation, principal, record_ids, outcome, parked_for, reason,

@@ -1,6 +1,5 @@
 /**
- * At 10⁶ executed units, packages and transfers: does a page, a filter or the overview cost more than what it shows? In
- * ratios of one run, sides in turn.
+ * The cost of pages, filters and the overview with 10⁶ executed units, packages and transfers, as ratios within one run.
  */
 import { randomUUID } from 'node:crypto';
 import { applyTransactions } from '../../lib/postgres/apply.ts';
@@ -55,10 +54,10 @@ async function reportOverview(stack: TestStack, replica: Pool): Promise<void> {
   console.log(`its request, 40/s: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, ${failures(answers)} not 200\n`);
 }
 
-/** A request, to one that reads next to nothing and the bare statement. */
+/** A filtered request relative to the bare statement plus a request that reads almost nothing. */
 async function reportPrograms(stack: TestStack, replica: Pool): Promise<void> {
   console.log(
-    '| program of 10⁵ planned units | bare join | request | plain request | request to plain and join |',
+    '| program of 10⁵ planned units | bare join | request | plain request | request / (plain + join) |',
   );
   console.log('|---|---|---|---|---|');
   for (const [name, program] of Object.entries(largePrograms)) {
@@ -81,7 +80,7 @@ async function reportPrograms(stack: TestStack, replica: Pool): Promise<void> {
 }
 
 async function reportParked(stack: TestStack, main: Pool, replica: Pool): Promise<void> {
-  console.log('| parked | first page of 100 | to none parked |');
+  console.log('| parked | first page of 100 | / none parked |');
   console.log('|---|---|---|');
   let [parked, none] = [0, NaN];
   for (const wanted of [0, 10_000, 100_000]) {
@@ -129,7 +128,7 @@ const viewer = ({ description }: TestStack, path: string) => ({
   token: description.tokens.viewer,
 });
 
-/** @throws Error if it is not answered as it should be */
+/** @throws Error unless the answer is 200 */
 async function get(stack: TestStack, path: string): Promise<void> {
   const { status, body } = await send(stack.description.http, viewer(stack, path));
   if (status !== 200) throw new Error(`${path}: ${status} ${body.slice(0, 300)}`);
@@ -141,7 +140,7 @@ interface Measured {
   readonly high: number;
 }
 
-/** Of the rounds' medians, ms; the order turns from round to round. A case that fails once counts as never answering. */
+/** Medians of the rounds' medians, ms. The order rotates. A failed call counts as infinite. */
 async function measured<const C extends readonly (() => Promise<unknown>)[]>(
   cases: C,
   times = repeats,
@@ -182,7 +181,7 @@ const failures = (answers: readonly { readonly status: number }[]) =>
   answers.filter(({ status }) => status !== 200).length;
 const seconds = (began: number) => Math.round((performance.now() - began) / 1000);
 
-/** Until the replica has everything. */
+/** Waits until the replica has replayed everything. */
 async function replicated(main: Pool, replica: Pool): Promise<void> {
   const { rows } = await main.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
   await eventually(

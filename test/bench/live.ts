@@ -1,4 +1,4 @@
-/** How soon a change reaches one client, how fast it reaches thousands, and what those who stall cost the others. */
+/** Delivery times of a change to one client and to thousands, also while some connections stall. */
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,12 +17,12 @@ const postsAtOnce = 64;
 
 interface Client {
   readonly socket: WebSocket;
-  /** when each message came */
+  /** arrival time of each message */
   readonly times: number[];
 }
 
 export async function benchLive(): Promise<void> {
-  // the SDK wants them; the endpoint is local
+  // required by the SDK; the endpoint is local
   process.env.AWS_REGION ??= 'us-east-1';
   process.env.AWS_ACCESS_KEY_ID ??= 'local';
   process.env.AWS_SECRET_ACCESS_KEY ??= 'local';
@@ -38,7 +38,7 @@ export async function benchLive(): Promise<void> {
     await join(stack, clients, 1);
     await oneClient(stack, clients, post);
     console.log(
-      '\n| sockets | all have it after, ms | a raw loop of posts, 64 at once | ours to it | one post after the other |',
+      '\n| sockets | first to last delivery, ms | raw posts, 64 concurrent, ms | ratio | sequential posts |',
     );
     console.log('|---|---|---|---|---|');
     for (const size of sizes) {
@@ -64,10 +64,10 @@ async function join(stack: TestStack, clients: Client[], count: number): Promise
         const { body } = await stack.api('/api/ws/ticket', { method: 'POST', token: tokens.viewer });
         const socket = new WebSocket(`${websocket}${webSocketPath.path}?ticket=${String(body.ticket)}`);
         const times: number[] = [];
-        await new Promise((told, failed) => {
+        await new Promise((received, failed) => {
           socket.on('message', () => {
             times.push(performance.now());
-            told(undefined);
+            received(undefined);
           });
           socket.on('error', failed);
         });
@@ -78,7 +78,7 @@ async function join(stack: TestStack, clients: Client[], count: number): Promise
 }
 
 let state = 0;
-/** Changes what everyone watches, and gives when it was committed. */
+/** Changes the watched state. @returns the time after its commit */
 async function change({ main }: TestStack): Promise<number> {
   state += 1;
   await main.query('update data_transfer set status = $1 where id = 1', [state % 2 ? 'failed' : 'completed']);
@@ -88,7 +88,7 @@ async function change({ main }: TestStack): Promise<number> {
 async function until(done: () => boolean): Promise<void> {
   const deadline = performance.now() + 30_000;
   while (!done()) {
-    if (performance.now() > deadline) throw new Error('not everyone was told');
+    if (performance.now() > deadline) throw new Error('not every client got the change');
     await delay(1);
   }
 }
@@ -140,7 +140,7 @@ async function fanOut(
     await change(stack);
     await until(() => clients.every(({ times }, n) => times.length > (marks[n] ?? 0)));
     const arrivals = clients.map(({ times }, n) => times[marks[n] ?? 0] ?? 0);
-    // from the first arrival: what happened before is the path to one client
+    // from the first arrival, which excludes the path to one client
     ours.push(Math.max(...arrivals) - Math.min(...arrivals));
     await delay(300);
     const began = performance.now();
@@ -163,7 +163,7 @@ async function fanOut(
   console.log(`| ${clients.length} | ${a} | ${b} | ${(b / a).toFixed(2)} × as fast | ${sequential} |`);
 }
 
-/** What the model says of one broadcaster: clients × milliseconds per post / posts at once. */
+/** Compares a broadcaster with the model: clients × ms per post / concurrent posts. */
 async function model(stack: TestStack, clients: readonly Client[], gateway: GatewayProxy): Promise<void> {
   gateway.delayMilliseconds = 10;
   const took: number[] = [];
@@ -179,11 +179,11 @@ async function model(stack: TestStack, clients: readonly Client[], gateway: Gate
   const predicted = (clients.length * 10) / postsAtOnce;
   const measured = percentile(took, 0.5);
   console.log(
-    `\nwith 10 ms added to each post ${clients.length} clients take ${Math.round(measured)} ms; the model says ${Math.round(predicted)} ms`,
+    `\nwith 10 ms added to each post ${clients.length} clients take ${Math.round(measured)} ms; the model predicts ${Math.round(predicted)} ms`,
   );
 }
 
-/** Posts to one connection in a hundred never end. */
+/** Measures the other clients while posts to 1 % of the connections never end. */
 async function stalled(stack: TestStack, clients: readonly Client[], gateway: GatewayProxy): Promise<void> {
   const ids = await listConnections(stack.site, Date.now());
   const measure = async () => {
@@ -215,7 +215,7 @@ interface GatewayProxy {
   readonly stop: () => void;
 }
 
-/** In front of the management API: it can be slow to all, and deaf to some. */
+/** A proxy of the management API that can delay all posts and hang some. */
 async function startGatewayProxy(): Promise<GatewayProxy> {
   const agent = new Agent({ keepAlive: true, maxSockets: 512 });
   const server = createServer((incoming, response) => {

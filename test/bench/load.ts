@@ -1,4 +1,4 @@
-/** Open-loop load: requests leave on time, whether or not earlier ones have been answered. */
+/** Open-loop load: requests are sent on schedule, whether or not earlier ones have been answered. */
 import { Agent, request } from 'node:http';
 
 export interface Answered {
@@ -16,7 +16,7 @@ export interface LoadRequest {
 
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
-/** Sends one request; the time counts from `dueAt`, so that a late departure counts too. */
+/** Sends a request. Its time counts from `dueAt`, so that a delayed send counts too. */
 export function send(origin: string, { method, path, token, body }: LoadRequest, dueAt = performance.now()) {
   return new Promise<Answered>((resolve, reject) => {
     const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
@@ -32,7 +32,7 @@ export function send(origin: string, { method, path, token, body }: LoadRequest,
   });
 }
 
-/** @param perSecond how many leave each second, evenly spaced */
+/** @param perSecond requests per second, evenly spaced */
 export async function openLoop(
   origin: string,
   make: (index: number) => LoadRequest,

@@ -1,4 +1,4 @@
-/** A page and a record with much or little buffered: against the bare replica, and against a merge that scans keys. */
+/** Reading a page and a record with few or many buffered, relative to the bare replica and to a scan of all keys. */
 import { randomBytes } from 'node:crypto';
 import { accept } from '../../lib/buffer/accept.ts';
 import type { ExecutedObsUnit } from '../../lib/observation/executed-obs-unit.ts';
@@ -36,7 +36,7 @@ export async function benchReads(): Promise<void> {
   try {
     await fill(stack);
     console.log(
-      '| buffered | bare page, ms | page | to bare | request, to a plain one and the bare page | scan of keys, to page | record | to bare |',
+      '| buffered | bare page, ms | page | / bare | request / (plain + bare page) | key scan / page | record | / bare |',
     );
     console.log('|---|---|---|---|---|---|---|---|');
     let count = 0;
@@ -62,7 +62,7 @@ async function report(stack: TestStack, parts: SmartQueryParts, replica: Pool, c
   const cases = {
     bare: () => barePage(replica),
     page: () => listExecutedObsUnits(parts, { filter: {}, limit }),
-    // the same gateway, function and credential; a statement that merges nothing
+    // the same gateway, function and credential, without a merge
     overview: () => http('/api/transfer/overview'),
     request: () => http(`/executed_obs_units?limit=${limit}`),
     bareRecord: () =>
@@ -82,7 +82,7 @@ async function report(stack: TestStack, parts: SmartQueryParts, replica: Pool, c
   );
 }
 
-/** Medians of the rounds' medians, ms; the order turns from round to round. */
+/** Medians of the rounds' medians, ms. The order rotates. */
 async function measured(
   cases: Readonly<Record<string, () => Promise<unknown>>>,
 ): Promise<Record<string, number>> {
@@ -104,7 +104,7 @@ async function measured(
   return Object.fromEntries([...medians].map(([name, each]) => [name, medianOf(each)]));
 }
 
-/** What a system without a buffer would ask. */
+/** The query of a system without a buffer. */
 async function barePage(replica: Pool): Promise<unknown[]> {
   const { rows: page } = await replica.query<Record<string, unknown>>({
     name: 'bare-page',
@@ -114,7 +114,7 @@ async function barePage(replica: Pool): Promise<unknown[]> {
   return page;
 }
 
-/** The peer's shape: look through all buffered keys, read each, merge, cut. */
+/** The naive design: scan all buffered keys, read each, merge and cut. */
 async function scanPage(parts: SmartQueryParts, replica: Pool): Promise<ExecutedObsUnit[]> {
   const { redis, keys } = parts;
   const aggregates: string[] = [];
@@ -143,7 +143,7 @@ function draft(now: number) {
 
 const firstDay = Date.UTC(2026, 0, 1);
 
-/** Records that are replicated and cleaned. */
+/** Writes records and waits until they are replicated. */
 async function fill(stack: TestStack): Promise<void> {
   const main = connectPostgres({ url: stack.description.main, applicationName: 'bench' });
   for (let from = 0; from < rows; from += 1000) {

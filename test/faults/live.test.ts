@@ -12,7 +12,7 @@ import {
   keepChanging,
   watch,
   type Watching,
-} from '../support/live-world.ts';
+} from '../support/watching-clients.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 
 vi.setConfig({ testTimeout: 600_000 });

@@ -41,7 +41,7 @@ it('INVARIANTS.md names tests that run, for every window', async () => {
   });
   const collected = await collectTests([...new Set(named.map(({ file }) => file))]);
   const missing = named.filter(({ file, name }) => {
-    // a name of `it.each` stands with its placeholders
+    // names of `it.each` contain placeholders
     const pattern = new RegExp(
       `${name
         .split(/%[sdij#o%]/)

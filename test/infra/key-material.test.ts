@@ -1,4 +1,4 @@
-/** Without its keys nothing starts; there is no default. */
+/** No function starts without its keys; there is no default. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -48,7 +48,7 @@ function start(name: FunctionName, values: Readonly<Partial<Record<EnvironmentNa
 }
 
 describe.each(['accept', 'query', 'decide', 'authenticate'] as const)('%s', (name) => {
-  it('starts with its keys, and not without', () => {
+  it('starts only with valid public keys', () => {
     expect(start(name, {}).status).toBe(0);
     const [good] = (JSON.parse((JSON.parse(keys('create')) as { jwks: string }).jwks) as { keys: object[] })
       .keys;
@@ -67,7 +67,7 @@ describe.each(['accept', 'query', 'decide', 'authenticate'] as const)('%s', (nam
   });
 });
 
-it('what signs does not start with a key that is missing, public, or not published', () => {
+it('authenticate does not start with a signing key that is missing, public or unpublished', () => {
   const other = JSON.parse(keys('create')) as { jwks: string; signing: string };
   const [publicKey] = (JSON.parse(other.jwks) as { keys: unknown[] }).keys;
   for (const signing of ['', 'your-secret-key-here', JSON.stringify(publicKey), other.signing]) {
@@ -78,7 +78,7 @@ it('what signs does not start with a key that is missing, public, or not publish
   }
 });
 
-it('the tool walks a secret through a change of keys', () => {
+it('npm run keys takes a secret through a key rotation', () => {
   const created = keys('create');
   const published = keys('publish', created);
   const signing = keys('sign', published);

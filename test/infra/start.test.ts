@@ -1,4 +1,4 @@
-/** `npm start`, as its user sees it: what it writes, what it leaves, and that it does not run twice. */
+/** `npm start` as a user sees it: its output, its files, and its single instance. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -27,13 +27,13 @@ afterEach(async () => {
     if (child.exitCode === null && child.signalCode === null) killGroup(child, 'SIGKILL');
   running = [];
   await eventually(async () => expect(await processesOf(directory)).toEqual([]));
-  // what initdb had begun ends by itself, a moment after it
+  // an interrupted initdb may still be writing
   await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
 });
 
 type Started = ChildProcess & { output: () => string };
 
-/** @param as a command that runs the rest as somebody else */
+/** @param as a command that runs the rest as another user */
 function start(environment: NodeJS.ProcessEnv = {}, as: readonly string[] = []): Started {
   const command = [...as, process.execPath, join(root, 'infra/local/start.ts')];
   const child = spawn(command[0] ?? '', command.slice(1), {
@@ -52,7 +52,7 @@ function killGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   if (pid !== undefined) process.kill(-pid, signal);
 }
 
-/** What `child` has written, however long it takes: an older file may still be there. */
+/** Waits for the description that `child` writes: an older file may still exist. */
 async function described(child: Started): Promise<StackDescription> {
   const file = join(directory, '.local/stack.json');
   while (child.exitCode === null && child.signalCode === null) {
@@ -61,7 +61,7 @@ async function described(child: Started): Promise<StackDescription> {
     if (stack.pid === child.pid) return stack;
     await new Promise((resume) => setTimeout(resume, 20));
   }
-  throw new Error(`it has ended: ${child.output()}`);
+  throw new Error(`npm start has ended: ${child.output()}`);
 }
 
 async function exitCodeOf(child: ChildProcess): Promise<unknown> {
@@ -69,7 +69,7 @@ async function exitCodeOf(child: ChildProcess): Promise<unknown> {
   return code;
 }
 
-/** A program that stands in for the Redis server. */
+/** A shell script that replaces the Redis server. */
 async function programThat(does: string): Promise<string> {
   const path = join(directory, 'redis-stand-in');
   await writeFile(path, `#!/bin/sh\n[ "$1" = --version ] && exec echo 'stand-in v=1'\n${does}\n`, {
@@ -78,7 +78,7 @@ async function programThat(does: string): Promise<string> {
   return path;
 }
 
-/** Command lines that name the directory or a port of the stack. */
+/** The command lines of processes that contain `part`, such as the directory or a port of the stack. */
 async function processesOf(part: string): Promise<string[]> {
   const commands = await Promise.all(
     (await readdir('/proc'))
@@ -90,7 +90,7 @@ async function processesOf(part: string): Promise<string[]> {
   return commands.filter((command) => command.includes(part));
 }
 
-it('says where everything is, refuses a second one, keeps its data, and stops whole', async () => {
+it('npm start prints where everything is, refuses a second instance, keeps its data and stops completely', async () => {
   const first = start();
   const stack = await described(first);
   expect(first.output()).not.toContain('Error');
@@ -132,7 +132,7 @@ it('says where everything is, refuses a second one, keeps its data, and stops wh
   expect((await api(`/executed_obs_units/${String(started.body.id)}`)).status).toBe(200);
 });
 
-it('leaves nothing behind when its process group is killed, and starts again', async () => {
+it('npm start leaves no process when its group is killed, and starts again', async () => {
   const first = start();
   const stack = await described(first);
   const ports = [stack.main, stack.replica, stack.redis.url, stack.sqs].map((url) => new URL(url).port);
@@ -166,7 +166,7 @@ it('leaves nothing behind when its process group is killed, and starts again', a
   });
 });
 
-it('says which port is busy', async () => {
+it('npm start names a busy port', async () => {
   const { http } = await described(start());
   const other = await mkdtemp(join(tmpdir(), 'ops-db-'));
   const child = spawn(process.execPath, [join(root, 'infra/local/start.ts')], {
@@ -182,7 +182,7 @@ it('says which port is busy', async () => {
   await rm(other, { recursive: true, force: true });
 });
 
-it('answers 503 with Retry-After until it is ready, and shows its secrets to nobody else', async () => {
+it('npm start answers 503 with Retry-After until it is ready, and keeps its files private', async () => {
   await chmod(directory, 0o755);
   const port = await freePort();
   const http = `http://127.0.0.1:${port}`;
@@ -202,7 +202,7 @@ it('answers 503 with Retry-After until it is ready, and shows its secrets to nob
   expect(await processesOf(stack.redis.token)).toEqual([]);
 });
 
-it('names the part that ends while it starts, with its last lines, and ends with 1', async () => {
+it('npm start names a part that exits while starting, with its last lines, and exits with 1', async () => {
   const REDIS_SERVER_BIN = await programThat('echo "the disk is made of cheese"; exit 3');
   const child = start({ REDIS_SERVER_BIN });
   expect(await exitCodeOf(child)).toBe(1);
@@ -210,7 +210,7 @@ it('names the part that ends while it starts, with its last lines, and ends with
   expect(child.output()).toContain('the disk is made of cheese');
 });
 
-it('names the part that does not come up in time, with its last lines, and ends with 1', async () => {
+it('npm start names a part that does not come up in time, with its last lines, and exits with 1', async () => {
   const REDIS_SERVER_BIN = await programThat('echo "counting the stars"; exec sleep 600');
   const child = start({ REDIS_SERVER_BIN, START_TIMEOUT_SECONDS: '3' });
   expect(await exitCodeOf(child)).toBe(1);
@@ -219,22 +219,22 @@ it('names the part that does not come up in time, with its last lines, and ends 
   );
 });
 
-it('runs as a user id without a name, as docker run -u gives one, or says why not', async () => {
+it('npm start runs as a user id without a name (docker run -u), or explains why it cannot', async () => {
   if (process.getuid?.() !== 0) {
     expect((await described(start())).http).toContain('http://127.0.0.1:');
     return;
   }
   await chown(directory, 12_345, 12_345);
-  const somebody = ['--reuid=12345', '--regid=12345', '--clear-groups'];
-  const isOpen = spawnSync('setpriv', [...somebody, 'test', '-x', process.execPath]).status === 0;
+  const anonymous = ['--reuid=12345', '--regid=12345', '--clear-groups'];
+  const isOpen = spawnSync('setpriv', [...anonymous, 'test', '-x', process.execPath]).status === 0;
   if (isOpen) {
-    const child = start({}, ['setpriv', ...somebody]);
+    const child = start({}, ['setpriv', ...anonymous]);
     expect((await described(child)).http).toContain('http://127.0.0.1:');
     return;
   }
-  // root alone may enter the repository: what reads it may not run the programs in it
+  // only root may enter the repository: this capability lets the user read it, but not run its programs
   const mayRead = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
-  const child = start({}, ['setpriv', ...somebody, ...mayRead]);
+  const child = start({}, ['setpriv', ...anonymous, ...mayRead]);
   expect(await exitCodeOf(child)).toBe(1);
   expect(child.output()).toContain('Run as a user that stands in /etc/passwd');
 });

@@ -1,4 +1,4 @@
-/** What `cdk synth` writes and what runs locally are the same: both are read from the topology. */
+/** The CloudFormation template and the local stack agree: both are built from the topology. */
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -48,7 +48,7 @@ const ours = () =>
 const names = Object.keys(functions) as FunctionName[];
 
 describe('the synthesized template', () => {
-  it('has the functions of the topology, with their limits and the names of their environment', () => {
+  it('has the functions of the topology, with their limits and environment variables', () => {
     const found = Object.fromEntries(
       ours().map(({ Properties }) => [
         String(Properties.FunctionName).replace('ops-db-', ''),
@@ -72,7 +72,7 @@ describe('the synthesized template', () => {
     expect(found).toEqual(expected);
   });
 
-  it('gives each function the same names as the local stack', () => {
+  it('gives each function the same environment variables as the local stack', () => {
     const urls = { url: 'q', deadLetterUrl: 'd' };
     const values = Object.fromEntries(Object.keys(environment).map((name) => [name, 'x']));
     for (const name of names) {
@@ -83,7 +83,7 @@ describe('the synthesized template', () => {
     }
   });
 
-  it('starts a broadcaster once, or not at all', () => {
+  it('does not retry the start of a broadcaster', () => {
     const configs = resources('AWS::Lambda::EventInvokeConfig').map(({ Properties }) => Properties);
     expect(configs).toMatchObject([
       {
@@ -105,7 +105,7 @@ describe('the synthesized template', () => {
     expect(stages.sort()).toEqual(['$default', webSocketStage].sort());
   });
 
-  it('has the queues, each with its dead letters, its consumer and its bounds', () => {
+  it('has the queues, each with its dead-letter queue, consumer and limits', () => {
     const made = resources('AWS::SQS::Queue').map(({ Properties }) => Properties);
     for (const [, spec] of Object.entries(queues)) {
       const queue = made.find(({ QueueName }) => QueueName === `ops-db-${spec.name}`);
@@ -144,7 +144,7 @@ describe('the synthesized template', () => {
     expect(rules.map(({ ScheduleExpression }) => ScheduleExpression)).toEqual(['rate(1 minute)']);
   });
 
-  it('holds secrets by reference only, and no placeholder', () => {
+  it('contains secrets only by reference, and no placeholder', () => {
     for (const { Properties } of ours()) {
       const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
       for (const [name, value] of Object.entries(Variables)) {
@@ -156,7 +156,7 @@ describe('the synthesized template', () => {
     expect(JSON.stringify(template.toJSON())).not.toMatch(/placeholder|example\.com/i);
   });
 
-  it('reads every secret again when the deployment says that one has changed', () => {
+  it('resolves every secret again when CredentialsVersion changes', () => {
     for (const { Properties } of ours()) {
       const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
       const needsSecrets = Properties.FunctionName !== 'ops-db-describe';
@@ -166,7 +166,7 @@ describe('the synthesized template', () => {
     expect(template.toJSON()).toMatchObject({ Parameters: { CredentialsVersion: { Default: '1' } } });
   });
 
-  it('lets browsers of the named origins in, and throttles what anybody may ask by itself', () => {
+  it('allows the configured origins, and throttles public operations separately', () => {
     const [api] = resources('AWS::ApiGatewayV2::Api').filter(
       ({ Properties }) => Properties.CorsConfiguration,
     );
@@ -193,14 +193,14 @@ describe('the synthesized template', () => {
     );
   });
 
-  it('logs of a request nothing that could be a credential', () => {
+  it('logs no part of a request that may contain a credential', () => {
     for (const { Properties } of resources('AWS::ApiGatewayV2::Stage')) {
       const { Format } = Properties.AccessLogSettings as { Format: string };
       expect(Format).not.toMatch(/querystring|\$context\.path|header|authorizer/i);
     }
   });
 
-  it('lets the health function look at the queue, and no more', () => {
+  it('gives the health function read access to the queue only', () => {
     const policies = JSON.stringify(
       Object.entries(template.findResources('AWS::IAM::Policy')).filter(([key]) =>
         key.includes('healthrole'),
@@ -210,7 +210,7 @@ describe('the synthesized template', () => {
     expect(policies).not.toContain('sqs:SendMessage');
   });
 
-  it('gives the accept function no way to Postgres, and no right but to send', () => {
+  it('gives the accept function no access to Postgres, and no permission except sending', () => {
     const role = JSON.stringify(
       Object.entries(template.findResources('AWS::IAM::Policy')).filter(([key]) =>
         key.includes('acceptrole'),

@@ -10,7 +10,7 @@ import { acquireLease } from '../../lib/change-feed/lease.ts';
 import { createLog } from '../../lib/observability/log.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { relayChanges } from '../../functions/sweep/relay-changes.ts';
-import { MainAsStandby } from '../support/broadcaster-world.ts';
+import { MainAsStandby } from '../support/broadcaster-fixture.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
 import type { Site } from '../../lib/redis/site.ts';

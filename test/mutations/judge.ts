@@ -6,19 +6,19 @@ export interface Verdict {
   readonly id: string;
   readonly result: 'found' | 'survived' | 'did not run';
   readonly seconds: number;
-  /** why it is not found; the tests that failed if it is */
+  /** the failed tests if it was found, otherwise the reason */
   readonly detail: string;
 }
 
 /**
- * Judges the mutations of one test file. Their tests run once without any of them first: a test that fails by itself, or that
- * no test is called, tells nothing about a mutation.
+ * Judges the mutations of one test file. Their tests first run on the unchanged tree: a test that fails there, or does not
+ * exist, says nothing about a mutation.
  */
 export async function judgeFile(
   tree: TreeCopy,
   mutations: readonly Mutation[],
   limitMilliseconds: number,
-  tell: (verdict: Verdict) => void,
+  report: (verdict: Verdict) => void,
 ): Promise<void> {
   const [{ test: file } = { test: '' }] = mutations;
   const names = mutations.every(({ named }) => named !== undefined)
@@ -36,16 +36,16 @@ export async function judgeFile(
       obstacle === undefined
         ? await judge(tree, mutation, limitMilliseconds)
         : ({ result: 'did not run', detail: obstacle } as const);
-    tell({ id: mutation.id, ...judged, seconds: Math.round((performance.now() - started) / 100) / 10 });
+    report({ id: mutation.id, ...judged, seconds: Math.round((performance.now() - started) / 100) / 10 });
   }
 }
 
-/** Why the unchanged tree says that the tests of a mutation cannot find it. */
+/** Why the tests of a mutation cannot find it, judged by their run on the unchanged tree. */
 function obstacleOf(before: TestRun, { named = '' }: Mutation): string | undefined {
   const tests = before.tests.filter(({ name, status }) => name.includes(named) && status !== 'skipped');
   const failed = tests.find(({ status }) => status === 'failed');
-  if (failed) return `without the mutation fails “${failed.name}”`;
-  if (tests.length === 0) return `no test of this name ran without the mutation. ${before.trouble ?? ''}`;
+  if (failed) return `“${failed.name}” fails without the mutation`;
+  if (tests.length === 0) return `no test of this name ran on the unchanged tree. ${before.trouble ?? ''}`;
   return undefined;
 }
 

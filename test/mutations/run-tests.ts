@@ -9,7 +9,7 @@ export interface TestResult {
 
 export interface TestRun {
   readonly tests: readonly TestResult[];
-  /** why a file, or a hook of it, failed as a whole; or why the run ended early */
+  /** why the file or a hook failed, or why the run ended early */
   readonly trouble?: string;
 }
 
@@ -22,14 +22,14 @@ interface JsonReport {
 
 const running = new Set<number>();
 
-/** Ends all runs that are under way, with what they have started. */
+/** Kills all active runs with their child processes. */
 export function stopRuns(): void {
   for (const pid of running) kill(pid);
 }
 
 /**
- * Runs the tests of one file whose name has one of `names` as a part, all of the file if there are none, until one has failed.
- * A run that takes longer than `limitMilliseconds` is ended.
+ * Runs the tests of one file whose name contains one of `names`, or all if there are none. Ends a run that takes longer than
+ * `limitMilliseconds`. @param bail whether to stop at the first failure
  */
 export async function runTests(
   directory: string,
@@ -40,7 +40,7 @@ export async function runTests(
   await rm(report, { force: true });
   const pattern = names.map((name) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)).join('|');
   const child = spawn(
-    // not by its own first line, which takes whatever `node` the PATH has
+    // its shebang would use the `node` of the PATH
     process.execPath,
     [
       join(directory, 'node_modules/vitest/vitest.mjs'),
@@ -51,7 +51,7 @@ export async function runTests(
       '--reporter=json',
       `--outputFile=${report}`,
     ],
-    // a group of its own, which can be ended as a whole
+    // a process group of its own, which can be killed as a whole
     { cwd: directory, env: { ...process.env, NO_COLOR: '1' }, detached: true },
   );
   const { pid } = child;
@@ -68,7 +68,7 @@ export async function runTests(
   await new Promise((resolve) => child.once('close', resolve));
   clearTimeout(limit);
   running.delete(pid);
-  if (isLate) return { tests: [], trouble: `not done after ${limitMilliseconds / 1000} s` };
+  if (isLate) return { tests: [], trouble: `not finished after ${limitMilliseconds / 1000} s` };
   const { testResults = [] } = JSON.parse(await readFile(report, 'utf8').catch(() => '{}')) as JsonReport;
   const tests = testResults.flatMap(({ assertionResults }) =>
     assertionResults.map(({ fullName, status }): TestResult => {
@@ -85,6 +85,6 @@ function kill(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // it has ended meanwhile
+    // it has exited meanwhile
   }
 }

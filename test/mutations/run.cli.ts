@@ -1,10 +1,10 @@
 /**
- * Runs the catalogue of mutations: each in a copy of the tree, where its test must fail.
+ * Runs the catalogue of mutations, each in a copy of the tree in which its test must fail.
  *
  * `npm run test:mutations -- [--only ID]… [--match TEXT] [--project unit]… [--jobs N] [--limit SECONDS] [--json FILE]`
  *
- * The last line is `{"mutations", "found", "survived", "didNotRun"}`. Exits with 1 if one survives, with 2 if the test of one did
- * not run. A mutation with a known `survives` is run, and no failure.
+ * The last line is `{"mutations", "found", "survived", "didNotRun"}`. Exits with 1 if a mutation survives, except those marked
+ * `survives`, and with 2 if the test of one did not run.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';

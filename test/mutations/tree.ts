@@ -7,10 +7,10 @@ import { mutate, type Mutation } from './mutation.ts';
 
 const root = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
-/** What `npm run lua` writes out of the `.lua` files: Redis gets these texts. */
+/** The module that `npm run lua` generates from the `.lua` files. */
 const generatedScripts = 'lib/redis/generated/scripts.ts';
 
-/** A copy of the working tree, with the same `node_modules`, in which one mutation at a time is made. */
+/** A copy of the working tree with the same `node_modules`, for one mutation at a time. */
 export class TreeCopy {
   readonly directory: string;
 
@@ -18,7 +18,7 @@ export class TreeCopy {
     this.directory = directory;
   }
 
-  /** Copies the files that git knows and those that it would add: ignored ones are left out. */
+  /** Copies tracked and untracked files, except ignored ones. */
   static async create(): Promise<TreeCopy> {
     const directory = await mkdtemp(join(tmpdir(), 'ops-db-mutation-'));
     const { stdout } = await run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
@@ -27,13 +27,13 @@ export class TreeCopy {
     });
     for (const file of stdout.split('\0').filter((each) => each !== '' && each !== 'node_modules')) {
       await mkdir(dirname(join(directory, file)), { recursive: true });
-      await cp(join(root, file), join(directory, file)).catch(() => undefined); // deleted, not committed yet
+      await cp(join(root, file), join(directory, file)).catch(() => undefined); // deleted without a commit
     }
     await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
     return new TreeCopy(directory);
   }
 
-  /** Makes the mutation while `work` runs. @throws Error if its text is not there exactly once */
+  /** Applies the mutation while `work` runs. @throws Error unless its text is in the file exactly once */
   async whileMutated<T>(mutation: Mutation, work: () => Promise<T>): Promise<T> {
     const before = new Map<string, string>();
     for (const file of mutation.file.endsWith('.lua') ? [mutation.file, generatedScripts] : [mutation.file]) {

@@ -3,16 +3,16 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 export interface BreakingProxy {
   readonly port: number;
-  /** connections so far */
+  /** number of connections so far */
   readonly count: () => number;
-  /** the connections that are open end with a reset */
+  /** resets all open connections */
   readonly reset: () => void;
-  /** the connections that are open swallow everything from now on, without a word; new ones do not */
+  /** makes all open connections discard data silently; new ones work */
   readonly vanish: () => void;
   readonly stop: () => void;
 }
 
-/** Passes connections on to `target` until they are broken. */
+/** Forwards connections to `target` until they are broken. */
 export async function startBreakingProxy(target: number): Promise<BreakingProxy> {
   const open = new Set<readonly [Socket, Socket]>();
   let count = 0;

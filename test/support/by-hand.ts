@@ -1,4 +1,4 @@
-/** Moves a quiet stack by hand, one event at a time. */
+/** Runs the processors of a quiesced stack on demand. */
 import { expect } from 'vitest';
 import { accept } from '../../lib/buffer/accept.ts';
 import { wakeMessage } from '../../lib/queue/messages.ts';
@@ -17,7 +17,7 @@ function queueEvent(...bodies: string[]) {
   };
 }
 
-/** Lets a processor look what is pending, or handle the given message bodies. Gives the indexes that it gave back. */
+/** Invokes a processor with a wake-up or with `bodies`. @returns the indexes of the bodies that return to the queue */
 export async function applyByHand(stack: TestStack, ...bodies: string[]): Promise<number[]> {
   const event = queueEvent(...(bodies.length > 0 ? bodies : [wakeMessage]));
   const answer = (await stack.invoke('apply', event)) as { batchItemFailures: { itemIdentifier: string }[] };
@@ -28,7 +28,7 @@ export async function confirmByHand(stack: TestStack): Promise<void> {
   await stack.invoke('confirm', queueEvent('{"round":0}'));
 }
 
-/** Everything on main, at every replica, and cleaned. */
+/** Runs the processors until every transaction is at main, at every replica, and cleaned. */
 export async function settleByHand(stack: TestStack): Promise<void> {
   const { redisClient, keys } = stack;
   await eventually(
@@ -43,7 +43,7 @@ export async function settleByHand(stack: TestStack): Promise<void> {
   );
 }
 
-/** Buffers a transaction that no route makes; its message was lost. */
+/** Buffers a transaction that no operation makes, without its message. */
 export async function acceptByHand(
   { redisClient, keys }: Pick<TestStack, 'redisClient' | 'keys'>,
   transaction: Transaction,

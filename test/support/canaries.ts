@@ -1,24 +1,24 @@
 /**
- * Every credential that a test stack has given or been shown, looked for, when it stops, in all that it has written: logs,
- * answers, URLs, Redis, queues with their dead letters, main. What leaks in any test fails that test's file.
+ * Collects every credential that a test stack has issued or received. When the stack stops, searches everything that it has
+ * written: logs, answers, URLs, Redis, queues with their dead letters, main. A leak in any test fails its file.
  */
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type pg from 'pg';
 import { createClient } from 'redis';
 import type { Reply, Request } from './test-stack.ts';
 
-/** Of what a credential consists that is nowhere else. */
+/** The secret part of each kind of credential. */
 const shapes: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['an API token', /\bops_\d{1,15}_([0-9A-Za-z]{36})\b/g],
   ['a JWT', /\beyJ[\w-]+\.[\w-]+\.([\w-]{40,})/g],
   ['a ticket', /"ticket":"([\w-]{43})"/g],
   ['a refresh token', /__Host-ops_refresh=[\w-]{22}\.([\w-]{43})/g],
-  ['the mark of a browser', /__Host-ops_login=([\w-]{43})/g],
+  ['a login cookie', /__Host-ops_login=([\w-]{43})/g],
   ['a login code', /[?&]code=([\w-]{43})/g],
   ['a login state', /[?&]state=([\w-]{43})/g],
   ['a verifier', /"code_verifier":"([\w.~-]{43,128})"/g],
 ];
-/** A redirect of a login carries these, and each is good once. */
+/** Redirects of a login carry these; each is valid once. */
 const inRedirects = new Set(['a login code', 'a login state']);
 
 export class Canaries {
@@ -26,12 +26,12 @@ export class Canaries {
   readonly #problems: string[] = [];
   readonly #urls: string[] = [];
 
-  /** @param given secrets of the stack itself, each with what it is */
+  /** @param given secrets of the stack itself, each with its description */
   constructor(given: Readonly<Record<string, string>>) {
     for (const [secret, what] of Object.entries(given)) this.#secrets.set(secret, what);
   }
 
-  sees({ token, body, headers = {} }: Request, reply: Reply): void {
+  collect({ token, body, headers = {} }: Request, reply: Reply): void {
     const { headers: answered } = reply;
     const urls = ['location', 'link'].map((name) => answered.get(name) ?? '').join(' ');
     const sent = [token ?? '', JSON.stringify(body ?? ''), ...Object.values(headers)].join(' ');
@@ -43,7 +43,7 @@ export class Canaries {
     if (reply.status >= 400) this.#problems.push(came);
   }
 
-  /** @throws Error that says what was found where, without saying it again */
+  /** @throws Error that names each secret found and its place, without its value */
   async find(places: {
     readonly logs: readonly string[];
     readonly redisPort: number;
@@ -64,11 +64,11 @@ export class Canaries {
         text.includes(secret) && !(inRedirects.has(what) && place === 'urls') ? [`${what} in ${place}`] : [],
       ),
     );
-    if (found.length > 0) throw new Error(`a secret where none may be: ${[...new Set(found)].join(', ')}`);
+    if (found.length > 0) throw new Error(`secrets found: ${[...new Set(found)].join(', ')}`);
   }
 }
 
-/** Every key with all that it holds. */
+/** Every key with its content. */
 async function redisText(port: number): Promise<string> {
   const client = createClient({ url: `redis://127.0.0.1:${port}`, socket: { reconnectStrategy: false } });
   client.on('error', () => undefined);
@@ -99,7 +99,7 @@ async function redisText(port: number): Promise<string> {
   }
 }
 
-/** What can be received now, and the dead letters. */
+/** The visible messages and the dead letters. */
 async function messagesText(endpoint: string, queues: readonly string[]): Promise<string> {
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
   const client = new SQSClient({ endpoint, region: 'us-east-1', credentials });

@@ -6,12 +6,12 @@ import type { Reply } from './test-stack.ts';
 
 const matchers = listed
   .map((contract) => ({ contract, pattern: pathPattern(contract.path) }))
-  // a path without parameters goes before one with
+  // paths without parameters come first
   .sort((a, b) => a.contract.path.split('{').length - b.contract.path.split('{').length);
 
 /**
- * Holds an answer against the contract of its operation: its status, its members, the code of its problem.
- * @throws Error that says what the contract does not have
+ * Checks an answer against the contract of its operation: its status, its members, the code of its problem.
+ * @throws Error that names the difference
  */
 export function checkAnswer(method: string, path: string, { status, headers, body }: Reply): void {
   const [pathname = ''] = path.split('?');
@@ -30,8 +30,9 @@ export function checkAnswer(method: string, path: string, { status, headers, bod
   if (answer === undefined) throw new Error(`${at}, which it does not declare`);
   if ('media' in answer) return;
   const parsed = answer.safeParse(body);
-  if (!parsed.success) throw new Error(`${at} otherwise than declared: ${parsed.error.message}`);
+  if (!parsed.success)
+    throw new Error(`${at} with a body that does not match its schema: ${parsed.error.message}`);
   if (!isDeepStrictEqual(parsed.data, body)) {
-    throw new Error(`${at} with members that it does not declare: ${JSON.stringify(body)}`);
+    throw new Error(`${at} with undeclared members: ${JSON.stringify(body)}`);
   }
 }

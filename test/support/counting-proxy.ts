@@ -4,12 +4,12 @@ import type { AddressInfo } from 'node:net';
 
 export interface CountingProxy {
   readonly url: string;
-  /** requests so far */
+  /** number of requests so far */
   readonly count: () => number;
   readonly stop: () => void;
 }
 
-/** Passes HTTP requests on to `target`, and counts them. */
+/** Forwards HTTP requests to `target` and counts them. */
 export async function countRequests(target: string): Promise<CountingProxy> {
   let count = 0;
   const server = createServer((incoming, response) => {

@@ -1,4 +1,4 @@
-/** Runs the scripts of Redis as they are, but ends them after so many commands: Redis does not roll back what they did until then. */
+/** Runs Redis scripts unchanged, but aborts them after a number of commands, which Redis does not roll back. */
 import type { Redis } from '../../lib/redis/client.ts';
 import { keyLocking } from '../../lib/redis/script.ts';
 
@@ -12,13 +12,13 @@ export interface Cutting {
   readonly client: Redis;
   /** the last script, with its KEYS and ARGV */
   readonly last: () => Call;
-  /** every script that has run, by its text */
+  /** the sources of all scripts that have run */
   readonly sources: ReadonlySet<string>;
-  /** whether the last script came to its end */
+  /** whether the last script ran to its end */
   readonly isWhole: () => boolean;
 }
 
-/** @param commands that a script may execute before it is cut */
+/** @param commands number of commands that a script may execute before it is cut off */
 export function cutAfter(redis: Redis, commands: number): Cutting {
   let last: Call = { source: '', keys: [], args: [] };
   let isWhole = true;
@@ -75,7 +75,7 @@ return all
 
 export type Dump = Readonly<Record<string, unknown>>;
 
-/** Everything that Redis holds, comparable: what a feed says twice it says once, and counts of tries are left out. */
+/** The content of Redis in comparable form: repeated feed entries count once, and keys may be left out. */
 export async function dumpRedis(redis: Redis, isLeftOut: (key: string) => boolean): Promise<Dump> {
   const all = await redis.eval<[], [string, string, string, unknown][]>(dumpLua, [], []);
   return Object.fromEntries(

@@ -1,7 +1,7 @@
-/** JSON compared digit for digit, without the code that is under test. */
+/** Compares JSON digit for digit, independently of the code under test. */
 
 /**
- * Like `JSON.parse`, with each number as the text of its exact value (`#15e-1` for 1.5 and 1.50) and each object as its entries,
+ * Like `JSON.parse`, but with each number as the text of its exact value (`#15e-1` for 1.5 and 1.50) and each object as its entries,
  * sorted, so that equal contents are equal values. Needs `context.source` (Node ≥ 22).
  */
 export function exactJson(text: string): unknown {
@@ -13,7 +13,7 @@ export function exactJson(text: string): unknown {
   return JSON.parse(text, reviver);
 }
 
-/** The value of a member of an object that {@link exactJson} gave. */
+/** The value of a member of an object that {@link exactJson} returned. */
 export function member(exact: unknown, name: string): unknown {
   return (exact as { entries: [string, unknown][] }).entries.find(([key]) => key === name)?.[1];
 }

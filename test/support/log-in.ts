@@ -1,4 +1,4 @@
-/** Logs in as a browser and its page would: the redirects by hand, the cookie kept, the verifier in no URL. */
+/** Logs in like a browser and its page: follows the redirects, keeps the cookie, and sends the verifier in no URL. */
 import { expect } from 'vitest';
 import { challengeOf } from '../../lib/login/pending-login.ts';
 import type { Reply, TestStack } from './test-stack.ts';
@@ -7,7 +7,7 @@ export const page = 'http://localhost:3000/after-login';
 export const origin = 'http://localhost:3000';
 const verifier = 'v'.repeat(43);
 
-/** @returns where the browser is sent in the end */
+/** @returns where the browser lands */
 export async function visitGitHub(stack: TestStack, login: string, challenge = challengeOf(verifier)) {
   const query = new URLSearchParams({ return_to: page, code_challenge: challenge, login });
   const away = await stack.api(`/github/login?${query.toString()}`, { token: null });
@@ -18,7 +18,7 @@ export async function visitGitHub(stack: TestStack, login: string, challenge = c
   return { back, browser, ...(await comeBack(stack, back, browser)) };
 }
 
-/** @param browser the cookie that it got when the login began */
+/** @param browser the cookie set at the beginning of the login */
 export async function comeBack(stack: TestStack, back: URL, browser: string) {
   const reply = await stack.api(back.pathname + back.search, { token: null, headers: { Cookie: browser } });
   const location = reply.headers.get('location');
@@ -68,7 +68,7 @@ export function cookieOf(reply: Reply): string {
   return String(reply.headers.getSetCookie()[0]).split(';')[0] ?? '';
 }
 
-/** Somebody new at GitHub, a member of the organisation. */
+/** Adds a GitHub account that is a member of the organisation. */
 export function addMember(
   stack: TestStack,
   login: string,

@@ -1,4 +1,4 @@
-/** Transactions as the door builds them, for tests of what executes them. */
+/** Transactions as the accept function builds them. */
 import { randomUUID } from 'node:crypto';
 import { TransactionBuilder } from '../../lib/transaction/builder.ts';
 import type { Transaction } from '../../lib/transaction/transaction.ts';
@@ -6,7 +6,7 @@ import type { Json } from '../../lib/values/json.ts';
 
 let clock = 1_900_000_000_000_000;
 
-/** @returns a stamp (µs) after all that were given before */
+/** @returns a stamp (µs) greater than all before */
 export function nextStamp(): number {
   return (clock += 1000);
 }

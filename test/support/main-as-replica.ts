@@ -1,10 +1,10 @@
-/** Main, read as if it were a standby that has replayed everything. */
+/** Main, read as a standby that has replayed everything. */
 import type pg from 'pg';
 import type { Pool } from '../../lib/postgres/connect.ts';
 import type { Replica } from '../../lib/replication/replicas.ts';
 
 export interface MainAsReplica extends Replica {
-  /** answers of the statements for records, as they came */
+  /** the answers to record queries */
   readonly answers: Readonly<Record<string, unknown>>[];
 }
 

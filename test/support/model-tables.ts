@@ -1,9 +1,9 @@
-/** Random tables for the differential test of steps: rows in the list of tables, and the migration that makes them. */
+/** Random tables for the differential test of steps: their rows in `tables`, and their migration. */
 import { fc } from './property.ts';
 import type pg from 'pg';
 import { bufferedTables, tables, type BufferedTable } from '../../lib/table/tables.ts';
 
-/** The same ones in every run. */
+/** Fixed, so that every run has the same tables. */
 const seed = 7;
 
 const rules = fc.record({
@@ -17,7 +17,7 @@ const states = ['s0', 's1', 's2', 's3'] as const;
 
 const drawn = fc.sample(rules, { numRuns: 6, seed });
 
-/** Names that the list of tables does not know to the compiler. */
+/** The name of a table that is unknown to the compiler. */
 const nameOf = (index: number) => `model_${index}` as BufferedTable;
 
 export const modelTables: readonly BufferedTable[] = drawn.map((_, index) => nameOf(index));
@@ -33,13 +33,13 @@ const added = drawn.map(({ isSelf, isGrouped, follows }, index) => {
   return [nameOf(index), row] as const;
 });
 
-/** Adds the tables to the list, for everybody in this process; the functions of main must be installed after it. */
+/** Adds the tables to `tables` of this process. Call it before the SQL functions are installed. */
 export function addModelTables(): void {
   Object.assign(tables, Object.fromEntries(added));
   bufferedTables.push(...modelTables);
 }
 
-/** What a migration of such a table says. */
+/** Creates the tables, as a migration would. */
 export async function createModelTables(main: pg.Pool): Promise<void> {
   for (const [name, { groups = [], parent }] of added.map(
     ([each, row]) => [each, { parent: undefined, ...row }] as const,

@@ -1,4 +1,4 @@
-/** What an argument could be instead: each value within it left out, or of another kind. */
+/** Invalid variants of an argument: each value within it omitted or of another type. */
 export function oddForms(arg: string): string[] {
   const odd = ['', 'x y', '{}', '-1'];
   const value = jsonOf(arg);

@@ -1,2 +1,2 @@
-/** How many times as many runs each property makes as in the gate, and how many times as long it may take. */
+/** Factor on the number of runs of each property and on their time limit; 1 in the gate. */
 export const propertyScale = Number(process.env.PROPERTY_SCALE ?? 1);

@@ -1,4 +1,4 @@
-/** The frozen state of the first release: see test/fixtures/release-1/README.md. */
+/** The frozen data of the first release; see test/fixtures/release-1/README.md. */
 import { readFileSync } from 'node:fs';
 import type { Redis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
@@ -12,7 +12,7 @@ export interface WriteCase {
   readonly principal: string;
   readonly params?: Readonly<Record<string, string>>;
   readonly key?: string;
-  /** as it was sent */
+  /** the body as sent */
   readonly body?: string;
   readonly identity: { readonly id: string; readonly keyDigest: string; readonly newRecordId: string };
 }
@@ -29,12 +29,12 @@ type Value =
 
 export interface Dump {
   readonly name: string;
-  /** what a test needs to know besides; instants in epoch ms */
+  /** other values that tests need; instants in epoch ms */
   readonly facts: Readonly<Record<string, unknown>> & { readonly takenAt: number };
   readonly redis: Readonly<Record<string, Value & { readonly expiresInSeconds?: number }>>;
-  /** rows of `inbox` at main, as `to_jsonb` gives them */
+  /** rows of `inbox` at main, as `to_jsonb` writes them */
   readonly inbox: readonly (Readonly<Record<string, unknown>> & { readonly transaction_id: string })[];
-  /** bodies that were in queue `transactions` */
+  /** bodies of the messages in queue `transactions` */
   readonly messages: readonly string[];
 }
 
@@ -63,7 +63,7 @@ export function dumpOf(name: string): Dump {
   return found;
 }
 
-/** Every transaction in a message, as it was stored. */
+/** The transactions of all messages, as stored. */
 export function storedTransactions(): readonly Readonly<Record<string, unknown>>[] {
   return dumps
     .flatMap(({ messages, facts }) => [...messages, ...((facts.messages as string[] | undefined) ?? [])])
@@ -71,7 +71,7 @@ export function storedTransactions(): readonly Readonly<Record<string, unknown>>
     .filter((transaction) => transaction !== undefined);
 }
 
-/** Empties a Redis and puts the dump into it, with the time that each key had left. */
+/** Empties a Redis and loads the dump, with the remaining time of each key. */
 export async function restore(redis: Redis, dump: Dump): Promise<void> {
   const pipeline = redis.multi();
   pipeline.flushall();

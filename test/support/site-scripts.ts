@@ -1,4 +1,4 @@
-/** What the scripts of people, credentials and the change feed do, each after something that is there before. */
+/** Calls of the scripts for users, credentials and the change feed, each with its preparation. */
 import {
   acquireLeaseScript,
   readFeedAfterScript,
@@ -30,11 +30,11 @@ import { putUsers, type User } from '../../lib/users/user-store.ts';
 export type Act = (client: Redis) => Promise<unknown>;
 
 export interface Scenario {
-  /** what is there before */
+  /** the preparation */
   readonly before: Act;
-  /** what is cut */
+  /** the call that is cut off */
   readonly act: Act;
-  /** where everything that Redis holds has numbers that rise with every try, as JSON */
+  /** matches numbers that rise with every attempt in the content of Redis as JSON */
   readonly counts?: RegExp;
 }
 
@@ -86,7 +86,7 @@ const registered = at((site) => register(site, connection, 3));
 const subscribe = at((site) => changeSubscription(site, 'c', { channel: 'x', request: 1 }));
 const asked = /"asked":"\d+"|\\"asked\\":\d+/g;
 
-/** A replica that shows an outbox: settled rows, rows above an open transaction, some of them relayed before. */
+/** A replica with an outbox: settled rows, and rows above an open transaction, some of which were relayed before. */
 const outbox = (
   [
     ['11', 1, true, '7'],
@@ -136,13 +136,13 @@ const begun: Act = (client) =>
 
 const reference = { id: 'x', stamp: 5, aggregate: 'unit' };
 const feedKey = keys.feed(streams.buffer.stream);
-const everything = (...acts: Act[]): Act => {
+const all = (...acts: Act[]): Act => {
   return async (client) => {
     for (const act of acts) await act(client);
   };
 };
 
-/** Name → what is cut. */
+/** Name → scenario. */
 export const siteScenarios: Readonly<Record<string, Scenario>> = {
   'count the use of a token': {
     before: at((site) => Promise.all([putToken(site, token), putUsers(site, [user])])),
@@ -172,7 +172,7 @@ export const siteScenarios: Readonly<Record<string, Scenario>> = {
       updateUser(site, '7', (b) => (b?.role === 'admin' ? { ...user, stamp: 2 } : undefined), '8'),
     ),
   },
-  'load a token that is used and kept for a while': {
+  'load a used token with an expiry': {
     before: nothing,
     act: at((site) => putToken(site, token)),
   },
@@ -187,7 +187,7 @@ export const siteScenarios: Readonly<Record<string, Scenario>> = {
     ),
     counts: /"\d{13}"|\d{13}/g,
   },
-  'rotate a session, which an outage extends': {
+  'rotate a session that an outage extends': {
     before: open(now / 1000 - 10),
     act: at((site) => rotateSession(site, session, when)),
   },
@@ -203,12 +203,12 @@ export const siteScenarios: Readonly<Record<string, Scenario>> = {
   },
   subscribe: { before: registered, act: subscribe, counts: asked },
   'end a subscription': {
-    before: everything(registered, subscribe),
+    before: all(registered, subscribe),
     act: at((site) => changeSubscription(site, 'c', { channel: 'x', request: 1, remove: true })),
     counts: asked,
   },
-  'note where subscriptions are': {
-    before: everything(registered, subscribe),
+  'note the state of subscriptions': {
+    before: all(registered, subscribe),
     act: at((site) =>
       saveSubscriptions(site, [
         { id: 'c', channel: 'x', live: true, asked: 1 },
@@ -253,7 +253,7 @@ export const siteScenarios: Readonly<Record<string, Scenario>> = {
     ),
     act: relayed,
   },
-  'publish what was deferred': {
+  'publish deferred changes': {
     before: at((site) => deferChanges(site, ['record a', 'transaction b'])),
     act: at((site) => republishDeferred(site)),
   },
@@ -261,7 +261,7 @@ export const siteScenarios: Readonly<Record<string, Scenario>> = {
     before: nothing,
     act: at((site) => enterWait(site, { id: 'w', principal: '7', milliseconds: 1000 }, now)),
   },
-  'put a body away that cannot be read': {
+  'put away an unreadable body': {
     before: at(async ({ redis }) => {
       await redis.zadd(keys.pending, { score: 5, member: '5:unit:x' });
       await redis.hset(keys.overlay('unit'), { 'b:x': 'text', 's:x': '{}' });
@@ -274,7 +274,7 @@ export const siteScenarios: Readonly<Record<string, Scenario>> = {
     before: nothing,
     act: (client) => readFeedAfterScript(client, [feedKey], ['0-0', 500]),
   },
-  'read where a feed ends': {
+  'read the end of a feed': {
     before: nothing,
     act: (client) => readFeedEndScript(client, [feedKey], []),
   },

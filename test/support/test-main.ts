@@ -14,7 +14,7 @@ export interface TestMain {
   readonly stop: () => Promise<void>;
 }
 
-/** A main database with the schema and the reference data, alone. */
+/** Starts a main database with schema and reference data, without a replica. */
 export async function startTestMain(): Promise<TestMain> {
   const directory = await mkdtemp(join(tmpdir(), 'ops-db-'));
   const options = { directory: join(directory, 'postgres'), durable: false };

@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** Connections for a test to look with; that their server is stopped or killed does not matter to it. */
+/** Connections for a test, which ignore that their server is stopped or killed. */
 export function testPool(connectionString: string): pg.Pool {
   const pool = new pg.Pool({ connectionString, max: 3, pipeline: true });
   pool.on('error', () => undefined);

@@ -10,12 +10,12 @@ export interface TestRedis {
   readonly client: Redis;
   readonly url: string;
   readonly token: string;
-  /** a command that the client does not have */
+  /** sends a command that the client lacks */
   readonly command: (...command: readonly string[]) => Promise<unknown>;
   readonly stop: () => Promise<void>;
 }
 
-/** A Redis behind its local front, alone. */
+/** Starts a Redis behind the local Upstash endpoint. */
 export async function startTestRedis(): Promise<TestRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'ops-db-'));
   const server = await startRedis(directory);

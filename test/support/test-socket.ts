@@ -10,13 +10,13 @@ export interface TestSocket {
   readonly close: () => void;
 }
 
-/** Opens a WebSocket of the transfer overview with a ticket. @throws Error with the status of a refused handshake */
+/** Opens a WebSocket subscribed to the transfer overview. @throws Error with the status of a refused handshake */
 export function connectSocket(origin: string, ticket: string | undefined): Promise<TestSocket> {
   const query = ticket === undefined ? '' : `?ticket=${encodeURIComponent(ticket)}`;
   return connect(`${origin}${webSocketPath.path}${query}`);
 }
 
-/** Opens a WebSocket that is subscribed to nothing. */
+/** Opens a WebSocket without a subscription. */
 export function connectPlainSocket(origin: string, ticket: string): Promise<TestSocket> {
   return connect(`${origin}${plainWebSocketPath}?ticket=${encodeURIComponent(ticket)}`);
 }

@@ -18,23 +18,23 @@ export interface TestStack extends Stack {
   readonly redisClient: Redis;
   readonly keys: Keys;
   readonly site: Site;
-  /** what the functions have logged */
+  /** the log lines of the functions */
   readonly logs: string[];
-  /** looks for every credential that was seen so far where none may be; `stop` does it too. @throws Error that says where */
+  /** searches for leaked credentials; `stop` does so too. @throws Error that names their places */
   readonly findSecrets: () => Promise<void>;
 }
 
 export interface Reply {
   readonly status: number;
   readonly headers: Headers;
-  /** {} if it is no JSON */
+  /** {} unless it is JSON */
   readonly body: Readonly<Record<string, unknown>>;
 }
 
 export interface Request {
   readonly method?: string;
   readonly body?: unknown;
-  /** sent as it is */
+  /** body sent unchanged */
   readonly text?: string;
   readonly key?: string;
   /** undefined: the service token; null: no header */
@@ -45,16 +45,16 @@ export interface Request {
 export type Api = (path: string, request?: Request) => Promise<Reply>;
 
 /**
- * The whole system on free ports and in a directory of its own, over a fast link. Schedules run when a test says so.
+ * Starts the whole system on free ports in a directory of its own, over a fast link. Schedules run only on demand.
  * Call the returned `stop` at the end.
  */
 export async function startTestStack(
   options: Partial<StackOptions> & {
-    /** false: the parts are gone before the stack is stopped, and the test looks for itself */
+    /** false if the test stops parts of the stack and searches for secrets itself */
     readonly looksForSecrets?: boolean;
   } = {},
 ): Promise<TestStack> {
-  // a bench has other things to measure
+  // benchmarks skip the search
   const { looksForSecrets = process.env.VITEST !== undefined, ...stackOptions } = options;
   const directory = await mkdtemp(join(tmpdir(), 'ops-db-'));
   const logs: string[] = [];
@@ -88,7 +88,7 @@ export async function startTestStack(
     api: async (path, request = {}) => {
       const reply = await ask(path, request);
       checkAnswer(request.method ?? 'GET', path, reply);
-      canaries.sees({ token: description.tokens.service, ...request }, reply);
+      canaries.collect({ token: description.tokens.service, ...request }, reply);
       return reply;
     },
     main,

@@ -10,7 +10,7 @@ export function sqsOf(stack: TestStack): SQSClient {
   });
 }
 
-/** Every key of Redis but the counters of rates, with what it holds as far as it can tell a write. */
+/** Every Redis key except rate counters, with its size or content, to detect any write. */
 export async function redisTrace(stack: TestStack): Promise<Record<string, unknown>> {
   const { redisClient: redis } = stack;
   const names = (await redis.keys('ops:*')).filter((name) => !name.startsWith('ops:rate:')).sort();
@@ -23,7 +23,7 @@ export async function redisTrace(stack: TestStack): Promise<Record<string, unkno
   return Object.fromEntries(sizes);
 }
 
-/** Messages of the transactions queue that are there now. */
+/** The visible messages of the transactions queue. */
 export async function queuedMessages(stack: TestStack, client: SQSClient): Promise<string[]> {
   const answer = await client.send(
     new ReceiveMessageCommand({
@@ -51,7 +51,7 @@ async function sizeOf({ redisClient: redis }: TestStack, name: string): Promise<
   }
 }
 
-/** Takes every message that is in the transactions queue now. */
+/** Receives and deletes every visible message of the transactions queue. */
 export async function drainMessages(stack: TestStack): Promise<string[]> {
   const client = sqsOf(stack);
   const QueueUrl = stack.description.queues.transactions;

@@ -1,4 +1,4 @@
-/** Two at least of each function of main: what other parts of the catalogue do not have. */
+/** At least two mutations of each SQL function, as far as other files of the catalogue lack them. */
 import type { Mutation } from '../mutation.ts';
 
 const sql = (name: string) => ({

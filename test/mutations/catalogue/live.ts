@@ -46,14 +46,15 @@ export const liveMutations: readonly Mutation[] = [
     by: '',
     named: 'LiveClient shows the server’s state',
     equivalent:
-      'what stays unanswered is asked for again with the next ping as well; only the wait differs, and no test measures it',
+      'an unanswered request is repeated with the next ping as well; only the wait differs, and no test measures it',
   },
   {
     ...client,
     id: 'live-all-answers-of-a-channel-taken',
     replace: '(request === undefined || subscription.request === request)',
     by: 'true',
-    equivalent: 'the subscription itself takes only its own; here what nobody wants is unsubscribed besides',
+    equivalent:
+      'the subscription itself accepts only its own answers; here unknown ones are unsubscribed in addition',
   },
   {
     ...client,
@@ -170,7 +171,7 @@ export const liveMutations: readonly Mutation[] = [
     by: '(await this.#relaying.step',
     named: 'on a bulk change by others delays',
     equivalent:
-      'a slice is smaller than a page of the feed, so that a test would need a backlog of own entries as well',
+      'a slice is smaller than a page of the feed, so that a test would also need a backlog of the site’s own entries',
   },
   {
     ...unseen,

@@ -1,4 +1,4 @@
-/** What the property of mixtures must find. (Those on a whole stack do not start in a copy of the tree.) */
+/** Mutations for the property of mixtures. (Tests with a whole stack do not run in a copy of the tree.) */
 import type { Mutation } from '../mutation.ts';
 
 export const propertyMutations: readonly Mutation[] = [

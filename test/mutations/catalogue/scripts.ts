@@ -1,6 +1,6 @@
 import type { Mutation } from '../mutation.ts';
 
-/** Each change makes a script that is cut incomplete for good, or lets it fail after its first write. */
+/** Mutations that leave a cut-off script incomplete, or let it fail after its first write. */
 const scripts = { test: 'integration/scripts.test.ts' };
 const cut = { ...scripts, named: 'reaches the same result when it is cut' };
 

@@ -1,4 +1,4 @@
-/** Two at least of each script of Redis: what other parts of the catalogue do not have. */
+/** At least two mutations of each Redis script, as far as other files of the catalogue lack them. */
 import type { Mutation } from '../mutation.ts';
 
 const lua = (path: string, named: string, test = 'integration/small-scripts.test.ts') => ({

@@ -1,4 +1,4 @@
-/** Rows by state, as the migration notes them and the counters add them up. */
+/** Mutations of the state counters: their triggers and their folding. */
 import type { Mutation } from '../mutation.ts';
 
 const migration = 'lib/postgres/migrations/0010_state_counts.sql';

@@ -1,4 +1,4 @@
-/** The rules of steps, each taken out of the interpreters one at a time: the differential test finds it. */
+/** Removes the rules of steps from one interpreter at a time; the differential test must find each. */
 import type { Mutation } from '../mutation.ts';
 
 const merge = { test: 'integration/steps.model.test.ts', named: 'merge produces the rows that main' };

@@ -1,4 +1,4 @@
-/** Clients that watch, and what they have been told. */
+/** Live clients with the events that they have received. */
 import { expect } from 'vitest';
 import { LiveClient, type LiveEvent } from '../../lib/client/live-client.ts';
 import { eventually } from './eventually.ts';
@@ -13,7 +13,7 @@ export interface Watching {
   readonly transfers: Transfers[];
 }
 
-/** @param pingMilliseconds after some of them without an answer a client takes its connection for dead */
+/** @param pingMilliseconds interval of pings, after a few unanswered ones of which a client reconnects */
 export function watch(stack: TestStack, pingMilliseconds = 1000): Watching {
   const { websocket, tokens } = stack.description;
   const client = new LiveClient({
@@ -33,7 +33,7 @@ export function watch(stack: TestStack, pingMilliseconds = 1000): Watching {
   return watching;
 }
 
-/** The records as the client knows them. */
+/** The records as the client has them. */
 export function recordsOf({ units }: Watching): Map<string, unknown> {
   const records = new Map<string, unknown>();
   for (const event of units) {
@@ -43,7 +43,7 @@ export function recordsOf({ units }: Watching): Map<string, unknown> {
   return records;
 }
 
-/** Nothing was delivered twice or out of order: in one feed positions only rise. */
+/** Expects that no update was delivered twice or out of order. */
 export function expectInOrder(events: readonly { readonly position: string; readonly type: string }[]): void {
   const updates = events.filter(({ type }) => type === 'update').map(({ position }) => position);
   expect(new Set(updates).size).toBe(updates.length);
@@ -51,7 +51,7 @@ export function expectInOrder(events: readonly { readonly position: string; read
   expect(keys).toEqual([...keys].sort((a, b) => a - b));
 }
 
-/** What every client knows is what the server says now. */
+/** Expects that every client has the present state of the server. */
 export async function expectEqualAtRest(
   stack: TestStack,
   watching: readonly Watching[],
@@ -66,7 +66,7 @@ export async function expectEqualAtRest(
       for (const each of watching) {
         expect(each.transfers.at(-1)?.data).toEqual(overview);
         const known = recordsOf(each);
-        // a record that is cleaned loses its position in the log without a word
+        // cleaning removes the LSN from `sync` without an update
         for (const record of records) {
           expect(known.get(String(record.id))).toMatchObject({ ...record, sync: { state: 'replicated' } });
         }
@@ -77,13 +77,13 @@ export async function expectEqualAtRest(
 }
 
 export interface Changed {
-  /** of the units that were started and finished, each acknowledged */
+  /** the ids of the units, started and finished with acknowledgement */
   readonly ids: readonly string[];
-  /** those of which Redis did not hear in time: nobody may have seen them buffered */
+  /** those that Redis missed in time: they may never have been sent as buffered */
   readonly inQueueAlone: ReadonlySet<string>;
 }
 
-/** Starts, finishes and changes by plain SQL, until told to stop. */
+/** Starts and finishes units and changes transfers by plain SQL until `signal` is aborted. */
 export async function keepChanging(stack: TestStack, name: string, signal: AbortSignal): Promise<Changed> {
   const ids: string[] = [];
   const inQueueAlone = new Set<string>();
@@ -106,7 +106,7 @@ export async function keepChanging(stack: TestStack, name: string, signal: Abort
   return { ids, inQueueAlone };
 }
 
-/** Repeats a write until it is acknowledged, as a client does: its key makes it the same one. */
+/** Repeats a write with the same key until it is acknowledged, as a client does. */
 async function acknowledged(write: () => Promise<Reply>): Promise<Reply> {
   return eventually(
     async () => {

@@ -1,4 +1,4 @@
-/** A broadcaster over a main that it takes for its replica, and connections that note what they are sent. */
+/** A broadcaster that reads main as its replica, and connections that record what they receive. */
 import { randomUUID } from 'node:crypto';
 import { Broadcaster } from '../../functions/broadcast/broadcaster.ts';
 import { restoreEntry } from '../../lib/buffer/restore.ts';
@@ -25,57 +25,57 @@ export interface Sent {
   readonly data: unknown;
 }
 
-const away = () => Object.assign(new Error('the replica is away'), { code: 'ECONNREFUSED' });
+const unreachable = () => Object.assign(new Error('the replica is unreachable'), { code: 'ECONNREFUSED' });
 
-/** A standby that shows what main has, until it is away or a statement hangs. */
+/** A standby that answers from main, unless it is unreachable or a statement hangs. */
 export class MainAsStandby implements Replica {
   readonly name = 'site';
   readonly pool: Pool;
-  isAway = false;
-  /** names of statements that get no answer before they are let go */
+  isUnreachable = false;
+  /** names of statements that hang until `resume` */
   readonly hanging = new Set<RegExp>();
   readonly stop: () => Promise<void>;
-  #resume: (() => void)[] = [];
+  #waiting: (() => void)[] = [];
 
   constructor({ url }: TestMain) {
     const pool = connectPostgres({ url, applicationName: 'standby', maxConnections: 4 });
     this.stop = () => pool.end();
     const query = async (config: { name?: string; text: string }) => {
-      if (this.isAway) throw away();
+      if (this.isUnreachable) throw unreachable();
       if (config.name === 'replayed-lsn') return { rows: [{ lsn: 'FFFFFF/0' }] };
       if ([...this.hanging].some((each) => each.test(config.name ?? '')))
-        await new Promise<void>((resume) => this.#resume.push(resume));
+        await new Promise<void>((resume) => this.#waiting.push(resume));
       return pool.query(config);
     };
     const connect = async () => {
-      if (this.isAway) throw away();
+      if (this.isUnreachable) throw unreachable();
       return { query, release: () => undefined };
     };
     this.pool = { query, connect } as unknown as Pool;
   }
 
   get isHanging(): boolean {
-    return this.#resume.length > 0;
+    return this.#waiting.length > 0;
   }
 
-  letGo(): void {
+  resume(): void {
     this.hanging.clear();
-    for (const resume of this.#resume.splice(0)) resume();
+    for (const resume of this.#waiting.splice(0)) resume();
   }
 }
 
-export class BroadcasterWorld {
+export class BroadcasterFixture {
   readonly keys = keysOf(randomUUID());
   readonly standby: MainAsStandby;
   readonly #redis: TestRedis['client'];
   readonly #sent = new Map<string, Sent[]>();
-  /** every message, as it was sent */
+  /** the text of every message */
   readonly texts: string[] = [];
-  /** connections that the gateway does not have any more */
+  /** connections that the gateway has closed */
   readonly closed = new Set<string>();
   #broadcaster: Broadcaster | undefined;
   #fence = 0;
-  /** ms that the clock is ahead */
+  /** offset of the broadcaster's clock, ms */
   ahead = 0;
 
   constructor(standby: MainAsStandby, redis: TestRedis) {
@@ -84,11 +84,11 @@ export class BroadcasterWorld {
   }
 
   get broadcaster(): Broadcaster {
-    if (!this.#broadcaster) throw new Error('none has begun');
+    if (!this.#broadcaster) throw new Error('no broadcaster has begun');
     return this.#broadcaster;
   }
 
-  /** Another broadcaster takes over. */
+  /** Starts another broadcaster, which takes over. */
   async begin(): Promise<void> {
     this.#fence += 1;
     this.#broadcaster = new Broadcaster(
@@ -115,7 +115,7 @@ export class BroadcasterWorld {
     await this.#broadcaster.begin();
   }
 
-  /** What a connection has been sent. */
+  /** The messages that a connection has received. */
   of(id: string): Sent[] {
     const known = this.#sent.get(id) ?? [];
     this.#sent.set(id, known);
@@ -126,7 +126,7 @@ export class BroadcasterWorld {
     return this.broadcaster.round(Date.now() + this.ahead, true);
   }
 
-  /** Rounds until it holds. */
+  /** Runs rounds until `holds` stops throwing. */
   until(holds: () => unknown): Promise<void> {
     return eventually(
       async () => {
@@ -159,7 +159,7 @@ export class BroadcasterWorld {
     await changeSubscription({ redis: this.#redis, keys: this.keys }, id, change);
   }
 
-  /** A start that the site has accepted, and main does not have. @returns its id */
+  /** Buffers a start that main does not have. @returns its id */
   async buffer(obsUnitId: number, id: string = randomUUID()): Promise<string> {
     const start_time = '2026-11-25T05:00:00.000000Z';
     await this.#accept(id, (builder) =>
@@ -168,7 +168,7 @@ export class BroadcasterWorld {
     return id;
   }
 
-  /** Metadata of a record that the site has accepted, and main does not have. */
+  /** Buffers an update of metadata that main does not have. */
   async annotate(id: string): Promise<void> {
     await this.#accept(id, (builder) =>
       builder.update('executed_obs_unit', id, { metadata: { seeing: 1.2 } }, {}),

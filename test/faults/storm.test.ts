@@ -4,7 +4,7 @@ import { describeStorm, storm } from './storm/storm.ts';
 it('the system neither loses, repeats nor reorders writes in a storm of faults', async () => {
   const report = await storm(20261124, 25);
   console.log(describeStorm(report));
-  expect(report.ours.acknowledged).toBeGreaterThan(100);
+  expect(report.ours.acknowledged).toBeGreaterThan(20);
   expect(report.ours).toMatchObject({ lost: 0, duplicated: 0, outOfOrder: 0 });
   expect(report.stuck).toEqual([]);
   expect(report.violations).toEqual([]);

@@ -1,13 +1,15 @@
 /**
- * Arbitrary histories against a trivially right model: no acknowledged record is ever missing, no field goes backwards, pages
- * are complete.
+ * Arbitrary histories against a trivially right model: writes by doors whose clocks differ, finishes before their starts, poison,
+ * an admin's decisions, rows that other programs change, stores that are full, read-only or silent, processors that die. No
+ * acknowledged record is ever missing, no field goes backwards, pages are complete, and each transaction has the right outcome.
  */
 import { fc, times } from '../support/property.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
 import { histories } from './model/history.ts';
-import { runHistory, type World } from './model/run-history.ts';
+import { runHistory } from './model/run-history.ts';
+import type { World } from './model/system.ts';
 import { SnapshotReplica } from './model/snapshot-replica.ts';
 
 let main: TestMain;
@@ -20,7 +22,7 @@ beforeAll(async () => {
     ['near', 'far', 'old'].map((name) => SnapshotReplica.start(name, main.url)),
   );
   if (!near || !far || !old) throw new Error('unreachable');
-  world = { redis: redis.client, main: main.pool, replicas: [near, far], old };
+  world = { redis, main: main.pool, replicas: [near, far], old };
 });
 afterAll(async () => {
   await Promise.all([...world.replicas, world.old].map((each) => each.stop()));

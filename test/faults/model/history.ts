@@ -1,8 +1,8 @@
-/** What happens in one history, and the trivially right model of what a reader must see. */
+/** What happens in one history. */
 import { fc } from '../../support/property.ts';
-import type { PoisonKind } from '../storm/poison.ts';
+import { poisonKinds, type PoisonKind } from '../storm/poison.ts';
 
-/** What moves the system, and changes nothing that a reader may see. */
+/** Moves the system. A reader sees nothing of it, but for what main has refused or an admin has discarded. */
 export type Move =
   | {
       readonly kind: 'execute';
@@ -17,17 +17,25 @@ interface Clock {
   readonly isAhead: boolean;
 }
 
-/** `unit` counts the units in the order of their starts, modulo how many there are. */
+interface Place {
+  readonly minute: number;
+  readonly obsUnitId: number;
+}
+
+/** `unit` and `transaction` count in the order of their acceptance, modulo how many there are. */
 export type Command =
   | Move
-  | (Clock & {
-      readonly kind: 'start';
-      readonly minute: number;
-      /** several starts are within one millisecond */
-      readonly microsecond: number;
-      readonly obsUnitId: number;
-    })
+  | (Clock &
+      Place & {
+        readonly kind: 'start';
+        /** several starts are within one millisecond */
+        readonly microsecond: number;
+        /** of a unit that was finished before its start, or whose start was discarded, if there is one */
+        readonly isLate: boolean;
+      })
   | (Clock & { readonly kind: 'finish'; readonly unit: number; readonly end: number })
+  /** of a unit whose start comes later, or never */
+  | (Clock & { readonly kind: 'finish first'; readonly end: number })
   | (Clock & {
       readonly kind: 'update';
       readonly unit: number;
@@ -35,16 +43,17 @@ export type Command =
       readonly value: number;
     })
   | (Clock & { readonly kind: 'delete'; readonly unit: number })
-  /** a start that main cannot apply */
+  /** a start that main cannot apply, or only with difficulty */
   | { readonly kind: 'poison'; readonly poison: PoisonKind }
-  /** another program changes a row at main */
-  | {
+  | { readonly kind: 'unreadable'; readonly which: number }
+  /** an admin decides about a transaction, whatever its state */
+  | { readonly kind: 'decide'; readonly action: 'retry' | 'discard'; readonly transaction: number }
+  /** another program changes a row at main, if there is one */
+  | (Place & {
       readonly kind: 'sql';
       readonly unit: number;
-      readonly change: 'move' | 'delete' | 'fail';
-      readonly minute: number;
-      readonly obsUnitId: number;
-    }
+      readonly change: 'move' | 'delete' | 'fail' | 'run' | 'insert';
+    })
   | { readonly kind: 'rebuild'; readonly replica: number }
   | { readonly kind: 'failover' }
   | { readonly kind: 'settle' }
@@ -56,13 +65,19 @@ export type Command =
       /** of a listing that begins: those that run, or all */
       readonly running: boolean;
       readonly during: readonly Move[];
-    };
+    }
+  /** while something is broken */
+  | { readonly kind: 'under'; readonly fault: Fault; readonly command: Command };
+
+const faults = ['redis is full', 'main is read-only', 'near hangs', 'far hangs'] as const;
+export type Fault = (typeof faults)[number];
 
 const replica = fc.nat(1);
 const unit = fc.nat(7);
-const minute = fc.nat(5);
-const obsUnitId = fc.integer({ min: 1, max: 2 });
+const place = { minute: fc.nat(7), obsUnitId: fc.integer({ min: 1, max: 2 }) };
 const isAhead = fc.boolean();
+const end = fc.integer({ min: 1, max: 3 });
+
 const execute = fc.record({
   kind: fc.constant('execute' as const),
   count: fc.integer({ min: 1, max: 4 }),
@@ -76,107 +91,83 @@ const confirm = fc.record({ kind: fc.constant('confirm' as const) });
 const move: fc.Arbitrary<Move> = fc.oneof(execute, replay, replay, confirm);
 const during = fc.array(move, { maxLength: 5 });
 
-const command: fc.Arbitrary<Command> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({
+const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });
+
+const write: fc.Arbitrary<Command> = fc.oneof(
+  weighted(
+    4,
+    fc.record({
       kind: fc.constant('start' as const),
       isAhead,
-      minute,
+      ...place,
       microsecond: fc.nat(2),
-      obsUnitId,
+      isLate: fc.boolean(),
     }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constant('finish' as const),
-      isAhead,
-      unit,
-      end: fc.integer({ min: 1, max: 3 }),
-    }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
+  ),
+  weighted(3, fc.record({ kind: fc.constant('finish' as const), isAhead, unit, end })),
+  weighted(1, fc.record({ kind: fc.constant('finish first' as const), isAhead, end })),
+  weighted(
+    3,
+    fc.record({
       kind: fc.constant('update' as const),
       isAhead,
       unit,
       field: fc.constantFrom('a', 'b'),
       value: fc.nat(9),
     }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), isAhead, unit }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant('poison' as const),
-      poison: fc.constantFrom('unknownPlannedUnit', 'statusOfNoRow'),
+  ),
+  weighted(1, fc.record({ kind: fc.constant('delete' as const), isAhead, unit })),
+  weighted(1, fc.record({ kind: fc.constant('poison' as const), poison: fc.constantFrom(...poisonKinds) })),
+  weighted(
+    2,
+    fc.record({
+      kind: fc.constant('decide' as const),
+      action: fc.constantFrom('retry' as const, 'discard' as const, 'discard' as const),
+      transaction: fc.nat(30),
     }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant('sql' as const),
-      unit,
-      change: fc.constantFrom('move' as const, 'delete' as const, 'fail' as const),
-      minute,
-      obsUnitId,
-    }),
-  },
-  { weight: 8, arbitrary: move },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('rebuild' as const), replica }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('failover' as const) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('settle' as const) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('read' as const), during }) },
-  {
-    weight: 6,
-    arbitrary: fc.record({
+  ),
+);
+
+const reading: fc.Arbitrary<Command> = fc.oneof(
+  weighted(4, fc.record({ kind: fc.constant('read' as const), during })),
+  weighted(
+    6,
+    fc.record({
       kind: fc.constantFrom('page' as const, 'pages' as const),
       limit: fc.integer({ min: 1, max: 4 }),
       running: fc.boolean(),
       during,
     }),
-  },
+  ),
+);
+
+const unreadable = fc.record({ kind: fc.constant('unreadable' as const), which: fc.nat(3) });
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  weighted(15, write),
+  weighted(8, move),
+  weighted(10, reading),
+  weighted(
+    2,
+    fc.record({
+      kind: fc.constant('sql' as const),
+      unit,
+      change: fc.constantFrom('move', 'delete', 'fail', 'run', 'insert'),
+      ...place,
+    }),
+  ),
+  weighted(1, fc.record({ kind: fc.constant('rebuild' as const), replica })),
+  weighted(1, fc.record({ kind: fc.constant('failover' as const) })),
+  weighted(2, fc.record({ kind: fc.constant('settle' as const) })),
+  weighted(
+    3,
+    fc.record({
+      kind: fc.constant('under' as const),
+      fault: fc.constantFrom(...faults),
+      command: fc.oneof(weighted(3, write), weighted(3, move), weighted(2, reading), weighted(1, unreadable)),
+    }),
+  ),
+  weighted(1, unreadable),
 );
 
 export const histories = fc.array(command, { minLength: 10, maxLength: 50 });
-
-export interface ModelUnit {
-  readonly obs_unit_id: number;
-  readonly start_time: string;
-  readonly status: string;
-  readonly end_time: string | null;
-  readonly metadata: Readonly<Record<string, unknown>>;
-}
-
-/** Every acknowledged write at once, in one place. */
-export class Model {
-  readonly units = new Map<string, ModelUnit>();
-  readonly ids: string[] = [];
-
-  start(id: string, made: Pick<ModelUnit, 'obs_unit_id' | 'start_time'>): void {
-    this.ids.push(id);
-    this.units.set(id, { ...made, status: 'running', end_time: null, metadata: {} });
-  }
-
-  finish(id: string, end_time: string): void {
-    const present = this.units.get(id);
-    if (present?.status === 'running') this.units.set(id, { ...present, status: 'completed', end_time });
-  }
-
-  /** Another program has changed it. */
-  change(id: string, values: Partial<ModelUnit>): void {
-    const present = this.units.get(id);
-    if (present) this.units.set(id, { ...present, ...values });
-  }
-
-  update(id: string, metadata: Readonly<Record<string, unknown>>): void {
-    const present = this.units.get(id);
-    if (present) this.units.set(id, { ...present, metadata: { ...present.metadata, ...metadata } });
-  }
-
-  delete(id: string): void {
-    this.units.delete(id);
-  }
-}

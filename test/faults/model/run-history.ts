@@ -1,384 +1,255 @@
-/** Runs a history on the real scripts, the real function of main and the real reads, and holds every read against the model. */
-import { randomBytes } from 'node:crypto';
+/** Runs a history on the real system, and holds every read against the model. */
+import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
-import type pg from 'pg';
-import { accept } from '../../../lib/buffer/accept.ts';
-import { readBodies } from '../../../lib/buffer/bodies.ts';
-import { claim } from '../../../lib/buffer/claim.ts';
-import { mark } from '../../../lib/buffer/mark.ts';
-import { ReplicaUnavailable } from '../../../lib/replication/errors.ts';
-import type { ExecutedObsUnit } from '../../../lib/observation/executed-obs-unit.ts';
 import { draftFinish, draftStart, type Draft } from '../../../lib/observation/record-executed-obs-unit.ts';
-import { applyTransactions } from '../../../lib/postgres/apply.ts';
-import type { Redis } from '../../../lib/redis/client.ts';
-import { keysOf, type Keys } from '../../../lib/redis/keys.ts';
-import { confirm } from '../../../lib/replication/confirm.ts';
-import { readExecutedObsUnits } from '../../../lib/smart-query/executed-obs-units.ts';
-import { listExecutedObsUnits, type PageKey } from '../../../lib/smart-query/list-executed-obs-units.ts';
-import { instantOfMicroseconds, instantOfMilliseconds, type Instant } from '../../../lib/values/instant.ts';
 import { TransactionBuilder } from '../../../lib/transaction/builder.ts';
-import { uuidV7 } from '../../../lib/transaction/ids.ts';
-import { Model, type Command, type Move } from './history.ts';
-import { poison, type PoisonKind } from '../storm/poison.ts';
-import type { SnapshotReplica } from './snapshot-replica.ts';
-
-export interface World {
-  readonly redis: Redis;
-  readonly main: pg.Pool;
-  readonly replicas: readonly [SnapshotReplica, SnapshotReplica];
-  /** an older state, that a replica may be rebuilt to */
-  readonly old: SnapshotReplica;
-}
+import { instantOfMicroseconds, instantOfMilliseconds } from '../../../lib/values/instant.ts';
+import { poison, unreadableMessages, type PoisonKind } from '../storm/poison.ts';
+import { AtMain } from './at-main.ts';
+import type { Command, Move } from './history.ts';
+import { Model, type Write } from './model.ts';
+import { Reader } from './reader.ts';
+import { System, type World } from './system.ts';
 
 /** @param name of the history, unlike any other's */
 export async function runHistory(world: World, name: string, history: readonly Command[]): Promise<void> {
-  // not truncated: that would wait for the snapshots
-  await world.main.query('delete from executed_obs_unit; delete from tombstone; delete from inbox');
-  for (const each of [...world.replicas, world.old]) await each.replay();
-  const run = new Run(world, keysOf(name));
+  const run = new Run(world, name);
+  await run.begin();
   for (const command of history) {
     await run.perform(command);
-    await run.checkAll();
+    await run.reader.checkAll();
   }
-  await run.finishWalk(2);
+  await run.reader.finishWalk(2);
   await run.settle();
 }
 
-interface Walk {
-  readonly filter: { readonly status?: string };
-  readonly shown: string[];
-  readonly must: Set<string>;
-  next: PageKey | undefined;
-}
-
 class Run {
+  readonly reader: Reader;
   readonly #world: World;
-  readonly #keys: Keys;
+  readonly #system: System;
   readonly #model = new Model();
-  #clock = Date.UTC(2028, 0, 1);
-  /** a listing in progress: what it has shown, and what it must show once */
-  #walk: Walk | undefined;
-  /** unit → transaction that main cannot apply */
-  readonly #poisoned = new Map<string, string>();
-  /** main parks what is written to them: another program may put them back */
-  readonly #deletedByHand = new Set<string>();
-  /** replicas that were set back, and have not caught up since */
-  readonly #setBack = new Set<SnapshotReplica>();
+  readonly #atMain: AtMain;
+  /** messages that the queue still holds, and those that main keeps */
+  readonly #unreadable = { queued: [] as string[], kept: 0 };
 
-  constructor(world: World, keys: Keys) {
+  constructor(world: World, name: string) {
     this.#world = world;
-    this.#keys = keys;
+    this.#system = new System(world, name);
+    this.#atMain = new AtMain(world.main, this.#system, this.#model);
+    this.reader = new Reader(world, this.#system, this.#model);
+  }
+
+  async begin(): Promise<void> {
+    await this.#atMain.empty();
+    await this.#system.begin();
+    for (const each of this.#everyReplica()) await each.replay(0);
   }
 
   async perform(command: Command): Promise<void> {
+    this.reader.look();
     switch (command.kind) {
       case 'start':
       case 'finish':
+      case 'finish first':
       case 'update':
       case 'delete':
         return this.#write(command);
       case 'poison':
         return this.#poison(command.poison);
+      case 'unreadable':
+        this.#unreadable.queued.push(unreadableMessages(randomUUID())[command.which] ?? '');
+        return this.#keepUnreadable();
+      case 'decide':
+        return this.#decide(command);
       case 'sql':
-        return this.#changeByHand(command);
+        return this.#atMain.change(command);
+      case 'under':
+        return this.#system.under(command.fault, () => this.perform(command.command));
       case 'rebuild': {
         const replica = this.#world.replicas[command.replica === 0 ? 0 : 1];
         replica.swap(this.#world.old);
-        this.#setBack.add(replica);
-        return this.#world.old.replay();
+        this.reader.setBack.add(replica);
+        return this.#world.old.replay(this.#model.commits);
       }
       case 'settle':
         return this.settle();
       case 'failover':
         return this.#failOver();
       case 'read':
-        return this.#with(command.during, () => this.checkAll());
+        return this.reader.during(
+          command.during,
+          (move) => this.#move(move),
+          () => this.reader.checkAll(),
+        );
       case 'page':
-        return this.#with(command.during, () => this.#page(command));
       case 'pages':
-        this.#walk = undefined;
-        await this.#with(command.during, () => this.#page(command));
-        return this.finishWalk(command.limit);
+        return this.reader.list(command, (move) => this.#move(move));
       default:
         return this.#move(command);
     }
   }
 
+  #everyReplica() {
+    return [...this.#world.replicas, this.#world.old];
+  }
+
   async #move(move: Move): Promise<void> {
-    const { redis, main, replicas } = this.#world;
-    const parts = { redis, keys: this.#keys, replicas };
     switch (move.kind) {
       case 'replay': {
-        const replica = replicas[move.replica === 0 ? 0 : 1];
-        this.#setBack.delete(replica);
-        return replica.replay();
+        const replica = this.#world.replicas[move.replica === 0 ? 0 : 1];
+        this.reader.setBack.delete(replica);
+        return replica.replay(this.#model.commits);
       }
-      case 'confirm': {
-        await this.#still(() => confirm(parts, this.#clock));
-        const floor = await this.#floor();
-        const behind = replicas.filter((each) => each.lsn < floor && !this.#setBack.has(each));
-        expect(behind, 'what was cleaned is at every replica').toEqual([]);
-        return;
-      }
+      case 'confirm':
+        await this.#system.confirm();
+        return this.reader.checkFloor();
       case 'execute': {
-        const { oldest } = await claim(
-          { redis: redis, keys: this.#keys },
-          {
-            copies: [],
-            limit: move.count,
-            nowMilliseconds: (this.#clock += 1),
-            leaseMilliseconds: 0,
-            always: true,
-          },
-        );
-        const { transactions: batch } = await readBodies({ redis: redis, keys: this.#keys }, oldest);
-        if (batch.length === 0 || move.dies === 'before commit') return;
-        const { rows, lsn } = await applyTransactions(main, batch, 900);
-        if (move.dies === 'no') await mark({ redis: redis, keys: this.#keys }, rows, lsn, this.#clock);
+        const done = await this.#system.execute(move.count, move.dies);
+        if (done) this.#model.decide(done.rows, (id) => !done.unmarked.has(id));
       }
     }
   }
 
   /** A replica promoted that has whatever was cleaned; the others are rebuilt from it. */
   async #failOver(): Promise<void> {
-    const { main, replicas, old } = this.#world;
-    const floor = await this.#floor();
-    const heir = replicas.find(({ lsn }) => lsn >= floor);
+    const heir = await this.reader.inReach();
     if (!heir) return;
-    await heir.promoteInto(main);
-    for (const each of [...replicas, old]) await each.replay();
-    this.#setBack.clear();
+    await heir.promoteInto(this.#world.main);
+    this.#model.lose(heir.seen);
+    for (const each of this.#everyReplica()) await each.replay(this.#model.commits);
+    this.reader.setBack.clear();
   }
 
-  /** After enough rounds everything is at main, as the model has it, and nothing is left in the buffer. */
+  /** After enough rounds everything has an outcome at main, as the model has it, and nothing is left in the buffer. */
   async settle(): Promise<void> {
-    const { redis, main } = this.#world;
-    for (let round = 0; round < 4; round += 1) {
-      await this.#move({ kind: 'execute', count: 1000, dies: 'no' });
-      for (const replica of [0, 1]) await this.#move({ kind: 'replay', replica });
-      await this.#move({ kind: 'confirm' });
-    }
-    for (const key of [this.#keys.pending, this.#keys.inflight, this.#keys.committed, this.#keys.overlaid]) {
-      expect(await redis.zcard(key), `${key} is empty`).toBe(0);
-    }
-    const { rows } = await main.query<{ id: string; status: string; metadata: object }>(
-      'select id, status, metadata from executed_obs_unit',
-    );
-    const expected = [...this.#model.units].map(([id, { status, metadata }]) => ({ id, status, metadata }));
-    expect(new Set(rows)).toEqual(new Set(expected));
-    const { rows: outcomes } = await main.query<{ outcome: string }>(
-      'select outcome from inbox where transaction_id = any ($1)',
-      [[...this.#poisoned.values()]],
-    );
-    expect(outcomes.length, 'each transaction has an outcome').toBe(this.#poisoned.size);
-    expect(outcomes.map(({ outcome }) => outcome)).not.toContain('applied');
+    for (let round = 0; round < 3; round += 1) await this.#round();
+    if ((await this.#atMain.pending()) > 0) await this.#helpOut();
+    await this.#atMain.check(this.#unreadable.kept);
+    this.reader.look();
   }
 
-  async #write(command: Extract<Command, { kind: 'start' | 'finish' | 'update' | 'delete' }>): Promise<void> {
-    const now = (this.#clock += 1000);
+  async #round(): Promise<void> {
+    await this.#system.drain();
+    await this.#keepUnreadable();
+    for (const each of this.#everyReplica()) await each.replay(this.#model.commits);
+    await this.#system.confirm();
+    this.reader.setBack.clear();
+  }
+
+  /**
+   * The same failure without one success is no transaction's, until one succeeds; and what main has no column for waits until an admin gives
+   * it up.
+   */
+  async #helpOut(): Promise<void> {
+    await this.#write({
+      kind: 'start',
+      isAhead: false,
+      isLate: false,
+      minute: 0,
+      microsecond: 0,
+      obsUnitId: 1,
+    });
+    for (const { id, values } of this.#model.writes.values()) {
+      if (values.status === 'unknownColumn') await this.#discard(id);
+    }
+    for (let round = 0; round < 6 && (round < 2 || (await this.#atMain.pending()) > 0); round += 1) {
+      this.#system.clock += 10_000;
+      await this.#round();
+    }
+  }
+
+  async #write(
+    command: Extract<Command, { kind: 'start' | 'finish' | 'finish first' | 'update' | 'delete' }>,
+  ): Promise<void> {
+    const now = (this.#system.clock += 1000);
     const stamp = (now + (command.isAhead ? minutesAhead : 0)) * 1000;
-    const heading = { id: newId(now), stamp, principal: '1', operation: command.kind };
+    const operation = command.kind;
+    const heading = { id: this.#system.newId(), stamp, principal: '1', operation };
     if (command.kind === 'start') {
-      const id = newId(now);
+      const [late] = this.#model.unstarted;
+      const unit = (command.isLate ? late : undefined) ?? this.#system.newId();
       const start_time = startOf(command);
       const made = { obs_unit_id: command.obsUnitId, start_time };
       const given = { ...made, start_time: { instant: start_time, isLeapSecond: false } };
-      await this.#accept(draftStart(given, id, heading, start_time));
-      this.#model.start(id, made);
-      return;
+      return this.#accept(draftStart(given, unit, heading, start_time), 'start', made);
     }
-    const id = this.#model.ids[command.unit % Math.max(1, this.#model.ids.length)];
-    if (id === undefined || this.#deletedByHand.has(id)) return;
-    const builder = new TransactionBuilder({ ...heading, aggregate: id }, () => id);
+    const unit = command.kind === 'finish first' ? this.#system.newId() : this.#unitOf(command.unit);
+    if (unit === undefined) return;
+    const builder = new TransactionBuilder({ ...heading, aggregate: unit }, () => unit);
     const other = (): Draft => ({ transaction: builder.build(), patch: '{}', status: 200 });
     switch (command.kind) {
-      case 'finish': {
+      case 'finish':
+      case 'finish first': {
         const end_time = instantOfMilliseconds(Date.UTC(2028, 0, 2, 0, command.end));
         const given = { status: 'completed', end_time: { instant: end_time, isLeapSecond: false } } as const;
-        const draft = draftFinish(given, id, heading, end_time);
-        if (!(await this.#accept(draft))) return;
-        if (this.#walk?.filter.status) this.#walk.must.delete(id);
-        return this.#model.finish(id, end_time);
+        const draft = draftFinish(given, unit, heading, end_time);
+        return this.#accept(draft, 'finish', { status: 'completed', end_time });
       }
-      case 'update':
-        builder.update('executed_obs_unit', id, { metadata: { [command.field]: command.value } });
-        await this.#accept(other());
-        return this.#model.update(id, { [command.field]: command.value });
+      case 'update': {
+        const values = { metadata: { [command.field]: command.value } };
+        builder.update('executed_obs_unit', unit, values);
+        return this.#accept(other(), 'update', values);
+      }
       case 'delete':
-        builder.delete('executed_obs_unit', id);
-        await this.#accept(other());
-        this.#walk?.must.delete(id);
-        return this.#model.delete(id);
+        if (this.#model.unstarted.includes(unit)) return;
+        builder.delete('executed_obs_unit', unit);
+        return this.#accept(other(), 'delete', {});
     }
+  }
+
+  #unitOf(index: number): string | undefined {
+    const { units } = this.#model;
+    return units[index % Math.max(1, units.length)];
+  }
+
+  async #accept(draft: Draft, kind: Write['kind'], values: Write['values']): Promise<void> {
+    const stamp = await this.#system.accept(draft);
+    const { id, aggregate: unit } = draft.transaction;
+    if (stamp !== undefined) this.#model.accept({ id, unit, stamp, kind, values });
   }
 
   async #poison(kind: PoisonKind): Promise<void> {
-    const now = (this.#clock += 1000);
-    const transaction = poison(kind, newId(now), newId(now), now);
-    this.#poisoned.set(transaction.aggregate, transaction.id);
-    expect(await this.#accept({ transaction, patch: '{}', status: 201 })).toBe(true);
+    const now = (this.#system.clock += 1000);
+    const transaction = poison(kind, this.#system.newId(), this.#system.newId(), now);
+    await this.#accept({ transaction, patch: '{}', status: 201 }, 'poison', { status: kind });
   }
 
-  /** Everybody has seen the row and sees the change: when is not of the model. */
-  async #changeByHand(command: Extract<Command, { kind: 'sql' }>): Promise<void> {
-    const id = this.#model.ids[command.unit % Math.max(1, this.#model.ids.length)];
+  async #keepUnreadable(): Promise<void> {
+    const { queued } = this.#unreadable;
+    for (const body of queued.splice(0)) {
+      if (await this.#system.keepUnreadable(body)) this.#unreadable.kept += 1;
+      else queued.push(body);
+    }
+  }
+
+  async #decide({ action, transaction }: Extract<Command, { kind: 'decide' }>): Promise<void> {
+    const ids = [...this.#model.writes.keys()];
+    const id = ids[transaction % Math.max(1, ids.length)];
     if (id === undefined) return;
-    await this.settle();
-    this.#walk = undefined;
-    const { main, replicas, old } = this.#world;
-    const start_time = startOf({ ...command, microsecond: 0 });
-    switch (command.change) {
-      case 'move':
-        await main.query('update executed_obs_unit set start_time = $2, obs_unit_id = $3 where id = $1', [
-          id,
-          start_time,
-          command.obsUnitId,
-        ]);
-        this.#model.change(id, { start_time, obs_unit_id: command.obsUnitId });
-        break;
-      case 'fail':
-        await main.query("update executed_obs_unit set status = 'failed' where id = $1", [id]);
-        this.#model.change(id, { status: 'failed' });
-        break;
-      case 'delete':
-        await main.query('delete from executed_obs_unit where id = $1', [id]);
-        this.#model.delete(id);
-        this.#deletedByHand.add(id);
-    }
-    for (const each of [...replicas, old]) await each.replay();
-    this.#setBack.clear();
+    if (action === 'discard') return this.#discard(id);
+    const { problem } = await this.#system.decide('retry', id);
+    expect([undefined, ...mayRefuse]).toContain(problem);
   }
 
-  /** @returns false if it was refused */
-  async #accept(draft: Draft): Promise<boolean> {
-    const verdict = await accept(
-      { redis: this.#world.redis, keys: this.#keys },
-      {
-        claimant: { kind: 'none', principalId: '1' },
-        permission: '',
-        ...draft,
-        nowMilliseconds: this.#clock,
-        requestsPerSecond: 1e9,
-        budgetBytes: 1e12,
-      },
-    );
-    return 'accepted' in verdict && verdict.accepted === true;
-  }
-
-  async checkAll(): Promise<void> {
-    const { redis, replicas } = this.#world;
-    const parts = { redis, keys: this.#keys, replicas };
-    const found = await this.#answered(readExecutedObsUnits(parts, this.#model.ids));
-    if (found) expect(shapesOf([...found.records.values()])).toEqual(Object.fromEntries(this.#model.units));
-  }
-
-  /** The next page of the listing in progress, or the first one of a new listing. */
-  async #page({ limit, running }: { readonly limit: number; readonly running: boolean }): Promise<void> {
-    const { redis, replicas } = this.#world;
-    const parts = { redis, keys: this.#keys, replicas };
-    const walk = (this.#walk ??= this.#newWalk(running));
-    const { filter, next } = walk;
-    const page = await this.#answered(
-      listExecutedObsUnits(parts, { filter, limit, ...(next && { after: next }) }),
-    );
-    if (!page) return;
-    const records = page.records.filter(({ id }) => !this.#poisoned.has(id));
-    walk.shown.push(...records.map(({ id }) => id));
-    for (const [id, shape] of Object.entries(shapesOf(records))) {
-      expect(shape).toEqual(this.#model.units.get(id));
-    }
-    walk.next = page.next;
-    if (page.next === undefined) this.#endWalk();
-  }
-
-  #newWalk(running: boolean): Walk {
-    const { units } = this.#model;
-    const must = [...units].filter(([, { status }]) => !running || status === 'running').map(([id]) => id);
-    return { filter: running ? { status: 'running' } : {}, shown: [], must: new Set(must), next: undefined };
-  }
-
-  async finishWalk(limit: number): Promise<void> {
-    while (this.#walk && this.#floorIsReached(await this.#floor())) {
-      await this.#page({ limit, running: false });
-    }
-  }
-
-  #endWalk(): void {
-    if (!this.#walk) return;
-    const { shown, must } = this.#walk;
-    expect(new Set(shown).size, 'a listing shows a record once').toBe(shown.length);
-    expect(
-      [...must].filter((id) => !shown.includes(id)),
-      'a listing shows every record that was there all the time',
-    ).toEqual([]);
-    this.#walk = undefined;
-  }
-
-  /** A read may be refused only while every replica lacks what was cleaned. */
-  async #answered<T>(read: Promise<T>): Promise<T | undefined> {
-    try {
-      return await read;
-    } catch (error) {
-      if (!(error instanceof ReplicaUnavailable)) throw error;
-      expect(this.#floorIsReached(await this.#floor()), 'refused without need').toBe(false);
-      return undefined;
-    }
-  }
-
-  async #floor(): Promise<bigint> {
-    return BigInt((await this.#world.redis.get<string>(this.#keys.floor)) ?? 0);
-  }
-
-  #floorIsReached(floor: bigint): boolean {
-    return this.#world.replicas.some(({ lsn }) => lsn >= floor);
-  }
-
-  /** Reads while the system moves: one move before and after each statement. */
-  async #with(during: readonly Move[], read: () => Promise<void>): Promise<void> {
-    const moves = [...during];
-    for (const each of this.#world.replicas) {
-      each.around = () =>
-        this.#still(async () => {
-          const next = moves.shift();
-          if (next) await this.#move(next);
-        });
-    }
-    await read();
-    for (const each of this.#world.replicas) each.around = async () => undefined;
-  }
-
-  /** Nothing moves while something else does. */
-  async #still<T>(act: () => Promise<T>): Promise<T> {
-    const { replicas } = this.#world;
-    const before = replicas.map(({ around }) => around);
-    for (const each of replicas) each.around = async () => undefined;
-    const result = await act();
-    replicas.forEach((each, index) => (each.around = before[index] ?? each.around));
-    return result;
+  async #discard(id: string): Promise<void> {
+    const { state, problem } = await this.#system.decide('discard', id);
+    expect([undefined, ...mayRefuse]).toContain(problem);
+    if (state !== undefined) this.#model.givenUp.add(id);
   }
 }
+
+/** There is nothing to decide; or nobody can tell now. Never `not-found`: it was acknowledged. */
+const mayRefuse = [
+  'not-decidable',
+  'conflict',
+  'replica-unavailable',
+  'not-acknowledged',
+  'discarded-before',
+  'no-room',
+];
 
 const minutesAhead = 3 * 60_000;
 
-function startOf({
-  minute,
-  microsecond,
-}: {
-  readonly minute: number;
-  readonly microsecond: number;
-}): Instant {
+function startOf({ minute, microsecond }: { readonly minute: number; readonly microsecond: number }) {
   return instantOfMicroseconds(BigInt(Date.UTC(2028, 0, 1, 0, minute)) * 1000n + BigInt(microsecond));
-}
-
-function newId(now: number): string {
-  return uuidV7(now, randomBytes(10));
-}
-
-function shapesOf(records: readonly ExecutedObsUnit[]) {
-  return Object.fromEntries(
-    records.map(({ id, obs_unit_id, start_time, status, end_time, metadata }) => [
-      id,
-      { obs_unit_id, start_time, status, end_time, metadata },
-    ]),
-  );
 }

@@ -14,6 +14,10 @@ export class SnapshotReplica implements Replica {
   readonly pool: Pool;
   /** runs right before and right after each statement but that for the position */
   around: () => Promise<void> = async () => undefined;
+  /** it answers nothing */
+  hangs = false;
+  /** how many commits of the model it has seen */
+  seen = 0;
   #client: pg.Client;
   #lsn = '0/0';
 
@@ -21,6 +25,7 @@ export class SnapshotReplica implements Replica {
     this.name = name;
     this.#client = client;
     const query = async (config: { name?: string }) => {
+      if (this.hangs) throw new Error('Query read timeout');
       if (config.name === 'replayed-lsn') return { rows: [{ lsn: this.#lsn }] };
       await this.around();
       const answer = await this.#client.query(config as pg.QueryConfig);
@@ -41,8 +46,9 @@ export class SnapshotReplica implements Replica {
     return readLsn(this.#lsn).value;
   }
 
-  /** Catches up with main. */
-  async replay(): Promise<void> {
+  /** Catches up with main. @param commits of main so far */
+  async replay(commits: number): Promise<void> {
+    this.seen = commits;
     await this.#client.query('rollback');
     const { rows } = await this.#client.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
     await this.#client.query('begin isolation level repeatable read read only');
@@ -54,6 +60,7 @@ export class SnapshotReplica implements Replica {
   swap(other: SnapshotReplica): void {
     [this.#client, other.#client] = [other.#client, this.#client];
     [this.#lsn, other.#lsn] = [other.#lsn, this.#lsn];
+    [this.seen, other.seen] = [other.seen, this.seen];
   }
 
   /** Main becomes what this replica is: it has lost what came later. */

@@ -1,0 +1,194 @@
+/** The real scripts, the real processor and the real decisions, moved by hand. Its clock is the history's. */
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import { discardTransaction, retryTransaction } from '../../../functions/decide/decisions.ts';
+import { drain } from '../../../functions/process/drain.ts';
+import { execute, type Executed } from '../../../functions/process/execute.ts';
+import { readMessage, storeMessages } from '../../../functions/process/unreadable.ts';
+import { accept } from '../../../lib/buffer/accept.ts';
+import { readBodies } from '../../../lib/buffer/bodies.ts';
+import { claim } from '../../../lib/buffer/claim.ts';
+import { readFailureHistory, writeFailureHistory } from '../../../lib/buffer/suspects.ts';
+import { ProblemError } from '../../../lib/http/problem.ts';
+import { createLog } from '../../../lib/observability/log.ts';
+import type { Draft } from '../../../lib/observation/record-executed-obs-unit.ts';
+import type { Pool } from '../../../lib/postgres/connect.ts';
+import { connectRedis, type Redis } from '../../../lib/redis/client.ts';
+import { isRedisAway } from '../../../lib/redis/failure.ts';
+import { keysOf, type Keys } from '../../../lib/redis/keys.ts';
+import { confirm } from '../../../lib/replication/confirm.ts';
+import type { Replica } from '../../../lib/replication/replicas.ts';
+import { uuidV7 } from '../../../lib/transaction/ids.ts';
+import type { Transaction } from '../../../lib/transaction/transaction.ts';
+import type { TestRedis } from '../../support/test-redis.ts';
+import type { Fault } from './history.ts';
+import type { SnapshotReplica } from './snapshot-replica.ts';
+
+export interface World {
+  readonly redis: Pick<TestRedis, 'client' | 'command'>;
+  readonly main: pg.Pool;
+  readonly replicas: readonly [SnapshotReplica, SnapshotReplica];
+  /** an older state, that a replica may be rebuilt to */
+  readonly old: SnapshotReplica;
+}
+
+const log = createLog('error', {}, () => undefined);
+const admin = {
+  ...{ id: '2', name: 'admin', role: 'admin' as const, permissions: ['manage:transactions' as const] },
+  ...{ credential: 'session' as const, sessionId: 'session' },
+};
+/** Redis as a processor that has died sees it. */
+const nowhere = connectRedis({ url: 'http://127.0.0.1:9', token: 'none', timeoutMilliseconds: 100 });
+
+export class System {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  /** as instances know them that have not met one that hangs */
+  replicas: readonly Replica[];
+  clock = Date.UTC(2028, 0, 1);
+  readonly #world: World;
+  #main: Pool;
+
+  constructor(world: World, name: string) {
+    this.#world = world;
+    this.redis = world.redis.client;
+    this.keys = keysOf(name);
+    this.replicas = this.#strangers();
+    this.#main = world.main;
+  }
+
+  /** Nobody is unknown. */
+  async begin(): Promise<void> {
+    await this.redis.set(this.keys.peopleLoaded, '1');
+  }
+
+  newId(): string {
+    return uuidV7(this.clock, randomBytes(10));
+  }
+
+  /** @returns the stamp that it got; undefined if it was refused, or could not be taken */
+  async accept(draft: Draft): Promise<number | undefined> {
+    try {
+      const verdict = await accept(this, {
+        claimant: { kind: 'none', principalId: '1' },
+        permission: '',
+        ...draft,
+        nowMilliseconds: this.clock,
+        requestsPerSecond: 1e9,
+        budgetBytes: 1e12,
+      });
+      return 'accepted' in verdict && verdict.stamp !== undefined ? Number(verdict.stamp) : undefined;
+    } catch (error) {
+      if (isRedisAway(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** @returns the state that the answer gives, or the problem */
+  async decide(
+    action: 'retry' | 'discard',
+    id: string,
+  ): Promise<{ readonly state?: string; readonly problem?: string }> {
+    const parts = {
+      ...{ redis: this.redis, keys: this.keys, replicas: this.replicas, log, now: () => this.clock },
+      queue: { send: async () => undefined },
+      limits: { requestsPerSecond: 1e9, budgetBytes: 1e12 },
+    };
+    const asked = {
+      route: { operation: `${action}Transaction`, access: 'manage:transactions' as const },
+      ...{ path: '/', given: { params: {}, query: {}, body: undefined }, cookies: [], requestId: '' },
+      ...{ sourceIp: '', receivedAt: this.clock, replyHeaders: new Map<string, string>() },
+      headers: { authorization: 'Bearer session', 'idempotency-key': this.newId() },
+      ...{ params: { id }, query: undefined, principal: admin },
+    };
+    try {
+      const { body } = await (action === 'retry'
+        ? retryTransaction.run({ ...asked, body: undefined }, parts)
+        : discardTransaction.run({ ...asked, body: { reason: 'a test' } }, parts));
+      return body;
+    } catch (error) {
+      if (error instanceof ProblemError) return { problem: error.problem.code };
+      throw error;
+    }
+  }
+
+  /** What a processor claims and executes; undefined: nothing, or it died before the commit, or Redis did not answer. */
+  async execute(count: number, dies: 'no' | 'before commit' | 'before mark'): Promise<Executed | undefined> {
+    try {
+      const request = { copies: [], limit: count, leaseMilliseconds: 0, always: true };
+      const { oldest } = await claim(this, { ...request, nowMilliseconds: (this.clock += 1) });
+      const { transactions } = await readBodies(this, oldest);
+      if (transactions.length === 0 || dies === 'before commit') return undefined;
+      const before = await readFailureHistory(this);
+      const redis = dies === 'no' ? this.redis : nowhere;
+      const done = await execute({ ...this.#processor(), redis }, transactions, before, Infinity);
+      if (dies === 'no') await writeFailureHistory(this, before, done.failureHistory).catch(() => undefined);
+      return done;
+    } catch (error) {
+      if (isRedisAway(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async drain(copies: readonly Transaction[] = []): Promise<void> {
+    this.clock += 1;
+    await drain(this.#processor(), copies, { deadline: Infinity, end: Infinity, always: true });
+  }
+
+  async confirm(): Promise<void> {
+    await confirm(this, this.clock).catch((error: unknown) => {
+      if (!isRedisAway(error)) throw error;
+    });
+  }
+
+  /** @returns whether the message is kept for people */
+  async keepUnreadable(body: string): Promise<boolean> {
+    const message = readMessage(body);
+    if (message.kind !== 'unreadable') throw new Error(`it can be read: ${body}`);
+    return storeMessages(this.#processor(), [message]);
+  }
+
+  /** Breaks something while `act` runs. */
+  async under(fault: Fault, act: () => Promise<void>): Promise<void> {
+    const [near, far] = this.#world.replicas;
+    const hanging = fault === 'near hangs' ? near : far;
+    const memory = (limit: string) => this.#world.redis.command('CONFIG', 'SET', 'maxmemory', limit);
+    if (fault === 'redis is full') await memory('1');
+    else if (fault === 'main is read-only') this.#main = readOnly(this.#world.main);
+    else hanging.hangs = true;
+    try {
+      await act();
+    } finally {
+      if (fault === 'redis is full') await memory('0');
+      this.#main = this.#world.main;
+      hanging.hangs = false;
+      this.replicas = this.#strangers();
+    }
+  }
+
+  /** An instance remembers for a while that a replica has hung. */
+  #strangers(): Replica[] {
+    return this.#world.replicas.map(({ name, pool }) => ({ name, pool }));
+  }
+
+  #processor() {
+    const { redis, keys } = this;
+    return { redis, keys, main: this.#main, startWaitSeconds: 900, now: () => this.clock, log };
+  }
+}
+
+/** Main as it is while it fails over. */
+function readOnly(main: pg.Pool): Pool {
+  const connect = async () => {
+    const client = await main.connect();
+    await client.query('set default_transaction_read_only = on');
+    const release = client.release.bind(client);
+    client.release = () => release(true);
+    return client;
+  };
+  const query = async (config: pg.QueryConfig) => {
+    const client = await connect();
+    return client.query(config).finally(() => client.release());
+  };
+  return { connect, query } as unknown as Pool;
+}

@@ -1,4 +1,4 @@
-/** `npm run bench [-- answers | independence | drain | copies | reads | authentication | confirm | live | large | bundle]…`: all, or the named ones. */
+/** `npm run bench [-- answers | independence | drain | copies | reads | authentication | confirm | live | large | bundle | release-1]…`: all, or the named ones. */
 import { cpus, totalmem } from 'node:os';
 import { benchAnswers } from './answers.ts';
 import { benchAuthentication } from './authentication.ts';
@@ -10,6 +10,7 @@ import { benchDrain } from './drain.ts';
 import { benchLarge } from './large.ts';
 import { benchLive } from './live.ts';
 import { benchReads } from './reads.ts';
+import { benchRelease1 } from './release-1.ts';
 
 const benches = {
   answers: benchAnswers,
@@ -22,6 +23,7 @@ const benches = {
   live: benchLive,
   large: benchLarge,
   bundle: benchBundle,
+  'release-1': benchRelease1,
 };
 const wanted = process.argv.slice(2);
 const [cpu] = cpus();

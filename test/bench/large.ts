@@ -10,6 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 import { fillLarge, largePrograms, largeRows, parkMore } from './large-data.ts';
 import { openLoop, send } from './load.ts';
+import { medianOf } from './median.ts';
 
 const rounds = 7;
 const repeats = 10;
@@ -168,10 +169,6 @@ async function measured<const C extends readonly (() => Promise<unknown>)[]>(
     low: Math.min(...each),
     high: Math.max(...each),
   })) as unknown as { [K in keyof C]: Measured };
-}
-
-function medianOf(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
 const shown = ({ median, low, high }: Measured) =>

@@ -14,6 +14,7 @@ import { listExecutedObsUnits } from '../../lib/smart-query/list-executed-obs-un
 import type { SmartQueryParts } from '../../lib/smart-query/snapshot.ts';
 import { uuidV7 } from '../../lib/transaction/ids.ts';
 import { send } from './load.ts';
+import { medianOf } from './median.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 import { eventually } from '../support/eventually.ts';
 import { instantOfMilliseconds } from '../../lib/values/instant.ts';
@@ -185,8 +186,4 @@ async function bufferMore({ redisClient, keys }: TestStack, count: number): Prom
       }
     }),
   );
-}
-
-function medianOf(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -72,7 +72,7 @@ export async function record(
   throw problemOf(submitted, wordingOf(identity));
 }
 
-const everyObstacle: readonly Obstacle[] = ['unreachable', 'unable', 'defect', 'people_missing', 'full'];
+const everyObstacle: readonly Obstacle[] = ['unreachable', 'unable', 'defect', 'users_missing', 'full'];
 
 /**
  * Obstacles despite which the queue alone may take the write. A session is verified by its signature, a token if this instance has

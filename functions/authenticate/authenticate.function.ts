@@ -31,9 +31,9 @@ const github = {
     'as registered with the GitHub app: …/github/callback on the public origin of this API',
   ),
   GITHUB_ORGANIZATION: fromDeployment(text, 'GitHub organisation whose members may log in'),
-  /** JSON: {"organization/team": "admin", …}; a member of several teams gets the strongest role */
+  /** JSON: {"organization/team": "admin", …}; a member of several teams gets the role with the most permissions */
   GITHUB_TEAM_ROLES: setting(json(z.record(z.string(), z.enum(roles))), '{}'),
-  /** of members in none of these teams */
+  /** role of members in none of these teams */
   GITHUB_MEMBER_ROLE: setting(z.enum(roles), 'viewer'),
 };
 
@@ -57,13 +57,13 @@ export const spec = {
     ...github,
     /** the private key that signs access tokens; its public half is among JWT_PUBLIC_JWKS */
     JWT_SIGNING_JWK: secret(json(signingKey), 'jwt', 'signing'),
-    /** pages of these origins may log people in and use their sessions */
+    /** origins whose pages may start logins and use sessions */
     FRONTEND_ORIGINS: { schema: origins, source: { kind: 'frontendOrigins' } },
-    /** After this time people log in again. */
+    /** Length of a session, after which the user must log in again. */
     SESSION_HOURS: setting(positiveInteger, '12'),
-    /** While main or GitHub is out of reach a session lasts this much longer. */
+    /** A session lasts this much longer while main or GitHub is unreachable. */
     OUTAGE_SESSION_HOURS: setting(positiveInteger, '24'),
-    /** of one address, before a login */
+    /** per source address, before a login */
     LOGINS_PER_SECOND: setting(positiveInteger, '10'),
     TICKETS_PER_SECOND: setting(positiveInteger, '10'),
   },

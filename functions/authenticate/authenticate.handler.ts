@@ -56,11 +56,11 @@ export const handler = serve('authenticate', {
   identify: async (request, connected) => ({ principal: await authenticate(connected, request) }),
   rates: {
     address: (request, { loginLimiter }) => countRequest(loginLimiter, request, request.sourceIp),
-    // many people may come from one address
+    // many users may share an address, so a known session is limited by itself
     session: async (request, { loginLimiter, redis, keys }) => {
       const id = readRefreshToken(readCookie(request, 'refresh'))?.sessionId;
-      const isOne = id !== undefined && (await inTime(redis.exists(keys.session(id)))) === 1;
-      await countRequest(loginLimiter, request, isOne ? id : request.sourceIp);
+      const isKnown = id !== undefined && (await inTime(redis.exists(keys.session(id)))) === 1;
+      await countRequest(loginLimiter, request, isKnown ? id : request.sourceIp);
     },
   },
   steps: {

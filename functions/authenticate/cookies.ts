@@ -1,10 +1,10 @@
-/** Cookies that no script reads and no other site sends along: `__Host-` binds them to this origin. */
+/** Cookies that scripts cannot read. `__Host-` binds them to this origin, and SameSite keeps other sites from sending them. */
 import type { Request } from '../../lib/http/request.ts';
 
 const names = {
   /** the refresh token of a session */
   refresh: { name: '__Host-ops_refresh', sameSite: 'Strict' },
-  /** which browser began a login; it comes back from GitHub, so that Lax is as strict as can be */
+  /** identifies the browser that started a login; Strict is impossible because the browser returns from GitHub */
   login: { name: '__Host-ops_login', sameSite: 'Lax' },
 } as const;
 

@@ -19,7 +19,7 @@ export interface CredentialParts extends Site {
   readonly ticketsPerSecond: number;
 }
 
-/** A key is published before it signs, and as long as what it has signed is valid. */
+/** Cache time. Short enough, since a key is published before it signs and until its tokens have expired. */
 const jwksSeconds = 300;
 
 export const readJwks = answer(jwksContract, async (_request, { publishedKeys }: CredentialParts) => ({

@@ -1,4 +1,4 @@
-/** How people come in: to GitHub, back with a code of GitHub's, on to their page with a code of ours, and that for a session. */
+/** Login: redirect to GitHub, return with GitHub's code, redirect to the frontend with our code, exchange it for a session. */
 import { randomBytes } from 'node:crypto';
 import {
   authorizationUrl,
@@ -9,15 +9,15 @@ import {
 } from '../../lib/login/github.ts';
 import {
   isAllowedReturn,
-  keepLogin,
-  keepLoginCode,
+  saveLogin,
+  saveLoginCode,
   takeLogin,
   takeLoginCode,
   type PendingLogin,
 } from '../../lib/login/pending-login.ts';
 import type { Role } from '../../lib/people/permissions.ts';
 import { inTime, recordChange } from '../../lib/audit/record-change.ts';
-import { cannotTell, requirePeople } from '../../lib/credentials/check-credential.ts';
+import { cannotVerify, requireUsersLoaded } from '../../lib/credentials/check-credential.ts';
 import { mintRefreshToken, openSession } from '../../lib/sessions/session.ts';
 import { updateUser } from '../../lib/users/update-user.ts';
 import { putUserRow, readUser, userRowId, type User } from '../../lib/users/user-store.ts';
@@ -31,7 +31,7 @@ import {
   startLogin as startContract,
 } from '../../lib/login/operations.ts';
 import { readCookie, writeCookie } from './cookies.ts';
-import { requireOwnFrontend, signedIn, type SessionParts } from './session.ts';
+import { requireOwnFrontend, sessionAnswer, type SessionParts } from './session.ts';
 
 export interface LoginParts extends SessionParts {
   readonly teamRoles: Readonly<Record<string, Role>>;
@@ -41,24 +41,24 @@ export interface LoginParts extends SessionParts {
 
 const loginSeconds = 600;
 
-/** Sends the browser to GitHub, marked as the one that may come back. */
+/** Redirects to GitHub, and sets a cookie that identifies the browser when it returns. */
 export const startLogin = answer(startContract, async (request, parts: LoginParts) => {
   const { return_to: returnTo, code_challenge: challenge, ...query } = request.query;
   if (!isAllowedReturn(returnTo, parts.frontendOrigins)) {
-    throw problem.badRequest('return_to: a login may not return to this page.');
+    throw problem.badRequest('return_to: a login may not return to this URL.');
   }
   const [state, verifier] = [secret(), secret()];
   const pending = { verifier, returnTo, challenge, pageState: query.state };
-  // logins that are begun in several tabs share one mark
+  // logins in several tabs share the cookie
   const browser = base64url.safeParse(readCookie(request, 'login')).data ?? secret();
-  await inTime(keepLogin(parts, { state, browser }, pending, loginSeconds));
+  await inTime(saveLogin(parts, { state, browser }, pending, loginSeconds));
   return {
     ...redirect(await authorizationUrl(parts.github, { state, verifier, login: query.login })),
     cookies: [writeCookie('login', browser, loginSeconds)],
   };
 });
 
-/** The browser comes back from GitHub: it goes on to the page it came from, with a code, or an error as in RFC 6749 §4.1.2.1. */
+/** Redirects the browser from GitHub to the frontend, with a code, or with an error as in RFC 6749 §4.1.2.1. */
 export const finishLogin = answer(finishContract, async (request, parts: LoginParts) => {
   const { redis, keys, github } = parts;
   const { state, code } = request.query;
@@ -73,30 +73,30 @@ export const finishLogin = answer(finishContract, async (request, parts: LoginPa
   try {
     const member = await memberOf(github, { code, verifier: login.verifier });
     if (!member) return returnWith(login, { error: 'access_denied' });
-    // of whom Redis has forgotten it is not known whether they are barred
-    await requirePeople({ redis, keys });
-    const user = await welcome(parts, request, member);
+    // if Redis has lost users, this one may be deactivated
+    await requireUsersLoaded({ redis, keys });
+    const user = await createOrUpdateUser(parts, request, member);
     if (!user) return returnWith(login, { error: 'access_denied' });
     const once = secret();
     const finished = { principal: user.principal, challenge: login.challenge };
-    await inTime(keepLoginCode({ redis, keys }, once, finished));
+    await inTime(saveLoginCode({ redis, keys }, once, finished));
     return returnWith(login, { code: once });
   } catch (error) {
-    const isPassing =
+    const isTemporary =
       error instanceof GitHubUnavailable || (error instanceof ProblemError && error.problem.status === 503);
-    if (isPassing) return returnWith(login, { error: 'temporarily_unavailable' });
+    if (isTemporary) return returnWith(login, { error: 'temporarily_unavailable' });
     throw error;
   }
 });
 
-/** The page redeems its code: the refresh token goes into a cookie that no script can read. */
+/** Exchanges the frontend's code for a session. The refresh token goes into a cookie that scripts cannot read. */
 export const exchangeCode = answer(exchangeContract, async (request, parts: LoginParts) => {
   requireOwnFrontend(parts, request);
   const { redis, keys, outageSeconds } = parts;
   const { code, code_verifier: verifier } = request.body;
   const principal = await inTime(takeLoginCode({ redis, keys }, code, verifier));
   const user = principal === undefined ? undefined : await inTime(readUser({ redis, keys }, principal));
-  if (principal !== undefined && !user) await requirePeople({ redis, keys });
+  if (principal !== undefined && !user) await requireUsersLoaded({ redis, keys });
   if (!user?.active)
     throw problem.unauthorized('This login code has been used, has expired, or is not yours.');
   const refresh = mintRefreshToken(randomBytes(48));
@@ -109,15 +109,19 @@ export const exchangeCode = answer(exchangeContract, async (request, parts: Logi
     detail: { login: user.login, role: user.role },
   });
   const session = { sessionId: refresh.sessionId, endsAt, extended: false };
-  return signedIn(parts, request, user, session, refresh.text);
+  return sessionAnswer(parts, request, user, session, refresh.text);
 });
 
 /**
- * Makes the user, or brings what is known of them up to date. The last active admin stays one, whatever their teams are now:
- * somebody must be able to make another.
- * @returns undefined for a user who is barred
+ * Creates or updates the user. The last active admin keeps the role even if their teams have changed, so that one admin remains
+ * who can appoint others.
+ * @returns undefined if the user is deactivated
  */
-async function welcome(parts: LoginParts, request: Request, member: Member): Promise<User | undefined> {
+async function createOrUpdateUser(
+  parts: LoginParts,
+  request: Request,
+  member: Member,
+): Promise<User | undefined> {
   const { redis, keys } = parts;
   const at = new Date(request.receivedAt).toISOString();
   const roleByTeams = roleOf(member.teams, parts.teamRoles, parts.memberRole);
@@ -141,8 +145,8 @@ async function welcome(parts: LoginParts, request: Request, member: Member): Pro
     );
   const updated = await update(false);
   const refused = 'refused' in updated ? updated.refused : undefined;
-  // Redis has forgotten people since it was asked
-  if (refused === 'people_missing') throw cannotTell();
+  // Redis has lost users since the check
+  if (refused === 'users_missing') throw cannotVerify();
   const isLastAdmin = refused === 'last_admin';
   const settled = isLastAdmin ? await update(true) : updated;
   const user = 'user' in settled ? settled.user : undefined;
@@ -174,7 +178,7 @@ function returnWith(
   answer: { readonly code: string } | { readonly error: string },
 ): Redirect {
   const to = new URL(returnTo);
-  // the page may have begun at what an earlier login came back to
+  // remove the parameters of an earlier login
   for (const name of ['code', 'error', 'error_description', 'error_uri']) to.searchParams.delete(name);
   if (pageState !== undefined) to.searchParams.set('state', pageState);
   for (const [name, value] of Object.entries(answer)) to.searchParams.set(name, value);

@@ -5,7 +5,7 @@ import type { Redis } from '../../lib/redis/client.ts';
 import type { Keys } from '../../lib/redis/keys.ts';
 import { instantOfMilliseconds } from '../../lib/values/instant.ts';
 
-/** Who asks, what they may do, and until when: also whether only an outage keeps their session open. */
+/** The user of the request with their permissions and session; `extended` if only an outage keeps the session open. */
 export async function describeMe(parts: { redis: Redis; keys: Keys }, principal: Principal) {
   const { id, name, role, permissions, credential, expiresAt, sessionId } = principal;
   const session = sessionId === undefined ? undefined : await inTime(readSession(parts, sessionId));

@@ -1,10 +1,10 @@
 /**
- * A new token in the place of an old one, once. Its id and its secret follow from the old one: the credential that asks at the same
- * time, or again because the answer was lost, gets the same one, every other credential a 409.
+ * Replaces a token once. The id and secret of the new token are derived from the old one. So concurrent or repeated requests with the
+ * same credential get the same token, and requests with another credential get 409.
  */
 import { createHmac } from 'node:crypto';
 import { mintApiToken } from '../../lib/credentials/api-token.ts';
-import { requirePeople } from '../../lib/credentials/check-credential.ts';
+import { requireUsersLoaded } from '../../lib/credentials/check-credential.ts';
 import { rolePermissions } from '../../lib/people/permissions.ts';
 import type { Principal } from '../../lib/people/principal.ts';
 import { inTime } from '../../lib/audit/record-change.ts';
@@ -16,17 +16,17 @@ import { derivedUuid } from '../../lib/transaction/ids.ts';
 import { end, makeToken, replaced, secondsPerDay, type MadeToken, type TokenParts } from './tokens.ts';
 
 export interface RotationParts extends TokenParts {
-  /** nobody else has it: tokens follow from it */
+  /** secret from which new tokens are derived */
   readonly rotationKey: Uint8Array;
 }
 
-/** Counted from the second in which it was made. */
+/** Time in which a rotation may be repeated, counted from the second of the new token's creation. */
 const repeatMilliseconds = 30_000;
 
 /**
- * A new token of the same name, scopes and length of life in the place of an old one of one's own, which ends; one that is asked
- * for with a token lives no longer than that. The new one is told whatever becomes of the old one, since nobody will see it again.
- * @throws ProblemError 404; 403 if the asking credential does not have all its scopes; 409 if it was replaced before
+ * Replaces a token of the owner by a new one with the same name, scopes and lifetime. If the request uses a token, the new one does
+ * not expire later than that. The answer contains the new token even if revoking the old one fails, since it is shown only once.
+ * @throws ProblemError 404; 403 if the credential of the request does not have all scopes of the token; 409 if it was replaced before
  */
 export async function rotateToken(
   parts: RotationParts,
@@ -35,16 +35,16 @@ export async function rotateToken(
   id: string,
 ): Promise<MadeToken & { readonly hasEnded: boolean }> {
   const old = await findOwn(parts, owner, id);
-  const next = followerOf(old, parts.rotationKey);
+  const next = successorOf(old, parts.rotationKey);
   const isOpen = isLive(old, request.receivedAt);
-  if (!isOpen) await requireJustReplaced(parts, request, old, next.id);
+  if (!isOpen) await requireRecentRotation(parts, request, old, next.id);
   const scopes = requireScopes(old, owner);
   const { name, expiresAt, createdAt } = old;
   const days = expiresAt && Math.max(1, Math.ceil((expiresAt - createdAt) / secondsPerDay));
-  const asked = { name, scopes, expires_in_days: days };
-  const made = await makeToken(parts, request, owner, asked, { ...next, replaces: old }).catch(
+  const wanted = { name, scopes, expires_in_days: days };
+  const made = await makeToken(parts, request, owner, wanted, { ...next, replaces: old }).catch(
     async (error: unknown) => {
-      // what asks may be the old one, and somebody else has just replaced it
+      // the request may use the old token, which a concurrent request has just replaced
       const isEnded = error instanceof ProblemError && error.problem.status === 401;
       if (isEnded && (await inTime(findToken(parts, next.id)))) throw replaced(id, next.id);
       throw error;
@@ -62,12 +62,12 @@ export async function rotateToken(
 async function findOwn(parts: TokenParts, owner: Principal, id: string): Promise<StoredToken> {
   const found = await inTime(findToken(parts, id));
   if (found?.principal === owner.id) return found;
-  if (!found) await requirePeople(parts);
+  if (!found) await requireUsersLoaded(parts);
   throw noTokenOfYours(id);
 }
 
-/** A lost answer may be asked for again. @throws ProblemError 404 for a token that has ended by itself, 409 for one that was replaced long ago */
-async function requireJustReplaced(
+/** Allows a repeat after a lost answer. @throws ProblemError 404 if the token was not rotated, 409 if it was rotated too long ago */
+async function requireRecentRotation(
   parts: TokenParts,
   { receivedAt }: Request,
   old: StoredToken,
@@ -82,7 +82,7 @@ function noTokenOfYours(id: string) {
   return problem.notFound(`You have no token with the id ${id}.`);
 }
 
-/** @returns what the new one may do @throws ProblemError 403 */
+/** @returns the scopes of the new token @throws ProblemError 403 */
 function requireScopes({ permissions }: StoredToken, owner: Principal): string[] {
   const ofRole = permissions.filter((each) => rolePermissions[owner.role].some((own) => own === each));
   const scopes = ofRole.filter((each) => owner.permissions.some((own) => own === each));
@@ -90,7 +90,7 @@ function requireScopes({ permissions }: StoredToken, owner: Principal): string[]
   throw problem.forbidden('The credential of this request does not have all scopes of the token.');
 }
 
-function followerOf({ id, principal, hash }: StoredToken, key: Uint8Array) {
+function successorOf({ id, principal, hash }: StoredToken, key: Uint8Array) {
   const bytes = createHmac('sha512', key).update(hash).digest();
   return { ...mintApiToken(principal, bytes), id: derivedUuid('rotation', id) };
 }

@@ -1,10 +1,10 @@
-/** How people stay and leave: a refresh token in a cookie is worth one access token, and one that follows it. */
+/** Refresh and logout: the refresh token in the cookie is exchanged once for an access token and the next refresh token. */
 import { randomUUID } from 'node:crypto';
 import type { JWK } from 'jose';
 import { signAccessToken, type AccessTokenSettings } from '../../lib/credentials/access-token.ts';
-import { isInReach, type GitHubSettings } from '../../lib/login/github.ts';
+import { isReachable, type GitHubSettings } from '../../lib/login/github.ts';
 import { isFrontend } from '../../lib/login/pending-login.ts';
-import { requirePeople } from '../../lib/credentials/check-credential.ts';
+import { requireUsersLoaded } from '../../lib/credentials/check-credential.ts';
 import { rolePermissions } from '../../lib/people/permissions.ts';
 import { inTime, recordChange, type ChangeParts } from '../../lib/audit/record-change.ts';
 import {
@@ -32,17 +32,17 @@ export interface SessionParts extends ChangeParts {
   readonly signingKey: JWK;
   readonly refreshKey: Uint8Array;
   readonly accessToken: AccessTokenSettings;
-  /** of frontends that may be returned to, and may use the cookie */
+  /** origins that a login may return to and that may use the cookie */
   readonly frontendOrigins: readonly string[];
   readonly outageSeconds: number;
 }
 
-/** A new access token and a new refresh token for the one in the cookie. */
+/** Exchanges the refresh token in the cookie for a new access token and a new refresh token. */
 export const refreshSession = answer(refreshContract, async (request, parts: SessionParts) => {
   requireOwnFrontend(parts, request);
   const { redis, keys } = parts;
   const presented = readRefreshToken(readCookie(request, 'refresh'));
-  if (!presented) throw problem.unauthorized('The request carries no session. Please log in.');
+  if (!presented) throw problem.unauthorized('The request has no session cookie. Please log in.');
   const following = refreshTokenAfter(presented, parts.refreshKey);
   let rotation = await rotate(parts, request, presented, following, false);
   if (rotation.state === 'over' && (await isOutage(parts))) {
@@ -61,7 +61,7 @@ export const refreshSession = answer(refreshContract, async (request, parts: Ses
     case 'rotated':
   }
   const user = await inTime(readUser({ redis, keys }, rotation.principal));
-  if (!user) await requirePeople({ redis, keys });
+  if (!user) await requireUsersLoaded({ redis, keys });
   if (!user?.active) throw problem.unauthorized('The session has ended. Please log in.');
   const { ends_at: endsAt, extended } = rotation;
   if (rotation.is_first) {
@@ -73,15 +73,15 @@ export const refreshSession = answer(refreshContract, async (request, parts: Ses
     });
   }
   const session = { sessionId: presented.sessionId, endsAt, extended };
-  return signedIn(parts, request, user, session, following.text);
+  return sessionAnswer(parts, request, user, session, following.text);
 });
 
-/** Ends the session of the cookie, at once and everywhere. Without one there is nothing to do. */
+/** Ends the session of the cookie immediately. Without a cookie it does nothing. */
 export const logOut = answer(logOutContract, async (request, parts: SessionParts) => {
   requireOwnFrontend(parts, request);
   const presented = readRefreshToken(readCookie(request, 'refresh'));
   if (presented) {
-    // whoever has a session's id alone must not be able to end it
+    // the id of a session must not be enough to end it: the refresh token must be valid
     const rotation = await rotate(parts, request, presented, presented, false);
     if (rotation.state !== 'unknown') {
       await inTime(endSession(parts, presented.sessionId));
@@ -95,11 +95,11 @@ interface OpenSession {
   readonly sessionId: string;
   /** unix seconds */
   readonly endsAt: number;
-  /** an outage alone keeps it open */
+  /** only an outage keeps it open */
   readonly extended: boolean;
 }
 
-export async function signedIn(
+export async function sessionAnswer(
   parts: SessionParts,
   request: Request,
   user: User,
@@ -124,13 +124,13 @@ export async function signedIn(
   };
 }
 
-/** A page of another origin may not use the cookie, whatever the browser thinks of SameSite. */
+/** Pages of other origins must not use the cookie, even if a browser does not enforce SameSite. */
 export function requireOwnFrontend(
   { frontendOrigins }: Pick<SessionParts, 'frontendOrigins'>,
   { headers }: Request,
 ): void {
   if (headers.origin === undefined || isFrontend(headers.origin, frontendOrigins)) return;
-  throw problem.forbidden('This page may not use sessions of this site.');
+  throw problem.forbidden('Pages of this origin may not use sessions.');
 }
 
 function rotate(
@@ -154,8 +154,8 @@ async function recordEnd(
   await recordChange(parts, request, { principal, action, subject: sessionId });
 }
 
-/** Either way out: nobody can log in whose way to GitHub is cut, and that is the link's way as well. */
+/** An outage of the link or of GitHub, during which users cannot log in again. */
 async function isOutage({ redis, keys, github }: Pick<SessionParts, 'redis' | 'keys' | 'github'>) {
   if ((await inTime(redis.exists(keys.mainDown))) === 1) return true;
-  return !(await isInReach(github.apiUrl));
+  return !(await isReachable(github.apiUrl));
 }

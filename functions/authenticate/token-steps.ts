@@ -1,5 +1,5 @@
 import { inTime } from '../../lib/audit/record-change.ts';
-import { requirePeople } from '../../lib/credentials/check-credential.ts';
+import { requireUsersLoaded } from '../../lib/credentials/check-credential.ts';
 import { requireAccess } from '../../lib/credentials/require-access.ts';
 import { answer } from '../../lib/http/operation.ts';
 import {
@@ -11,7 +11,7 @@ import {
 } from '../../lib/tokens/operations.ts';
 import { listTokens as list } from '../../lib/tokens/token-store.ts';
 import { rotateToken as rotate, type RotationParts } from './rotate-token.ts';
-import { createToken as create, revoke, shown, type TokenParts } from './tokens.ts';
+import { createToken as create, revoke, publicToken, type TokenParts } from './tokens.ts';
 
 export const listScopes = answer(scopesContract, async ({ principal }) => ({
   status: 200,
@@ -20,24 +20,24 @@ export const listScopes = answer(scopesContract, async ({ principal }) => ({
 
 export const createToken = answer(createContract, async (request, parts: TokenParts) => {
   const { token, stored } = await create(parts, request, request.principal, request.body);
-  return { status: 201, body: { ...shown(stored), token } };
+  return { status: 201, body: { ...publicToken(stored), token } };
 });
 
 export const listTokens = answer(listContract, async ({ principal, query }, parts: TokenParts) => {
   const { owner = principal.id } = query;
   if (owner !== principal.id) requireAccess(principal, 'manage:users');
-  await requirePeople(parts);
+  await requireUsersLoaded(parts);
   const tokens = await inTime(list(parts, owner));
-  return { status: 200, body: tokens.map(shown) };
+  return { status: 200, body: tokens.map(publicToken) };
 });
 
 export const rotateToken = answer(rotateContract, async (request, parts: RotationParts) => {
   const { id } = request.params;
   const { token, stored, hasEnded } = await rotate(parts, request, request.principal, id);
-  return { status: 201, body: { ...shown(stored), token, replaces: { id, has_ended: hasEnded } } };
+  return { status: 201, body: { ...publicToken(stored), token, replaces: { id, has_ended: hasEnded } } };
 });
 
 export const revokeToken = answer(revokeContract, async (request, parts: TokenParts) => {
   const ended = await revoke(parts, request, request.principal, request.params.id);
-  return { status: 200, body: shown(ended) };
+  return { status: 200, body: publicToken(ended) };
 });

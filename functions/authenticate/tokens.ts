@@ -1,13 +1,13 @@
-/** API tokens: made, shown once, listed, renewed and revoked. Each change is a transaction, so that it works while main is away. */
+/** Creates, lists and revokes API tokens. Each change is a transaction, so that it works while main is unreachable. */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod/mini';
 import { mintApiToken } from '../../lib/credentials/api-token.ts';
 import type { AuthenticationParts } from '../../lib/credentials/authenticate.ts';
 import { claimantOf } from '../../lib/credentials/claimant-of.ts';
-import { requirePeople } from '../../lib/credentials/check-credential.ts';
+import { requireUsersLoaded } from '../../lib/credentials/check-credential.ts';
 import type { Principal } from '../../lib/people/principal.ts';
 import { doneBy, inTime, newId, recordChange, type ChangeParts } from '../../lib/audit/record-change.ts';
-import { leavePlace, takePlace } from '../../lib/tokens/token-limit.ts';
+import { releaseReservation, reserveToken } from '../../lib/tokens/token-limit.ts';
 import { expandScopes } from '../../lib/people/scopes.ts';
 import type { TokenRequest } from '../../lib/tokens/operations.ts';
 import { findToken, putToken, revokeToken, type StoredToken } from '../../lib/tokens/token-store.ts';
@@ -20,8 +20,8 @@ export type TokenParts = AuthenticationParts & ChangeParts;
 
 export const secondsPerDay = 24 * 3600;
 
-/** What anyone may see of a token: never more of its secret than the moment it is made. */
-export function shown(token: StoredToken) {
+/** A token without its secret, which is shown only on creation. */
+export function publicToken(token: StoredToken) {
   const { id, name, permissions, expiresAt, createdAt, revoked, uses, usedAt } = token;
   return {
     id,
@@ -35,15 +35,15 @@ export function shown(token: StoredToken) {
   };
 }
 
-/** @returns the token, which nobody will see again @throws ProblemError */
+/** @returns the token with its secret, which cannot be read again @throws ProblemError */
 export async function createToken(
   parts: TokenParts,
   request: Request,
   owner: Principal,
-  asked: TokenRequest,
+  wanted: TokenRequest,
 ): Promise<MadeToken> {
   const minted = mintApiToken(owner.id, randomBytes(64));
-  return makeToken(parts, request, owner, asked, { ...minted, id: newId(request) });
+  return makeToken(parts, request, owner, wanted, { ...minted, id: newId(request) });
 }
 
 interface MintedToken {
@@ -62,12 +62,12 @@ const remembered = z.object({
   hash: z.string(),
   created_at: z.int(),
   expires_at: z.nullable(z.int()),
-  /** the credential that it was asked for with: no other one is shown the token */
+  /** id of the requesting credential: only that one gets the token again */
   asked_with: z.string(),
 });
 
 /**
- * @param minted `replaces`: the token in whose place it comes, once, however often it is asked for
+ * @param minted `replaces`: the token that it replaces, once, even if the request is repeated
  * @throws ProblemError
  */
 export async function makeToken(
@@ -83,14 +83,18 @@ export async function makeToken(
   if ('notHeld' in scoped)
     throw problem.forbidden(`You do not have the permission ${scoped.notHeld} yourself.`);
   const except = replaces === undefined ? [] : [id, replaces.id];
-  await requireRoom(parts, request, owner, { hash, except });
+  await reserve(parts, request, owner, { hash, except });
   try {
     const expiresAt = days === undefined ? undefined : seconds(request) + days * secondsPerDay;
-    const fields = { name, permissions: scoped.permissions, expiresAt: earliest(expiresAt, lifeOf(owner)) };
+    const fields = {
+      name,
+      permissions: scoped.permissions,
+      expiresAt: earliest(expiresAt, latestExpiryFor(owner)),
+    };
     return await recordToken(parts, request, owner, fields, minted);
   } finally {
-    // at the latest it ends by itself
-    await leavePlace(parts, owner.id, hash).catch(() => undefined);
+    // if this fails, the reservation expires
+    await releaseReservation(parts, owner.id, hash).catch(() => undefined);
   }
 }
 
@@ -148,9 +152,9 @@ async function recordToken(
     uses: 0,
     usedAt: undefined,
   };
-  // another credential has asked for it first, or this site had another signing key then
+  // another credential may have requested it first, or with another signing key
   const isSame = made.asked_with === askedWith && made.hash === hash;
-  // and it may have ended since
+  // the token may have been revoked since
   if (!isSame || !(await inTime(putToken(parts, stored)))) throw replaced(replaces?.id, id);
   return { token, stored };
 }
@@ -161,14 +165,14 @@ export function replaced(id: string | undefined, by: string) {
   });
 }
 
-/** @throws ProblemError 409 */
-async function requireRoom(
+/** Reserves one of the owner's tokens. @throws ProblemError 409 at the limit */
+async function reserve(
   parts: TokenParts,
   { receivedAt: nowMilliseconds }: Request,
   owner: Principal,
   token: { readonly hash: string; readonly except: readonly string[] },
 ): Promise<void> {
-  const reached = await inTime(takePlace(parts, owner.id, { ...token, nowMilliseconds }));
+  const reached = await inTime(reserveToken(parts, owner.id, { ...token, nowMilliseconds }));
   if (!reached) return;
   const { limit, most } = reached;
   throw problem.conflict(
@@ -179,31 +183,31 @@ async function requireRoom(
   );
 }
 
-/** Takes effect at once, whatever main does. @throws ProblemError 404 for a token of somebody else, but to an admin */
+/** Takes effect immediately, even while main is unreachable. @throws ProblemError 404 for another user's token, except for admins */
 export async function revoke(
   parts: TokenParts,
   request: Request,
-  asker: Principal,
+  requester: Principal,
   id: string,
 ): Promise<StoredToken> {
   const stored = await inTime(findToken(parts, id));
-  const may = stored && (stored.principal === asker.id || asker.permissions.includes('manage:users'));
-  if (!stored) await requirePeople(parts);
+  const may = stored && (stored.principal === requester.id || requester.permissions.includes('manage:users'));
+  if (!stored) await requireUsersLoaded(parts);
   if (!may) throw problem.notFound(`You have no token with the id ${id}.`);
-  return end(parts, request, asker, stored);
+  return end(parts, request, requester, stored);
 }
 
-/** First here, then at main: a token may end itself. */
+/** Revokes the token in Redis, then at main. The token may be the credential of the request. */
 export async function end(
   parts: TokenParts,
   request: Request,
-  asker: Principal,
+  requester: Principal,
   stored: StoredToken,
 ): Promise<StoredToken> {
   const { id } = stored;
   await inTime(revokeToken(parts, id));
   await recordChange(parts, request, {
-    ...doneBy(asker),
+    ...doneBy(requester),
     action: 'token.revoked',
     subject: id,
     detail: { name: stored.name, owner: stored.principal },
@@ -215,8 +219,8 @@ export async function end(
   return { ...stored, revoked: true };
 }
 
-/** A token made with a token ends with it; one made by a person outlives the session. */
-function lifeOf(owner: Principal): number | undefined {
+/** A token created with a token expires with it. One created in a session outlives the session. */
+function latestExpiryFor(owner: Principal): number | undefined {
   return owner.credential === 'api-token' ? owner.expiresAt : undefined;
 }
 

@@ -1,8 +1,8 @@
-/** Who has come in, and what they may do: listed and changed by admins, with effect on every session and token at once. */
+/** Changes of users by admins. They take effect on every session and token immediately. */
 import type { AuthenticationParts } from '../../lib/credentials/authenticate.ts';
 import type { Principal } from '../../lib/people/principal.ts';
 import { doneBy, inTime, recordChange, type ChangeParts } from '../../lib/audit/record-change.ts';
-import { cannotTell, requirePeople } from '../../lib/credentials/check-credential.ts';
+import { cannotVerify, requireUsersLoaded } from '../../lib/credentials/check-credential.ts';
 import type { UserChange } from '../../lib/users/operations.ts';
 import { updateUser, type UserRefusal } from '../../lib/users/update-user.ts';
 import { putUserRow, userRowId, type User } from '../../lib/users/user-store.ts';
@@ -12,7 +12,7 @@ import type { Request } from '../../lib/http/request.ts';
 
 export type UserParts = AuthenticationParts & ChangeParts;
 
-export function shownUser({ principal, stamp: _, created_at, last_login_at, ...user }: User) {
+export function publicUser({ principal, stamp: _, created_at, last_login_at, ...user }: User) {
   return {
     id: principal,
     ...user,
@@ -21,7 +21,7 @@ export function shownUser({ principal, stamp: _, created_at, last_login_at, ...u
   };
 }
 
-/** @throws ProblemError 404; 409 for a change after which no admin would remain; 401, 403 if the asker’s rights were taken meanwhile */
+/** @throws ProblemError 404; 409 if no active admin would remain; 401 or 403 if the admin has lost their rights meanwhile */
 export async function changeUser(
   parts: UserParts,
   request: Request,
@@ -30,7 +30,7 @@ export async function changeUser(
   { role, active, reason }: UserChange,
 ): Promise<User> {
   if (principal === admin.id && (active === false || (role !== undefined && role !== 'admin'))) {
-    throw problem.conflict('You cannot remove your own rights. Ask another admin.');
+    throw problem.conflict('You cannot deactivate yourself or give up the admin role. Ask another admin.');
   }
   const { redis, keys } = parts;
   const updated = await inTime(
@@ -51,7 +51,7 @@ export async function changeUser(
   if ('refused' in updated) throw await refusalOf(parts, updated.refused);
   const after = updated.user;
   if (!after) {
-    await requirePeople({ redis, keys });
+    await requireUsersLoaded({ redis, keys });
     throw problem.notFound(`No user has the id ${principal}.`);
   }
   await recordChange(parts, request, {
@@ -73,15 +73,15 @@ export async function changeUser(
 
 async function refusalOf(parts: UserParts, refused: UserRefusal): Promise<ProblemError> {
   switch (refused) {
-    case 'asker_barred':
-      return problem.unauthorized('You have been barred. Nothing was changed.');
-    case 'asker_forbidden':
-      return problem.forbidden('You may no longer manage users. Nothing was changed.');
-    case 'people_missing':
-      return cannotTell();
+    case 'requester_deactivated':
+      return problem.unauthorized('You have been deactivated. Nothing was changed.');
+    case 'requester_forbidden':
+      return problem.forbidden('You no longer have the permission manage:users. Nothing was changed.');
+    case 'users_missing':
+      return cannotVerify();
     case 'last_admin':
-      // a Redis that has forgotten people may not know the others
-      await requirePeople(parts);
+      // if Redis has lost users, there may be other admins
+      await requireUsersLoaded(parts);
       return problem.conflict(
         'This is the last active admin. Nothing was changed. Make another user an admin first.',
         { code: 'last-admin' },

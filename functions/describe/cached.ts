@@ -1,2 +1,2 @@
-/** What changes with a deployment alone. A browser asks for HTML, a script for anything or for JSON. */
+/** Headers of answers that change only with a deployment. They vary by Accept: browsers get HTML, scripts JSON. */
 export const cached = { 'Cache-Control': 'public, max-age=300', Vary: 'Accept' };

@@ -4,7 +4,7 @@ import type { FunctionSpec } from '../../lib/function/function-spec.ts';
 export const spec = {
   name: 'describe',
   entry: 'functions/describe/describe.handler.ts',
-  description: 'what needs no credential and no store: index, problems, documents; what no route matches',
+  description: 'public and without a store: index, problem pages, documents, unmatched routes',
   trigger: { kind: 'http' },
   timeoutSeconds: 5,
   memoryMegabytes: 256,

@@ -1,4 +1,4 @@
-/** What anybody may ask, and what no route matches. It asks no store: it answers whatever else is away. */
+/** Public documents, and requests that match no route. It needs no store, so it answers even if all stores are unreachable. */
 import { routes } from '../../lib/api/generated/routes.ts';
 import { serve } from '../../lib/api/serve.ts';
 import { noRoute } from '../../lib/http/no-route.ts';

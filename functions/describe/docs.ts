@@ -26,7 +26,7 @@ const page = `<!doctype html>
 const start = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });
 `;
 
-/** Only this origin is asked; Swagger UI has its icons as data. */
+/** Allows this origin only, and data URLs, which Swagger UI uses for its icons. */
 const contentSecurityPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -42,7 +42,7 @@ export const readDocs = answer(pageContract, async () => ({
   text: page,
 }));
 
-/** The bundler puts them there, compressed. */
+/** Files that the bundler adds, compressed. */
 const types: Readonly<Record<string, string>> = {
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
   'swagger-ui.css': 'text/css; charset=utf-8',

@@ -1,11 +1,11 @@
-/** Pages for a browser, and what `GET /` links to. Pure. */
+/** HTML pages, and the links of `GET /`. Pure. */
 import type { Request } from '../../lib/http/request.ts';
 
 export interface Links {
   readonly [name: string]: string;
 }
 
-/** Paths that need no credential, and the first ones that need one. */
+/** Public paths, and the most important others. */
 export const links: Links = {
   health: '/health',
   version: '/version',
@@ -28,7 +28,7 @@ export const pageHeaders = {
   'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 };
 
-/** A browser asks for HTML, a script for anything or for JSON. */
+/** Browsers accept HTML explicitly; scripts accept anything or JSON. */
 export function wantsHtml({ headers }: Pick<Request, 'headers'>): boolean {
   return (headers.accept ?? '').includes('text/html');
 }
@@ -49,7 +49,7 @@ export function indexPage(version: string): string {
   const items = Object.values(links).map((path) => `<li><a href="${path}">${path}</a></li>`);
   return htmlPage(
     'Operations database',
-    `<p>The record of what the observatory does, version ${escape(version)}.</p>
+    `<p>The operations database of the observatory, version ${escape(version)}.</p>
 <ul>
 ${items.join('\n')}
 </ul>`,

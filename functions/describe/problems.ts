@@ -1,17 +1,20 @@
-/** What each kind of problem means, and what to do about it. Pure. */
+/** The meaning of each problem, and whether to repeat the request. Pure. */
 import { problemCodes, type ProblemCode } from '../../lib/http/problem.ts';
 import { escape } from './page.ts';
 
 const sameKey = 'Repeat the write with the same Idempotency-Key (or the same id) until it is answered.';
 const never = 'Do not repeat the request as it is: it would get the same answer.';
 
-/** A sentence on what has happened, and one on whether to repeat the request. */
+/** Each text has a sentence on the meaning and one on repeating the request. */
 const texts: Readonly<Record<ProblemCode, readonly [meaning: string, repeat: string]>> = {
-  'invalid-request': ['Part of the request is not valid; `detail` names it. Nothing was recorded.', never],
-  'invalid-json': ['The body is not JSON in UTF-8, or names a key twice. Nothing was recorded.', never],
-  'invalid-cursor': ['The cursor was not given by a `Link` header of this list.', never],
+  'invalid-request': ['Part of the request is invalid; `detail` names it. Nothing was recorded.', never],
+  'invalid-json': [
+    'The body is not UTF-8 JSON, or it contains a duplicate key. Nothing was recorded.',
+    never,
+  ],
+  'invalid-cursor': ['The cursor does not come from a `Link` header of this list.', never],
   'unknown-parameter': ['The operation does not take a query parameter of this name.', never],
-  'repeated-parameter': ['A query parameter is given twice. Separate several values by commas.', never],
+  'repeated-parameter': ['A query parameter occurs twice. Separate several values by commas.', never],
   'answer-too-large': ['The answer would exceed the size limit. Request fewer records at a time.', never],
   'not-authenticated': [
     'The credential is missing, expired, revoked or mistyped. Nothing was recorded.',
@@ -27,7 +30,7 @@ const texts: Readonly<Record<ProblemCode, readonly [meaning: string, repeat: str
     'The path has operations, but none with this method; see the header `Allow`.',
     never,
   ],
-  conflict: ['The request contradicts what is recorded. Nothing was recorded by it.', never],
+  conflict: ['The request conflicts with the recorded state. It recorded nothing.', never],
   'already-finished': [
     'The executed unit is already finished with different values. Those values remain.',
     never,
@@ -48,20 +51,20 @@ const texts: Readonly<Record<ProblemCode, readonly [meaning: string, repeat: str
     'This decision is not possible in the current state of the transaction.',
     'Repeat the decision after the main database has processed the transaction.',
   ],
-  'body-too-large': ['The body is larger than a transaction may be. Nothing was recorded.', never],
+  'body-too-large': ['The body exceeds the size limit of a transaction. Nothing was recorded.', never],
   'idempotency-key-reused': [
-    'This Idempotency-Key was used for another request. Nothing was recorded by this one.',
+    'This Idempotency-Key was used for another request. This request recorded nothing.',
     'Use a new key for a new request.',
   ],
   'too-many-requests': [
-    'The rate limit is reached. Nothing was recorded.',
+    'You have reached the rate limit. Nothing was recorded.',
     'Repeat the request after `Retry-After` seconds.',
   ],
   'too-many-waits': [
-    'Too many requests are already waiting for a state, either yours or those of the site.',
+    'Too many requests are already waiting for a state, from you or in total.',
     'Repeat the request after `Retry-After` seconds, or read without `wait`.',
   ],
-  'internal-error': ['The server failed. It is not known whether a write was recorded.', sameKey],
+  'internal-error': ['The server failed. It is unknown whether a write was recorded.', sameKey],
   'temporarily-unavailable': [
     'A component that this request needs does not answer. `recorded` states whether a write is safe.',
     `Repeat the request after \`Retry-After\` seconds. ${sameKey}`,
@@ -79,7 +82,7 @@ const texts: Readonly<Record<ProblemCode, readonly [meaning: string, repeat: str
     'Request fewer records, or repeat the request after `Retry-After` seconds.',
   ],
   'not-acknowledged': [
-    'No store has acknowledged the write. It is not known whether it was recorded.',
+    'No store has acknowledged the write. It is unknown whether it was recorded.',
     sameKey,
   ],
 };

@@ -1,6 +1,6 @@
 import packageJson from '../../package.json' with { type: 'json' };
 
-/** Put in by the bundler; absent where the code runs as it is. */
+/** Defined by the bundler; undefined if the code runs unbundled. */
 declare const BUNDLED_COMMIT: string | undefined;
 
 export const release: { readonly version: string; readonly commit: string | null } = {

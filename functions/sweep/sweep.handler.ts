@@ -1,6 +1,6 @@
 /** Runs every minute and resumes work whose message was lost. All work completes even if every message is lost. */
 import middy from '@middy/core';
-import { markLoaded } from '../../lib/users/everybody-loaded.ts';
+import { markLoaded } from '../../lib/users/users-loaded.ts';
 import { loadTokens } from '../../lib/tokens/token-store.ts';
 import { listActiveAdmins, loadUsers } from '../../lib/users/user-store.ts';
 import { isAnyWatching, pruneConnections } from '../../lib/sockets/connections.ts';

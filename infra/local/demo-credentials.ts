@@ -80,5 +80,5 @@ export async function loadPeople(site: Site, { serviceToken }: Secrets, mainUrl:
   } finally {
     await main.end();
   }
-  await site.redis.set(site.keys.peopleLoaded, '1');
+  await site.redis.set(site.keys.usersLoaded, '1');
 }

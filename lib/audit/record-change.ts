@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { problem } from '../http/problem.ts';
-import { unlessRedisIsAway } from '../http/redis-away.ts';
+import { orRedisUnavailable } from '../http/redis-unavailable.ts';
 import type { Request } from '../http/request.ts';
 import type { Claimant } from '../people/claimant.ts';
 import type { Principal } from '../people/principal.ts';
@@ -95,7 +95,7 @@ export function newId({ receivedAt }: Pick<Request, 'receivedAt'>): string {
 
 /** @throws ProblemError 503 if Redis is away */
 export async function inTime<T>(asked: Promise<T>): Promise<T> {
-  return unlessRedisIsAway(asked, () =>
+  return orRedisUnavailable(asked, () =>
     problem.unavailable('This change is not possible at the moment. Please try again later.', 2),
   );
 }

@@ -29,7 +29,7 @@ export interface AcceptRequest {
 
 const refusals = [
   /** Redis has lost users and tokens */
-  'people_missing',
+  'users_missing',
   'unauthorized',
   'forbidden',
   'too_many',
@@ -101,7 +101,7 @@ async function run({ redis, keys }: Site, request: AcceptRequest, former = ''): 
       keys.record(transaction.aggregate),
       keys.idempotency(claimant.principalId, request.keyDigest ?? transaction.id),
       credentialKey(keys, claimant),
-      keys.peopleLoaded,
+      keys.usersLoaded,
       keys.user(claimant.principalId),
       keys.rate(rated, String(second)),
       keys.rate(rated, String(second - 1)),

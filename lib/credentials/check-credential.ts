@@ -1,7 +1,7 @@
 /** What only Redis can tell of a credential, in one round trip; the accept script asks the same within its own. */
 import * as z from 'zod/mini';
 import { problem } from '../http/problem.ts';
-import { unlessRedisIsAway } from '../http/redis-away.ts';
+import { orRedisUnavailable } from '../http/redis-unavailable.ts';
 import { redisHash } from '../redis/hash.ts';
 import { checkSessionScript, checkTokenScript } from '../redis/generated/scripts.ts';
 import type { ApiTokenClaim } from './api-token.ts';
@@ -22,7 +22,7 @@ const tokenRecord = z.object(tokenFields);
 export async function checkSession({ redis, keys }: Site, session: Principal): Promise<Principal> {
   const asked = checkSessionScript(
     redis,
-    [keys.revokedSession(session.sessionId ?? ''), keys.user(session.id), keys.peopleLoaded],
+    [keys.revokedSession(session.sessionId ?? ''), keys.user(session.id), keys.usersLoaded],
     [],
   );
   const [ended, loaded, owner] = sessionAnswer.parse(await answered(asked));
@@ -38,11 +38,11 @@ export async function checkToken(
 ): Promise<Principal> {
   const asked = checkTokenScript(
     redis,
-    [keys.token(claim.hash), keys.user(claim.principalId), keys.peopleLoaded],
+    [keys.token(claim.hash), keys.user(claim.principalId), keys.usersLoaded],
     [claim.principalId, nowMilliseconds],
   );
   const [loaded, owner, found] = tokenAnswer.parse(await answered(asked));
-  if (found === null && loaded === 0) throw cannotTell();
+  if (found === null && loaded === 0) throw cannotVerify();
   const token = tokenRecord.safeParse(found);
   if (!token.success || token.data.principal !== claim.principalId) {
     throw problem.unauthorized('The API token is unknown.');
@@ -71,8 +71,8 @@ function asOwnerIs(
   [active, role, allowed]: z.infer<typeof ownerAnswer>,
   areLoaded: boolean,
 ): Principal {
-  if (active === null && !areLoaded) throw cannotTell();
-  if (active === '0') throw problem.unauthorized('The owner of this credential has been barred.');
+  if (active === null && !areLoaded) throw cannotVerify();
+  if (active === '0') throw problem.unauthorized('The owner of this credential has been deactivated.');
   if (role === null || allowed === null) return principal;
   const has = (each: Permission) => allowed.split(' ').includes(each);
   return { ...principal, role, permissions: principal.permissions.filter(has) };
@@ -82,15 +82,15 @@ function asOwnerIs(
  * Whom Redis does not know there may be all the same, as long as it has not been told of everybody.
  * @throws ProblemError 503
  */
-export async function requirePeople({ redis, keys }: Site): Promise<void> {
-  if ((await answered(redis.exists(keys.peopleLoaded))) === 0) throw cannotTell();
+export async function requireUsersLoaded({ redis, keys }: Site): Promise<void> {
+  if ((await answered(redis.exists(keys.usersLoaded))) === 0) throw cannotVerify();
 }
 
 function answered<T>(asked: Promise<T>): Promise<T> {
-  return unlessRedisIsAway(asked, cannotTell);
+  return orRedisUnavailable(asked, cannotVerify);
 }
 
 /** A credential that cannot be checked is not a wrong one. */
-export function cannotTell() {
+export function cannotVerify() {
   return problem.unavailable('Credentials cannot be checked at the moment. Please try again later.', 2);
 }

@@ -89,7 +89,7 @@ export async function memberOf(
 }
 
 /** Whether GitHub answers at all. */
-export async function isInReach(apiUrl: string): Promise<boolean> {
+export async function isReachable(apiUrl: string): Promise<boolean> {
   try {
     const { status } = await fetch(new URL('/zen', apiUrl), {
       signal: AbortSignal.timeout(2000),

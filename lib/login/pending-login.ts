@@ -28,7 +28,7 @@ export interface LoginKey {
   readonly browser: string;
 }
 
-export async function keepLogin(
+export async function saveLogin(
   { redis, keys }: Site,
   key: LoginKey,
   login: PendingLogin,
@@ -49,7 +49,7 @@ function keyOf(keys: Keys, { state, browser }: LoginKey): string {
 
 const finished = z.object({ principal: z.string(), challenge: z.string() });
 
-export async function keepLoginCode(
+export async function saveLoginCode(
   { redis, keys }: Site,
   code: string,
   login: z.infer<typeof finished>,

@@ -30,6 +30,6 @@ export function redisFailure(error: unknown): RedisFailure {
 }
 
 /** Whether a call failed because Redis did not answer or can serve nothing now; anything else is a defect. */
-export function isRedisAway(error: unknown): boolean {
+export function isRedisUnavailable(error: unknown): boolean {
   return redisFailure(error) !== 'defect';
 }

@@ -54,9 +54,9 @@ export function keysOf(prefix: string) {
     /** present for an hour after the use of tokens has been recorded */
     usageRecorded: key('usage-recorded'),
     /** when everybody that a replica knows was loaded first (ms) */
-    peopleLoadedFirst: key('people', 'loaded', 'first'),
+    usersLoadedFirst: key('people', 'loaded', 'first'),
     /** present once everybody and every valid API token has been loaded from a replica: whom Redis then does not know is nobody */
-    peopleLoaded: key('people', 'loaded'),
+    usersLoaded: key('people', 'loaded'),
     /** present while access tokens of a revoked session could still be valid */
     revokedSession: (sessionId: string) => key('session', 'revoked', sessionId),
     /** principal of a WebSocket ticket; ≤ 30 s */

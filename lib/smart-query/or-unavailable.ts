@@ -1,6 +1,6 @@
 import { StatementTooSlow, ReplicaUnavailable } from '../replication/errors.ts';
 import { problem } from '../http/problem.ts';
-import { isRedisAway } from '../redis/failure.ts';
+import { isRedisUnavailable } from '../redis/failure.ts';
 
 /**
  * Turns the failure of a store into a problem for the client. An incomplete read is refused, because a replica alone cannot
@@ -36,7 +36,7 @@ function refusalOf(error: unknown) {
       )
       .because(error);
   }
-  if (isRedisAway(error)) {
+  if (isRedisUnavailable(error)) {
     return problem
       .unavailable('The buffer does not answer. Recorded observations are safe: please try again.', 2, {
         code: 'buffer-unavailable',

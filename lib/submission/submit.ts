@@ -29,7 +29,7 @@ export interface SubmissionParts extends Site {
 export type Obstacle = RedisFailure | RedisIsUnable;
 
 /** Redis is full, or has forgotten who may do what. */
-type RedisIsUnable = 'full' | 'people_missing';
+type RedisIsUnable = 'full' | 'users_missing';
 
 export interface Submission extends Omit<AcceptRequest, 'requestsPerSecond' | 'budgetBytes'> {
   /** obstacles despite which the queue alone may hold the transaction: somebody else than Redis knows that it may be made */
@@ -123,7 +123,7 @@ const metricOf = {
   unreachable: 'RedisUnreachable',
   unable: 'RedisCannotTake',
   full: 'RedisCannotTake',
-  people_missing: 'RedisCannotTake',
+  users_missing: 'RedisCannotTake',
   defect: 'BufferDefect',
 } as const satisfies Record<Obstacle, string>;
 
@@ -151,7 +151,7 @@ async function buffer(
 function readVerdict(verdict: AcceptVerdict): Recorded | RefusedByRedis | Hindered {
   if (!('refused' in verdict)) return verdict;
   const { refused, detail, left } = verdict;
-  return refused === 'full' || refused === 'people_missing'
+  return refused === 'full' || refused === 'users_missing'
     ? { obstacle: refused, left }
     : { refused, detail, left };
 }
@@ -183,7 +183,7 @@ async function pastObstacle(
 ): Promise<QueuedOnly | Refused> {
   if (!queueAloneIf.includes(obstacle)) {
     if (obstacle === 'defect') throw new Error('the buffer has a defect', { cause: nameOf(error) });
-    const isAnswered = obstacle === 'full' || obstacle === 'people_missing';
+    const isAnswered = obstacle === 'full' || obstacle === 'users_missing';
     return { kind: 'refused', code: isAnswered ? 'no_room' : 'not_acknowledged', left };
   }
   // the request may come again as the same transaction, and by another clock: what that gives is left open

@@ -25,7 +25,7 @@ export type TokenLimit = { readonly limit: 'live' | 'shown'; readonly most: numb
  * @returns the limit that has been reached; undefined if there is a place
  * @throws Error if others make tokens of this user all the time
  */
-export async function takePlace(
+export async function reserveToken(
   site: Site,
   owner: string,
   {
@@ -60,7 +60,7 @@ export async function takePlace(
 }
 
 /** The token is there and counted as such, or was not made. */
-export async function leavePlace({ redis, keys }: Site, owner: string, hash: string): Promise<void> {
+export async function releaseReservation({ redis, keys }: Site, owner: string, hash: string): Promise<void> {
   await redis.zrem(keys.tokensInTheMaking(owner), hash);
 }
 

@@ -16,7 +16,7 @@ const user = z
     role_from: z
       .enum(['github', 'admin'])
       .check(z.describe('`admin`: set by hand, and a login leaves it as it is.')),
-    active: z.boolean().check(z.describe('false: barred.')),
+    active: z.boolean().check(z.describe('false: deactivated.')),
     last_login_at: z.nullable(z.string()),
     created_at: z.string(),
   })
@@ -29,7 +29,7 @@ export const userChange = z
         .nullable(z.enum(roles))
         .check(z.describe('`null`: what their teams at GitHub say, from the next login on.')),
     ),
-    active: z.optional(z.boolean().check(z.describe('false: barred, with every session and token.'))),
+    active: z.optional(z.boolean().check(z.describe('false: deactivated, with every session and token.'))),
     reason: z.optional(z.string().check(z.minLength(1), z.maxLength(1000))),
   })
   .check(z.refine(({ role, active }) => role !== undefined || active !== undefined, 'give role or active'));

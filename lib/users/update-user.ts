@@ -7,10 +7,10 @@ import type { Site } from '../redis/site.ts';
 const verdict = z.enum([
   'updated',
   'changed_meanwhile',
-  'people_missing',
+  'users_missing',
   'last_admin',
-  'asker_barred',
-  'asker_forbidden',
+  'requester_deactivated',
+  'requester_forbidden',
 ]);
 
 export type UserRefusal = Exclude<z.infer<typeof verdict>, 'updated' | 'changed_meanwhile'>;
@@ -22,7 +22,7 @@ const mostTries = 5;
  * Changes one, with effect on the next request of every session and token of theirs. A change that somebody else makes
  * meanwhile is not overwritten.
  * @param change of what is there now; undefined leaves it as it is
- * @param asker user id of the admin who asks for it, who must still be one
+ * @param requester user id of the admin who asks for it, who must still be one
  * @returns the user as they are now, or why nothing was changed
  * @throws Error if others change it all the time
  */
@@ -30,7 +30,7 @@ export async function updateUser(
   site: Site,
   principal: string,
   change: (before: User | undefined) => User | undefined,
-  asker?: string,
+  requester?: string,
 ): Promise<UserUpdate> {
   for (let tries = 0; tries < mostTries; tries += 1) {
     const before = await readUser(site, principal);
@@ -44,8 +44,8 @@ export async function updateUser(
       [
         site.keys.user(principal),
         site.keys.users,
-        site.keys.user(asker ?? principal),
-        site.keys.peopleLoaded,
+        site.keys.user(requester ?? principal),
+        site.keys.usersLoaded,
         ...others.map((admin) => site.keys.user(admin.principal)),
       ],
       [
@@ -53,7 +53,7 @@ export async function updateUser(
           user: withPermissions(after),
           replaces: before?.stamp ?? 0,
           takes_admin: takesAdmin,
-          is_asked: asker !== undefined,
+          is_asked: requester !== undefined,
         }),
       ],
     );

@@ -25,7 +25,7 @@ export const userFields = {
 };
 
 export interface User extends z.infer<z.ZodMiniObject<typeof userFields>> {
-  /** false: barred */
+  /** false: deactivated */
   readonly active: boolean;
   /** accept clock of the last change, µs */
   readonly stamp: number;

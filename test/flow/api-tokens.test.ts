@@ -365,9 +365,9 @@ it('the sweeper reloads tokens that Redis has lost, and revoked ones stay revoke
   });
   const { redisClient, keys } = stack;
   for (const { token } of [good, bad]) await redisClient.del(keys.token(hashToken(String(token))));
-  await redisClient.del(keys.peopleLoaded, keys.tokensOf('601'));
+  await redisClient.del(keys.usersLoaded, keys.tokensOf('601'));
   expect((await stack.api('/auth/me', { token: String(good.token) })).status).toBe(503);
-  await redisClient.set(keys.peopleLoadedFirst, '0'); // copies would have been redelivered by now
+  await redisClient.set(keys.usersLoadedFirst, '0'); // copies would have been redelivered by now
   await stack.runSchedule('sweep');
   expect((await stack.api('/auth/me', { token: String(good.token) })).status).toBe(200);
   expect((await start(good.token)).status).toBe(201);

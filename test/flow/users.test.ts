@@ -215,9 +215,9 @@ describe('an active admin remains', () => {
       });
     }
     // before all users are loaded Redis may lack other admins
-    await stack.redisClient.del(stack.keys.peopleLoaded);
+    await stack.redisClient.del(stack.keys.usersLoaded);
     expect((await byHand(last, { active: false })).status).toBe(503);
-    await stack.redisClient.set(stack.keys.peopleLoaded, '1');
+    await stack.redisClient.set(stack.keys.usersLoaded, '1');
   });
 
   it('when their GitHub team no longer makes them an admin', async () => {
@@ -268,7 +268,7 @@ describe('after Redis has lost users and tokens', () => {
     await stack.api('/api/users/4001', { method: 'PUT', token: tokens.admin, body: { active: false } });
     await settleByHand(stack);
     await redisClient.del(
-      keys.peopleLoaded,
+      keys.usersLoaded,
       keys.user('4001'),
       keys.token(hashToken(String(made.body.token))),
       keys.tokenById(String(made.body.id)),
@@ -297,14 +297,14 @@ describe('after Redis has lost users and tokens', () => {
     expect((await me(flo.accessToken)).status).toBe(401);
     // users unknown to the replica may still be in copies on their way to Redis
     expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
-    await redisClient.set(keys.peopleLoadedFirst, '0');
+    await redisClient.set(keys.usersLoadedFirst, '0');
     await stack.runSchedule('sweep');
     expect((await stack.api('/auth/me', asAdmin)).status).toBe(200);
     // the same when the mark is lost again
-    await redisClient.del(keys.peopleLoaded);
+    await redisClient.del(keys.usersLoaded);
     await stack.runSchedule('sweep');
     expect((await stack.api('/auth/me', asAdmin)).status).toBe(503);
-    await redisClient.set(keys.peopleLoaded, '1');
+    await redisClient.set(keys.usersLoaded, '1');
     expect((await visitGitHub(stack, 'flo')).landed?.searchParams.get('error')).toBe('access_denied');
     await drainMessages(stack);
   });

@@ -234,7 +234,7 @@ describe('a session', () => {
     expect(await rotate(b, c, now + 2000)).toMatchObject({ state: 'rotated' });
     expect(await rotate(a, b, now + 3000)).toMatchObject({ state: 'reused' });
     expect(await rotate(c, a, now + 4000)).toEqual({ state: 'unknown' });
-    await redis.client.set(keys.peopleLoaded, '1');
+    await redis.client.set(keys.usersLoaded, '1');
     await expect(checkSession(site, session)).rejects.toThrow('has been revoked');
   });
 
@@ -265,16 +265,16 @@ describe('a session', () => {
 describe('a credential check', () => {
   it('uses the present state of the owner', async () => {
     await putUsers(site, [{ ...someone, active: false }]);
-    await expect(checkSession(site, session)).rejects.toThrow('barred');
+    await expect(checkSession(site, session)).rejects.toThrow('deactivated');
     await putToken(site, token);
-    await expect(checkToken(site, { principalId: '7', hash: 'hash' }, now)).rejects.toThrow('barred');
+    await expect(checkToken(site, { principalId: '7', hash: 'hash' }, now)).rejects.toThrow('deactivated');
   });
 
   it('does not answer "unknown" before all users are loaded', async () => {
     await expect(checkSession(site, session)).rejects.toThrow('cannot be checked');
     const claimed = { principalId: '7', hash: 'hash' };
     await expect(checkToken(site, claimed, now)).rejects.toThrow('cannot be checked');
-    await redis.client.set(keys.peopleLoaded, '1');
+    await redis.client.set(keys.usersLoaded, '1');
     expect(await checkSession(site, session)).toEqual(session);
     await expect(checkToken(site, claimed, now)).rejects.toThrow('unknown');
   });

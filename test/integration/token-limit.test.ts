@@ -1,7 +1,7 @@
 /** The limit of API tokens per user, under concurrent requests. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { leavePlace, takePlace } from '../../lib/tokens/token-limit.ts';
+import { releaseReservation, reserveToken } from '../../lib/tokens/token-limit.ts';
 import { putToken, type StoredToken } from '../../lib/tokens/token-store.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
@@ -34,9 +34,9 @@ const put = async (principal: string, count: number) => {
   for (let n = 0; n < count; n += 1) await putToken(site, token(principal, `${principal} ${n}`));
 };
 const take = (principal: string, hash: string, nowMilliseconds = now, except: readonly string[] = []) =>
-  takePlace(site, principal, { hash, except, nowMilliseconds });
+  reserveToken(site, principal, { hash, except, nowMilliseconds });
 
-it('takePlace gives the last place to one of several concurrent requests', async () => {
+it('reserveToken gives the last place to one of several concurrent requests', async () => {
   await put('1', 99);
   const answers = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((hash) => take('1', hash)));
   expect(answers.filter((reached) => reached === undefined)).toHaveLength(1);
@@ -45,18 +45,18 @@ it('takePlace gives the last place to one of several concurrent requests', async
   );
 });
 
-it('takePlace reuses a place that was left, or not used within 30 s', async () => {
+it('reserveToken reuses a place that was left, or not used within 30 s', async () => {
   await put('2', 99);
   expect(await take('2', 'a')).toBeUndefined();
   // a repeated request keeps its place
   expect(await take('2', 'a')).toBeUndefined();
   expect(await take('2', 'b')).toBeDefined();
-  await leavePlace(site, '2', 'a');
+  await releaseReservation(site, '2', 'a');
   expect(await take('2', 'b')).toBeUndefined();
   expect(await take('2', 'c', now + 30_001)).toBeUndefined();
 });
 
-it('takePlace does not count the token to be replaced', async () => {
+it('reserveToken does not count the token to be replaced', async () => {
   const old = token('3', 'old');
   await put('3', 99);
   await putToken(site, old);

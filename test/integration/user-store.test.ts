@@ -12,7 +12,7 @@ const keys = keysOf('users');
 beforeAll(async () => {
   redis = await startTestRedis();
   site = { redis: redis.client, keys };
-  await redis.client.set(keys.peopleLoaded, '1');
+  await redis.client.set(keys.usersLoaded, '1');
 });
 afterAll(() => redis.stop());
 
@@ -53,10 +53,10 @@ it('updateUser changes nothing when the change returns undefined, and creates no
 });
 
 it('updateUser creates no user before all users are loaded, since the user may be barred', async () => {
-  await redis.client.del(keys.user('9'), keys.peopleLoaded);
+  await redis.client.del(keys.user('9'), keys.usersLoaded);
   const logIn = () => updateUser(site, '9', (before) => before ?? { ...someone, principal: '9' });
-  expect(await logIn()).toEqual({ refused: 'people_missing' });
-  await redis.client.set(keys.peopleLoaded, '1');
+  expect(await logIn()).toEqual({ refused: 'users_missing' });
+  await redis.client.set(keys.usersLoaded, '1');
   expect(await logIn()).toMatchObject({ user: { principal: '9' } });
 });
 
@@ -115,7 +115,7 @@ describe('an active admin remains', () => {
 
   it('and an asker whose rights were taken meanwhile changes nothing', async () => {
     await put(admin('1'), { ...admin('2'), active: false }, { ...admin('3'), role: 'observer' });
-    expect(await change('3', { role: 'viewer' }, '2')).toEqual({ refused: 'asker_barred' });
-    expect(await change('2', { role: 'viewer' }, '3')).toEqual({ refused: 'asker_forbidden' });
+    expect(await change('3', { role: 'viewer' }, '2')).toEqual({ refused: 'requester_deactivated' });
+    expect(await change('2', { role: 'viewer' }, '3')).toEqual({ refused: 'requester_forbidden' });
   });
 });

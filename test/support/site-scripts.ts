@@ -22,7 +22,7 @@ import { keysOf } from '../../lib/redis/keys.ts';
 import type { Site } from '../../lib/redis/site.ts';
 import { mintRefreshToken, openSession, rotateSession } from '../../lib/sessions/session.ts';
 import { enterWait } from '../../lib/smart-query/waiting.ts';
-import { takePlace } from '../../lib/tokens/token-limit.ts';
+import { reserveToken } from '../../lib/tokens/token-limit.ts';
 import { putToken, revokeToken, type StoredToken } from '../../lib/tokens/token-store.ts';
 import { updateUser } from '../../lib/users/update-user.ts';
 import { putUsers, type User } from '../../lib/users/user-store.ts';
@@ -158,7 +158,7 @@ export const siteScenarios: Readonly<Record<string, Scenario>> = {
     act: at((site) => putUsers(site, [user, { ...user, principal: '8' }])),
   },
   'change a user': {
-    before: at((site) => site.redis.set(keys.peopleLoaded, '1')),
+    before: at((site) => site.redis.set(keys.usersLoaded, '1')),
     act: at((site) => updateUser(site, '7', (before) => (before ? undefined : user))),
   },
   'take the role of an admin': {
@@ -183,7 +183,7 @@ export const siteScenarios: Readonly<Record<string, Scenario>> = {
   'take the place of a token': {
     before: at((site) => putToken(site, { ...token, createdAt: 1 })),
     act: at((site) =>
-      takePlace(site, '7', { hash: 'b'.repeat(64), except: [], nowMilliseconds: Date.now() }),
+      reserveToken(site, '7', { hash: 'b'.repeat(64), except: [], nowMilliseconds: Date.now() }),
     ),
     counts: /"\d{13}"|\d{13}/g,
   },

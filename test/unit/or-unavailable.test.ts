@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { StatementTooSlow, ReplicaUnavailable } from '../../lib/replication/errors.ts';
 import { ProblemError } from '../../lib/http/problem.ts';
 import { readFailureOf } from '../../lib/postgres/failure.ts';
-import { isRedisAway, RedisUnreachable } from '../../lib/redis/failure.ts';
+import { isRedisUnavailable, RedisUnreachable } from '../../lib/redis/failure.ts';
 import { orUnavailable } from '../../lib/smart-query/or-unavailable.ts';
 
 const serverError = (code: string) =>
@@ -33,7 +33,7 @@ describe('orUnavailable', () => {
     ['an invalid statement', serverError('42703')],
   ])('rethrows %s unchanged', async (_, error) => {
     expect(await refusal(error)).toBe(error);
-    expect(isRedisAway(error)).toBe(false);
+    expect(isRedisUnavailable(error)).toBe(false);
   });
 });
 

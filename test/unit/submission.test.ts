@@ -120,7 +120,7 @@ const obstacles: Readonly<Record<Obstacle, readonly [Answer, string, RefusalCode
   unreachable: [new RedisUnreachable('no answer'), 'RedisUnreachable', 'not_acknowledged'],
   unable: [new RedisError('OOM command not allowed'), 'RedisCannotTake', 'not_acknowledged'],
   full: [{ refused: 'full' }, 'RedisCannotTake', 'no_room'],
-  people_missing: [{ refused: 'people_missing' }, 'RedisCannotTake', 'no_room'],
+  users_missing: [{ refused: 'users_missing' }, 'RedisCannotTake', 'no_room'],
   defect: [new RedisError('ERR user_script:12: a script that fails'), 'BufferDefect', 'throws'],
 };
 

@@ -4,7 +4,7 @@
 --- @include "../../change-feed/lua/include/feed"
 --- @include "include/overlay_index"
 
-local tx, pending, overlay, record, idem, credential, people_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
+local tx, pending, overlay, record, idem, credential, users_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
   unknown, feed, tx_alias, target, former = unpack(KEYS)
 local a, rest, patch = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 local left
@@ -29,11 +29,11 @@ must(before and tonumber(redis.call('GET', rate_now) or 0), 'rate')
 
 -- authenticate and authorize
 local owner = redis.call('HMGET', user, 'active', 'permissions')
-local are_loaded = redis.call('EXISTS', people_loaded) == 1
+local are_loaded = redis.call('EXISTS', users_loaded) == 1
 local token
 if a.credential == 'api-token' then
   token = redis.call('HMGET', credential, 'principal', 'permissions', 'expires_at', 'revoked', 'uses', 'used_by')
-  if not token[1] and not are_loaded then return refuse('people_missing') end
+  if not token[1] and not are_loaded then return refuse('users_missing') end
   if token[1] ~= a.principal then return refuse('unauthorized', 'The API token is unknown.') end
   if token[4] == '1' then return refuse('unauthorized', 'The API token has been revoked.') end
   if token[3] ~= '' and tonumber(token[3]) * 1000 <= a.now_ms then
@@ -45,8 +45,8 @@ elseif a.credential == 'session' and redis.call('EXISTS', credential) == 1 then
 end
 if a.credential ~= 'none' then
   -- a credential never grants more than its owner currently has
-  if not owner[1] and not are_loaded then return refuse('people_missing') end
-  if owner[1] == '0' then return refuse('unauthorized', 'The owner of this credential has been barred.') end
+  if not owner[1] and not are_loaded then return refuse('users_missing') end
+  if owner[1] == '0' then return refuse('unauthorized', 'The owner of this credential has been deactivated.') end
   if owner[2] and a.permission ~= '' and not string.find(' ' .. owner[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then
     return refuse('forbidden')
   end

@@ -1,3 +1,3 @@
 -- What a session's credential is worth now: whether it was ended, whether everybody was loaded, and its owner.
-local ended, user, people_loaded = unpack(KEYS)
-return {redis.call('EXISTS', ended), redis.call('EXISTS', people_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions')}
+local ended, user, users_loaded = unpack(KEYS)
+return {redis.call('EXISTS', ended), redis.call('EXISTS', users_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions')}

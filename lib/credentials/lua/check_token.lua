@@ -1,5 +1,5 @@
 -- The API token, its owner, and whether everybody was loaded. The use of a good one is counted.
-local token, user, people_loaded = unpack(KEYS)
+local token, user, users_loaded = unpack(KEYS)
 local known = redis.call('HGETALL', token)
 local t = redis.call('HMGET', token, 'principal', 'revoked', 'expires_at')
 local owner = redis.call('HMGET', user, 'active', 'role', 'permissions')
@@ -7,4 +7,4 @@ if t[1] == ARGV[1] and t[2] ~= '1' and (t[3] == '' or tonumber(t[3]) * 1000 > to
   redis.call('HINCRBY', token, 'uses', 1)
   redis.call('HSET', token, 'used_at', ARGV[2])
 end
-return {redis.call('EXISTS', people_loaded), owner, known}
+return {redis.call('EXISTS', users_loaded), owner, known}

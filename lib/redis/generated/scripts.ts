@@ -249,7 +249,7 @@ end
 `;
 
 /** lib/buffer/lua/accept.lua */
-export const acceptScript = /* @__PURE__ */ script(checks, bytes, record, judge, feed, overlayIndex, `local tx, pending, overlay, record, idem, credential, people_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
+export const acceptScript = /* @__PURE__ */ script(checks, bytes, record, judge, feed, overlayIndex, `local tx, pending, overlay, record, idem, credential, users_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
   unknown, feed, tx_alias, target, former = unpack(KEYS)
 local a, rest, patch = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 local left
@@ -270,11 +270,11 @@ must_be('stream', feed)
 local before = tonumber(redis.call('GET', rate_before) or 0)
 must(before and tonumber(redis.call('GET', rate_now) or 0), 'rate')
 local owner = redis.call('HMGET', user, 'active', 'permissions')
-local are_loaded = redis.call('EXISTS', people_loaded) == 1
+local are_loaded = redis.call('EXISTS', users_loaded) == 1
 local token
 if a.credential == 'api-token' then
   token = redis.call('HMGET', credential, 'principal', 'permissions', 'expires_at', 'revoked', 'uses', 'used_by')
-  if not token[1] and not are_loaded then return refuse('people_missing') end
+  if not token[1] and not are_loaded then return refuse('users_missing') end
   if token[1] ~= a.principal then return refuse('unauthorized', 'The API token is unknown.') end
   if token[4] == '1' then return refuse('unauthorized', 'The API token has been revoked.') end
   if token[3] ~= '' and tonumber(token[3]) * 1000 <= a.now_ms then
@@ -285,8 +285,8 @@ elseif a.credential == 'session' and redis.call('EXISTS', credential) == 1 then
   return refuse('unauthorized', 'The session has been revoked.')
 end
 if a.credential ~= 'none' then
-  if not owner[1] and not are_loaded then return refuse('people_missing') end
-  if owner[1] == '0' then return refuse('unauthorized', 'The owner of this credential has been barred.') end
+  if not owner[1] and not are_loaded then return refuse('users_missing') end
+  if owner[1] == '0' then return refuse('unauthorized', 'The owner of this credential has been deactivated.') end
   if owner[2] and a.permission ~= '' and not string.find(' ' .. owner[2] .. ' ', ' ' .. a.permission .. ' ', 1, true) then
     return refuse('forbidden')
   end
@@ -434,11 +434,11 @@ feed_append(feed, a.wakes, 'record', a.id)
 return 'done'`);
 
 /** lib/credentials/lua/check_session.lua */
-export const checkSessionScript = /* @__PURE__ */ script(`local ended, user, people_loaded = unpack(KEYS)
-return {redis.call('EXISTS', ended), redis.call('EXISTS', people_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions')}`);
+export const checkSessionScript = /* @__PURE__ */ script(`local ended, user, users_loaded = unpack(KEYS)
+return {redis.call('EXISTS', ended), redis.call('EXISTS', users_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions')}`);
 
 /** lib/credentials/lua/check_token.lua */
-export const checkTokenScript = /* @__PURE__ */ script(`local token, user, people_loaded = unpack(KEYS)
+export const checkTokenScript = /* @__PURE__ */ script(`local token, user, users_loaded = unpack(KEYS)
 local known = redis.call('HGETALL', token)
 local t = redis.call('HMGET', token, 'principal', 'revoked', 'expires_at')
 local owner = redis.call('HMGET', user, 'active', 'role', 'permissions')
@@ -446,7 +446,7 @@ if t[1] == ARGV[1] and t[2] ~= '1' and (t[3] == '' or tonumber(t[3]) * 1000 > to
   redis.call('HINCRBY', token, 'uses', 1)
   redis.call('HSET', token, 'used_at', ARGV[2])
 end
-return {redis.call('EXISTS', people_loaded), owner, known}`);
+return {redis.call('EXISTS', users_loaded), owner, known}`);
 
 /** lib/buffer/lua/claim.lua */
 export const claimScript = /* @__PURE__ */ script(checks, `local pending, inflight, main_down, committed = unpack(KEYS, 1, 4)
@@ -1006,13 +1006,13 @@ redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return redis.call('ZRANGE', KEYS[1], 0, 0)[1] == ARGV[1] and 1 or 0`);
 
 /** lib/users/lua/update_user.lua */
-export const updateUserScript = /* @__PURE__ */ script(checks, writeUser, `local user, users, asker, people_loaded = unpack(KEYS)
+export const updateUserScript = /* @__PURE__ */ script(checks, writeUser, `local user, users, requester, users_loaded = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
 must_have('number', a, 'replaces')
 must_be_user(a.user)
 must_be('set', users)
 local stamp = redis.call('HGET', user, 'stamp')
-if not stamp and redis.call('EXISTS', people_loaded) == 0 then return 'people_missing' end
+if not stamp and redis.call('EXISTS', users_loaded) == 0 then return 'users_missing' end
 if tonumber(stamp or 0) ~= a.replaces then return 'changed_meanwhile' end
 if a.takes_admin then
   local remains = false
@@ -1023,9 +1023,9 @@ if a.takes_admin then
   if not remains then return 'last_admin' end
 end
 if a.is_asked then
-  local by = redis.call('HMGET', asker, 'active', 'permissions')
-  if by[1] == '0' then return 'asker_barred' end
-  if by[2] and not string.find(' ' .. by[2] .. ' ', ' manage:users ', 1, true) then return 'asker_forbidden' end
+  local by = redis.call('HMGET', requester, 'active', 'permissions')
+  if by[1] == '0' then return 'requester_deactivated' end
+  if by[2] and not string.find(' ' .. by[2] .. ' ', ' manage:users ', 1, true) then return 'requester_forbidden' end
 end
 write_user(user, users, a.user)
 return 'updated'`);

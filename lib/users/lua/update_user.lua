@@ -1,14 +1,14 @@
 --- @include "../../redis/lua/include/checks"
 --- @include "include/write_user"
 
-local user, users, asker, people_loaded = unpack(KEYS)
+local user, users, requester, users_loaded = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
 must_have('number', a, 'replaces')
 must_be_user(a.user)
 must_be('set', users)
 local stamp = redis.call('HGET', user, 'stamp')
--- it is not known whether somebody whom Redis has forgotten is barred
-if not stamp and redis.call('EXISTS', people_loaded) == 0 then return 'people_missing' end
+-- it is not known whether somebody whom Redis has forgotten is deactivated
+if not stamp and redis.call('EXISTS', users_loaded) == 0 then return 'users_missing' end
 if tonumber(stamp or 0) ~= a.replaces then return 'changed_meanwhile' end
 if a.takes_admin then
   local remains = false
@@ -19,9 +19,9 @@ if a.takes_admin then
   if not remains then return 'last_admin' end
 end
 if a.is_asked then
-  local by = redis.call('HMGET', asker, 'active', 'permissions')
-  if by[1] == '0' then return 'asker_barred' end
-  if by[2] and not string.find(' ' .. by[2] .. ' ', ' manage:users ', 1, true) then return 'asker_forbidden' end
+  local by = redis.call('HMGET', requester, 'active', 'permissions')
+  if by[1] == '0' then return 'requester_deactivated' end
+  if by[2] and not string.find(' ' .. by[2] .. ' ', ' manage:users ', 1, true) then return 'requester_forbidden' end
 end
 write_user(user, users, a.user)
 return 'updated'

@@ -14,7 +14,7 @@ import { createLog } from '../../../lib/observability/log.ts';
 import type { Draft } from '../../../lib/observation/record-executed-obs-unit.ts';
 import type { Pool } from '../../../lib/postgres/connect.ts';
 import { connectRedis, type Redis } from '../../../lib/redis/client.ts';
-import { isRedisAway } from '../../../lib/redis/failure.ts';
+import { isRedisUnavailable } from '../../../lib/redis/failure.ts';
 import { keysOf, type Keys } from '../../../lib/redis/keys.ts';
 import { confirm } from '../../../lib/replication/confirm.ts';
 import type { Replica } from '../../../lib/replication/replicas.ts';
@@ -59,7 +59,7 @@ export class System {
 
   /** Nobody is unknown. */
   async begin(): Promise<void> {
-    await this.redis.set(this.keys.peopleLoaded, '1');
+    await this.redis.set(this.keys.usersLoaded, '1');
   }
 
   newId(): string {
@@ -79,7 +79,7 @@ export class System {
       });
       return 'accepted' in verdict && verdict.stamp !== undefined ? Number(verdict.stamp) : undefined;
     } catch (error) {
-      if (isRedisAway(error)) return undefined;
+      if (isRedisUnavailable(error)) return undefined;
       throw error;
     }
   }
@@ -125,7 +125,7 @@ export class System {
       if (dies === 'no') await writeFailureHistory(this, before, done.failureHistory).catch(() => undefined);
       return done;
     } catch (error) {
-      if (isRedisAway(error)) return undefined;
+      if (isRedisUnavailable(error)) return undefined;
       throw error;
     }
   }
@@ -137,7 +137,7 @@ export class System {
 
   async confirm(): Promise<void> {
     await confirm(this, this.clock).catch((error: unknown) => {
-      if (!isRedisAway(error)) throw error;
+      if (!isRedisUnavailable(error)) throw error;
     });
   }
 

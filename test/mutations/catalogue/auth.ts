@@ -20,14 +20,14 @@ export const authMutations: readonly Mutation[] = [
   {
     ...update,
     id: 'barred-admin-bars',
-    replace: "if by[1] == '0' then return 'asker_barred' end",
+    replace: "if by[1] == '0' then return 'requester_deactivated' end",
     by: '',
     named: 'and an asker whose rights were taken',
   },
   {
     ...update,
     id: 'forgotten-user-is-made-anew',
-    replace: "redis.call('EXISTS', people_loaded) == 0",
+    replace: "redis.call('EXISTS', users_loaded) == 0",
     by: 'false',
     named: 'updateUser creates no user before all',
   },

@@ -242,7 +242,7 @@ export const smallScriptMutations: readonly Mutation[] = [
   {
     ...token,
     id: 'unknown-token-is-unknown-before-everybody-is-loaded',
-    replace: "redis.call('EXISTS', people_loaded)",
+    replace: "redis.call('EXISTS', users_loaded)",
     by: '1',
   },
   {

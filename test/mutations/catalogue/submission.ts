@@ -49,8 +49,8 @@ export const submissionMutations: readonly Mutation[] = [
   {
     ...submit,
     id: 'full-buffer-as-a-refusal-of-the-request',
-    replace: "return refused === 'full' || refused === 'people_missing'",
-    by: "return refused === 'people_missing'",
+    replace: "return refused === 'full' || refused === 'users_missing'",
+    by: "return refused === 'users_missing'",
     named: 'only where that is allowed',
   },
   {

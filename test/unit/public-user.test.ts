@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { shownUser } from '../../functions/authenticate/users.ts';
+import { publicUser } from '../../functions/authenticate/users.ts';
 import type { User } from '../../lib/users/user-store.ts';
 
 const user: User = {
@@ -14,12 +14,12 @@ const user: User = {
   last_login_at: '2026-10-01T00:00:00.12Z',
 };
 
-it('shownUser is the same for users stored at a login and users loaded from a replica', () => {
+it('publicUser is the same for users stored at a login and users loaded from a replica', () => {
   const restored = {
     created_at: '2026-10-01T00:00:00.12+00:00',
     last_login_at: '2026-10-01T00:00:00.12+00:00',
   };
-  expect(shownUser(user)).toMatchObject({ id: '7', last_login_at: '2026-10-01T00:00:00.120000Z' });
-  expect(shownUser({ ...user, ...restored })).toEqual(shownUser(user));
-  expect(shownUser({ ...user, last_login_at: '' })).toMatchObject({ last_login_at: null });
+  expect(publicUser(user)).toMatchObject({ id: '7', last_login_at: '2026-10-01T00:00:00.120000Z' });
+  expect(publicUser({ ...user, ...restored })).toEqual(publicUser(user));
+  expect(publicUser({ ...user, last_login_at: '' })).toMatchObject({ last_login_at: null });
 });

@@ -1,4 +1,4 @@
-import { isRedisAway } from '../redis/failure.ts';
+import { isRedisUnavailable } from '../redis/failure.ts';
 import type { ProblemError } from './problem.ts';
 
 /**
@@ -6,10 +6,10 @@ import type { ProblemError } from './problem.ts';
  * @param unavailable the 503 instead of a failure of the network, or of a Redis that can serve nothing now
  * @throws ProblemError; a defect, a script that fails for example, as it is
  */
-export async function unlessRedisIsAway<T>(asked: Promise<T>, unavailable: () => ProblemError): Promise<T> {
+export async function orRedisUnavailable<T>(asked: Promise<T>, unavailable: () => ProblemError): Promise<T> {
   try {
     return await asked;
   } catch (error) {
-    throw isRedisAway(error) ? unavailable().because(error) : error;
+    throw isRedisUnavailable(error) ? unavailable().because(error) : error;
   }
 }

@@ -7,11 +7,11 @@ const copiesMilliseconds = 180_000;
 
 /** To be called after everybody that a replica knows was loaded. @returns whether Redis counts as told */
 export async function markLoaded({ redis, keys }: Site, nowMilliseconds: number): Promise<boolean> {
-  if ((await redis.exists(keys.peopleLoaded)) === 1) return true;
-  await redis.set(keys.peopleLoadedFirst, String(nowMilliseconds), { nx: true });
-  const first = z.nullable(z.string()).parse(await redis.get(keys.peopleLoadedFirst));
+  if ((await redis.exists(keys.usersLoaded)) === 1) return true;
+  await redis.set(keys.usersLoadedFirst, String(nowMilliseconds), { nx: true });
+  const first = z.nullable(z.string()).parse(await redis.get(keys.usersLoadedFirst));
   if (nowMilliseconds - Number(first ?? nowMilliseconds) < copiesMilliseconds) return false;
-  await redis.set(keys.peopleLoaded, '1');
-  await redis.del(keys.peopleLoadedFirst);
+  await redis.set(keys.usersLoaded, '1');
+  await redis.del(keys.usersLoadedFirst);
   return true;
 }

@@ -126,7 +126,7 @@ export class AtMain {
       case 'refused':
         return !isGivenUp && (this.#model.isDeleted(unit) || this.#model.changesOf(unit).length > 0);
       case 'parked':
-        return !isGivenUp && (kind === 'poison' || this.#model.rowOf(unit) === undefined);
+        return !isGivenUp && (kind === 'poison' || !this.#model.wasMade(unit));
     }
   }
 

@@ -42,6 +42,9 @@ interface Fate {
   readonly noted: 'yes' | 'no' | 'perhaps';
 }
 
+/** Outcomes of what the site forgets: it can be done again, right. */
+const givenUp: readonly Outcome[] = ['refused', 'discarded'];
+
 const unmade: View = { obs_unit_id: null, start_time: null, status: 'running', end_time: null, metadata: {} };
 
 export class Model {
@@ -69,6 +72,12 @@ export class Model {
     return this.#writesOf('poison').some((write) => write.unit === unit);
   }
 
+  /** Whether main has, or has had, a row of it by the API; or has one by another program. */
+  wasMade(unit: string): boolean {
+    const isStarted = ({ id, kind }: Write) => kind === 'start' && this.fateOf(id) === 'applied';
+    return this.#of(unit).some(isStarted) || this.rowOf(unit) !== undefined;
+  }
+
   /** Somebody has deleted it through the API. */
   isDeleted(unit: string): boolean {
     return this.#writesOf('delete').some((write) => write.unit === unit);
@@ -82,6 +91,19 @@ export class Model {
         this.changesOf(unit).length === 0 &&
         !this.#of(unit).some(({ id, kind }) => kind === 'start' && this.fateOf(id) !== 'discarded'),
     );
+  }
+
+  /** Whether every store knows what became of the write, by the note in Redis too. */
+  isSettled(id: string): boolean {
+    const fates = this.#fates.get(id) ?? [];
+    return fates.length > 0 && fates.every(({ noted }) => noted === 'yes');
+  }
+
+  /** Whether the door must take such a write: nothing that it may know of the unit speaks against it. */
+  mustAccept(kind: Write['kind'], unit: string): boolean {
+    if (kind !== 'start' && kind !== 'finish') return true;
+    const rivals = this.#of(unit).filter((write) => write.kind === kind);
+    return rivals.every(({ id }) => this.isSettled(id) && givenUp.includes(this.fateOf(id) ?? 'parked'));
   }
 
   changesOf(unit: string): readonly Change[] {
@@ -147,7 +169,7 @@ export class Model {
           .get(id)
           ?.findLast(({ at, noted }) => at <= seen || noted === 'yes' || (noted === 'perhaps' && believes))
           ?.outcome;
-      const isOpen = ({ id }: Write) => !['refused', 'discarded'].includes(known(id) ?? '');
+      const isOpen = ({ id }: Write) => !givenUp.includes(known(id) ?? 'parked');
       return this.#lay(unit, seen, this.#of(unit).filter(isOpen));
     });
   }

@@ -206,6 +206,8 @@ class Run {
     const stamp = await this.#system.accept(draft);
     const { id, aggregate: unit } = draft.transaction;
     if (stamp !== undefined) this.#model.accept({ id, unit, stamp, kind, values });
+    else if (!this.#system.isFull)
+      expect(this.#model.mustAccept(kind, unit), 'refused without need').toBe(false);
   }
 
   async #poison(kind: PoisonKind): Promise<void> {

@@ -46,6 +46,8 @@ export class System {
   /** as instances know them that have not met one that hangs */
   replicas: readonly Replica[];
   clock = Date.UTC(2028, 0, 1);
+  /** Redis takes nothing */
+  isFull = false;
   readonly #world: World;
   #main: Pool;
 
@@ -152,14 +154,17 @@ export class System {
   async under(fault: Fault, act: () => Promise<void>): Promise<void> {
     const [near, far] = this.#world.replicas;
     const hanging = fault === 'near hangs' ? near : far;
-    const memory = (limit: string) => this.#world.redis.command('CONFIG', 'SET', 'maxmemory', limit);
-    if (fault === 'redis is full') await memory('1');
+    const fill = async (isFull: boolean) => {
+      this.isFull = isFull;
+      await this.#world.redis.command('CONFIG', 'SET', 'maxmemory', isFull ? '1' : '0');
+    };
+    if (fault === 'redis is full') await fill(true);
     else if (fault === 'main is read-only') this.#main = readOnly(this.#world.main);
     else hanging.hangs = true;
     try {
       await act();
     } finally {
-      if (fault === 'redis is full') await memory('0');
+      if (fault === 'redis is full') await fill(false);
       this.#main = this.#world.main;
       hanging.hangs = false;
       this.replicas = this.#strangers();

@@ -1,4 +1,4 @@
-/** `npm run break-glass -- LOGIN [--id N] [--reason TEXT] [--main URL]`: makes an admin at main, when there is none any more. */
+/** `npm run break-glass -- LOGIN [--id N] [--reason TEXT] [--main URL]`: makes a user an admin at main when no admin is left. */
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -7,7 +7,7 @@ import { connectPostgres } from '../lib/postgres/connect.ts';
 
 const usage =
   'Usage: npm run break-glass -- LOGIN [--id N] [--reason TEXT] [--main URL]\n' +
-  'The database is --main, MAIN_DATABASE_URL, or that of the local stack.';
+  'The database is --main, else MAIN_DATABASE_URL, else that of the local stack.';
 const { positionals, values: options } = parseArgs({
   allowPositionals: true,
   options: { id: { type: 'string' }, reason: { type: 'string' }, main: { type: 'string' } },
@@ -26,11 +26,11 @@ try {
   if ('admin' in result) {
     const { login: name, principal } = result.admin;
     console.log(
-      `${name} (${principal}) is an active admin at main, and it is on record. It takes effect at the site within a minute of ` +
-        'its replication. Sessions that were ended stay ended: log in again.',
+      `${name} (${principal}) is now an active admin at main, and the change is audited. It takes effect at the site within a ` +
+        'minute after its replication. Log in again: ended sessions stay ended.',
     );
   } else if (result.candidates.length === 0) {
-    fail(`No user with the login ${login} has ever logged in. Have them log in once, then run this again.`);
+    fail(`No user has ever logged in as ${login}. Let the user log in once, then run this again.`);
   } else {
     const list = result.candidates.map((each) => `--id ${each.principal} (${each.login}, ${each.role})`);
     fail(`Several users match. Choose one: ${list.join(', ')}.`);

@@ -1,4 +1,4 @@
-/** The functions' bundles: the same ones run on one machine and are deployed. */
+/** Bundles the functions, for the local stack and for deployments alike. */
 import { build } from 'esbuild';
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -10,10 +10,10 @@ import { functions, type FunctionName } from './topology.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The module of function `name` below the directory that `bundleFunctions` wrote. */
+/** The bundle of function `name` in the directory that `bundleFunctions` wrote. */
 export const bundlePath = (directory: string, name: FunctionName) => join(directory, name, 'index.mjs');
 
-/** Bundles every function into a folder of its own below `directory`. @returns the files that went in, from the root */
+/** Bundles every function into a folder below `directory`. @returns the bundled files, relative to the root */
 export async function bundleFunctions(directory: string): Promise<readonly string[]> {
   const commit = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout ?? '';
   const built = await Promise.all(
@@ -28,12 +28,12 @@ export async function bundleFunctions(directory: string): Promise<readonly strin
         target: 'node24',
         format: 'esm',
         minify: true,
-        // a module can be taken in parts, CommonJS only whole
+        // ES modules can be tree-shaken, CommonJS cannot
         mainFields: ['module', 'main'],
         legalComments: 'none',
         define: { BUNDLED_COMMIT: JSON.stringify(commit.trim()) },
         external: ['pg-native'],
-        // packages in CommonJS ask for Node's own modules this way
+        // CommonJS packages require Node's own modules
         banner: {
           js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
         },

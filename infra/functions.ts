@@ -1,4 +1,4 @@
-/** Every function, a line each. */
+/** All functions, one line each. */
 export { spec as accept } from '../functions/accept/accept.function.ts';
 export { spec as apply } from '../functions/process/apply.function.ts';
 export { spec as authenticate } from '../functions/authenticate/authenticate.function.ts';

@@ -2,7 +2,7 @@ import type { CfnStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 
-/** A line per request: who, what, how long; never a credential. */
+/** Logs one line per request, without any part that may contain a credential. */
 export function logAccess(scope: Construct, stage: CfnStage, logGroupName: string): void {
   const group = new LogGroup(scope, 'AccessLog', { logGroupName, retention: RetentionDays.THREE_MONTHS });
   stage.accessLogSettings = {

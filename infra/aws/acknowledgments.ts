@@ -2,24 +2,23 @@ import { Validations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Deployment } from './deployment.ts';
 
-/** Findings of the AWS Solutions rules that are as they are on purpose. */
+/** Findings of the AWS Solutions rules that are intended. */
 const reasons: Readonly<Record<string, string>> = {
   'AwsSolutions-APIG4':
     'The functions authenticate: an API token is verified in the same Redis round trip that records the write.',
-  'AwsSolutions-CFR1': 'Observatories, institutes and their people are everywhere.',
+  'AwsSolutions-CFR1': 'Users are in every country, so no geographic restriction applies.',
   'AwsSolutions-CFR2':
-    'API Gateway and the functions limit rates; a firewall can be attached by whoever wants one.',
+    'API Gateway and the functions limit rates. A web application firewall can be attached.',
   'AwsSolutions-CFR3': 'API Gateway logs each request.',
 };
 
-/** With the name of CloudFront itself its certificate comes, whose policy is fixed. */
+/** The certificate of CloudFront's own domain has a fixed security policy. */
 const withoutDomain = {
-  'AwsSolutions-CFR4': 'Without a domain of its own the distribution has the certificate of CloudFront.',
+  'AwsSolutions-CFR4': 'Without a custom domain the distribution uses the certificate of CloudFront.',
 };
 
 const withNetwork = {
-  'AwsSolutions-IAM5[Resource::*]':
-    'Network interfaces are made by Lambda, under names that nobody knows before.',
+  'AwsSolutions-IAM5[Resource::*]': 'Lambda creates network interfaces whose names are unknown in advance.',
 };
 
 export function acknowledge(
@@ -30,7 +29,7 @@ export function acknowledge(
   const all = {
     ...reasons,
     [`AwsSolutions-IAM5[Resource::${connections}]`]:
-      'The ids of connections are not known before they are open.',
+      'The ids of connections are unknown before they are opened.',
     ...(!domain && withoutDomain),
     ...(network && withNetwork),
   };

@@ -12,49 +12,49 @@ interface AlarmedParts {
   readonly functions: Functions;
 }
 
-/** Lines of a log that somebody should look at, by their `metric`. */
+/** Log lines that need attention, by their `metric`. */
 const loggedMetrics = [
   {
     metric: 'DeploymentFault',
     functionName: 'apply',
     description:
-      'Main refuses what is not the fault of any transaction: schema, permissions or a foreign trigger. Records are safe in the buffer and wait.',
+      'Main fails for a reason that is not in any transaction: schema, permissions or a foreign trigger. Records are safe and wait in the buffer.',
   },
   {
     metric: 'NoProgress',
     functionName: 'apply',
-    description: 'Main answers, and what was accepted over a minute ago is not recorded there.',
+    description: 'Main answers, but a transaction accepted over a minute ago is not recorded there.',
   },
   {
     metric: 'UnreadableMessage',
     functionName: 'apply',
     description:
-      'A message could not be read. Its text is kept at main and is listed among the failed transactions.',
+      'A message could not be read. Its text is stored at main and listed among the failed transactions.',
   },
   ...(['apply', 'confirm', 'sweep'] as const).map((functionName) => ({
     metric: 'AcknowledgedLost',
     functionName,
-    description: 'Main lost commits, and no store has the body of some of them. They are listed as failed.',
+    description: 'Main lost commits, and for some of them no store has the body. They are listed as failed.',
   })),
   ...(['accept', 'decide', 'authenticate', 'sweep'] as const).map((functionName) => ({
     metric: 'BufferDefect',
     functionName,
     description:
-      'The buffer answers with an error of its own script, or what this release cannot read. Observations go to the queue alone.',
+      'The buffer answered with a script error, or with an answer that this release cannot read. Observations go to the queue alone.',
   })),
   {
     metric: 'NoActiveAdmin',
     functionName: 'sweep',
-    description: 'No user is an active admin: `npm run break-glass` makes one.',
+    description: 'No user is an active admin. Make one with `npm run break-glass`.',
   },
   {
     metric: 'RelayBehind',
     functionName: 'sweep',
-    description: 'Changes that others make at main have not been relayed to live clients for two minutes.',
+    description: 'Changes by other programs at main have not been relayed to live clients for two minutes.',
   },
 ] as const satisfies readonly { metric: string; functionName: FunctionName; description: string }[];
 
-/** What somebody should look at. No alarm is about losing a record: there is none that can be lost by waiting. */
+/** Alarms for operators. None is about losing a record: acknowledged records are kept until main has them. */
 export function alarms(scope: Construct, { name, queues, functions }: AlarmedParts): void {
   const alarm = (id: string, metric: IMetric, threshold: number, description: string) =>
     new Alarm(scope, `Alarm-${id}`, {
@@ -83,12 +83,17 @@ export function alarms(scope: Construct, { name, queues, functions }: AlarmedPar
       `${key}-dead-letters`,
       dead,
       1,
-      'The sweeper drives them again; if they come back, a function fails.',
+      'The sweeper sends them back to their queue. If they return, a function fails.',
     );
     const age = queue.metricApproximateAgeOfOldestMessage({ period });
-    alarm(`${key}-age`, age, 3600, 'Main, or a replica, has been out of reach for an hour.');
+    alarm(`${key}-age`, age, 3600, 'Main or a replica has been unreachable for an hour.');
   }
   for (const [key, each] of Object.entries(functions.byName)) {
-    alarm(`${key}-errors`, each.metricErrors({ period }), 5, `Function ${key} fails; its log says why.`);
+    alarm(
+      `${key}-errors`,
+      each.metricErrors({ period }),
+      5,
+      `Function ${key} fails. Its log has the reason.`,
+    );
   }
 }

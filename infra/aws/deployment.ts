@@ -1,4 +1,4 @@
-/** What a deployment chooses, by CDK context (`-c key=value`, or `context` in cdk.json). */
+/** The options of a deployment, from the CDK context (`-c key=value`, or `context` in cdk.json). */
 import * as z from 'zod/mini';
 import { environment } from '../topology.ts';
 
@@ -9,7 +9,7 @@ const network = z.object({
   securityGroupIds: z.array(z.string()).check(z.minLength(1)),
 });
 
-/** `-c` gives text, cdk.json gives values */
+// `-c` passes texts, cdk.json passes values
 const textOr = <S extends z.ZodMiniType>(schema: S) =>
   z.union([
     schema,
@@ -27,21 +27,21 @@ const overridable = Object.entries(environment).flatMap(([name, { kind }]) =>
 );
 
 const deployment = z.object({
-  /** of the stack; functions, queues and secrets begin with it */
+  /** name of the stack, and prefix of functions, queues and secrets */
   name: z.string().check(z.regex(/^[a-z][a-z0-9-]{1,30}$/)),
   account: z.optional(z.string()),
   region: z.optional(z.string()),
-  /** for databases that are not reached over the internet */
+  /** for databases in a private network */
   network: z.optional(textOr(network)),
-  /** a name of one's own for the API: its certificate stands in us-east-1 */
+  /** custom domain of the API; its certificate must be in us-east-1 */
   domain: z.optional(textOr(z.object({ name: z.string(), certificateArn: z.string() }))),
-  /** other values than the topology's for its settings */
+  /** overrides of the topology's settings */
   settings: z.optional(textOr(z.partialRecord(z.enum(overridable), z.string()))),
 });
 
 export type Deployment = z.infer<typeof deployment>;
 
-/** @throws Error that names what is wrong with the context */
+/** @throws Error that names the invalid parts of the context */
 export function readDeployment(context: (key: string) => unknown): Deployment {
   const keys = Object.keys(deployment.def.shape);
   const given = Object.fromEntries(keys.map((key) => [key, context(key)]));

@@ -27,8 +27,8 @@ export interface EdgeProps {
 }
 
 /**
- * One name for both APIs. A WebSocket API has no path but its stage: a function at the edge turns the clients' path into
- * the stage with a query that names the channel.
+ * One domain for both APIs. The only path of a WebSocket API is its stage: a CloudFront function maps the path of the clients to
+ * the stage, with the channel as a query parameter.
  */
 export class Edge extends Construct {
   readonly url: string;

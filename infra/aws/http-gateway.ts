@@ -69,7 +69,7 @@ export class HttpGateway extends Construct {
         },
       ]),
     );
-    // a stage may name only routes that are there
+    // route settings may refer to existing routes only
     for (const route of open) stage.addResourceDependency(route.node.defaultChild as CfnRoute);
     this.api = api;
     this.url = `https://${api.apiId}.execute-api.${Stack.of(this).region}.${Stack.of(this).urlSuffix}`;

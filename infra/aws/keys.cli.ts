@@ -1,4 +1,4 @@
-/** `npm run keys -- create|publish|sign|retire`: the secret of the signing keys, from standard input to standard output. */
+/** `npm run keys -- create|publish|sign|retire`: creates or rotates the signing keys, from standard input to standard output. */
 import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import * as z from 'zod/mini';
@@ -13,7 +13,7 @@ const jsonText = <S extends z.ZodMiniType>(schema: S) =>
     ),
     schema,
   );
-/** as Secrets Manager holds it: fields are texts */
+// all fields are texts, as in Secrets Manager
 const secret = z.object({
   jwks: jsonText(z.object({ keys: z.array(jwk) })),
   signing: jsonText(jwk),

@@ -15,11 +15,11 @@ import { WebSocketGateway } from './web-socket-gateway.ts';
 
 export interface OpsDbStackProps {
   readonly deployment: Deployment;
-  /** where the functions' bundles are */
+  /** directory of the functions' bundles */
   readonly bundles: string;
 }
 
-/** One observatory: its API, functions, queues and schedules. Redis and Postgres are named by secrets. */
+/** The API, functions, queues and schedules of one observatory. Secrets name its Redis and Postgres. */
 export class OpsDbStack extends Stack {
   constructor(scope: Construct, { deployment, bundles }: OpsDbStackProps) {
     const { name, account, region } = deployment;
@@ -33,8 +33,7 @@ export class OpsDbStack extends Stack {
     const webSocket = new WebSocketGateway(this, name);
     const frontendOrigins = new CfnParameter(this, 'FrontendOrigins', {
       type: 'CommaDelimitedList',
-      description:
-        'origins of the web UI, whose browsers may call the API and log people in; comma separated',
+      description: 'Origins of the web UI that may call the API and log users in, separated by commas',
     });
     const functions = new Functions(this, { deployment, bundles, queues, webSocket, frontendOrigins });
     webSocket.route(functions);
@@ -46,7 +45,7 @@ export class OpsDbStack extends Stack {
         targets: [new LambdaFunction(functions.byName[target], { retryAttempts: 0 })],
       });
     }
-    // The schema is brought up to date before anything that needs it is replaced.
+    // migrate the schema before the functions that need it are replaced
     for (const { name: step, trigger } of triggeredBy('deployment')) {
       new Trigger(this, step.charAt(0).toUpperCase() + step.slice(1), {
         handler: functions.byName[step],
@@ -58,10 +57,10 @@ export class OpsDbStack extends Stack {
     const edge = new Edge(this, { http, webSocket, domain: deployment.domain });
     acknowledge(this, deployment);
 
-    new CfnOutput(this, 'HttpUrl', { value: http.url, description: 'HTTPS API, for scripts' });
+    new CfnOutput(this, 'HttpUrl', { value: http.url, description: 'HTTPS API for scripts' });
     new CfnOutput(this, 'SiteUrl', {
       value: edge.url,
-      description: 'HTTPS API and WebSocket on one name, for browsers',
+      description: 'HTTPS API and WebSocket on one domain, for browsers',
     });
     new CfnOutput(this, 'WebSocketUrl', {
       value: edge.webSocketUrl,

@@ -8,7 +8,7 @@ import { throttle, webSocketRoutes, webSocketStage } from '../topology.ts';
 import { logAccess } from './access-log.ts';
 import type { Functions } from './functions.ts';
 
-/** API Gateway's WebSocket API: one stage, which is its only path. */
+/** API Gateway's WebSocket API, with a single stage as its only path. */
 export class WebSocketGateway extends Construct {
   readonly managementEndpoint: string;
   /** without scheme and path */
@@ -35,7 +35,7 @@ export class WebSocketGateway extends Construct {
         `${key.slice(1)}-integration`,
         functions.byName[name],
       );
-      // only a message can be answered on its connection
+      // only messages can be answered on their connection
       this.#api.addRoute(key, { integration, returnResponse: key === '$default' });
     }
   }

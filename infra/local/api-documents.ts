@@ -1,4 +1,4 @@
-/** `npm run api`: writes what follows from the contracts into lib/api/generated. */
+/** `npm run api`: generates lib/api/generated from the contracts. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';

@@ -1,4 +1,4 @@
-/** Main with its schema, the link to it, and the replicas at the site. */
+/** Starts main with its schema, the link to it, and the replicas at the site. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
@@ -12,7 +12,7 @@ export type Replica = PostgresServer & { readonly name: string };
 
 export interface Databases {
   readonly main: PostgresServer;
-  /** the URL of main as the site reaches it */
+  /** the URL by which the site reaches main */
   readonly mainThroughLink: string;
   readonly link: Link;
   /** nearest first */
@@ -28,7 +28,7 @@ interface DatabaseOptions {
 
 const migrations = fileURLToPath(new URL('../../lib/postgres/migrations', import.meta.url));
 
-/** How long a replica may take to replay main at the start. */
+/** The time that a replica may take to catch up with main at the start. */
 const replayMilliseconds = 60_000;
 
 export async function startDatabases(
@@ -60,9 +60,9 @@ export async function startDatabases(
 }
 
 /**
- * Waits until a replica holds what main holds now: its schema and what the seed has put in. A client that cuts the link as
- * soon as the stack is up finds a replica that can answer.
- * @throws Error if it has not come so far after a minute
+ * Waits until a replica has everything that main has now, schema and seed included, so that it can answer even if the link is
+ * cut as soon as the stack is up.
+ * @throws Error if that takes more than a minute
  */
 async function replayed(mainUrl: string, replicaUrl: string): Promise<void> {
   const lsn = await ask<string>(mainUrl, 'select pg_current_wal_lsn() as answer');
@@ -74,7 +74,7 @@ async function replayed(mainUrl: string, replicaUrl: string): Promise<void> {
       `select pg_last_wal_replay_lsn() >= '${lsn}' as answer`,
     ).catch(() => false);
     if (isReplayed) return;
-    if (Date.now() > deadline) throw new Error(`it has not replayed main up to ${lsn}`);
+    if (Date.now() > deadline) throw new Error(`the replica has not replayed main up to ${lsn}`);
     await new Promise((resume) => setTimeout(resume, 20));
   }
 }

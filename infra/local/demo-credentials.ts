@@ -16,7 +16,7 @@ export interface Secrets {
   readonly publicKey: JWK;
   readonly serviceToken: string;
   readonly redisToken: string;
-  /** of the local GitHub's client */
+  /** client secret at the local GitHub */
   readonly githubSecret: string;
 }
 
@@ -28,7 +28,7 @@ const users = { service: '1', admin: '2', viewer: '3', observer: '4' } as const 
 >;
 const serviceScopes = 'read:observations write:observations read:transfers';
 
-/** Reads `.local/secrets.json`, and makes what is not in it. */
+/** Reads `.local/secrets.json` and creates missing secrets. */
 export async function demoSecrets(directory: string): Promise<Secrets> {
   const file = join(directory, 'secrets.json');
   const kept = await readFile(file, 'utf8').then(
@@ -62,7 +62,7 @@ export async function demoAccessToken(secrets: Secrets, role: Role, nowSeconds: 
   );
 }
 
-/** Tells Redis who there is: the service's API token, and whom main knows, as the sweeper would within a minute. */
+/** Loads the service's API token and the users and tokens of main into Redis, as the sweeper would within a minute. */
 export async function loadPeople(site: Site, { serviceToken }: Secrets, mainUrl: string): Promise<void> {
   await site.redis.hset(site.keys.token(hashToken(serviceToken)), {
     id: '1',

@@ -3,7 +3,7 @@ import type { queues } from '../topology.ts';
 import { environment, functions, type EnvironmentName, type FunctionName } from '../topology.ts';
 import type { QueueUrls } from './sqs.ts';
 
-/** Values of secrets and deployment settings, and overrides of others, by environment name. */
+/** Values of secrets and deployment settings, and overrides of other settings, by environment name. */
 export type LocalValues = Readonly<Partial<Record<EnvironmentName, string>>>;
 
 export function environmentOf(

@@ -1,6 +1,6 @@
 /**
- * GitHub on this machine: a real OAuth server (oauth2-mock-server, with PKCE) and, beside it, the three endpoints that say who
- * somebody is. Nobody types a password: `login` of the authorisation request names who comes back.
+ * A local GitHub: an OAuth server (oauth2-mock-server, with PKCE) and the three endpoints for user, membership and teams. There
+ * are no passwords: the parameter `login` of the authorisation request selects the account.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { OAuth2Server } from 'oauth2-mock-server';
 export interface GitHubAccount {
   readonly id: number;
   readonly name: string | null;
-  /** of the organisation, by slug */
+  /** slugs of teams in the organisation */
   readonly teams: readonly string[];
   readonly membership: 'active' | 'pending' | 'none';
 }
@@ -19,9 +19,9 @@ export interface GitHubAccount {
 export interface LocalGitHub {
   readonly url: string;
   readonly apiUrl: string;
-  /** by login; tests add their own */
+  /** by login; tests add accounts */
   readonly accounts: Map<string, GitHubAccount>;
-  /** answers instead of the endpoints, if it returns true; for tests of bad answers */
+  /** returns true if it has answered instead of the endpoints; for tests */
   intercept?: (request: IncomingMessage, response: ServerResponse) => boolean;
   readonly stop: () => Promise<void>;
 }
@@ -29,7 +29,7 @@ export interface LocalGitHub {
 export const localOrganization = 'observatory';
 export const localTeamRoles = { 'observatory/admins': 'admin', 'observatory/observers': 'observer' } as const;
 
-/** The first is who comes without a suggestion. */
+/** The first account is used for a request without `login`. */
 const demoAccounts: readonly (readonly [string, GitHubAccount])[] = [
   ['ada-admin', { id: 1001, name: 'Demo admin', teams: ['admins'], membership: 'active' }],
   ['olu-observer', { id: 1002, name: 'Demo observer', teams: ['observers'], membership: 'active' }],

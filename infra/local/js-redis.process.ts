@@ -1,4 +1,4 @@
-/** A Redis in JavaScript, for machines without the real one. Its own `listen` would open every interface. */
+/** A Redis in JavaScript, for machines without a Redis server. Its own `listen` would bind to every interface. */
 import type { AddressInfo } from 'node:net';
 import { createRedisCommandExecutor, RedisServerState, Resp2Server } from 'js-redis-server/core';
 import { endWithParent } from './process.ts';

@@ -1,10 +1,10 @@
-/** `npm run link -- down | up | delay 500 | (nothing: show)`: cuts and mends the link of the running stack. */
+/** `npm run link -- down | up | delay 500`: cuts, restores or delays the link of the running stack; without arguments, shows it. */
 import { readFile } from 'node:fs/promises';
 
 const [command, value] = process.argv.slice(2);
 const change = changeOf();
 const { link } = JSON.parse(
-  await readFile('.local/stack.json', 'utf8').catch(() => fail('No stack runs here. Run npm start.')),
+  await readFile('.local/stack.json', 'utf8').catch(() => fail('No stack is running here. Run npm start.')),
 ) as {
   link: string;
 };

@@ -1,6 +1,6 @@
 /**
- * The link between site and main: a TCP proxy with a delay and a switch. Down is a black hole: packets stop, nothing is
- * refused or reset, and what was sent meanwhile arrives when it is up again.
+ * The link between site and main: a TCP proxy with a delay and a switch. While it is down it is a black hole: nothing is refused
+ * or reset, and data sent meanwhile arrives once it is up again.
  */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
@@ -14,7 +14,7 @@ export interface LinkState {
 
 export interface Link {
   readonly port: number;
-  /** GET and PUT the state */
+  /** URL to GET and PUT the state */
   readonly controlUrl: string;
   readonly state: () => LinkState;
   readonly set: (change: Partial<LinkState>) => LinkState;
@@ -119,7 +119,7 @@ class LaneSocket {
   }
 }
 
-/** One direction: bytes leave in order, each as long after it came as the link takes. */
+/** One direction of a connection: forwards bytes in order, each after the one-way delay. */
 class Lane {
   readonly #waiting: { at: number; bytes: Buffer | 'end' }[] = [];
   readonly #to: () => Socket | undefined;

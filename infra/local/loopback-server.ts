@@ -1,9 +1,9 @@
-/** HTTP servers on loopback ports: what the stack's own ends listen with. */
+/** HTTP servers on loopback ports. */
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** @param port 0 = any free one @throws Error if the port is busy */
+/** @param port 0 = any free port @throws Error if the port is busy */
 export async function listening(port: number): Promise<{ server: Server; url: string }> {
   const server = createServer();
   server.keepAliveTimeout = 65_000;

@@ -1,7 +1,7 @@
 /**
- * `npm run lua`: writes lib/redis/generated/scripts.ts, each script of Redis, out of the `.lua` files below `lib`. A file in a
- * folder `lua` is a script. One in a folder `include` below it is a part of scripts, which they ask for as those of BullMQ do:
- * `--- @include "include/part"`, a path from the file that asks. A part that several files ask for stands before the first.
+ * `npm run lua`: generates lib/redis/generated/scripts.ts from the `.lua` files below `lib`. Each file in a folder `lua` is a
+ * script. A file in its subfolder `include` is a part, which scripts and parts include as in BullMQ:
+ * `--- @include "include/part"`, relative to the including file. Each part is emitted once, before the first file that includes it.
  */
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
@@ -11,25 +11,25 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export const scriptsFile = join(root, 'lib/redis/generated/scripts.ts');
 
 interface LuaFile {
-  /** from the root */
+  /** relative to the root */
   readonly path: string;
-  /** without comments of whole lines */
+  /** without comment lines */
   readonly text: string;
 }
 
 export interface LuaScript extends LuaFile {
-  /** what it includes, in order */
+  /** included parts, in order */
   readonly parts: readonly LuaFile[];
 }
 
-/** Every script, by name. @throws Error if two files have one name, or an included file is not there */
+/** All scripts, sorted by name. @throws Error if two files have the same name, or an included file is missing */
 export async function readLuaScripts(): Promise<LuaScript[]> {
   const files = (await readdir(join(root, 'lib'), { recursive: true })).filter((file) =>
     file.endsWith('.lua'),
   );
   const names = files.map(nameOf);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw new Error(`two Lua files are called ${twice}`);
+  if (twice !== undefined) throw new Error(`two Lua files have the name ${twice}`);
   const scripts = files
     .filter((file) => basename(dirname(file)) === 'lua')
     .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
@@ -42,7 +42,7 @@ export async function readLuaScripts(): Promise<LuaScript[]> {
   );
 }
 
-/** Adds the files that `path` includes, and itself after them. */
+/** Adds the files that `path` includes, and then the file itself. */
 async function readWithParts(path: string, read: Map<string, LuaFile>): Promise<LuaFile> {
   const lines = (await readFile(join(root, path), 'utf8')).trim().split('\n');
   for (const line of lines) {
@@ -55,10 +55,10 @@ async function readWithParts(path: string, read: Map<string, LuaFile>): Promise<
   return file;
 }
 
-/** The whole text, as Redis gets it. */
+/** The complete text that Redis gets. */
 export const textOf = ({ parts, text }: LuaScript) => [...parts.map((part) => part.text), text].join('\n');
 
-/** The module: an export per script, so that a bundle holds those alone that its function runs. */
+/** The module, with one export per script so that a bundle contains only the scripts of its function. */
 export function scriptsModule(scripts: readonly LuaScript[]): string {
   const parts = new Map(scripts.flatMap((script) => script.parts.map((part) => [part.path, part])));
   const declarations = [...parts.values()].map(

@@ -6,7 +6,7 @@ import { createQueues, startSqs, type LocalSqs, type QueueUrls } from './sqs.ts'
 
 export interface MessageQueues {
   readonly sqs: LocalSqs;
-  /** another server if `AWS_ENDPOINT_URL` names one */
+  /** that of `AWS_ENDPOINT_URL` if set */
   readonly endpoint: string;
   readonly client: SQSClient;
   readonly urls: Readonly<Record<keyof typeof queues, QueueUrls>>;

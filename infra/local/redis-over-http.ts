@@ -1,4 +1,4 @@
-/** Redis, and in front of it the HTTP by which the functions ask it. */
+/** Redis with the HTTP endpoint that the functions use. */
 import { join } from 'node:path';
 import type { Parts } from './parts.ts';
 import { end, firstMessage, forkBound } from './process.ts';

@@ -1,4 +1,4 @@
-/** Redis: the real server with an append-only file, or a JavaScript one whose content does not survive. */
+/** Starts a Redis: the real server with an append-only file, or one in JavaScript that loses its content with a restart. */
 import { spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { end, failsWith, firstMessage, forkBound, spawnBound } from './process.t
 
 export interface RedisServer {
   readonly port: number;
-  /** what it is, for people */
+  /** the name of the server, for display */
   readonly engine: string;
   readonly survivesRestart: boolean;
   readonly pid: number;
@@ -17,13 +17,13 @@ export interface RedisServer {
 
 interface RedisOptions {
   readonly onLine?: (line: string) => void;
-  /** gives a port to try; for tests */
+  /** picks a port to try; for tests */
   readonly pickPort?: () => Promise<number>;
 }
 
 /**
- * @param directory where the append-only file lives
- * @throws Error with its last lines if it does not start
+ * @param directory directory of the append-only file
+ * @throws Error with the last lines of the server if it does not start
  */
 export async function startRedis(
   directory: string,
@@ -53,7 +53,7 @@ export async function startRedis(
         options,
       );
       const failed = failsWith(child);
-      // it may be seen to have ended before its last lines have come
+      // wait for the last lines of a server that has exited
       await Promise.race([answers(port, child).catch(() => failed), failed]);
       return { child, port };
     }
@@ -74,7 +74,7 @@ export async function startRedis(
   };
 }
 
-/** What `startRedis` would start here. */
+/** The server that `startRedis` would start. */
 export function redisEngine(): { readonly name: string; readonly isReal: boolean } {
   const program = findProgram();
   return { name: nameOf(program), isReal: program !== undefined };
@@ -91,15 +91,15 @@ function findProgram(): { path: string; version: string } | undefined {
     const { status, stdout } = spawnSync(path, ['--version'], { encoding: 'utf8' });
     if (status === 0) return { path, version: /^(.*?v=\S+)/.exec(stdout)?.[1] ?? path };
   }
-  if (wanted !== undefined) throw new Error(`REDIS_SERVER_BIN names ${wanted}, which does not run`);
+  if (wanted !== undefined) throw new Error(`REDIS_SERVER_BIN is ${wanted}, which cannot be run`);
   return undefined;
 }
 
-/** Waits until the server has loaded its file and answers: this one, and not whatever else has taken the port. */
+/** Waits until the child has loaded its file and answers, as opposed to another server on the same port. */
 async function answers(port: number, child: ChildProcess): Promise<void> {
   const client = createClient({
     url: `redis://127.0.0.1:${port}`,
-    socket: { reconnectStrategy: () => (child.exitCode === null ? 20 : new Error('it has ended')) },
+    socket: { reconnectStrategy: () => (child.exitCode === null ? 20 : new Error('the server has exited')) },
   });
   client.on('error', () => undefined);
   await client.connect();
@@ -107,7 +107,7 @@ async function answers(port: number, child: ChildProcess): Promise<void> {
     for (;;) {
       const found = await client.info('server').catch(() => '');
       if (found.includes(`process_id:${child.pid}`)) return;
-      if (child.exitCode !== null) throw new Error('it has ended');
+      if (child.exitCode !== null) throw new Error('the server has exited');
       await new Promise((resume) => setTimeout(resume, 20));
     }
   } finally {

@@ -4,7 +4,7 @@ import { problem } from '../../lib/http/problem.ts';
 
 const startingSeconds = 2;
 
-/** A request that comes before the parts are up is answered at once: nothing is recorded, and it may come again. */
+/** Answers requests with 503 until the parts are up. */
 export function refuseWhileStarting(server: Server): { readonly end: () => void } {
   const { problem: body, headers } = problem.unavailable(
     'The system is starting. Nothing was recorded: repeat the request in a moment.',

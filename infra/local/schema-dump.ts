@@ -1,6 +1,6 @@
 /**
- * `npm run db:dump`: the schema that the migrations make, read from the catalogs and written in one order, so that a
- * change of the schema is seen in a diff. (The binaries bring no pg_dump.)
+ * `npm run db:dump`: writes the schema that results from the migrations, read from the catalogs in a fixed order, so that a
+ * diff shows changes of the schema. (The binaries do not include pg_dump.)
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { createClusters, startMain } from './postgres.ts';
 
 export const schemaFile = fileURLToPath(new URL('../../lib/postgres/schema.sql', import.meta.url));
 
-/** Statement texts of everything in schema `public`, sorted within each kind. */
+/** The statements for everything in schema `public`, sorted within each kind. */
 const statements = `
 with tables as (
   select c.oid, c.relname from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
@@ -50,7 +50,7 @@ export async function dumpSchema(url: string): Promise<string> {
   }
 }
 
-/** The schema of a database that was made just now. */
+/** The schema of a newly migrated database. */
 export async function dumpMigratedSchema(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'ops-db-'));
   const options = { directory: join(directory, 'postgres'), durable: false };

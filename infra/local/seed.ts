@@ -1,8 +1,8 @@
-/** Reference data of a plausible observatory, which only the local stack loads. */
+/** Loads the reference data of a sample observatory, in the local stack only. */
 import pg from 'pg';
 import { observatorySql } from './seed-observatory.ts';
 
-/** Fills an empty database; a filled one stays as it is. */
+/** Fills an empty database and leaves others unchanged. */
 export async function seed(mainUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: mainUrl });
   await client.connect();

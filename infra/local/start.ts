@@ -1,4 +1,4 @@
-/** `npm start`: the local stack, until Ctrl-C. */
+/** `npm start`: runs the local stack until Ctrl-C. */
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { appendFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { startStack, type Stack } from './stack.ts';
 import { Startup } from './startup.ts';
 
-// the buffer, hashes of tokens and the log are nobody else's, nor is what the parts write
+// keep all files private: buffer, token hashes and logs
 process.umask(0o077);
 
 const directory = join(process.cwd(), '.local');
@@ -19,8 +19,8 @@ const port = Number(process.env.PORT ?? 8000);
 if (!Number.isInteger(port) || port < 0 || port > 65_535)
   fail(`PORT must be a port number, not ${process.env.PORT}`);
 
-/** A stack that is not up by then never will be; for tests shorter. */
-const patienceSeconds = Number(process.env.START_TIMEOUT_SECONDS ?? 180);
+/** Time limit of the start, s; tests shorten it. */
+const startTimeoutSeconds = Number(process.env.START_TIMEOUT_SECONDS ?? 180);
 
 await refuseSecond();
 if (options.fresh) await rm(directory, { recursive: true, force: true });
@@ -46,8 +46,8 @@ await writeFile(logFile, '');
 const startup = new Startup((line) => console.log(`  ${line}`));
 const tooLate = setTimeout(() => {
   rmSync(pidFile, { force: true });
-  fail(`Not up after ${patienceSeconds} s.\n${startup.describe()}\nEverything that they wrote: ${logFile}`);
-}, patienceSeconds * 1000);
+  fail(`Not up after ${startTimeoutSeconds} s.\n${startup.describe()}\nComplete log: ${logFile}`);
+}, startTimeoutSeconds * 1000);
 try {
   console.log('Starting …');
   stack = await startStack({
@@ -61,15 +61,16 @@ try {
 } catch (error) {
   await rm(pidFile, { force: true });
   const isBusy = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-  if (isBusy) fail(`Port ${port} is busy. Stop what uses it, or choose another: PORT=8001 npm start`);
-  fail(`${error instanceof Error ? error.message : String(error)}\nEverything that was written: ${logFile}`);
+  if (isBusy)
+    fail(`Port ${port} is busy. Stop the program that uses it, or choose another port: PORT=8001 npm start`);
+  fail(`${error instanceof Error ? error.message : String(error)}\nComplete log: ${logFile}`);
 }
 clearTimeout(tooLate);
 await writeFile(`${description}.new`, `${JSON.stringify(stack.description, null, 2)}\n`);
 await rename(`${description}.new`, description);
 console.log(welcome(stack));
 
-/** A stack that runs here already is left alone. */
+/** Exits if a stack is already running in this directory. */
 async function refuseSecond(): Promise<void> {
   const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''));
   if (!pid || !(await isStack(pid))) {
@@ -79,10 +80,12 @@ async function refuseSecond(): Promise<void> {
   const running = await readFile(description, 'utf8').catch(() => undefined);
   const http =
     running === undefined ? 'is starting' : `answers at ${(JSON.parse(running) as { http: string }).http}`;
-  fail(`A stack runs here already: process ${pid}, ${http}. Stop it with Ctrl-C, or kill -INT ${pid}`);
+  fail(
+    `A stack is already running here: process ${pid}, which ${http}. Stop it with Ctrl-C, or kill -INT ${pid}`,
+  );
 }
 
-/** A process id may have been given to another program since. */
+/** Whether the process is a stack: its id may have been reused by another program. */
 async function isStack(pid: number): Promise<boolean> {
   if (pid === process.pid) return false;
   try {
@@ -103,11 +106,11 @@ function welcome({
 The observatory is up. Main is ${roundTripMilliseconds} ms away.
 
   HTTP        ${http}
-  in a browser ${page}
+  web page    ${page}
   WebSocket   ${websocket}/api/transfer/ws/overview?ticket=…   (ticket: POST /api/ws/ticket)
   link        ${link}   (npm run link -- down | up | delay 500)
-  Redis       ${redisEngine}${redisSurvivesRestart ? '' : ' — the buffer will not survive a restart; install redis-server for that'}
-  data, log   ${directory} (kept; npm start -- --fresh begins anew)
+  Redis       ${redisEngine}${redisSurvivesRestart ? '' : ' — the buffer is lost with a restart unless redis-server is installed'}
+  data, log   ${directory} (kept; npm start -- --fresh deletes them first)
   tokens      ${description}
 
 Start an observation:

@@ -1,26 +1,26 @@
-/** A stack while it starts: each part is reported as it comes up, and named with its last lines if it does not. */
+/** Reports each part of a starting stack as it comes up, or with its last lines if it fails. */
 
 const keptLines = 10;
 
-type Hear = (line: string) => void;
+type OnLine = (line: string) => void;
 
 export class Startup {
-  readonly #report: Hear;
+  readonly #report: OnLine;
   readonly #now: () => number;
-  /** parts that are not up yet, with their last lines */
+  /** last lines of the parts that are not up yet */
   readonly #waiting = new Map<string, string[]>();
 
-  /** @param report gets a line per part @param now milliseconds */
-  constructor(report: Hear = () => undefined, now: () => number = () => performance.now()) {
+  /** @param report receives a line per part @param now milliseconds */
+  constructor(report: OnLine = () => undefined, now: () => number = () => performance.now()) {
     this.#report = report;
     this.#now = now;
   }
 
   /**
-   * Starts a part. @param start is given where its lines go
-   * @throws Error that names the part, the cause and its last lines
+   * Starts a part. @param start gets a function that receives its output lines
+   * @throws Error with the name of the part, the cause and its last lines
    */
-  async part<T>(name: string, start: (hear: Hear) => Promise<T>): Promise<T> {
+  async part<T>(name: string, start: (hear: OnLine) => Promise<T>): Promise<T> {
     const lines: string[] = [];
     this.#waiting.set(name, lines);
     const begun = this.#now();
@@ -41,10 +41,10 @@ export class Startup {
     }
   }
 
-  /** What is not up, for people. */
+  /** Describes the parts that are not up. */
   describe(): string {
     const parts = [...this.#waiting].map(([name, lines]) => withLines(`${name} is not up`, lines));
-    return parts.length > 0 ? parts.join('\n') : 'Nothing is missing but the last step';
+    return parts.length > 0 ? parts.join('\n') : 'All parts are up; the last step is missing';
   }
 }
 

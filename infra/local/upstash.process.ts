@@ -3,7 +3,7 @@ import { endWithParent } from './process.ts';
 import { startUpstash } from './upstash.ts';
 
 endWithParent();
-// the token stands in the environment: everybody on the machine may read the arguments
+// the token is in the environment, since every user of the machine can read the arguments
 const server = await startUpstash({
   redisPort: Number(process.argv[2]),
   port: 0,

@@ -1,5 +1,5 @@
 /**
- * Upstash's REST protocol over a plain Redis, as `@upstash/redis` speaks it: `/`, `/pipeline`, `/multi-exec` and
+ * Upstash's REST protocol over a plain Redis, as used by `@upstash/redis`: `/`, `/pipeline`, `/multi-exec` and
  * `/subscribe/<channel>` (https://upstash.com/docs/redis/features/restapi).
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
@@ -14,14 +14,14 @@ export interface UpstashOptions {
   readonly token: string;
 }
 
-/** Upstash's own directive, which a plain Redis does not know. */
+/** A directive of Upstash that a plain Redis rejects. */
 const keyLocking = '#!lua flags=allow-key-locking\n';
 
 const argument = z.union([z.string(), z.number(), z.boolean()]);
 const command = z.array(argument).check(z.minLength(1));
 const commands = z.array(command);
 
-/** They hold a connection, which a request has not. */
+/** Commands that need a connection of their own. */
 const refused = new Set([
   'blpop',
   'brpop',
@@ -41,7 +41,7 @@ export async function startUpstash({ redisPort, port, token }: UpstashOptions): 
   for (const each of [raw, subscriber]) each.on('error', () => undefined);
   await Promise.all([raw.connect(), subscriber.connect()]);
   const client = raw.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: String });
-  /** sha of a script with the directive → sha of what Redis knows */
+  /** SHA-1 of a script with the directive → SHA-1 without it */
   const plainSha = new Map<string, string>();
 
   const plain = (asked: z.infer<typeof command>): string[] => {
@@ -70,12 +70,12 @@ export async function startUpstash({ redisPort, port, token }: UpstashOptions): 
     return (replies as unknown[]).map((reply) => (reply instanceof Error ? failure(reply) : result(reply)));
   };
   const subscribe = async (channel: string, response: ServerResponse) => {
-    const tell = (text: string) => response.write(`data: ${text}\n\n`);
-    const listener = (message: string) => tell(`message,${channel},${message}`);
+    const write = (text: string) => response.write(`data: ${text}\n\n`);
+    const listener = (message: string) => write(`message,${channel},${message}`);
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
     response.on('close', () => void subscriber.unsubscribe(channel, listener).catch(() => undefined));
     await subscriber.subscribe(channel, listener);
-    tell(`subscribe,${channel},1`);
+    write(`subscribe,${channel},1`);
   };
 
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -112,7 +112,7 @@ function encodeAll(answers: readonly object[], encode: (value: unknown) => unkno
   return answers.map((each) => ('result' in each ? { result: encode(each.result) } : each));
 }
 
-/** Every text but exactly `OK`, at every depth. */
+/** Encodes every text except `OK`, at every depth. */
 function base64(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(base64);
   return typeof value === 'string' && value !== 'OK' ? Buffer.from(value).toString('base64') : value;

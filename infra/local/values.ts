@@ -6,10 +6,10 @@ import type { LocalValues } from './environment.ts';
 import { localOrganization, localTeamRoles, type LocalGitHub } from './github.ts';
 import type { RedisOverHttp } from './redis-over-http.ts';
 
-/** A frontend is developed on any port of this machine. */
+/** Frontends in development run on any port of this machine. */
 const localFrontends = ['http://localhost:*', 'http://127.0.0.1:*'];
 
-/** A developer's machine has no rate to defend, and nobody waits a quarter of an hour to see a finish without a start. */
+/** No effective rate limits on a developer's machine, and a short wait until a finish without its start fails. */
 const localSettings: LocalValues = {
   RATE_LIMIT_PER_SECOND: '20000',
   TICKETS_PER_SECOND: '1000',
@@ -23,9 +23,9 @@ interface Known {
   readonly upstash: RedisOverHttp['upstash'];
   readonly github: LocalGitHub;
   readonly secrets: Secrets;
-  /** where clients reach the API */
+  /** URL of the API for clients */
   readonly gateway: string;
-  /** where the functions reach `@connections` */
+  /** URL of `@connections` for the functions */
   readonly services: string;
 }
 

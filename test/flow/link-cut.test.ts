@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { observe } from '../../infra/local/observe/observe.ts';
-import { readLandedRun, type LandedScan } from '../../infra/local/observe/landed-run.ts';
+import { readFirstReleaseRun, type FirstReleaseScan } from '../../infra/local/observe/first-release-run.ts';
 import { readSchedule } from '../../infra/local/observe/schedule/read-schedule.ts';
 import { readApiToken } from '../../lib/credentials/api-token.ts';
 import { ObservatoryClient, stableKey } from '../../lib/client/observatory-client.ts';
@@ -30,12 +30,12 @@ afterAll(() => stack.stop());
 function observeNight(
   onScan: (done: number) => void = () => undefined,
   schedule = night,
-  landed: ReadonlyMap<number, LandedScan> = new Map(),
+  firstRelease: ReadonlyMap<number, FirstReleaseScan> = new Map(),
 ) {
   const { http, tokens } = stack.description;
   return observe(schedule, {
     client: new ObservatoryClient({ url: http, token: tokens.service }),
-    landed,
+    firstRelease,
     speed: Infinity,
     signal: new AbortController().signal,
     sleep: async () => undefined,
@@ -122,7 +122,7 @@ it('a run continues one that the first release began', async () => {
   const observed = await observeNight(
     undefined,
     readSchedule(bytesOf(text)),
-    readLandedRun(text, principalId),
+    readFirstReleaseRun(text, principalId),
   );
   expect(observed).toMatchObject({ scans: 5, accepted: 5, finished: 5, failed: 0, replayed: 1 });
   expect(observed.ids.slice(0, 2)).toEqual(started);

@@ -236,5 +236,5 @@ it('npm start runs as a user id without a name (docker run -u), or explains why 
   const mayRead = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
   const child = start({}, ['setpriv', ...anonymous, ...mayRead]);
   expect(await exitCodeOf(child)).toBe(1);
-  expect(child.output()).toContain('Run as a user that stands in /etc/passwd');
+  expect(child.output()).toContain('Run as a user in /etc/passwd');
 });

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { readLandedRun } from '../../infra/local/observe/landed-run.ts';
+import { readFirstReleaseRun } from '../../infra/local/observe/first-release-run.ts';
 import { observe, type ObserveOptions } from '../../infra/local/observe/observe.ts';
 import { plannedUnitOf } from '../../infra/local/observe/scan-identity.ts';
 import { readSchedule } from '../../infra/local/observe/schedule/read-schedule.ts';
@@ -53,7 +53,7 @@ function rememberingClient(
 function run(text: string, client: ObserveOptions['client'], options: Partial<ObserveOptions> = {}) {
   return observe(scheduleOf(text), {
     client,
-    landed: new Map(),
+    firstRelease: new Map(),
     speed: Infinity,
     signal: new AbortController().signal,
     sleep: async () => undefined,
@@ -162,8 +162,8 @@ describe('observe on a schedule that was observed before', () => {
 
 describe('a run that the first release began', () => {
   // ids as the first release computed them for user 8000000001
-  const landed = readLandedRun(example, '8000000001');
-  const scans = [...landed.values()];
+  const firstRelease = readFirstReleaseRun(example, '8000000001');
+  const scans = [...firstRelease.values()];
 
   it('is found by the ids of its transactions', () => {
     expect(scans.map(({ transactionIds }) => transactionIds[0])).toEqual([
@@ -182,24 +182,24 @@ describe('a run that the first release began', () => {
       scans.slice(0, 4).map(({ transactionIds }, index) => [
         // by either id
         transactionIds[index % 2] ?? '',
-        { state: index < 3 ? 'replicated' : 'discarded', record_ids: [`landed ${index}`] },
+        { state: index < 3 ? 'replicated' : 'discarded', record_ids: [`earlier ${index}`] },
       ]),
     );
     const { client, calls } = rememberingClient(known);
-    const observed = await run(example, client, { landed });
+    const observed = await run(example, client, { firstRelease });
     expect(observed).toMatchObject({ scans: 6, accepted: 6, finished: 6, failed: 0 });
-    expect(observed.ids.slice(0, 3)).toEqual(['landed 0', 'landed 1', 'landed 2']);
+    expect(observed.ids.slice(0, 3)).toEqual(['earlier 0', 'earlier 1', 'earlier 2']);
     expect(calls.slice(0, 3)).toEqual(
       scans.slice(0, 3).map(({ finish, finishKey }, index) => ({
         write: 'finish',
-        id: `landed ${index}`,
+        id: `earlier ${index}`,
         body: finish,
         key: finishKey,
       })),
     );
     expect(calls.slice(3).map(({ write }) => write)).toEqual(Array(3).fill(['start', 'finish']).flat());
-    const keysOfLanded = new Set(scans.map(({ finishKey }) => finishKey));
-    expect(calls.slice(3).filter(({ key }) => keysOfLanded.has(key))).toEqual([]);
+    const keysOfFirstRelease = new Set(scans.map(({ finishKey }) => finishKey));
+    expect(calls.slice(3).filter(({ key }) => keysOfFirstRelease.has(key))).toEqual([]);
   });
 
   it('is empty for a file that release could not read', () => {
@@ -209,11 +209,13 @@ describe('a run that the first release began', () => {
       'toast-v5.ecsv',
       'toast-partial-scan-negative-pass.txt',
     ])
-      expect(readLandedRun(textOf(`../fixtures/schedules/${file}`), '1').size, file).toBe(0);
+      expect(readFirstReleaseRun(textOf(`../fixtures/schedules/${file}`), '1').size, file).toBe(0);
   });
 
   it('is found for a file that release misread', () => {
-    expect(readLandedRun(textOf('../fixtures/schedules/toast-verbose-23-fields.txt'), '1').size).toBe(4);
+    expect(readFirstReleaseRun(textOf('../fixtures/schedules/toast-verbose-23-fields.txt'), '1').size).toBe(
+      4,
+    );
   });
 });
 

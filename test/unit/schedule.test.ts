@@ -443,9 +443,9 @@ describe('readSchedule refuses, naming the line,', () => {
     [
       'a block of another type',
       timeline.replace('calibration retune', 'party retune'),
-      'line 50: a block of type party',
+      'line 50: a block of the unknown type party',
     ],
-    ['an unterminated quote', ecsv.replace('Jupiter', '"Jupiter'), 'line 44: a quote that does not end'],
+    ['an unterminated quote', ecsv.replace('Jupiter', '"Jupiter'), 'line 44: a quote that is not closed'],
     [
       'a table without column names',
       ecsv.split('start_time stop')[0] ?? '',

@@ -7,7 +7,7 @@ import { readApiToken } from '../../../lib/credentials/api-token.ts';
 import { ObservatoryClient } from '../../../lib/client/observatory-client.ts';
 import { percentile } from '../percentile.ts';
 import { observe, type Observed, type Progress } from './observe.ts';
-import { readLandedRun } from './landed-run.ts';
+import { readFirstReleaseRun } from './first-release-run.ts';
 import { readSchedule } from './schedule/read-schedule.ts';
 import { ScheduleError, type Schedule } from './schedule/scan.ts';
 
@@ -16,7 +16,7 @@ const { positionals, values: options } = arguments_();
 const [file] = positionals;
 if (file === undefined || positionals.length > 1) fail(usage);
 const speed = options.speed === 'max' ? Infinity : Number(options.speed);
-if (!(speed > 0)) fail(`--speed is a number above zero, or max, not ${options.speed}`);
+if (!(speed > 0)) fail(`--speed must be a number above zero, or max, not ${options.speed}`);
 const content = await readFile(file).catch(() => fail(`The schedule ${file} cannot be read.`));
 const schedule = readFrom(content);
 const { url, token } = await target();
@@ -26,7 +26,8 @@ const stopping = new AbortController();
 process.on('SIGINT', () => stopping.abort());
 const observed = await observe(schedule, {
   client: new ObservatoryClient({ url, token }),
-  landed: principal === undefined ? new Map() : readLandedRun(content.toString('utf8'), principal),
+  firstRelease:
+    principal === undefined ? new Map() : readFirstReleaseRun(content.toString('utf8'), principal),
   speed,
   signal: stopping.signal,
   sleep: (milliseconds) => delay(milliseconds, undefined, { signal: stopping.signal }).catch(() => undefined),
@@ -63,7 +64,7 @@ function readFrom(bytes: Uint8Array): Schedule {
   }
 }
 
-/** Whose token it is, as it says itself. */
+/** The user id that a token claims. */
 function principalOf(credential: string): string | undefined {
   const claim = readApiToken(credential);
   if (claim) return claim.principalId;
@@ -78,7 +79,7 @@ async function target(): Promise<{ url: string; token: string }> {
   if (options.url !== undefined && options.token !== undefined)
     return { url: options.url.replace(/\/$/, ''), token: options.token };
   const text = await readFile('.local/stack.json', 'utf8').catch(() =>
-    fail('No stack runs here. Run npm start, or give --url and --token.'),
+    fail('No stack is running here. Run npm start, or pass --url and --token.'),
   );
   const stack = JSON.parse(text) as { http: string; tokens: { service: string } };
   return { url: options.url?.replace(/\/$/, '') ?? stack.http, token: options.token ?? stack.tokens.service };
@@ -122,14 +123,15 @@ function summary(result: Observed): string {
   const { scans, accepted, finished, failed, replayed, kept, p50_ms, p99_ms } = resultOf(result);
   const parts = [
     `${scans} scans: ${accepted} started, ${finished} finished, ${failed} failed`,
-    ...(replayed > 0 ? [`${replayed} answers repeated`] : []),
-    ...(kept > 0 ? [`${kept} recorded before with other values, which are kept`] : []),
+    ...(replayed > 0 ? [`${replayed} repeated answers`] : []),
+    ...(kept > 0 ? [`${kept} writes recorded before with other values, which are kept`] : []),
   ];
-  const again = failed > 0 ? '\nRun it again to go on: what is recorded is not recorded twice.' : '';
+  const again =
+    failed > 0 ? '\nRun the command again to continue: recorded scans are not recorded twice.' : '';
   return `${parts.join(', ')}${skippedSummary()}; answers p50 ${p50_ms} ms, p99 ${p99_ms} ms.${again}`;
 }
 
-/** Entries of the schedule that are no scans: how many of each kind. */
+/** The number of entries of each kind that are not scans. */
 function skippedSummary(): string {
   const kinds = Object.entries(Object.groupBy(schedule.skipped, ({ kind }) => kind));
   if (kinds.length === 0) return '';

@@ -1,4 +1,4 @@
-/** Observes a schedule: starts and finishes an executed unit per scan, and never waits for main. */
+/** Observes a schedule: starts and finishes an executed unit per scan, without waiting for main. */
 import {
   Refused,
   stableKey,
@@ -6,7 +6,7 @@ import {
   type ObservatoryClient,
 } from '../../../lib/client/observatory-client.ts';
 import { microsecondsOf } from '../../../lib/values/instant.ts';
-import type { LandedScan } from './landed-run.ts';
+import type { FirstReleaseScan } from './first-release-run.ts';
 import { identitiesOf, plannedUnitOf } from './scan-identity.ts';
 import type { Scan, ScheduledTime, Schedule } from './schedule/scan.ts';
 
@@ -18,15 +18,15 @@ export interface Progress {
 
 export interface Observed {
   readonly scans: number;
-  /** starts that were acknowledged */
+  /** number of acknowledged starts */
   readonly accepted: number;
-  /** finishes that were acknowledged */
+  /** number of acknowledged finishes */
   readonly finished: number;
-  /** scans of which one was not */
+  /** number of scans whose start or finish was not acknowledged */
   readonly failed: number;
-  /** answers that repeated an earlier one */
+  /** number of replayed answers */
   readonly replayed: number;
-  /** writes whose key stands for an earlier one with other values, as of an edited schedule: that one is kept */
+  /** number of writes whose key was used with other values, e.g. after the schedule was edited; the earlier values are kept */
   readonly kept: number;
   readonly ids: readonly string[];
   readonly latenciesMilliseconds: readonly number[];
@@ -35,9 +35,9 @@ export interface Observed {
 
 export interface ObserveOptions {
   readonly client: Pick<ObservatoryClient, 'start' | 'finish' | 'findTransaction'>;
-  /** what the release before this one sent for each scan, by its line */
-  readonly landed: ReadonlyMap<number, LandedScan>;
-  /** schedule seconds per second; Infinity = as fast as answers come */
+  /** the requests that the first release sent for each scan, by line */
+  readonly firstRelease: ReadonlyMap<number, FirstReleaseScan>;
+  /** schedule seconds per second; Infinity = without waiting */
   readonly speed: number;
   readonly signal: AbortSignal;
   /** waits, or returns early when the signal is aborted */
@@ -46,7 +46,7 @@ export interface ObserveOptions {
 }
 
 export async function observe(schedule: Schedule, options: ObserveOptions): Promise<Observed> {
-  const { client, landed, signal, onProgress } = options;
+  const { client, firstRelease, signal, onProgress } = options;
   const { scans } = schedule;
   const identities = identitiesOf(schedule);
   const answers: Answer[] = [];
@@ -56,7 +56,7 @@ export async function observe(schedule: Schedule, options: ObserveOptions): Prom
   let finished = 0;
   let kept = 0;
 
-  /** @returns undefined if the key stands for a write with other values */
+  /** @returns undefined if the key was used with other values */
   async function answered(write: Promise<Answer>): Promise<Answer | undefined> {
     try {
       const answer = await write;
@@ -76,16 +76,20 @@ export async function observe(schedule: Schedule, options: ObserveOptions): Prom
       await clock.until(scan.start);
       if (signal.aborted) break;
       const key = identities[index] ?? '';
-      const begun = await findLanded(client, landed.get(scan.line));
+      const earlier = await findFirstReleaseScan(client, firstRelease.get(scan.line));
       const id =
-        begun?.id ??
+        earlier?.id ??
         (await answered(client.start(startOf(schedule, scan), stableKey(key, 'start'), signal)))?.body.id;
       accepted += 1;
       if (typeof id === 'string') {
         ids.push(id);
         await clock.until(scan.stop);
         await answered(
-          client.finish(id, begun?.finish ?? finishOf(scan), begun?.finishKey ?? stableKey(key, 'finish')),
+          client.finish(
+            id,
+            earlier?.finish ?? finishOf(scan),
+            earlier?.finishKey ?? stableKey(key, 'finish'),
+          ),
         );
       }
       finished += 1;
@@ -107,11 +111,11 @@ export async function observe(schedule: Schedule, options: ObserveOptions): Prom
   };
 }
 
-/** 422: "same key, other request" */
+/** status of a key that was used for another request */
 const keyOfOtherValues = 422;
 
-/** @returns the scan as the release before this one began it, with the id of its executed unit; undefined if it did not */
-async function findLanded(client: ObserveOptions['client'], scan: LandedScan | undefined) {
+/** @returns the scan as the first release began it, with the id of its executed unit; undefined if it did not */
+async function findFirstReleaseScan(client: ObserveOptions['client'], scan: FirstReleaseScan | undefined) {
   for (const transactionId of scan?.transactionIds ?? []) {
     const transaction = await client.findTransaction(transactionId);
     const [id] = transaction?.record_ids ?? [];
@@ -120,7 +124,7 @@ async function findLanded(client: ObserveOptions['client'], scan: LandedScan | u
   return undefined;
 }
 
-/** Only what identifies the scan: a schedule whose pointing was edited repeats the same request, and can be finished. */
+/** Only fields that identify the scan, so that a schedule with edited pointing repeats the same request. */
 function startOf({ site, telescope }: Schedule, scan: Scan) {
   const { patch, pass, subscan } = scan;
   return {
@@ -143,7 +147,7 @@ function finishOf(scan: Scan) {
   };
 }
 
-/** The schedule's own time, `speed` times as fast, from its first scan on. */
+/** The time of the schedule from its first scan on, `speed` times as fast. */
 function scheduleClock(scans: readonly Scan[], { speed, sleep }: ObserveOptions) {
   const millisecondsAt = ({ instant }: ScheduledTime) => Number(microsecondsOf(instant)) / 1000;
   const first = scans[0] ? millisecondsAt(scans[0].start) : 0;

@@ -1,17 +1,17 @@
-/** What makes a scan the same one, in whatever file and form it comes. */
+/** The identity of a scan, independent of the file and form in which it is written. */
 import { crc32 } from 'node:zlib';
 import { stableKey } from '../../../lib/client/observatory-client.ts';
 import type { Schedule } from './schedule/scan.ts';
 
-/** how many planned units there are to point scans at */
+/** number of planned units in the seed */
 const plannedUnits = 300;
 
-/** A planned unit for a patch: the same one in every schedule. */
+/** The planned unit of a patch, the same in every schedule. */
 export function plannedUnitOf(patch: string): number {
   return 1 + (crc32(patch) % plannedUnits);
 }
 
-/** The identity of each scan: where, when, what, and, among equal ones, which. */
+/** The identity of each scan: site, telescope, time, patch, pass and, among equal scans, their order. */
 export function identitiesOf({ site, telescope, scans }: Schedule): readonly string[] {
   const seen = new Map<string, number>();
   return scans.map(({ start, patch, pass, subscan }) => {

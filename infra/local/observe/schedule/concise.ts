@@ -5,7 +5,7 @@ export const concise = betweenBlanks('11 fields between blanks', [
   timeBetweenBlanks('start'),
   timeBetweenBlanks('stop'),
   numberField('rotation'),
-  // words with one blank between them: the writer puts more before the next column, so a column too many is no part of a name
+  // words separated by one blank: TOAST writes several before the next column, so that an extra column is not part of the name
   String.raw`(?<patch>\S+(?: \S+)*)`,
   numberField('azimuthMin'),
   numberField('azimuthMax'),

@@ -1,6 +1,6 @@
 /**
- * ECSV (https://docs.astropy.org/en/stable/io/ascii/ecsv.html) as TOAST v5 writes it, and the planner of FYST
- * (`fyst_trajectories.write_timeline`), whose table has calibrations, slews and idle times between the scans.
+ * ECSV (https://docs.astropy.org/en/stable/io/ascii/ecsv.html) as written by TOAST v5 and by the FYST planner
+ * (`fyst_trajectories.write_timeline`), which also lists calibrations, slews and idle times.
  */
 import { readName, readScan, ScheduleError, type Scan, type Schedule } from './scan.ts';
 
@@ -34,7 +34,7 @@ export function isEcsv(text: string): boolean {
   return /^#\s*%ECSV\b/.test(text);
 }
 
-/** @throws ScheduleError at the first line that is not understood */
+/** @throws ScheduleError that names the first invalid line */
 export function readEcsvSchedule(text: string): Schedule {
   const lines = text
     .split(/\r\n|\n|\r/)
@@ -81,13 +81,13 @@ export function readEcsvSchedule(text: string): Schedule {
     } else if (otherBlocks.includes(kind)) {
       skipped.push({ line: row.number, kind });
     } else {
-      throw new ScheduleError(row.number, `a block of type ${kind || 'nothing'}, which is not known here`);
+      throw new ScheduleError(row.number, `a block of the unknown type ${kind || '(empty)'}`);
     }
   }
   return { form, site, telescope, scans, skipped };
 }
 
-/** The header is YAML in one layout, astropy's: a flow mapping per column, and one per entry of `meta`. */
+/** Reads the YAML header in the layout of astropy: a flow mapping per column and per entry of `meta`. */
 function readHeader(lines: readonly Line[]) {
   let delimiter = ' ';
   const meta = new Map<string, string>();
@@ -104,7 +104,7 @@ function readHeader(lines: readonly Line[]) {
     }
   }
   if (delimiter !== ' ' && delimiter !== ',') {
-    throw new ScheduleError(1, `ECSV has a blank or a comma between fields, not ${delimiter}`);
+    throw new ScheduleError(1, `the delimiter must be a blank or a comma, not ${delimiter}`);
   }
   const named = (what: string, key: string) => {
     const name = meta.get(key);
@@ -114,7 +114,7 @@ function readHeader(lines: readonly Line[]) {
   return { site: named('site', 'site_name'), telescope: named('telescope', 'telescope_name'), delimiter };
 }
 
-/** Entries of `key: value, key: value`; what is nested in them is passed over. */
+/** The entries of `key: value, key: value`, without nested ones. */
 function flowEntries(flow: string): (readonly [string, string])[] {
   const entry = /([\w-]+): *('(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^,{}[\]]*)/g;
   return [...flow.matchAll(entry)].map(
@@ -133,7 +133,7 @@ function readScalar(text: string): string {
   return text;
 }
 
-/** Fields of a row. One with a delimiter or a quote in it stands in quotes, with its quotes doubled. */
+/** The fields of a row. A field that contains a delimiter or a quote is quoted, with its quotes doubled. */
 function splitRow({ number, text }: Line, delimiter: string): string[] {
   const between = delimiter === ',' ? ' *, *' : ' +';
   const field = new RegExp(`(?:"((?:[^"]|"")*)"|([^"${delimiter}]*))(${between}|$)`, 'y');
@@ -142,7 +142,7 @@ function splitRow({ number, text }: Line, delimiter: string): string[] {
   for (;;) {
     const [, quoted, bare = '', end] = field.exec(row) ?? [];
     if (end === undefined)
-      throw new ScheduleError(number, 'a quote that does not end, or stands within a field');
+      throw new ScheduleError(number, 'a quote that is not closed, or is within a field');
     values.push(quoted === undefined ? bare : quoted.replaceAll('""', '"'));
     if (end === '') return values;
   }

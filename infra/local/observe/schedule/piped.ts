@@ -1,6 +1,6 @@
 /**
- * The forms with `|` between the fields: 9 of them from `GroundSchedule.write`, 9 or, verbose, 22 from the scheduler with
- * `--field-separator '|'` (September 2023). A time is one field here.
+ * The forms with `|` between the fields: 9 fields from `GroundSchedule.write`, and 9 or (verbose) 22 from the scheduler with
+ * `--field-separator '|'` (September 2023). A time is one field.
  */
 import type { ScanFields } from './scan.ts';
 import type { TextForm } from './text-form.ts';

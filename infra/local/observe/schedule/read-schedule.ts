@@ -3,10 +3,10 @@ import { ScheduleError, type Schedule } from './scan.ts';
 import { readTextSchedule } from './text.ts';
 
 /**
- * Reads a ground schedule in any form that TOAST (https://github.com/hpc4cmb/toast) or the planner of FYST
+ * Reads a ground schedule in any form that TOAST (https://github.com/hpc4cmb/toast) or the FYST planner
  * (https://github.com/ccatobs/fyst-trajectories) writes.
  * @param bytes UTF-8, with or without a byte order mark
- * @throws ScheduleError that names the first line which is not understood
+ * @throws ScheduleError that names the first invalid line
  */
 export function readSchedule(bytes: Uint8Array): Schedule {
   const text = decode(bytes);

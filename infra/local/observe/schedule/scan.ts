@@ -1,15 +1,15 @@
-/** A scan of a ground schedule, and the checks that every form of schedule shares. */
+/** A scan of a ground schedule, and the checks shared by all forms of schedules. */
 import { microsecondsOf, parseInstant, type Instant } from '../../../../lib/values/instant.ts';
 import { whyNotStorable } from '../../../../lib/values/text.ts';
 
 export interface ScheduledTime {
-  /** how it is sent: its instant; a leap second as `…:60Z` */
+  /** the time as sent: its instant, or a leap second as `…:60Z` */
   readonly text: string;
   readonly instant: Instant;
 }
 
 export interface Scan {
-  /** where it stands in its file, from 1 */
+  /** line number in the file, from 1 */
   readonly line: number;
   readonly start: ScheduledTime;
   readonly stop: ScheduledTime;
@@ -28,11 +28,11 @@ export interface Schedule {
   readonly site: string;
   readonly telescope: string;
   readonly scans: readonly Scan[];
-  /** entries that are no scans by the rules of their form */
+  /** entries that are not scans */
   readonly skipped: readonly { readonly line: number; readonly kind: string }[];
 }
 
-/** The fields of a scan as they are written. */
+/** The texts of a scan's fields. */
 export interface ScanFields {
   readonly start: string;
   readonly stop: string;
@@ -53,10 +53,10 @@ export class ScheduleError extends Error {
   }
 }
 
-/** TOAST writes 0 to 720, FYST's mount goes from −180 to 360. */
+/** TOAST writes 0 to 720; the FYST mount ranges from −180 to 360. */
 const azimuthRange = [-360, 720] as const;
 
-/** @throws ScheduleError that names the line and what is wrong with it */
+/** @throws ScheduleError that names the line and its fault */
 export function readScan(fields: ScanFields, line: number): Scan {
   const scan = {
     line,
@@ -95,7 +95,7 @@ export function readName(what: string, text: string, line: number): string {
   return name;
 }
 
-/** TOAST (until August 2019) wrote `UTC` after its times, its later text forms write nothing, ECSV an offset. */
+/** Until August 2019 TOAST wrote `UTC` after times; later text forms write nothing, and ECSV may write an offset. */
 function readTime(what: string, text: string, line: number): ScheduledTime {
   const [, day, time, zone = 'Z'] =
     /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2}(?:\.\d+)?)(?: ?(UTC|Z|[+-]\d{2}:?\d{2}))?$/.exec(

@@ -1,8 +1,8 @@
-/** What the text forms of TOAST have in common. Each form stands in a file of its own. */
+/** Patterns shared by the text forms of TOAST. */
 import type { ScanFields } from './scan.ts';
 
 export interface TextForm {
-  /** how many fields a line has, and what is between them */
+  /** describes the number of fields and their separator */
   readonly name: string;
   /** @returns undefined if the line does not have the fields of this form */
   readonly fieldsOf: (line: string) => ScanFields | undefined;
@@ -10,7 +10,7 @@ export interface TextForm {
 
 type FieldName = keyof ScanFields;
 
-/** A date and a time, until August 2019 with `UTC` behind them; TOAST counts two fields. */
+/** A date and a time, until August 2019 followed by `UTC`. TOAST counts two fields. */
 export const timeBetweenBlanks = (name: FieldName) =>
   String.raw`(?<${name}>\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?: UTC)?)`;
 
@@ -18,7 +18,7 @@ export const number = String.raw`[+-]?\d+(?:\.\d*)?`;
 export const numberField = (name: FieldName) => `(?<${name}>${number})`;
 export const integerField = (name: FieldName) => String.raw`(?<${name}>[+-]?\d+)`;
 
-/** A form whose fields stand between blanks, each matched by its pattern. */
+/** A form whose fields are separated by blanks, each matched by its pattern. */
 export function betweenBlanks(name: string, patterns: readonly string[]): TextForm {
   const line = new RegExp(String.raw`^\s*${patterns.join(String.raw`\s+`)}\s*$`);
   return { name, fieldsOf: (text) => toFields(line.exec(text)?.groups) };

@@ -1,16 +1,16 @@
-/** TOAST's text schedules: a line of site and telescope, then a line per scan, all in one form. */
+/** TOAST's text schedules: a line with site and telescope, then one line per scan, all in the same form. */
 import { concise } from './concise.ts';
 import { pipedForms, separator } from './piped.ts';
 import { readName, readScan, ScheduleError, type Scan, type Schedule } from './scan.ts';
 import type { TextForm } from './text-form.ts';
 import { verboseForms } from './verbose.ts';
 
-/** The concise form last: a name in it may have several words. */
+/** The concise form comes last: its names may contain several words. */
 const forms: readonly TextForm[] = [...pipedForms, ...verboseForms, concise];
-/** `-22.986`, or as degrees, minutes, seconds */
+/** `-22.986`, or degrees, minutes and seconds */
 const coordinate = /^[+-]?\d+(:\d+){0,2}(\.\d*)?$/;
 
-/** @throws ScheduleError at the first line that is not understood */
+/** @throws ScheduleError that names the first invalid line */
 export function readTextSchedule(text: string): Schedule {
   const skipped: { line: number; kind: string }[] = [];
   const scans: Scan[] = [];
@@ -20,7 +20,7 @@ export function readTextSchedule(text: string): Schedule {
     const line = index + 1;
     if (content.trim() === '' || content.trimStart().startsWith('#')) continue;
     if (content.includes('SPECIAL')) {
-      // TOAST's reader passes over it, wherever it stands in the line
+      // TOAST's reader skips a line that contains it anywhere
       skipped.push({ line, kind: 'SPECIAL' });
     } else if (!header) {
       header = readHeader(content, line);
@@ -38,9 +38,7 @@ function readLine(content: string, line: number, form: TextForm | undefined): Sc
   if (fields) return readScan(fields, line);
   const isPiped = content.includes(separator);
   const count = isPiped ? content.split(separator).length : content.trim().split(/\s+/).length;
-  const expected = form
-    ? ` where this schedule has ${form.name}`
-    : ', and no form of a schedule that is known here';
+  const expected = form ? ` where this schedule has ${form.name}` : ', which no known form of a schedule has';
   throw new ScheduleError(
     line,
     `not a scan: ${count} fields between ${isPiped ? '|' : 'blanks'}${expected}: ${content.trim().slice(0, 100)}`,

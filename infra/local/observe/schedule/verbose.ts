@@ -1,6 +1,6 @@
 /**
- * The verbose forms between blanks: TOAST's only one until February 2023, then `--verbose-schedule`. It grew by the subscan
- * (June 2017), the rotation (May 2020) and the time spent on the patch (`CTime`, in days, April 2023).
+ * The verbose forms separated by blanks: TOAST's only form until February 2023, then `--verbose-schedule`. It was extended by
+ * the subscan (June 2017), the rotation (May 2020) and the time spent on the patch (`CTime`, in days, April 2023).
  */
 import { betweenBlanks, integerField, number, numberField, timeBetweenBlanks } from './text-form.ts';
 

@@ -1,14 +1,13 @@
 /**
- * What the release before this one sent for a schedule. Its keys named the file's content and the place of a scan in it, so
- * that this release would not recognise a run that the other one began. For one release `observe` looks for those
- * transactions first. It looks by their ids, which are hashes of the request: to send the request again would record it
- * where it is not known.
+ * The requests that the first release sent for a schedule. It derived idempotency keys from the content of the file and the
+ * index of a scan, so that this release would not recognise a run that the first release began. `observe` therefore looks for
+ * those transactions first, by their ids, which are hashes of the requests: repeating a request would record it if it is new.
  */
 import { stableKey } from '../../../lib/client/observatory-client.ts';
 import { identityOf } from '../../../lib/transaction/identity.ts';
 
-export interface LandedScan {
-  /** ids of the transaction that started it: as that release gave them, and as this one does for the same request */
+export interface FirstReleaseScan {
+  /** possible ids of the transaction that started it: the id of the first release, and the id of this one */
   readonly transactionIds: readonly string[];
   readonly finishKey: string;
   readonly finish: { readonly status: 'completed'; readonly end_time: string };
@@ -21,29 +20,33 @@ const scanLine = new RegExp(
 );
 
 /**
- * @param content the file as that release read it, @param principal user id of the token that it ran with
- * @returns its scans by their lines, from 1; none if it could not read the file
+ * @param content the text of the file
+ * @param principal user id of the token of that run
+ * @returns the scans by line, from 1; empty if the first release could not read the file
  */
-export function readLandedRun(content: string, principal: string): ReadonlyMap<number, LandedScan> {
+export function readFirstReleaseRun(
+  content: string,
+  principal: string,
+): ReadonlyMap<number, FirstReleaseScan> {
   const [, ...lines] = content
     .split(/\r?\n/)
     .map((text, index) => ({ text, number: index + 1 }))
     .filter(({ text }) => text.trim() !== '' && !text.startsWith('#'));
-  const run = new Map<number, LandedScan>();
+  const run = new Map<number, FirstReleaseScan>();
   for (const [index, { text, number: line }] of lines.entries()) {
-    const scan = readLandedScan(scanLine.exec(text), content, index, principal);
+    const scan = readFirstReleaseScan(scanLine.exec(text), content, index, principal);
     if (!scan) return new Map();
     run.set(line, scan);
   }
   return run;
 }
 
-function readLandedScan(
+function readFirstReleaseScan(
   match: RegExpExecArray | null,
   content: string,
   index: number,
   principal: string,
-): LandedScan | undefined {
+): FirstReleaseScan | undefined {
   if (!match) return undefined;
   const [, startDay, startTime, stopDay, stopTime, rotation, patch, azMin, azMax, elevation, pass, subscan] =
     match;

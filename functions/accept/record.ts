@@ -1,6 +1,6 @@
 /** Records a draft and answers with the record as the site knows it. */
 import type { Request } from '../../lib/http/request.ts';
-import { tellRate } from '../../lib/http/tell-rate.ts';
+import { setRateHeaders } from '../../lib/http/rate-headers.ts';
 import type { Draft } from '../../lib/observation/record-executed-obs-unit.ts';
 import type { WrittenUnit } from '../../lib/observation/operations.ts';
 import type { Sync } from '../../lib/observation/sync.ts';
@@ -60,7 +60,7 @@ export async function record(
     answerBy: request.receivedAt + parts.answerBudgetMilliseconds,
   });
   updateVerifiedTokens(parts, request, claimant, submitted);
-  if (submitted.left !== undefined) tellRate(request, parts.limits.requestsPerSecond, submitted.left);
+  if (submitted.left !== undefined) setRateHeaders(request, parts.limits.requestsPerSecond, submitted.left);
   if (submitted.kind === 'queuedOnly') return queuedOnly(draft, submitted);
   if (submitted.kind === 'accepted') return accepted(draft, submitted);
   if (submitted.kind === 'repeated') return repeated(draft, submitted);

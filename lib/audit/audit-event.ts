@@ -1,4 +1,4 @@
-/** Who did what to sessions, tokens, roles and set-aside transactions: append-only at main, the newest also in Redis. */
+/** Audit events about sessions, tokens, roles and transactions: append-only at main, the newest also in Redis. */
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
 import type { Site } from '../redis/site.ts';
@@ -18,70 +18,70 @@ export const auditActions = [
 
 export type AuditAction = (typeof auditActions)[number];
 
-/** As clients see it. */
+/** An event in the shape of the API. */
 export const auditEvent = z.object({
   id: z.string(),
   /** ISO 8601, to the millisecond */
   at: z.string(),
-  /** user id of who did it */
+  /** user id of the acting user */
   principal: z.string(),
   action: z.enum(auditActions),
-  /** id of what it was done to */
+  /** id of the affected object */
   subject: z.string(),
   detail: z.record(z.string(), z.json()),
 });
 
 export type AuditEvent = z.infer<typeof auditEvent>;
 
-/** Where the page before ended: the newest come first. */
+/** The last event of the previous page, newest first. */
 export interface AfterEvent {
   readonly at: string;
   readonly id: string;
 }
 
-/** Only those of which all that is given is true. */
+/** Selects events that match every given field. */
 export type EventFilter = Partial<Pick<AuditEvent, 'principal' | 'action' | 'subject'>>;
 
 const keptInRedis = 10_000;
 const readAtOnce = 500;
 const keptSeconds = 14 * 24 * 3600;
 
-/** Shows it at once, whatever main and the replicas have. */
-export async function saveRecentEvent({ redis, keys }: Site, noted: AuditEvent): Promise<void> {
+/** Makes the event visible at once, before main and the replicas have it. */
+export async function saveRecentEvent({ redis, keys }: Site, event: AuditEvent): Promise<void> {
   const pipeline = redis.pipeline();
-  pipeline.zadd(keys.recentAudit, { score: Date.parse(noted.at), member: JSON.stringify(noted) });
+  pipeline.zadd(keys.recentAudit, { score: Date.parse(event.at), member: JSON.stringify(event) });
   pipeline.zremrangebyrank(keys.recentAudit, 0, -keptInRedis - 1);
   pipeline.expire(keys.recentAudit, keptSeconds);
   await pipeline.exec();
 }
 
-/** Events that Redis has, the newest first: those of a page after `after`. */
+/** Events in Redis after `after`, newest first. */
 export async function readRecentEvents(
   { redis, keys }: Site,
   { limit, after, filter }: { limit: number; after: AfterEvent | undefined; filter: EventFilter },
 ): Promise<AuditEvent[]> {
   const from = after === undefined ? '+inf' : Date.parse(after.at);
-  // by id: what is noted meanwhile shifts the range
+  // by id, since new events shift the range and may repeat entries
   const found = new Map<string, AuditEvent>();
   for (let offset = 0; found.size < limit; offset += readAtOnce) {
     const range = { byScore: true, rev: true, offset, count: readAtOnce } as const;
     const members = z.array(z.string()).parse(await redis.zrange(keys.recentAudit, from, '-inf', range));
     const events = members.map((member) => auditEvent.parse(JSON.parse(member)));
     for (const each of events) {
-      if (isAsked(each, filter) && (!after || newestFirst(each, after) > 0)) found.set(each.id, each);
+      if (matches(each, filter) && (!after || newestFirst(each, after) > 0)) found.set(each.id, each);
     }
     if (members.length < readAtOnce) break;
   }
   return [...found.values()];
 }
 
-function isAsked(each: AuditEvent, filter: EventFilter): boolean {
+function matches(each: AuditEvent, filter: EventFilter): boolean {
   return (['principal', 'action', 'subject'] as const).every(
     (field) => filter[field] === undefined || filter[field] === each[field],
   );
 }
 
-/** Events that a replica has, the newest first. */
+/** Events in a replica, newest first. */
 export async function readEvents(
   replica: Database,
   { limit, after, filter }: { limit: number; after: AfterEvent | undefined; filter: EventFilter },
@@ -109,7 +109,7 @@ export async function readEvents(
   return z.array(auditEvent).parse(rows);
 }
 
-/** One page out of both: each event once, the newest first. What Redis and a replica both have is the replica's. */
+/** Merges events of Redis and a replica into a page: each event once, newest first. The replica's version takes precedence. */
 export function mergeEvents(
   recent: readonly AuditEvent[],
   replicated: readonly AuditEvent[],

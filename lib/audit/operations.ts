@@ -10,7 +10,7 @@ export const readAudit = operation({
   function: 'query',
   access: 'manage:users',
   pages: true,
-  summary: 'Who did what to sessions, tokens, roles and set-aside transactions, newest first, in pages',
+  summary: 'Audit events about sessions, tokens, roles and transactions, newest first',
   query: z.strictObject({
     principal: z.optional(z.string()),
     action: z.optional(z.enum(auditActions)),

@@ -1,6 +1,6 @@
 /**
- * Changes of tokens, users and sessions: each is a transaction with its audit event, so that it works while main is away
- * and cannot be made without leaving a trace.
+ * Changes of tokens, users and sessions. Each is a transaction with its audit event, so that it works while main is unreachable and is
+ * always audited.
  */
 import { randomBytes } from 'node:crypto';
 import { problem } from '../http/problem.ts';
@@ -17,22 +17,22 @@ import { saveRecentEvent, type AuditAction } from './audit-event.ts';
 export type ChangeParts = SubmissionParts;
 
 export interface Change {
-  /** user id of who did it */
+  /** user id of the acting user */
   readonly principal: string;
-  /** id of the API token that they did it with */
+  /** id of the API token that the user used */
   readonly withToken?: string;
-  /** asked once more, in the step that records it: of a change that has no effect before it is recorded */
+  /** credential that is checked again when the change is recorded; for changes without effect until then */
   readonly claimant?: Claimant;
   readonly action: AuditAction;
-  /** what it was done to: the id of a token, user or session */
+  /** id of the affected token, user or session */
   readonly subject: string;
   readonly detail?: Readonly<Record<string, string | number | boolean | null>>;
-  /** the row that changes, if one does */
+  /** id of the changed row, if any */
   readonly aggregate?: string;
-  /** µs: where the change stands among others of the row; default: when it was asked for */
+  /** µs: order among changes of the row; default: when the request was received */
   readonly stamp?: number;
   readonly build?: (builder: TransactionBuilder) => unknown;
-  /** of a change that is made once, however often it is asked for: the id of its transaction, and what is remembered of it */
+  /** for a change that takes effect once even if the request is repeated: its transaction id, and a text to store with it */
   readonly once?: { readonly id: string; readonly remembered: string };
 }
 
@@ -41,8 +41,8 @@ export function doneBy({ id, tokenId }: Principal): Pick<Change, 'principal' | '
 }
 
 /**
- * @returns what is remembered of it: of the first one, where the same change had been made before
- * @throws ProblemError after which main may not learn of it; what Redis has been told stands
+ * @returns the text stored with the change, by the first request if it is a repeat
+ * @throws ProblemError if main may never get the change; a change already made in Redis remains in effect
  */
 export async function recordChange(
   parts: ChangeParts,
@@ -73,7 +73,7 @@ export async function recordChange(
     patch: remembered,
     status: 200,
     nowMilliseconds: request.receivedAt,
-    // a full buffer keeps nobody from taking a right away
+    // a full buffer must not prevent revocations
     queueAloneIf: ['full'],
   });
   if (submitted.kind === 'refused') throw problemOf(submitted, wording);
@@ -83,9 +83,9 @@ export async function recordChange(
 }
 
 const wording: Wording = {
-  nothing: 'Nothing was recorded for main.',
-  // what Redis has been told has its effect: what is missing is that main learns of it
-  unknown: 'It could not be recorded for main. Please ask again.',
+  // the change is already in effect in Redis: only its recording at main has failed
+  nothing: 'The change was not recorded for the main database.',
+  unknown: 'The change could not be recorded for the main database. Please try again.',
 };
 
 /** A UUIDv7 of the time of the request. */
@@ -93,9 +93,9 @@ export function newId({ receivedAt }: Pick<Request, 'receivedAt'>): string {
   return uuidV7(receivedAt, randomBytes(10));
 }
 
-/** @throws ProblemError 503 if Redis is away */
-export async function inTime<T>(asked: Promise<T>): Promise<T> {
-  return orRedisUnavailable(asked, () =>
+/** @throws ProblemError 503 if Redis is unavailable */
+export async function inTime<T>(call: Promise<T>): Promise<T> {
+  return orRedisUnavailable(call, () =>
     problem.unavailable('This change is not possible at the moment. Please try again later.', 2),
   );
 }

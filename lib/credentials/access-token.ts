@@ -1,4 +1,4 @@
-/** Access tokens of people: JWTs signed by the site itself, so that nobody is locked out while the link is cut. */
+/** Access tokens of users: JWTs signed by the site itself, so that they can be refreshed and verified during an outage. */
 import { createLocalJWKSet, errors, importJWK, jwtVerify, SignJWT, type JSONWebKeySet, type JWK } from 'jose';
 import * as z from 'zod/mini';
 import { problem } from '../http/problem.ts';
@@ -27,8 +27,8 @@ const claims = z.object({
 export type VerifyAccessToken = (token: string) => Promise<Principal>;
 
 /**
- * Makes the verifier of access tokens: signature by a key of `jwks` with `kid`, EdDSA and nothing else, type, issuer,
- * audience and times. It throws ProblemError 401 that says no more than what its holder may know.
+ * Creates the verifier of access tokens. It checks the signature (EdDSA only, by the key of `jwks` with the token's `kid`), type,
+ * issuer, audience and times. It throws ProblemError 401, without details that would help an attacker.
  */
 export function accessTokenVerifier(jwks: JSONWebKeySet, settings: AccessTokenSettings): VerifyAccessToken {
   const keys = createLocalJWKSet(jwks);
@@ -37,7 +37,7 @@ export function accessTokenVerifier(jwks: JSONWebKeySet, settings: AccessTokenSe
       const { payload } = await jwtVerify(
         token,
         (header, jws) => {
-          if (typeof header.kid !== 'string') throw new errors.JWTInvalid('no kid');
+          if (typeof header.kid !== 'string') throw new errors.JWTInvalid('kid is missing');
           return keys(header, jws);
         },
         {
@@ -60,7 +60,7 @@ export function accessTokenVerifier(jwks: JSONWebKeySet, settings: AccessTokenSe
         expiresAt: read.exp,
       };
     } catch (error) {
-      // what else goes wrong is no fault of the token
+      // other errors are not the token's fault
       if (!(error instanceof errors.JOSEError)) throw error;
       throw problem.unauthorized(
         error instanceof errors.JWTExpired
@@ -71,7 +71,7 @@ export function accessTokenVerifier(jwks: JSONWebKeySet, settings: AccessTokenSe
   };
 }
 
-/** What may be published of a key set, whatever else is in it. */
+/** The public part of a key set. */
 export function publicKeysOf({ keys }: JSONWebKeySet): JSONWebKeySet {
   return {
     keys: keys.map(({ kty, crv, x, kid, alg }) => ({ kty, crv, x, kid, alg, use: 'sig' })),

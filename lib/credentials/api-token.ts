@@ -1,6 +1,6 @@
 /**
- * API tokens: `ops_<user id>_<secret><checksum>`. The user id stands in clear, so that every key is known before Redis is
- * asked; the checksum tells a typing error from a wrong token without a look-up; at rest there is only the SHA-256.
+ * API tokens: `ops_<user id>_<secret><checksum>`. The user id is readable, so that all Redis keys are known in advance. The checksum
+ * detects typing errors without a look-up. Only the SHA-256 of a token is stored.
  */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -18,8 +18,8 @@ export interface ApiTokenClaim {
 }
 
 /**
- * @param random uniformly random bytes, at least 64: those that would favour some characters are passed over
- * @throws Error if too few random bytes are given
+ * @param random uniformly random bytes, at least 64: bytes that would bias the choice of characters are skipped
+ * @throws Error if there are too few random bytes
  */
 export function mintApiToken(principalId: string, random: Uint8Array): { token: string; hash: string } {
   const fair = [...random].filter((byte) => byte < 248).slice(0, secretLength);
@@ -29,7 +29,7 @@ export function mintApiToken(principalId: string, random: Uint8Array): { token: 
   return { token, hash: hashToken(token) };
 }
 
-/** What the token claims, or undefined if it is no token: mistyped or cut off. */
+/** @returns undefined if the text is not a token, for example mistyped or truncated */
 export function readApiToken(token: string): ApiTokenClaim | undefined {
   const [, principalId] = pattern.exec(token) ?? [];
   if (principalId === undefined) return undefined;

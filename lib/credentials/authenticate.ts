@@ -14,22 +14,22 @@ export interface AuthenticationParts extends Site {
 }
 
 /**
- * Who asks, that they may, and that they do not ask too often: one look-up in Redis and one count, at the same time.
- * Sessions are counted by user; a token by its hash, since anybody can write somebody else's user id into a token.
- * @throws ProblemError 401, 403, 429, or 503 if it cannot be told
+ * Authenticates and authorizes a request and counts it against the rate limit, with two concurrent calls of Redis. Sessions are
+ * counted per user. API tokens are counted by hash, since anyone can write another user's id into a token.
+ * @throws ProblemError 401, 403, 429, or 503 if Redis cannot verify the credential
  */
 export async function authenticate(parts: AuthenticationParts, request: Request): Promise<Principal> {
   const claimed = await readClaimed(parts, request);
-  const counted = countRequest(parts.limiter, request, claimed.countedAs);
-  // that a credential is good matters before how often it comes
-  const [who, often] = await Promise.allSettled([claimed.check(request.receivedAt), counted]);
-  if (who.status === 'rejected') throw who.reason;
-  if (often.status === 'rejected') throw often.reason;
-  requireAccess(who.value, request.route.access);
-  return who.value;
+  const counting = countRequest(parts.limiter, request, claimed.countedAs);
+  const [checked, counted] = await Promise.allSettled([claimed.check(request.receivedAt), counting]);
+  // an invalid credential takes precedence over the rate limit
+  if (checked.status === 'rejected') throw checked.reason;
+  if (counted.status === 'rejected') throw counted.reason;
+  requireAccess(checked.value, request.route.access);
+  return checked.value;
 }
 
-/** That who has been let in may still; against its rate it is not counted again. @throws ProblemError 401, 403, 503 */
+/** Checks an authenticated request again, without counting it. @throws ProblemError 401, 403, 503 */
 export async function authenticateAgain(
   parts: AuthenticationParts,
   request: Request,

@@ -1,4 +1,4 @@
-/** What only Redis can tell of a credential, in one round trip; the accept script asks the same within its own. */
+/** Checks a credential in Redis, in one round trip. The accept script contains the same checks. */
 import * as z from 'zod/mini';
 import { problem } from '../http/problem.ts';
 import { orRedisUnavailable } from '../http/redis-unavailable.ts';
@@ -11,37 +11,37 @@ import { tokenFields } from '../tokens/token-store.ts';
 import type { Site } from '../redis/site.ts';
 
 const text = z.nullable(z.string());
-/** `active`, `role` and `permissions` of the owner; null: Redis does not know them */
+/** `active`, `role` and `permissions` of the owner; null if Redis does not have the user */
 const ownerAnswer = z.tuple([text, z.nullable(z.enum(roles)), text]);
 const sessionAnswer = z.tuple([z.int(), z.int(), ownerAnswer]);
 const tokenAnswer = z.tuple([z.int(), ownerAnswer, redisHash]);
 
 const tokenRecord = z.object(tokenFields);
 
-/** @throws ProblemError 401, or 503 if it cannot be told */
+/** @throws ProblemError 401, or 503 if it cannot be verified */
 export async function checkSession({ redis, keys }: Site, session: Principal): Promise<Principal> {
-  const asked = checkSessionScript(
+  const call = checkSessionScript(
     redis,
     [keys.revokedSession(session.sessionId ?? ''), keys.user(session.id), keys.usersLoaded],
     [],
   );
-  const [ended, loaded, owner] = sessionAnswer.parse(await answered(asked));
+  const [ended, loaded, owner] = sessionAnswer.parse(await orCannotVerify(call));
   if (ended !== 0) throw problem.unauthorized('The session has been revoked.');
-  return asOwnerIs(session, owner, loaded === 1);
+  return limitedToOwner(session, owner, loaded === 1);
 }
 
-/** @throws ProblemError 401, or 503 if it cannot be told */
+/** @throws ProblemError 401, or 503 if it cannot be verified */
 export async function checkToken(
   { redis, keys }: Site,
   claim: ApiTokenClaim,
   nowMilliseconds: number,
 ): Promise<Principal> {
-  const asked = checkTokenScript(
+  const call = checkTokenScript(
     redis,
     [keys.token(claim.hash), keys.user(claim.principalId), keys.usersLoaded],
     [claim.principalId, nowMilliseconds],
   );
-  const [loaded, owner, found] = tokenAnswer.parse(await answered(asked));
+  const [loaded, owner, found] = tokenAnswer.parse(await orCannotVerify(call));
   if (found === null && loaded === 0) throw cannotVerify();
   const token = tokenRecord.safeParse(found);
   if (!token.success || token.data.principal !== claim.principalId) {
@@ -62,11 +62,11 @@ export async function checkToken(
     tokenHash: claim.hash,
     ...(data.expires_at !== '' && { expiresAt: Number(data.expires_at) }),
   };
-  return asOwnerIs(principal, owner, loaded === 1);
+  return limitedToOwner(principal, owner, loaded === 1);
 }
 
-/** A credential is worth no more than its owner is now. Whom a Redis that knows everybody does not know has no role to look at. */
-function asOwnerIs(
+/** A credential never grants more than its owner currently has. It keeps its permissions if no such user exists. */
+function limitedToOwner(
   principal: Principal,
   [active, role, allowed]: z.infer<typeof ownerAnswer>,
   areLoaded: boolean,
@@ -79,18 +79,18 @@ function asOwnerIs(
 }
 
 /**
- * Whom Redis does not know there may be all the same, as long as it has not been told of everybody.
+ * Requires that Redis has loaded all users and tokens. Until then, one that is missing in Redis may exist.
  * @throws ProblemError 503
  */
 export async function requireUsersLoaded({ redis, keys }: Site): Promise<void> {
-  if ((await answered(redis.exists(keys.usersLoaded))) === 0) throw cannotVerify();
+  if ((await orCannotVerify(redis.exists(keys.usersLoaded))) === 0) throw cannotVerify();
 }
 
-function answered<T>(asked: Promise<T>): Promise<T> {
-  return orRedisUnavailable(asked, cannotVerify);
+function orCannotVerify<T>(call: Promise<T>): Promise<T> {
+  return orRedisUnavailable(call, cannotVerify);
 }
 
-/** A credential that cannot be checked is not a wrong one. */
+/** 503 rather than 401, because the credential may be valid. */
 export function cannotVerify() {
   return problem.unavailable('Credentials cannot be checked at the moment. Please try again later.', 2);
 }

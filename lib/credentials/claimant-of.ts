@@ -3,7 +3,7 @@ import type { Request } from '../http/request.ts';
 import { readCredential } from './credential.ts';
 import type { Principal } from '../people/principal.ts';
 
-/** Who the accept script shall check again, atomically with the write. */
+/** The credential that the accept script checks again, atomically with the write. */
 export function claimantOf(request: Request, principal: Principal): Claimant {
   const credential = readCredential(request.headers.authorization);
   return credential.kind === 'api-token'

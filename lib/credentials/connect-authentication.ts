@@ -7,7 +7,7 @@ import type { AuthenticationParts } from './authenticate.ts';
 
 type Settings = SettingsOf<typeof redis & typeof accessTokens & typeof rateLimit>;
 
-/** What `authenticate` needs, from the function's settings. */
+/** Creates the parts of `authenticate` from the settings of a function. */
 export function connectAuthentication(settings: Settings, site: Site): AuthenticationParts {
   return {
     ...site,

@@ -5,8 +5,8 @@ export type Credential =
   ({ readonly kind: 'api-token' } & ApiTokenClaim) | { readonly kind: 'session'; readonly jwt: string };
 
 /**
- * Reads the one bearer header for both kinds of credential, without a look-up.
- * @throws ProblemError 401 if there is none or it cannot be one
+ * Reads an API token or access token from the Authorization header, without a look-up.
+ * @throws ProblemError 401 if the header is missing or malformed
  */
 export function readCredential(authorization: string | undefined): Credential {
   if (authorization === undefined)

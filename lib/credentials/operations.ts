@@ -1,4 +1,4 @@
-/** Credentials over HTTP: the keys that verify them, what they are worth, and tickets. */
+/** Credentials over HTTP: public keys, the current user, and tickets. */
 import * as z from 'zod/mini';
 import { operation } from '../http/operation.ts';
 import { permissions, roles } from '../people/permissions.ts';
@@ -31,7 +31,7 @@ export const readMe = operation({
   path: '/auth/me',
   function: 'authenticate',
   access: 'any',
-  summary: 'Who asks, and what they may do',
+  summary: 'The user of the credential, with their permissions',
   answers: {
     200: z.object({
       id: z.string(),

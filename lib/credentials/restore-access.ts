@@ -1,6 +1,6 @@
 /**
- * What a change of tokens or users means for Redis, out of the copy that SQS kept: should Redis have forgotten it, a right that
- * was taken must not come back before main has been reached.
+ * Repeats a change of tokens or users in Redis from its copy in SQS. Otherwise, if Redis has lost the change, a revoked permission
+ * would be valid again until the change has reached main.
  */
 import * as z from 'zod/mini';
 import type { Step, Transaction } from '../transaction/transaction.ts';
@@ -30,7 +30,7 @@ const userValues = z.object({
   stamp: z.number(),
 });
 
-/** Changes nothing that Redis has from later on. @returns false if a step of it could not be read */
+/** Never overwrites a later change. @returns false if a step could not be read */
 export async function restoreAccess(site: Site, { steps }: Pick<Transaction, 'steps'>): Promise<boolean> {
   let isUnderstood = true;
   for (const step of steps) isUnderstood = (await restore(site, step)) && isUnderstood;

@@ -1,4 +1,4 @@
-/** Key material of access tokens. One key signs; more are published, so that a change of keys has an overlap. */
+/** Key material of access tokens. One key signs; several are published, so that keys can be rotated with an overlap. */
 import { exportJWK, generateKeyPair, type JSONWebKeySet, type JWK } from 'jose';
 import { hkdfSync } from 'node:crypto';
 import * as z from 'zod/mini';
@@ -14,21 +14,22 @@ export const signingKey = z.looseObject({
 });
 
 /**
- * What this site signs must verify at every function.
- * @throws Error that keeps a function from starting
+ * Checks that the published keys verify the signatures of the signing key.
+ * @throws Error if they do not; the function fails to start
  */
 export function requirePublished(signing: z.infer<typeof signingKey>, published: JSONWebKeySet): void {
   const found = published.keys.find(({ kid }) => kid === signing.kid);
   if (!found) throw new Error(`the signing key ${signing.kid} is not among the published keys`);
-  if (found.x !== signing.x) throw new Error(`the published key ${signing.kid} is another one`);
+  if (found.x !== signing.x)
+    throw new Error(`the published key ${signing.kid} does not match the signing key`);
 }
 
-/** A key for what only this site must be able to make, from the one that it has. @param purpose no other may use it */
+/** Derives a secret key from the signing key. @param purpose unique to its use */
 export function deriveKey(signing: z.infer<typeof signingKey>, purpose: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', signing.d, '', `ops-db ${purpose}`, 32));
 }
 
-/** The content of the secret: `jwks` is published, `signing` signs, `next` will. */
+/** The content of the secret: `jwks` is published, `signing` is in use, `next` will replace it. */
 export interface KeyMaterial {
   readonly jwks: JSONWebKeySet;
   readonly signing: JWK;
@@ -41,25 +42,25 @@ export async function newSigningKey(kid: string): Promise<JWK> {
 }
 
 export const keySteps = {
-  /** From nothing. */
+  /** Creates the first key. */
   create: (made: JWK): KeyMaterial => ({ jwks: publicKeysOf({ keys: [made] }), signing: made }),
 
-  /** First: the next key is published, so that every verifier knows it before it signs. */
+  /** Step 1: publishes the next key, so that every verifier has it before it signs. */
   publish: ({ jwks, signing }: KeyMaterial, made: JWK): KeyMaterial => ({
     jwks: publicKeysOf({ keys: [...jwks.keys, made] }),
     signing,
     next: made,
   }),
 
-  /** Then: it signs; the old one is still published. */
+  /** Step 2: signs with the next key; the old one remains published. */
   sign: ({ jwks, next }: KeyMaterial): KeyMaterial => {
-    if (!next) throw new Error('publish the next key first, and deploy');
+    if (!next) throw new Error('publish the next key and deploy first');
     return { jwks, signing: next };
   },
 
-  /** At last, when everything that the old one signed has expired: it is published no more. */
+  /** Step 3: removes the old key from the published ones, once every token that it signed has expired. */
   retire: ({ jwks, signing, next }: KeyMaterial): KeyMaterial => {
-    if (next) throw new Error('the next key does not sign yet: nothing can be retired');
+    if (next) throw new Error('the next key does not sign yet, so no key can be retired');
     return { jwks: { keys: jwks.keys.filter(({ kid }) => kid === signing.kid) }, signing };
   },
 } as const;

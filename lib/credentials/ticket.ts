@@ -1,4 +1,7 @@
-/** Tickets let a browser open a WebSocket, which cannot send a header, without a lasting credential in a URL. */
+/**
+ * Tickets for opening a WebSocket. Browsers cannot send a header with the handshake, and a URL must not contain a long-lived
+ * credential.
+ */
 import * as z from 'zod/mini';
 import type { Keys } from '../redis/keys.ts';
 import { hashToken } from './api-token.ts';
@@ -27,7 +30,7 @@ export async function issueTicket(site: Site, principal: Principal, random: Uint
   return ticket;
 }
 
-/** @returns undefined if it is unknown, spent or has expired. It is spent with the registration of its connection. */
+/** Does not spend the ticket: `register` does. @returns undefined if it is unknown, spent or expired */
 export async function readTicket({ redis, keys }: Site, ticket: string): Promise<Principal | undefined> {
   const found = await redis.get<string>(ticketKey(keys, ticket));
   return found === null ? undefined : holder.parse(JSON.parse(found));
@@ -37,7 +40,7 @@ export function ticketKey(keys: Keys, ticket: string): string {
   return keys.ticket(hashToken(ticket));
 }
 
-/** Gives a ticket back that was spent for a connection which then was refused. */
+/** Makes a ticket valid, again if it was spent for a connection that was then refused. */
 export async function restoreTicket(
   { redis, keys }: Site,
   ticket: string,

@@ -2,20 +2,19 @@ import { parseJson } from '../values/json.ts';
 import { findJsonFault } from './json-fault.ts';
 import { problem } from './problem.ts';
 
-/** A transaction must fit an SQS message with room. */
+/** Leaves room for the rest of a transaction in an SQS message. */
 const maxBodyBytes = 256 * 1024;
 
 /**
- * The text of a body as API Gateway passes it on: base64 for what it does not take for text, and a text in which it has put
- * U+FFFD where the bytes were not UTF-8.
- * @throws ProblemError 400 if the client has not sent UTF-8
+ * The text of a body. API Gateway passes bodies that it considers binary as base64, and replaces invalid UTF-8 in others by U+FFFD.
+ * @throws ProblemError 400 if the body is not UTF-8
  */
 export function bodyText(body: string | undefined, isBase64Encoded: boolean): string | undefined {
   if (body === undefined) return undefined;
   const text = isBase64Encoded ? decodeUtf8(Buffer.from(body, 'base64')) : body;
   if (text !== undefined && (isBase64Encoded || !text.includes('\ufffd'))) return text;
   throw problem.badRequest(
-    'The body is not UTF-8, the only encoding of JSON. (To send the character U+FFFD itself, write it as \\ufffd.)',
+    'The body is not UTF-8. (To send the character U+FFFD itself, write it as \\ufffd.)',
     { code: 'invalid-json' },
   );
 }
@@ -29,9 +28,9 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * Reads a JSON body, all of which can be stored and given back as it was sent.
- * @returns undefined without a body; numbers keep their digits
- * @throws ProblemError 413 if it is too large, 400 that names the path of what cannot be stored
+ * Parses a JSON body and checks that it can be stored and returned unchanged. Numbers keep their digits.
+ * @returns undefined if there is no body
+ * @throws ProblemError 413 if it is too large, 400 with the path of a value that cannot be stored
  */
 export function readJsonBody(text: string | undefined): unknown {
   if (text === undefined || text === '') return undefined;
@@ -52,7 +51,7 @@ function requireJson(text: string): void {
     JSON.parse(text);
   } catch (error) {
     const [, position] = /at position (\d+)/.exec(error instanceof Error ? error.message : '') ?? [];
-    const where = position === undefined ? '' : ` It cannot be read from character ${position} on.`;
-    throw problem.badRequest(`The body is not JSON.${where}`, { code: 'invalid-json' });
+    const where = position === undefined ? '' : ` The error is at character ${position}.`;
+    throw problem.badRequest(`The body is not valid JSON.${where}`, { code: 'invalid-json' });
   }
 }

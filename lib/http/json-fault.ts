@@ -1,6 +1,6 @@
 /**
- * What a store behind the door would not hold, or would give back otherwise, found in JSON text: `JSON.parse` keeps the last
- * of two equal keys and loses `__proto__`, and some texts and numbers have no place at main or in the queue.
+ * Finds values in JSON text that could not be stored or would be returned changed: `JSON.parse` keeps only the last of duplicate keys
+ * and drops `__proto__`, and main and the queue reject some texts and numbers.
  */
 import { canonicalNumber } from '../values/json.ts';
 import { whyNotStorable } from '../values/text.ts';
@@ -10,16 +10,16 @@ const maxItems = 10_000;
 const maxTextLength = 64 * 1024;
 
 export interface JsonFault {
-  /** keys and indexes from the root, joined by points; '' is the root */
+  /** keys and indexes from the root, joined by dots; '' for the root */
   readonly path: string;
-  /** goes on from the path: `metadata.a` `appears twice` */
+  /** continues the path: `metadata.a` `appears twice` */
   readonly message: string;
 }
 
 interface Frame {
-  /** of an object: those that it has had */
+  /** of an object: the keys so far */
   readonly keys?: Set<string>;
-  /** of an object: whose value comes next; undefined while a key comes next */
+  /** of an object: the key of the next value; undefined if a key comes next */
   key?: string | undefined;
   /** values so far */
   count: number;
@@ -27,7 +27,7 @@ interface Frame {
 
 const token = /[\s,:]*(?:([{[])|([}\]])|("[^"\\]*(?:\\.[^"\\]*)*")|(-?\d[-+.\deE]*)|true|false|null)/y;
 
-/** @param text valid JSON @returns the first fault in it, undefined without one */
+/** @param text valid JSON @returns the first fault, if any */
 export function findJsonFault(text: string): JsonFault | undefined {
   const frames: Frame[] = [];
   token.lastIndex = 0;
@@ -84,7 +84,7 @@ function whyNotText(string: string, keys: Set<string> | undefined): string | und
 function whyNotPlace(frames: readonly Frame[], frame: Frame | undefined): string | undefined {
   if (frames.length > maxDepth) return `is nested deeper than ${maxDepth} levels`;
   return frame !== undefined && frame.count >= maxItems
-    ? `follows ${maxItems} others, the most there may be`
+    ? `exceeds the limit of ${maxItems} items`
     : undefined;
 }
 
@@ -94,7 +94,7 @@ function pathOf(frames: readonly Frame[]): string {
 
 const shownLength = 60;
 
-/** A client's own text, as far as a message shows it. */
+/** Shortens a client's text for a message. */
 export function shortened(text: string): string {
   const shown = text.length > shownLength ? `${text.slice(0, shownLength)}…` : text;
   return shown.toWellFormed().replaceAll('\0', '\ufffd');

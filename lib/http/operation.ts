@@ -1,6 +1,6 @@
 /**
- * The contract of one operation: what may be asked of it and what it answers. Routes, parsing, permissions, CORS, throttles,
- * `openapi.json`, the access matrix and the typed client all follow from it.
+ * The contract of one operation: its request and its answers. Routes, parsing, permissions, CORS, throttles, `openapi.json`, the
+ * access matrix and the typed client are derived from it.
  */
 import type * as z from 'zod/mini';
 import type { Claimant } from '../people/claimant.ts';
@@ -11,70 +11,70 @@ import type { Request } from './request.ts';
 
 export type FunctionWithOperations = 'accept' | 'query' | 'health' | 'decide' | 'authenticate' | 'describe';
 
-/** `public`: no credential is read; `any`: every authenticated principal */
+/** `public`: no credential; `any`: every authenticated principal */
 export type Access = 'public' | 'any' | Permission;
 
 type Schema = z.ZodMiniType;
 
-/** An answer without a JSON body: another media type, or none at all. */
+/** An answer without a JSON body: another media type, or no body. */
 export interface OtherBody {
   readonly media: string | null;
 }
 
-/** An id of nothing, for examples. */
+/** An id for examples, which no record has. */
 export const noSuchUuid = '00000000-0000-7000-8000-000000000000';
 
-/** `302`: where to go is in `Location`. */
+/** For redirects: the target is in `Location`. */
 export const noBody = { media: null } as const satisfies OtherBody;
 
 export interface Contract {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: `/${string}`;
-  /** the function that has its step */
+  /** the function that answers it */
   readonly function: FunctionWithOperations;
   readonly access: Access;
-  /** the credential is judged together with the write, in one round trip: the step gets a claimant instead of a principal */
+  /** the step gets a claimant instead of a principal, and verifies the credential together with the write in one round trip */
   readonly identity?: 'claimant';
-  /** requests without a principal are counted by the address or the session that they come from */
+  /** requests without a principal are counted by source address or by session */
   readonly rate?: 'address' | 'session';
   /** one line */
   readonly summary: string;
   readonly description?: string;
-  /** one schema for each parameter of the path, which gets text */
+  /** one schema per parameter of the path; its input is text */
   readonly params?: Readonly<Record<string, Schema>>;
-  /** without it every query parameter is refused */
+  /** absent if the operation takes no query parameters */
   readonly query?: Schema;
   readonly body?: Schema;
-  /** of success, by status */
+  /** successful answers, by status */
   readonly answers: Readonly<Record<number, Schema | OtherBody>>;
-  /** codes that its step throws, beyond those that follow from the contract */
+  /** codes that the step throws, in addition to those that follow from the contract */
   readonly problems?: readonly ProblemCode[];
-  /** it writes: problems say whether the write is recorded */
+  /** a write: its problems state whether it was recorded */
   readonly records?: true;
-  /** a read that clients repeat: it gets an `ETag`, and answers `304` */
+  /** answers with an `ETag`, and with `304` to `If-None-Match` */
   readonly etag?: true;
-  /** a list in pages: `Link` has the next one */
+  /** a list in pages, with a `Link` to the next page */
   readonly pages?: true;
-  /** a browser gets HTML instead of JSON */
+  /** browsers get HTML instead of JSON */
   readonly page?: true;
   readonly belongsTo?: Ownership;
   readonly example: Example;
 }
 
-/** Whose the object of a request is. */
+/** The owned object of a request. */
 export interface Ownership {
-  /** whose id the example names */
+  /** kind of the object in the example */
   readonly object: 'executed_obs_unit' | 'transaction' | 'token' | 'user';
-  /** what a request with the permissions of an observer gets about an object of somebody else */
+  /** status of a request by an observer about an object of another user */
   readonly ofOthers: number;
 }
 
-/** A request that is right but for its credential. */
+/** A valid request without its credential. */
 export interface Example {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  /** the status that it gets with a good credential, in an observatory without records; default: the first of `answers` */
+  /** its status with a valid credential and an empty database; default: the first of `answers` */
   readonly gets?: number;
 }
 
@@ -92,7 +92,7 @@ type ExampleOf<C extends Contract> = Example &
     : { readonly params: Readonly<Record<ParametersOf<C['path']>, string>> }) &
   (C['body'] extends Schema ? { readonly body?: z.input<C['body']> } : { readonly body?: never });
 
-/** A contract as it is, once the compiler has held its parts against each other. */
+/** Returns the contract unchanged. Its type makes the compiler check that the parts are consistent. */
 export function operation<const C extends Contract>(
   contract: C & ParamsSchema<C> & { readonly example: ExampleOf<C> },
 ): C {
@@ -107,7 +107,7 @@ type Identified<C extends Contract> = C['access'] extends 'public'
     ? { readonly claimant: Claimant }
     : { readonly principal: Principal };
 
-/** What a step gets: the parsed request, and who asks. */
+/** The input of a step: the parsed request, with its principal or claimant. */
 export type Asked<C extends Contract> = Request & {
   readonly params: { readonly [Name in keyof C['params']]: Parsed<C['params'][Name]> };
   readonly query: Parsed<C['query']>;
@@ -138,13 +138,13 @@ type PageOf<C extends Contract, Status> = C extends { readonly page: true }
   ? Heading & { readonly status: Status; readonly text: string }
   : never;
 
-/** What a step may answer: a status that its contract declares, with the body that goes with it. */
+/** An answer of a step: a status that its contract declares, with the corresponding body. */
 export type Answer<C extends Contract> = {
   [Status in keyof C['answers']]:
     (Heading & { readonly status: Status } & Content<C['answers'][Status]>) | PageOf<C, Status>;
 }[keyof C['answers']];
 
-/** An operation with the code that answers it; `Parts` is what that needs of its function. */
+/** An operation with its implementation. `Parts` are its dependencies, provided by its function. */
 export interface Step<C extends Contract, Parts> {
   readonly contract: C;
   readonly run: (asked: Asked<C>, parts: Parts) => Promise<Answer<C>>;

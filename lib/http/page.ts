@@ -1,4 +1,4 @@
-/** Pages of a list: a limit, and a cursor that names where the last page ended and grants nothing. */
+/** Pages of a list. A cursor contains only the position at which the last page ended, and grants no access. */
 import * as z from 'zod/mini';
 import { problem } from './problem.ts';
 import type { Request } from './request.ts';
@@ -7,7 +7,7 @@ export function writeCursor(...parts: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify(parts)).toString('base64url');
 }
 
-/** @throws ProblemError 400 unless `writeCursor` has written it */
+/** @throws ProblemError 400 if the cursor was not written by `writeCursor` */
 export function readCursor<S extends z.ZodMiniType>(schema: S, cursor: string): z.infer<S> {
   try {
     const parts = z.array(z.union([z.string(), z.number()])).parse(JSON.parse(textOf(cursor)));
@@ -15,7 +15,7 @@ export function readCursor<S extends z.ZodMiniType>(schema: S, cursor: string): 
   } catch {
     // refused below
   }
-  throw problem.badRequest('cursor: take it from the Link header of the page before.', {
+  throw problem.badRequest('cursor: must come from the Link header of the previous page.', {
     code: 'invalid-cursor',
   });
 }
@@ -24,7 +24,7 @@ function textOf(cursor: string): string {
   return Buffer.from(cursor, 'base64url').toString('utf8');
 }
 
-/** The header that names the next page of this request. */
+/** The header with the link to the next page of this request. */
 export function nextLink(request: Request, cursor: string): Record<string, string> {
   const query = new URLSearchParams({ ...request.given.query, cursor });
   return { Link: `<${request.path}?${query.toString()}>; rel="next"` };

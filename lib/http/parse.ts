@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-// by itself: `z.locales` holds every language, a third of a bundle
+// imported separately, because `z.locales` contains every language and makes up a third of a bundle
 import en from 'zod/v4/locales/en.js';
 import { shortened } from './json-fault.ts';
 import { problem } from './problem.ts';
@@ -10,9 +10,9 @@ const shownFaults = 10;
 const shownMessageLength = 300;
 
 /**
- * Parses what a client sent; inside, its type is trusted.
- * @param name of what is no body or query as a whole, but a part of the path
- * @throws ProblemError 400 that names the faults: the first ten, and how many there are
+ * Parses input of a client.
+ * @param name of a path parameter; prefixes the paths of faults
+ * @throws ProblemError 400 with the first ten faults and the number of all
  */
 export function parse<S extends z.ZodMiniType>(schema: S, value: unknown, name?: string): z.infer<S> {
   const parsed = schema.safeParse(value);
@@ -29,7 +29,7 @@ interface Fault {
   readonly message: string;
 }
 
-/** Each unknown field is a fault of its own. */
+/** Each unknown field is a separate fault. */
 function faultsOf(issue: z.core.$ZodIssue, name: string | undefined): Fault[] {
   const path = [...(name === undefined ? [] : [name]), ...issue.path].map((part) => shortened(String(part)));
   if (issue.code !== 'unrecognized_keys') {

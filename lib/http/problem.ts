@@ -1,4 +1,4 @@
-/** Errors as clients see them: RFC 9457 problems that say what happened, whether the observation is safe, what to do. */
+/** Errors for clients: RFC 9457 problems that state what happened, whether the observation is safe, and what to do. */
 export interface Problem {
   /** `/problems/{code}` */
   readonly type: string;
@@ -6,14 +6,13 @@ export interface Problem {
   readonly title: string;
   readonly status: number;
   readonly detail: string;
-  /** of writes: whether the observation is recorded; null = not known, repeat with the same key */
+  /** of writes: whether the observation was recorded; null if unknown: repeat with the same key */
   readonly recorded?: boolean | null;
   readonly [member: string]: unknown;
 }
 
 /**
- * Every code that clients may meet, with status and title. Clients branch on codes: add one, rename none. A title may be
- * reworded.
+ * All codes, with status and title. Clients branch on codes, so codes are never renamed or removed. Titles may be reworded.
  */
 export const problemCodes = {
   'invalid-request': [400, 'Invalid request'],
@@ -25,17 +24,17 @@ export const problemCodes = {
   'not-authenticated': [401, 'Not authenticated'],
   'not-permitted': [403, 'Not permitted'],
   'not-found': [404, 'Not found'],
-  'no-such-route': [404, 'No such route'],
+  'no-such-route': [404, 'Route not found'],
   'method-not-allowed': [405, 'Method not allowed'],
   conflict: [409, 'Conflict'],
   'already-finished': [409, 'Already finished with different values'],
   'id-taken': [409, 'The id belongs to another record'],
-  'discarded-before': [409, 'The same request was discarded before'],
-  'refused-before': [409, 'The same request was refused before'],
-  'last-admin': [409, 'The last active admin must remain'],
+  'discarded-before': [409, 'An identical request was discarded'],
+  'refused-before': [409, 'An identical request was refused'],
+  'last-admin': [409, 'The last active admin must remain an admin'],
   'token-replaced': [409, 'The token has been replaced'],
   'too-many-tokens': [409, 'Too many tokens'],
-  'not-decidable': [409, 'Nothing to decide'],
+  'not-decidable': [409, 'Decision not possible'],
   'body-too-large': [413, 'Body too large'],
   'idempotency-key-reused': [422, 'Idempotency key reused'],
   'too-many-requests': [429, 'Too many requests'],
@@ -66,14 +65,14 @@ export class ProblemError extends Error {
     this.headers = headers;
   }
 
-  /** The cause, for the log: it is not shown to the client. */
+  /** Sets the cause, which is logged but not shown to the client. */
   because(cause: unknown): this {
     this.cause = cause;
     return this;
   }
 }
 
-/** Further members of a problem; `code` where the usual one of the status says too little. */
+/** Further members of a problem; `code` if the default one of the status is not specific enough. */
 interface Members<Status extends number> {
   readonly code?: CodeOf<Status>;
   readonly [member: string]: unknown;

@@ -3,9 +3,8 @@ import { shortened } from './json-fault.ts';
 import { problem } from './problem.ts';
 
 /**
- * The query parameters of a request. API Gateway joins repeated ones by commas, so that they are told apart here alone.
- * @param raw the query as the client wrote it
- * @throws ProblemError 400 for a repeated parameter, for any if the route takes none, and for text that cannot be stored
+ * Parses the raw query of a request, because API Gateway joins repeated parameters by commas.
+ * @throws ProblemError 400 for a repeated parameter, for any parameter if the route takes none, and for text that cannot be stored
  */
 export function readQuery(
   raw: string,
@@ -19,7 +18,7 @@ export function readQuery(
       });
     }
     if (query.has(key)) {
-      throw problem.badRequest(`${shortened(key)}: give it once.`, { code: 'repeated-parameter' });
+      throw problem.badRequest(`${shortened(key)}: must occur only once.`, { code: 'repeated-parameter' });
     }
     requireStorable(key, value);
     if (value.includes('\ufffd') && !/%EF%BF%BD/i.test(raw)) {

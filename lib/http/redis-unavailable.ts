@@ -2,13 +2,13 @@ import { isRedisUnavailable } from '../redis/failure.ts';
 import type { ProblemError } from './problem.ts';
 
 /**
- * Waits for what was asked of Redis.
- * @param unavailable the 503 instead of a failure of the network, or of a Redis that can serve nothing now
- * @throws ProblemError; a defect, a script that fails for example, as it is
+ * Turns the failure of a call of Redis into a problem if Redis is unavailable.
+ * @param unavailable creates the problem, with status 503
+ * @throws ProblemError; other errors, such as that of a failing script, unchanged
  */
-export async function orRedisUnavailable<T>(asked: Promise<T>, unavailable: () => ProblemError): Promise<T> {
+export async function orRedisUnavailable<T>(call: Promise<T>, unavailable: () => ProblemError): Promise<T> {
   try {
-    return await asked;
+    return await call;
   } catch (error) {
     throw isRedisUnavailable(error) ? unavailable().because(error) : error;
   }

@@ -1,27 +1,27 @@
 import type { Access } from './operation.ts';
 
-/** A request as it came. Its parameters, query and body reach a step parsed. */
+/** A request as it was received. A step gets its parameters, query and body parsed. */
 export interface Request {
   readonly route: { readonly operation: string; readonly access: Access };
-  /** as the client wrote it, without the query */
+  /** as sent, without the query */
   readonly path: string;
-  /** as they were sent */
+  /** as sent */
   readonly given: Given;
   /** names in lower case */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly cookies: readonly string[];
   readonly requestId: string;
   readonly sourceIp: string;
-  /** when the function got it, epoch ms */
+  /** epoch ms */
   readonly receivedAt: number;
-  /** headers that the answer will have, whatever becomes of the request */
+  /** headers of the answer, also if the request fails */
   readonly replyHeaders: Map<string, string>;
 }
 
 export interface Given {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
-  /** JSON, undefined without a body, or if the operation takes none */
+  /** JSON; undefined if there is no body or the operation takes none */
   readonly body: unknown;
 }
 
@@ -29,9 +29,9 @@ export interface Reply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  /** instead of a body: sent as it is, with a Content-Type of its own */
+  /** replaces `body`: sent unchanged, with its own Content-Type */
   readonly text?: string;
-  /** instead of both */
+  /** replaces `body` and `text` */
   readonly bytes?: Uint8Array;
   readonly cookies?: readonly string[];
 }

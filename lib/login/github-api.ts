@@ -1,24 +1,24 @@
-/** A question to GitHub's API. What it says is as foreign as what a client says: bounded, parsed, never followed. */
+/** Requests to GitHub's API. Its answers are untrusted: they are limited in size, parsed, and redirects are not followed. */
 import * as z from 'zod/mini';
 
 const maxAnswerBytes = 1024 * 1024;
 
-/** GitHub did not answer as it should: it may in a moment. */
+/** GitHub did not answer, or failed; the request may be repeated. */
 export class GitHubUnavailable extends Error {
   override readonly name = 'GitHubUnavailable';
 }
 
-/** @returns undefined for what is not there or not ours to see */
-export async function askApi<S extends z.ZodMiniType>(
+/** @returns undefined if the resource does not exist or is not visible to the user @throws GitHubUnavailable */
+export async function getFromApi<S extends z.ZodMiniType>(
   apiUrl: string,
-  asked: {
+  request: {
     readonly accessToken: string;
     readonly path: string;
     readonly schema: S;
     readonly deadline: AbortSignal;
   },
 ): Promise<z.infer<S> | undefined> {
-  const { accessToken, path, schema, deadline } = asked;
+  const { accessToken, path, schema, deadline } = request;
   let response: Response;
   let text: string;
   try {
@@ -37,15 +37,16 @@ export async function askApi<S extends z.ZodMiniType>(
     throw new GitHubUnavailable(`no answer to ${path}`);
   }
   const { status } = response;
-  // GitHub says by 403 too that it was asked too often
-  const isBusy = response.headers.has('retry-after') || response.headers.get('x-ratelimit-remaining') === '0';
-  if (!isBusy && (status === 401 || status === 403 || status === 404)) return undefined;
+  // GitHub also uses 403 for exceeded rate limits
+  const isRateLimited =
+    response.headers.has('retry-after') || response.headers.get('x-ratelimit-remaining') === '0';
+  if (!isRateLimited && (status === 401 || status === 403 || status === 404)) return undefined;
   try {
     if (status === 200) return schema.parse(JSON.parse(text));
   } catch {
-    // told below
+    // reported below
   }
-  throw new GitHubUnavailable(`no good answer to ${path}: ${status}`);
+  throw new GitHubUnavailable(`unexpected answer to ${path}: ${status}`);
 }
 
 async function boundedText(response: Response): Promise<string> {

@@ -1,34 +1,34 @@
 /**
- * GitHub, as far as a login needs it: authorisation code with PKCE by oauth4webapi (made for it, no dependencies), then who it
- * is and which teams they are in. What GitHub says is as foreign as what a client says: bounded, parsed, never followed.
+ * Login with GitHub: the authorization code flow with PKCE, by oauth4webapi, then the user's profile, membership and teams. GitHub's
+ * answers are untrusted: they are limited in size, parsed, and redirects are not followed.
  */
 import * as oauth from 'oauth4webapi';
 import * as z from 'zod/mini';
 import { whyNotStorable } from '../values/text.ts';
 import type { Role } from '../people/permissions.ts';
-import { askApi, GitHubUnavailable } from './github-api.ts';
+import { getFromApi, GitHubUnavailable } from './github-api.ts';
 
 export { GitHubUnavailable } from './github-api.ts';
 
-/** of everything that one login asks */
+/** for all requests of one login */
 const timeoutMilliseconds = 8000;
 const teamsPerPage = 100;
 const maxPages = 10;
 
 export interface GitHubSettings {
-  /** where people log in: https://github.com */
+  /** https://github.com */
   readonly url: string;
   /** https://api.github.com */
   readonly apiUrl: string;
   readonly clientId: string;
   readonly clientSecret: string;
-  /** as it is registered with the GitHub app */
+  /** as registered with the GitHub app */
   readonly callbackUrl: string;
   readonly organization: string;
 }
 
 export interface Member {
-  /** GitHub's number of the account: it stays when the login changes */
+  /** GitHub's number of the account, which does not change with the login */
   readonly id: string;
   readonly login: string;
   readonly name: string;
@@ -36,7 +36,7 @@ export interface Member {
   readonly teams: readonly string[];
 }
 
-/** Where to send a browser. @param login suggests an account */
+/** The URL at GitHub at which a browser logs in. @param login suggests an account */
 export async function authorizationUrl(
   { url, clientId, callbackUrl }: GitHubSettings,
   { state, verifier, login }: { state: string; verifier: string; login: string | undefined },
@@ -56,8 +56,8 @@ export async function authorizationUrl(
 }
 
 /**
- * Who came back with this code.
- * @returns undefined if they are not an active member of the organisation, or the code is not good
+ * The user for this code.
+ * @returns undefined if the user is not an active member of the organisation, or the code is invalid
  * @throws GitHubUnavailable
  */
 export async function memberOf(
@@ -68,7 +68,7 @@ export async function memberOf(
   const accessToken = await exchange(settings, { code, verifier, deadline });
   if (accessToken === undefined) return undefined;
   const ask = <S extends z.ZodMiniType>(path: string, schema: S) =>
-    askApi(settings.apiUrl, { accessToken, path, schema, deadline });
+    getFromApi(settings.apiUrl, { accessToken, path, schema, deadline });
   const organization = encodeURIComponent(settings.organization);
   const [user, membership] = await Promise.all([
     ask('/user', profile),
@@ -78,9 +78,9 @@ export async function memberOf(
   if (membership.organization.login.toLowerCase() !== settings.organization.toLowerCase()) return undefined;
   const teams: string[] = [];
   for (let page = 1; page <= maxPages; page += 1) {
-    // counted, not followed: a `Link` header could lead anywhere
+    // pages are counted, because following a `Link` header could lead to any URL
     const found = await ask(`/user/teams?per_page=${teamsPerPage}&page=${page}`, z.array(team));
-    // nobody is given a lower role because their teams could not be read
+    // fail rather than assign a lower role
     if (!found) throw new GitHubUnavailable('the teams could not be read');
     for (const each of found) teams.push(`${each.organization.login}/${each.slug}`.toLowerCase());
     if (found.length < teamsPerPage) break;
@@ -88,7 +88,7 @@ export async function memberOf(
   return { id: String(user.id), login: user.login, name: storableName(user.name) ?? user.login, teams };
 }
 
-/** Whether GitHub answers at all. */
+/** Whether GitHub answers. */
 export async function isReachable(apiUrl: string): Promise<boolean> {
   try {
     const { status } = await fetch(new URL('/zen', apiUrl), {
@@ -103,12 +103,12 @@ export async function isReachable(apiUrl: string): Promise<boolean> {
 
 const strongestFirst: readonly Role[] = ['admin', 'observer', 'service', 'viewer'];
 
-/** Anybody may call themselves anything at GitHub: a name that cannot be stored would keep every change of theirs from main. */
+/** GitHub accepts names that cannot be stored; such a name would make main reject every change of the user. */
 function storableName(name: string | null | undefined): string | undefined {
   return whyNotStorable(name ?? '') === undefined ? (name ?? undefined) : undefined;
 }
 
-/** The strongest role of one's teams, or what every member has. @param mapping from `organization/team` */
+/** The role with the most permissions among the user's teams, or else the role of every member. @param mapping from `organization/team` */
 export function roleOf(
   teams: readonly string[],
   mapping: Readonly<Record<string, Role>>,
@@ -126,7 +126,7 @@ async function exchange(
 ): Promise<string | undefined> {
   const server = { issuer: url, token_endpoint: new URL('/login/oauth/access_token', url).href };
   const client = { client_id: clientId };
-  const came = oauth.validateAuthResponse(
+  const parameters = oauth.validateAuthResponse(
     server,
     client,
     new URLSearchParams({ code }),
@@ -139,7 +139,7 @@ async function exchange(
       server,
       client,
       oauth.ClientSecretPost(clientSecret),
-      came,
+      parameters,
       callbackUrl,
       verifier,
       {

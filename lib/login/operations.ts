@@ -1,4 +1,4 @@
-/** Logging in over HTTP: to GitHub, back with a code of GitHub's, on to the page with a code of ours, and that for a session. */
+/** Login over HTTP: redirect to GitHub, return with GitHub's code, redirect to the page with our code, exchange it for a session. */
 import * as z from 'zod/mini';
 import { noBody, operation } from '../http/operation.ts';
 import { openSession } from '../sessions/operations.ts';
@@ -14,17 +14,15 @@ export const startLogin = operation({
   function: 'authenticate',
   access: 'public',
   rate: 'address',
-  summary: 'Log in with GitHub, and come back to `return_to` with a code',
+  summary: 'Logs in with GitHub and returns to `return_to` with a code',
   query: z.strictObject({
     return_to: z.string().check(z.maxLength(2000)),
     code_challenge: base64url.check(
-      z.describe('S256 of a verifier that the page keeps: the code can be redeemed with that alone.'),
+      z.describe('S256 of a verifier that the page keeps and needs to exchange the code.'),
     ),
     code_challenge_method: z.optional(z.literal('S256')),
     state: z.optional(
-      z
-        .string()
-        .check(z.maxLength(500), z.describe('Of the page: it comes back as it was (RFC 6749 §4.1.2).')),
+      z.string().check(z.maxLength(500), z.describe('Returned to the page unchanged (RFC 6749 §4.1.2).')),
     ),
     login: z.optional(z.string().check(z.maxLength(100), z.describe('Suggests an account.'))),
   }),
@@ -38,7 +36,7 @@ export const finishLogin = operation({
   function: 'authenticate',
   access: 'public',
   rate: 'address',
-  summary: 'Where GitHub sends the browser back to',
+  summary: 'The URL to which GitHub returns the browser',
   query: z.object({
     state: base64url,
     code: z.optional(z.string().check(z.minLength(1), z.maxLength(500))),
@@ -54,7 +52,7 @@ export const exchangeCode = operation({
   function: 'authenticate',
   access: 'public',
   rate: 'address',
-  summary: 'The code of a login for an access token, and a refresh token in a cookie',
+  summary: 'Exchanges the code of a login for an access token, and a refresh token in a cookie',
   body: z.strictObject({
     code: base64url,
     code_verifier: z.string().check(z.regex(/^[\w.~-]{43,128}$/)),

@@ -1,6 +1,6 @@
 /**
- * A login between its steps. What goes through a URL is a state or a code: random, short-lived, good for one use, and worth
- * nothing without a verifier that never was in a URL (PKCE, RFC 7636), towards GitHub and towards the frontend alike.
+ * A login between its steps. URLs contain only a state or a code: random, short-lived, single-use, and useless without a verifier
+ * that is never in a URL (PKCE, RFC 7636). This holds for both exchanges, with GitHub and with the frontend.
  */
 import * as z from 'zod/mini';
 import { createHash } from 'node:crypto';
@@ -11,7 +11,7 @@ import type { Site } from '../redis/site.ts';
 const codeSeconds = 60;
 
 const pending = z.object({
-  /** towards GitHub */
+  /** for the exchange with GitHub */
   verifier: z.string(),
   returnTo: z.string(),
   /** of the frontend */
@@ -22,7 +22,7 @@ const pending = z.object({
 
 export type PendingLogin = z.infer<typeof pending>;
 
-/** Who comes back must have both: the state went through GitHub, the mark is a cookie of the browser that began. */
+/** The returning browser must present both: the state, which went through GitHub, and its cookie. */
 export interface LoginKey {
   readonly state: string;
   readonly browser: string;
@@ -37,7 +37,7 @@ export async function saveLogin(
   await redis.set(keyOf(keys, key), JSON.stringify(login), { ex: lifeSeconds });
 }
 
-/** Takes it, once. */
+/** Reads and deletes a login. */
 export async function takeLogin({ redis, keys }: Site, key: LoginKey): Promise<PendingLogin | undefined> {
   const found = await redis.getdel<string>(keyOf(keys, key));
   return found === null ? undefined : pending.parse(JSON.parse(found));
@@ -57,7 +57,7 @@ export async function saveLoginCode(
   await redis.set(keys.loginCode(hashToken(code)), JSON.stringify(login), { ex: codeSeconds });
 }
 
-/** Takes it, once, whether or not the verifier fits. @returns the user id */
+/** Reads and deletes a code, even if the verifier does not match. @returns the user id */
 export async function takeLoginCode(
   { redis, keys }: Site,
   code: string,
@@ -74,14 +74,14 @@ export function challengeOf(verifier: string): string {
   return createHash('sha256').update(verifier).digest('base64url');
 }
 
-/** Whether a page of an allow-listed origin may be returned to. */
+/** Whether the URL belongs to an allowed origin. */
 export function isAllowedReturn(url: string, origins: readonly string[]): boolean {
   if (!URL.canParse(url)) return false;
   const { origin, username, password, hash } = new URL(url);
   return isFrontend(origin, origins) && username === '' && password === '' && hash === '';
 }
 
-/** @param origins each as `https://page.example`, or with any port: `http://localhost:*` */
+/** @param origins such as `https://page.example`, or `http://localhost:*` for any port */
 export function isFrontend(origin: string, origins: readonly string[]): boolean {
   return origins.includes(origin) || origins.includes(`${origin.replace(/:\d+$/, '')}:*`);
 }

@@ -1,4 +1,4 @@
-/** Roles, and the permissions (`action:resource`) that each one has. */
+/** Roles and their permissions (`action:resource`). */
 
 export const permissions = [
   'read:observations',

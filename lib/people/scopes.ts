@@ -3,18 +3,18 @@ import { permissions, type Permission } from './permissions.ts';
 
 export type Scoped =
   | { readonly permissions: readonly Permission[] }
-  /** no permission matches it */
+  /** a scope that matches no permission */
   | { readonly unknown: string }
-  /** whoever asks does not have all that it means */
+  /** a scope that matches no permission of the owner */
   | { readonly notHeld: string };
 
-/** What the scopes mean for somebody who holds `held`: never more than that. A wildcard means what its owner has of it. */
+/** Expands scopes to permissions among `held`. A wildcard expands to those that the owner holds. */
 export function expandScopes(scopes: readonly string[], held: readonly Permission[]): Scoped {
   const granted = new Set<Permission>();
   for (const scope of scopes) {
-    const meant = permissions.filter((each) => matches(scope, each));
-    if (meant.length === 0) return { unknown: scope };
-    const allowed = meant.filter((each) => held.includes(each));
+    const matching = permissions.filter((each) => matches(scope, each));
+    if (matching.length === 0) return { unknown: scope };
+    const allowed = matching.filter((each) => held.includes(each));
     if (allowed.length === 0) return { notHeld: scope };
     for (const each of allowed) granted.add(each);
   }

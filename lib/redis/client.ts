@@ -3,10 +3,10 @@ import { Transport, type TransportSettings } from './transport.ts';
 
 export type { Redis };
 
-/** A call that takes longer than its time-out has failed; its command may still have been executed. */
+/** A call that exceeds its time-out fails, although its command may still be executed. */
 export type RedisSettings = Pick<TransportSettings, 'url' | 'token'> & Partial<TransportSettings>;
 
-/** Sends what it is told as it stands; values stay the text they were stored as. */
+/** Sends and returns values as text, without JSON conversion. */
 class PlainRedis extends Redis {
   constructor(settings: RedisSettings) {
     super({
@@ -21,8 +21,8 @@ class PlainRedis extends Redis {
 }
 
 /**
- * A client that calls once: a call fails with RedisUnreachable or RedisError (`redisFailure` tells them apart). Only one that
- * meets a connection that died while it was idle is repeated, once, within its time.
+ * A client without retries: a call fails with RedisUnreachable or RedisError (see `redisFailure`). Only a call on a connection that
+ * died while idle is repeated, once, within its time-out.
  */
 export function connectRedis(settings: RedisSettings): Redis {
   return new PlainRedis(settings);

@@ -1,9 +1,9 @@
 /**
- * What a call of Redis that failed says, told apart in one place. Only the network, and what stands before Redis, can make it
- * "not answer"; an answer that this code does not understand, or a script that fails, is a defect of ours.
+ * Classifies failed calls of Redis. Only the network, or a proxy before Redis, makes it unreachable. An answer that cannot be parsed, or
+ * a failing script, is a defect of this code.
  */
 
-/** Nothing was answered: the command may or may not have been executed. */
+/** Redis did not answer: the command may or may not have been executed. */
 export class RedisUnreachable extends Error {
   override readonly name = 'RedisUnreachable';
 }
@@ -15,12 +15,12 @@ export class RedisError extends Error {
 
 /**
  * - unreachable: no answer
- * - unable: it answers that it can take nothing now: full, read-only or loading after a failover, over its quota
- * - defect: an error of any other kind, or an answer that cannot be understood
+ * - unable: Redis temporarily takes no commands: full, read-only or loading after a failover, over its quota
+ * - defect: any other error, or an answer that cannot be parsed
  */
 export type RedisFailure = 'unreachable' | 'unable' | 'defect';
 
-/** Error codes of a server that would execute the same command another time, and Upstash's limits. */
+/** Error codes of temporary conditions, and Upstash's limits. */
 const unable =
   /(?:^|: )(?:-?)(?:OOM|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|BUSY|MISCONF|NOREPLICAS|TRYAGAIN)\b|\bmax (?:daily |monthly )?(?:requests?|concurrent|data size)\b/;
 
@@ -29,7 +29,7 @@ export function redisFailure(error: unknown): RedisFailure {
   return error instanceof Error && unable.test(error.message) ? 'unable' : 'defect';
 }
 
-/** Whether a call failed because Redis did not answer or can serve nothing now; anything else is a defect. */
+/** Whether a call failed because Redis did not answer or temporarily takes no commands. Other failures are defects. */
 export function isRedisUnavailable(error: unknown): boolean {
   return redisFailure(error) !== 'defect';
 }

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 
-/** What HGETALL answers: field and value in turn. */
+/** The answer of HGETALL: fields and values alternate. */
 const flat = z.array(z.string());
 
-/** A hash as an object, or null if there is none. */
+/** A hash as an object, or null if it does not exist. */
 export const redisHash = z.pipe(
   flat,
   z.transform((texts): Record<string, string> | null => {

@@ -1,6 +1,6 @@
 import type { Redis } from './client.ts';
 
-/** Counts one more in the window that `key` names, and says whether that is within `limit`. */
+/** Counts a request in the window of `key`. @returns whether the count is within `limit` */
 export async function isWithinRate(redis: Redis, key: string, limit: number): Promise<boolean> {
   const pipeline = redis.pipeline();
   pipeline.incr(key);

@@ -3,17 +3,17 @@ import type { Redis } from './client.ts';
 
 export interface Script {
   (redis: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
-  /** the whole text, for a script that runs within a transaction of Redis */
+  /** the full text, for use within a transaction of Redis */
   readonly source: string;
 }
 
-/** Without this first line a script would hold Upstash's lock on the whole database; with it, on its KEYS alone. */
+/** With this first line, a script locks only its KEYS at Upstash instead of the whole database. */
 export const keyLocking = '#!lua flags=allow-key-locking\n';
 
 /**
- * A server-side script: one atomic step, one round trip once Redis knows it.
- * It must name every key in KEYS and give the same result when it runs twice: a lost answer makes callers repeat it.
- * @param parts of its text, in order; `npm run lua` makes them out of the `.lua` files
+ * A server-side script: atomic, in one round trip once Redis has cached it. It must declare every key in KEYS and be idempotent, since
+ * callers repeat it after a lost answer.
+ * @param parts of its text, in order; `npm run lua` generates them from the `.lua` files
  */
 export function script(...parts: readonly string[]): Script {
   const source = keyLocking + parts.join('').trim();

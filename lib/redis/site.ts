@@ -1,7 +1,7 @@
 import type { Redis } from './client.ts';
 import type { Keys } from './keys.ts';
 
-/** The Redis of one observatory and the names of its keys. */
+/** The Redis of an observatory and the names of its keys. */
 export interface Site {
   readonly redis: Redis;
   readonly keys: Keys;

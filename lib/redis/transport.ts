@@ -1,7 +1,6 @@
 /**
- * Upstash's REST protocol over connections that are kept. A Lambda is frozen between two requests, and a connection can die
- * meanwhile without a word: the first call after it is repeated once, on a new connection. That is safe since every script
- * gives the same result when it runs twice.
+ * Upstash's REST protocol over kept-alive connections. A Lambda is frozen between requests, and a connection can die unnoticed
+ * meanwhile. So the first call afterwards is repeated once, on a new connection, which is safe because every script is idempotent.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -12,9 +11,9 @@ export interface TransportSettings {
   /** REST endpoint */
   readonly url: string;
   readonly token: string;
-  /** of a call, its repetition included */
+  /** of a call including its repetition */
   readonly timeoutMilliseconds: number;
-  /** a connection that was idle for as long may be dead: it gets a third of the time to answer */
+  /** a connection that was idle for longer may be dead: it gets a third of the time-out */
   readonly suspectAfterMilliseconds?: number;
 }
 
@@ -42,8 +41,8 @@ export class Transport {
   }
 
   /**
-   * @returns `{result}`, or of a pipeline one `{result}` or `{error}` each
-   * @throws RedisUnreachable, or RedisError with what Redis says
+   * @returns `{result}`, or for a pipeline a list of `{result}` or `{error}`
+   * @throws RedisUnreachable, or RedisError with Redis's message
    */
   async request<T>(call: Call): Promise<T> {
     const deadline = performance.now() + this.#timeout;
@@ -56,14 +55,14 @@ export class Transport {
   }
 
   async #again(call: Call, milliseconds: number): Promise<Answer | 'connection lost'> {
-    // others that were idle as long may be as dead
+    // other idle connections may be dead too
     for (const sockets of Object.values(this.#agent.freeSockets)) {
       for (const socket of sockets ?? []) socket.destroy();
     }
     return this.#post(call, milliseconds);
   }
 
-  /** @returns `connection lost` if a kept connection ended, or was silent, before any answer */
+  /** @returns `connection lost` if a kept-alive connection ended or timed out before any answer */
   #post(call: Call, milliseconds: number): Promise<Answer | 'connection lost'> {
     const body = JSON.stringify(call.body);
     const { protocol, hostname, port, pathname } = this.#url;
@@ -133,7 +132,7 @@ function readAnswer({ status, text }: Answer): unknown {
   try {
     body = JSON.parse(text);
   } catch {
-    throw new RedisUnreachable(`status ${status} without an answer of Redis`);
+    throw new RedisUnreachable(`status ${status} without an answer from Redis`);
   }
   if (status >= 500) throw new RedisUnreachable(`status ${status}: ${errorOf(body)}`);
   if (status >= 400) throw new RedisError(errorOf(body));

@@ -1,10 +1,10 @@
-/** Sessions of people over HTTP. */
+/** Sessions over HTTP. */
 import * as z from 'zod/mini';
 import { operation } from '../http/operation.ts';
 import { permissions, roles } from '../people/permissions.ts';
 import { submissionProblems } from '../submission/problem-codes.ts';
 
-/** What a page gets that has logged somebody in, or keeps them logged in. The refresh token is in a cookie. */
+/** The answer to a login or refresh. The refresh token is in a cookie. */
 export const openSession = z
   .object({
     access_token: z.string(),
@@ -22,7 +22,7 @@ export const refreshSession = operation({
   function: 'authenticate',
   access: 'public',
   rate: 'session',
-  summary: 'A new access token for the refresh token in the cookie, which changes',
+  summary: 'Exchanges the refresh token in the cookie for a new access token and refresh token',
   answers: { 200: openSession },
   problems: [...submissionProblems, 'not-authenticated', 'not-permitted'],
   example: { gets: 401 },
@@ -34,7 +34,7 @@ export const logOut = operation({
   function: 'authenticate',
   access: 'public',
   rate: 'session',
-  summary: 'Ends the session of the cookie, with its access tokens and sockets',
+  summary: 'Ends the session of the cookie, including its access tokens and sockets',
   answers: { 200: z.object({ logged_out: z.literal(true) }) },
   problems: [...submissionProblems, 'not-permitted'],
   example: {},

@@ -1,6 +1,6 @@
 /**
- * Sessions of people: a short access token, and a refresh token in a cookie that changes with each use. A refresh token that
- * comes back after it was replaced was copied: its session ends. Redis alone has sessions; what it loses logs in again.
+ * Sessions: a short-lived access token, and a refresh token in a cookie that is replaced with each use. If a replaced refresh token
+ * is presented, it was copied, and the session ends. Sessions exist only in Redis; if it loses one, the user logs in again.
  */
 import { createHash, createHmac } from 'node:crypto';
 import * as z from 'zod/mini';
@@ -9,39 +9,39 @@ import { rotateSessionScript } from '../redis/generated/scripts.ts';
 import { hashToken } from '../credentials/api-token.ts';
 import type { Site } from '../redis/site.ts';
 
-/** An access token never lives longer: a revoked session is remembered for as long. */
+/** Longest life of an access token, for which a revoked session is remembered. */
 export const accessTokenSeconds = 30 * 60;
 
-/** An answer that was lost on the way may be asked for again, for so long. */
+/** For this time, a request may be repeated after its answer was lost. */
 const repeatMilliseconds = 30_000;
 
 const clockSkewSeconds = 60;
 
 /**
- * `<handle>.<secret>`; at rest there is its hash. A session's id is a hash of the handle: whoever reads the id in an access token
- * or in the audit can present nothing that belongs to the session, and so cannot end it.
+ * `<handle>.<secret>`, of which only a hash is stored. The id of a session is a hash of the handle, so that the id, which appears in
+ * access tokens and in the audit, is not enough to end the session.
  */
 export interface RefreshToken {
   readonly sessionId: string;
   readonly text: string;
 }
 
-/** The first of a session. @param random 48 random bytes */
+/** The first refresh token of a session. @param random 48 random bytes */
 export function mintRefreshToken(random: Uint8Array): RefreshToken {
   const text = (from: number, to: number) => Buffer.from(random.subarray(from, to)).toString('base64url');
   const handle = text(0, 16);
   return { sessionId: sessionOf(handle), text: `${handle}.${text(16, 48)}` };
 }
 
-/** @returns undefined if it cannot be one */
+/** @returns undefined if the text is malformed */
 export function readRefreshToken(text: string | undefined): RefreshToken | undefined {
   const [, handle] = /^([\w-]{22})\.[\w-]{43}$/.exec(text ?? '') ?? [];
   return handle === undefined || text === undefined ? undefined : { sessionId: sessionOf(handle), text };
 }
 
 /**
- * The one that follows: two that present the same at once, as two tabs do, get the same, whichever answer comes last.
- * @param key nobody else's
+ * The next refresh token, derived from the current one: two tabs that refresh at the same time get the same token.
+ * @param key secret
  */
 export function refreshTokenAfter({ sessionId, text }: RefreshToken, key: Uint8Array): RefreshToken {
   const [handle = ''] = text.split('.');
@@ -52,7 +52,7 @@ function sessionOf(handle: string): string {
   return createHash('sha256').update(handle).digest('base64url').slice(0, 22);
 }
 
-/** @param endsAt unix seconds; beyond it only an outage keeps it open, for `outageSeconds` */
+/** @param endsAt unix seconds; after it, only an outage keeps the session open, for `outageSeconds` */
 export async function openSession(
   { redis, keys }: Site,
   { sessionId, text }: RefreshToken,
@@ -73,7 +73,7 @@ const rotation = z.discriminatedUnion('state', [
     principal: z.string(),
     /** unix seconds */
     ends_at: z.number(),
-    /** it goes on only because there is an outage */
+    /** only an outage keeps it open */
     extended: z.boolean(),
     is_first: z.optional(z.boolean()),
   }),
@@ -81,7 +81,7 @@ const rotation = z.discriminatedUnion('state', [
 
 export type Rotation = z.infer<typeof rotation>;
 
-/** Takes `presented`, once, and puts `following` in its place. */
+/** Replaces `presented` by `following`, once. */
 export async function rotateSession(
   { redis, keys }: Site,
   { presented, following }: { readonly presented: RefreshToken; readonly following: RefreshToken },
@@ -105,7 +105,7 @@ export async function rotateSession(
   return rotation.parse(JSON.parse(z.string().parse(answer)));
 }
 
-/** Takes effect with the next request, and ends its sockets. @returns whose it was */
+/** Ends a session from the next request on, and its sockets. @returns the user id */
 export async function endSession(
   { redis, keys }: Site,
   sessionId: string,
@@ -121,7 +121,7 @@ export async function endSession(
 
 const shownSession = z.object({ ends_at: z.string(), extended: z._default(z.string(), '0') });
 
-/** Until when a session goes on, and whether only an outage keeps it open. */
+/** The end of a session, and whether only an outage keeps it open. */
 export async function readSession({ redis, keys }: Site, sessionId: string) {
   const found = redisHash.parse(await redis.hgetall(keys.session(sessionId)));
   if (found === null) return undefined;

@@ -1,4 +1,4 @@
-/** How the system is, over HTTP. */
+/** Health and buffer over HTTP. */
 import * as z from 'zod/mini';
 import { operation } from '../http/operation.ts';
 
@@ -8,7 +8,7 @@ const instant = z.nullable(z.string());
 const changeFeed = z.nullable(
   z
     .object({ waiting_since: instant, held_since: instant })
-    .check(z.describe('How far changes by others are behind; `null` if no replica answers.')),
+    .check(z.describe('Lag of changes made by plain SQL; `null` if no replica answers.')),
 );
 
 export const readHealth = operation({
@@ -36,7 +36,7 @@ export const readBuffer = operation({
   path: '/api/buffer',
   function: 'query',
   access: 'read:observations',
-  summary: 'What is buffered, how fast it drains, and what keeps it',
+  summary: 'The size of the buffer, how fast it drains, and the state of main and of each replica',
   answers: {
     200: z.object({
       size: z.number(),

@@ -25,12 +25,14 @@ export const transactionStatus = z
         .literal('requested')
         .check(
           z.describe(
-            'An admin has given it up. The main database has not judged that yet, and its effect is still shown.',
+            'An admin has discarded it. The main database has not recorded the discard yet, and reads still show its effect.',
           ),
         ),
     ),
     history: z.array(z.object({ at: z.string(), state })),
-    unseen: z.optional(z.literal('replica').check(z.describe('No replica answered: the buffer alone has.'))),
+    unseen: z.optional(
+      z.literal('replica').check(z.describe('No replica answered: the status comes from the buffer alone.')),
+    ),
   })
   .check(z.meta({ id: 'TransactionStatus' }));
 
@@ -42,7 +44,7 @@ export const readTransaction = operation({
   function: 'query',
   access: 'read:observations',
   etag: true,
-  summary: 'Where one accepted transaction is',
+  summary: 'The status of an accepted transaction',
   params: { id: uuid },
   query: z.strictObject(waitQuery),
   answers: { 200: transactionStatus },
@@ -83,7 +85,7 @@ export const retryTransaction = operation({
   function: 'decide',
   access: 'manage:transactions',
   records: true,
-  summary: 'Try a transaction again that main has set aside',
+  summary: 'Retries a transaction that main has set aside',
   params: { id: uuid },
   answers: { 202: transactionStatus },
   problems: decisions,
@@ -97,7 +99,7 @@ export const discardTransaction = operation({
   function: 'decide',
   access: 'manage:transactions',
   records: true,
-  summary: 'Give up a transaction that main has set aside, for a reason',
+  summary: 'Discards a transaction that main has not applied, with a reason',
   params: { id: uuid },
   body: z.strictObject({ reason: z.string().check(z.minLength(1), z.maxLength(1000)) }),
   answers: { 202: transactionStatus },

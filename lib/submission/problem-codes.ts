@@ -1,6 +1,6 @@
 import type { ProblemCode } from '../http/problem.ts';
 
-/** Codes of a transaction that is not accepted, whatever it is about. */
+/** Codes for refused transactions of any kind. */
 export const submissionProblems = [
   'idempotency-key-reused',
   'refused-before',

@@ -1,12 +1,12 @@
-/** The one map from a refused transaction to the problem that the client gets. */
+/** Maps a refused transaction to the problem for the client. */
 import { problem, type ProblemError } from '../http/problem.ts';
 import { maxMessageBytes, type Refused, type RefusalCode } from './submit.ts';
 
-/** What the texts say about one kind of transaction. */
+/** Texts for one kind of transaction. */
 export interface Wording {
-  /** a sentence: `Nothing was recorded.` */
+  /** a sentence such as `Nothing was recorded.` */
   readonly nothing: string;
-  /** what to do when no store has acknowledged it, and it may or may not be recorded */
+  /** text if no store has acknowledged the transaction, so that it may or may not be recorded */
   readonly unknown: string;
   /** further members of the problem in that case */
   readonly members?: Readonly<Record<string, unknown>>;
@@ -24,7 +24,7 @@ const problemOfCode: Readonly<Record<RefusalCode, (wording: Wording, detail: str
     problem.tooManyRequests(`Too many requests. ${nothing} Repeat the request a little later.`, 1),
   too_large: ({ nothing }, bytes) =>
     problem.tooLarge(
-      `With its numbers written in full this request has ${bytes} bytes. At most ${maxMessageBytes} can be stored. ${nothing} Send less at a time.`,
+      `With expanded numbers this request has ${bytes} bytes, more than the limit of ${maxMessageBytes}. ${nothing} Send less data at a time.`,
     ),
   key_reused: ({ nothing }) =>
     problem.unprocessable(
@@ -32,12 +32,12 @@ const problemOfCode: Readonly<Record<RefusalCode, (wording: Wording, detail: str
     ),
   taken: ({ nothing }) =>
     problem.conflict(
-      `This id belongs to a record that another request has started. ${nothing} Send another id, or none.`,
+      `This id belongs to a record that another request has started. ${nothing} Send another id, or omit it.`,
       { code: 'id-taken' },
     ),
   finished: (_wording, status) =>
     problem.conflict(
-      `Already finished as \`${status}\` with different values. The first finish remains valid. Nothing was recorded now.`,
+      `Already finished as \`${status}\` with different values. The first finish remains valid. Nothing was recorded by this request.`,
       { code: 'already-finished' },
     ),
   before_start: ({ nothing }, start) =>

@@ -1,4 +1,4 @@
-/** The one door for writes: a transaction goes into the buffer and its copy into the queue, or it is refused. */
+/** Submits a transaction to the buffer and its copy to the queue, or refuses it. Every write goes through here. */
 import {
   accept,
   withStamp,
@@ -17,7 +17,7 @@ export interface SubmissionParts extends Site {
   readonly queue: Pick<Queue, 'send'>;
   readonly log: Log;
   readonly limits: {
-    /** of one principal with a credential */
+    /** per token or user */
     readonly requestsPerSecond: number;
     readonly budgetBytes: number;
   };
@@ -25,16 +25,16 @@ export interface SubmissionParts extends Site {
   readonly now: () => number;
 }
 
-/** Why Redis did not take a transaction that nothing speaks against. */
+/** Reasons why Redis did not take a valid transaction. */
 export type Obstacle = RedisFailure | RedisIsUnable;
 
-/** Redis is full, or has forgotten who may do what. */
+/** Redis is full, or has lost users and tokens. */
 type RedisIsUnable = 'full' | 'users_missing';
 
 export interface Submission extends Omit<AcceptRequest, 'requestsPerSecond' | 'budgetBytes'> {
-  /** obstacles despite which the queue alone may hold the transaction: somebody else than Redis knows that it may be made */
+  /** obstacles despite which the queue alone may take the transaction, because it is authorized without Redis */
   readonly queueAloneIf?: readonly Obstacle[];
-  /** until when the caller waits for SQS when Redis holds the transaction, epoch ms; default: as long as the client of SQS does */
+  /** if Redis holds the transaction, epoch ms until which the caller waits for SQS; default: until the SQS client times out */
   readonly answerBy?: number;
 }
 
@@ -43,9 +43,9 @@ type Recorded = Exclude<AcceptVerdict, { refused: string }>;
 /** Redis holds the transaction. */
 export interface Accepted extends Recorded {
   readonly kind: 'accepted';
-  /** with the stamp that it got */
+  /** with its assigned stamp */
   readonly transaction: Transaction;
-  /** false: Redis alone holds it, and the sweeper sends the copy */
+  /** false if only Redis holds it: the sweeper will send the copy */
   readonly isQueued: boolean;
 }
 
@@ -54,13 +54,13 @@ export interface Repeated extends Recorded {
   readonly kind: 'repeated';
 }
 
-/** The queue alone holds the transaction, and main will judge it. */
+/** Only the queue holds the transaction, and main will judge it. */
 export interface QueuedOnly {
   readonly kind: 'queuedOnly';
   readonly obstacle: Obstacle;
-  /** how many more requests of this second would be taken */
+  /** further requests that the rate limit allows in this second */
   readonly left?: number | undefined;
-  /** columns that a clock of ours has filled in, and that stay open since the request may come again */
+  /** columns filled from our clock; not final, because a repeat of the request may be recorded instead */
   readonly open: readonly string[];
 }
 
@@ -68,27 +68,27 @@ type RedisRefusal = Exclude<AcceptRefusal, RedisIsUnable>;
 
 export type RefusalCode =
   | RedisRefusal
-  /** SQS would not take it; `detail` is its size in bytes */
+  /** too large for SQS; `detail` is the size in bytes */
   | 'too_large'
-  /** Redis answered, and can take nothing at present: no store holds it */
+  /** Redis answered but temporarily takes no writes: no store holds the transaction */
   | 'no_room'
-  /** no store has acknowledged it: it may or may not be recorded */
+  /** no store has acknowledged the transaction: it may or may not be recorded */
   | 'not_acknowledged';
 
 export interface Refused {
   readonly kind: 'refused';
   readonly code: RefusalCode;
   readonly detail?: string | undefined;
-  /** how many more requests of this second would be taken */
+  /** further requests that the rate limit allows in this second */
   readonly left?: number | undefined;
 }
 
-/** SQS takes 1 MiB a message, and Redis more. Numbers with exponents grow when they are written in full. */
+/** Limit of SQS, below that of Redis. Checked after expanding numbers with exponents. */
 export const maxMessageBytes = 1024 * 1024;
 
 /**
- * Records a transaction: one call of Redis, then one of SQS. A key that stands for another request costs a second call of Redis.
- * @throws Error for a defect of the buffer (its answer cannot be read, a script fails), unless the queue may hold it alone
+ * Records a transaction with one call of Redis and one of SQS. A reused key costs a second call of Redis.
+ * @throws Error for a defect of the buffer (invalid answer, failing script), unless the queue alone may take the transaction
  */
 export async function submit(
   parts: SubmissionParts,
@@ -98,7 +98,7 @@ export async function submit(
   const bytes = Buffer.byteLength(transactionMessage(transaction));
   if (bytes > maxMessageBytes) return { kind: 'refused', code: 'too_large', detail: String(bytes) };
   const verdict = await buffer(parts, submission);
-  if ('obstacle' in verdict) return pastObstacle(parts, submission, verdict);
+  if ('obstacle' in verdict) return enqueueAlone(parts, submission, verdict);
   if ('refused' in verdict) {
     return { kind: 'refused', code: verdict.refused, detail: verdict.detail, left: verdict.left };
   }
@@ -108,7 +108,7 @@ export async function submit(
   return { kind: 'accepted', ...verdict, transaction: stamped, isQueued };
 }
 
-interface Hindered {
+interface Obstructed {
   readonly obstacle: Obstacle;
   readonly left?: number | undefined;
   readonly error?: unknown;
@@ -130,10 +130,10 @@ const metricOf = {
 async function buffer(
   { log, limits, ...site }: SubmissionParts,
   submission: Submission,
-): Promise<Recorded | RefusedByRedis | Hindered> {
+): Promise<Recorded | RefusedByRedis | Obstructed> {
   const judged = await accept(site, { ...submission, ...limits }).then(
     readVerdict,
-    (error: unknown): Hindered => ({ obstacle: redisFailure(error), error }),
+    (error: unknown): Obstructed => ({ obstacle: redisFailure(error), error }),
   );
   if ('obstacle' in judged) {
     const { obstacle, error } = judged;
@@ -141,14 +141,14 @@ async function buffer(
       metric: metricOf[obstacle],
       obstacle,
       transaction: submission.transaction.id,
-      // the text of a defect may quote what was sent
+      // only the name: the message of a defect may quote the request
       error: nameOf(error),
     });
   }
   return judged;
 }
 
-function readVerdict(verdict: AcceptVerdict): Recorded | RefusedByRedis | Hindered {
+function readVerdict(verdict: AcceptVerdict): Recorded | RefusedByRedis | Obstructed {
   if (!('refused' in verdict)) return verdict;
   const { refused, detail, left } = verdict;
   return refused === 'full' || refused === 'users_missing'
@@ -168,7 +168,7 @@ async function enqueue(
   );
   const isQueued = await (answerBy === Infinity ? sent : Promise.race([sent, after(answerBy - now())]));
   if (!isQueued)
-    log.warn('stored in redis alone', { metric: 'StoredInRedisAlone', transaction: transaction.id });
+    log.warn('stored only in redis', { metric: 'StoredInRedisAlone', transaction: transaction.id });
   return isQueued;
 }
 
@@ -176,24 +176,24 @@ function after(milliseconds: number): Promise<false> {
   return new Promise((resolve) => setTimeout(() => resolve(false), Math.max(0, milliseconds)).unref());
 }
 
-async function pastObstacle(
+async function enqueueAlone(
   { queue, log }: SubmissionParts,
   { transaction, keyDigest, queueAloneIf = [] }: Submission,
-  { obstacle, left, error }: Hindered,
+  { obstacle, left, error }: Obstructed,
 ): Promise<QueuedOnly | Refused> {
   if (!queueAloneIf.includes(obstacle)) {
     if (obstacle === 'defect') throw new Error('the buffer has a defect', { cause: nameOf(error) });
     const isAnswered = obstacle === 'full' || obstacle === 'users_missing';
     return { kind: 'refused', code: isAnswered ? 'no_room' : 'not_acknowledged', left };
   }
-  // the request may come again as the same transaction, and by another clock: what that gives is left open
+  // a repeat of the request is the same transaction but has another clock, so columns filled from the clock are not final
   const open = keyDigest === undefined ? [] : filledIn(transaction);
   try {
     await queue.send(transactionMessage({ ...transaction, ...(open.length > 0 && { provisional: true }) }));
   } catch {
     return { kind: 'refused', code: 'not_acknowledged' };
   }
-  log.warn('stored in sqs alone', { metric: 'StoredInSqsAlone', transaction: transaction.id });
+  log.warn('stored only in sqs', { metric: 'StoredInSqsAlone', transaction: transaction.id });
   return { kind: 'queuedOnly', obstacle, left, open };
 }
 

@@ -22,7 +22,7 @@ const token = z
 
 const madeToken = z.object({
   ...token.shape,
-  token: z.string().check(z.describe('The secret. It is shown this once.')),
+  token: z.string().check(z.describe('The secret. It is shown only once.')),
 });
 
 export const tokenRequest = z.strictObject({
@@ -33,11 +33,13 @@ export const tokenRequest = z.strictObject({
       .check(
         z.minLength(1),
         z.maxLength(50),
-        z.describe('Permissions, `*` for any action or resource. Default: all that the owner has.'),
+        z.describe(
+          'Permissions, with `*` for any action or resource. Default: all permissions of the owner.',
+        ),
       ),
     ['*'],
   ),
-  expires_in_days: z.optional(wholeNumber(1, 3650).check(z.describe('Default: it does not expire.'))),
+  expires_in_days: z.optional(wholeNumber(1, 3650).check(z.describe('Default: the token does not expire.'))),
 });
 
 export type TokenRequest = z.infer<typeof tokenRequest>;
@@ -47,7 +49,7 @@ export const listScopes = operation({
   path: '/api/tokens/scopes',
   function: 'authenticate',
   access: 'any',
-  summary: 'What an API token of this user could be given',
+  summary: 'The permissions that an API token of this user can have',
   answers: { 200: z.array(z.enum(permissions)) },
   example: {},
 });
@@ -57,7 +59,7 @@ export const createToken = operation({
   path: '/api/tokens',
   function: 'authenticate',
   access: 'manage:tokens',
-  summary: 'A new API token, shown this once',
+  summary: 'Creates an API token, whose secret is shown only once',
   body: tokenRequest,
   answers: { 201: madeToken },
   problems: [...submissionProblems, 'too-many-tokens'],
@@ -69,10 +71,10 @@ export const listTokens = operation({
   path: '/api/tokens',
   function: 'authenticate',
   access: 'manage:tokens',
-  summary: 'One’s own API tokens, without their secrets',
+  summary: 'The user’s API tokens, without secrets',
   query: z.strictObject({
     owner: z.optional(
-      userId.check(z.describe('A user id, for those who may manage users. Default: who asks.')),
+      userId.check(z.describe('A user id; requires `manage:users`. Default: the user of the request.')),
     ),
   }),
   answers: { 200: z.array(token) },
@@ -85,7 +87,7 @@ export const rotateToken = operation({
   path: '/api/tokens/{id}/rotate',
   function: 'authenticate',
   access: 'manage:tokens',
-  summary: 'A new token in the place of this one, which ends',
+  summary: 'Replaces an API token by a new one, and revokes it',
   params: { id: uuid },
   answers: {
     201: z.object({ ...madeToken.shape, replaces: z.object({ id: z.string(), has_ended: z.boolean() }) }),
@@ -100,7 +102,7 @@ export const revokeToken = operation({
   path: '/api/tokens/{id}',
   function: 'authenticate',
   access: 'manage:tokens',
-  summary: 'Ends an API token',
+  summary: 'Revokes an API token',
   params: { id: uuid },
   answers: { 200: token },
   problems: [...submissionProblems, 'not-found'],

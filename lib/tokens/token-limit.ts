@@ -1,29 +1,29 @@
-/** How many API tokens one user may have: a place is taken before a token is made, so that many who ask at once do not get more. */
+/** Limits the API tokens of a user. Each token is reserved before it is created, so that concurrent requests cannot exceed a limit. */
 import * as z from 'zod/mini';
 import { reserveTokenScript } from '../redis/generated/scripts.ts';
 import { listTokens, type StoredToken } from './token-store.ts';
 import type { Site } from '../redis/site.ts';
 
 const limits = {
-  /** each has a rate of its own */
+  /** bounds the total rate, since each token has its own rate limit */
   live: 100,
-  /** those that have ended are shown for a month: a user who makes and ends them without end has to wait */
+  /** revoked and expired tokens are listed for a month, and count here */
   shown: 1000,
 } as const;
 
-/** Longer than a request may take: a place that was not used is free again. */
-const placeMilliseconds = 30_000;
+/** A reservation expires after this time, longer than a request may take. */
+const reservationMilliseconds = 30_000;
 
 const verdict = z.enum(['taken', 'live', 'shown', 'changed_meanwhile']);
-const mostTries = 20;
+const maxTries = 20;
 
 export type TokenLimit = { readonly limit: 'live' | 'shown'; readonly most: number };
 
 /**
- * Takes the place of the token with `hash`.
- * @param except tokens that are not counted: what is replaced
- * @returns the limit that has been reached; undefined if there is a place
- * @throws Error if others make tokens of this user all the time
+ * Reserves the token with `hash`.
+ * @param except tokens that are not counted because they are replaced
+ * @returns the limit that has been reached, or undefined if the token was reserved
+ * @throws Error if concurrent changes prevent every attempt
  */
 export async function reserveToken(
   site: Site,
@@ -34,21 +34,21 @@ export async function reserveToken(
     nowMilliseconds: now,
   }: { hash: string; except: readonly string[]; nowMilliseconds: number },
 ): Promise<TokenLimit | undefined> {
-  for (let tries = 0; tries < mostTries; tries += 1) {
-    const theirs = await listTokens(site, owner);
-    const live = theirs.filter((each) => isLive(each, now) && !except.includes(each.id));
+  for (let tries = 0; tries < maxTries; tries += 1) {
+    const tokens = await listTokens(site, owner);
+    const live = tokens.filter((each) => isLive(each, now) && !except.includes(each.id));
     const answer = await reserveTokenScript(
       site.redis,
       [site.keys.tokensOf(owner), site.keys.tokensInTheMaking(owner)],
       [
         JSON.stringify({
           hash,
-          shown: theirs.length,
+          shown: tokens.length,
           live: live.length,
           most_shown: limits.shown,
           most_live: limits.live,
           now_ms: now,
-          until_ms: now + placeMilliseconds,
+          until_ms: now + reservationMilliseconds,
         }),
       ],
     );
@@ -56,10 +56,10 @@ export async function reserveToken(
     if (judged === 'taken') return undefined;
     if (judged !== 'changed_meanwhile') return { limit: judged, most: limits[judged] };
   }
-  throw new Error(`the tokens of user ${owner} change all the time`);
+  throw new Error(`no token of user ${owner} could be reserved because of concurrent changes`);
 }
 
-/** The token is there and counted as such, or was not made. */
+/** Call once the token exists, or could not be created. */
 export async function releaseReservation({ redis, keys }: Site, owner: string, hash: string): Promise<void> {
   await redis.zrem(keys.tokensInTheMaking(owner), hash);
 }

@@ -1,6 +1,6 @@
 /**
- * API tokens as Redis has them: what every request is checked against. Main has them for good; what Redis has forgotten is
- * loaded from a replica. A revocation that is known here is never undone by an older row.
+ * The API tokens in Redis, against which every request is checked. Main stores them durably, and tokens that Redis has lost are
+ * loaded from a replica. An older row never undoes a revocation in Redis.
  */
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
@@ -18,7 +18,7 @@ export interface StoredToken {
   readonly permissions: readonly string[];
   /** SHA-256, hex */
   readonly hash: string;
-  /** unix seconds; undefined: it does not expire */
+  /** unix seconds; undefined if it does not expire */
   readonly expiresAt: number | undefined;
   readonly createdAt: number;
   readonly revoked: boolean;
@@ -28,16 +28,16 @@ export interface StoredToken {
   readonly usedAt: number | undefined;
 }
 
-/** What has ended is shown for so long. */
+/** Revoked and expired tokens are listed for this time. */
 const endedSeconds = 30 * 24 * 3600;
 
 const hadAnswer = z.array(z.tuple([z.number(), z.string(), z.boolean()]));
 const atOnce = 100;
 
 /**
- * @param tokens as they are made, or as main has them. A revocation of which main has not learnt is not forgotten here, since
- * loading the row would undo it.
- * @returns of each what Redis had: how often it was used, when last, and whether it was revoked
+ * @param tokens new ones, or loaded from main. The hash of a token expires only if main has recorded its end: otherwise loading
+ * the row again would undo a revocation.
+ * @returns for each token the values that Redis had: uses, last use, and whether it was revoked
  */
 async function putTokens({ redis, keys }: Site, tokens: readonly (StoredToken & Ended)[]) {
   const had: z.infer<typeof hadAnswer> = [];
@@ -58,7 +58,7 @@ async function putTokens({ redis, keys }: Site, tokens: readonly (StoredToken & 
 }
 
 interface Ended {
-  /** unix seconds: when main says that it was revoked */
+  /** unix seconds of the revocation at main */
   readonly revokedAt?: number | undefined;
 }
 
@@ -74,19 +74,19 @@ function hashOf(token: StoredToken & Ended) {
   };
 }
 
-/** It is good from the next request on. @returns false if it had been revoked before: it stays so */
+/** Takes effect with the next request. @returns false if the token had been revoked before, which it remains */
 export async function putToken(site: Site, token: StoredToken): Promise<boolean> {
   const [had] = await putTokens(site, [token]);
   return had?.[2] !== true;
 }
 
-/** Takes effect with the next request. @returns false if Redis does not know it */
+/** Takes effect with the next request. @returns false if Redis does not have the token */
 export async function revokeToken({ redis, keys }: Site, id: string): Promise<boolean> {
   const hash = z.nullable(z.string()).parse(await redis.get(keys.tokenById(id)));
   return hash !== null && (await revokeTokenScript(redis, [keys.token(hash)], [])) === 1;
 }
 
-/** What makes an API token one, in its hash. */
+/** Required fields in the hash of an API token. */
 export const tokenFields = {
   id: z.string(),
   principal: z.string(),
@@ -94,7 +94,7 @@ export const tokenFields = {
   role: z.enum(roles),
   /** separated by spaces */
   permissions: z.string(),
-  /** unix seconds; '' = it does not expire */
+  /** unix seconds; '' if it does not expire */
   expires_at: z.string(),
   revoked: z.string(),
 };
@@ -111,14 +111,14 @@ export async function findToken(site: Site, id: string): Promise<StoredToken | u
   return hash === null ? undefined : (await readTokens(site, [hash]))[0];
 }
 
-/** Those of one owner, the newest first: also what has ended, for a month. */
+/** The tokens of an owner, newest first, including those that ended within a month. */
 export async function listTokens(site: Site, principal: string): Promise<StoredToken[]> {
   const ofOwner = site.keys.tokensOf(principal);
   const hashes = z.array(z.string()).parse(await site.redis.smembers(ofOwner));
   const tokens = await readTokens(site, hashes);
   const found = new Set(tokens.map(({ hash }) => hash));
-  const gone = hashes.filter((hash) => !found.has(hash));
-  if (gone.length > 0) await site.redis.srem(ofOwner, ...gone);
+  const expired = hashes.filter((hash) => !found.has(hash));
+  if (expired.length > 0) await site.redis.srem(ofOwner, ...expired);
   return tokens.sort((a, b) => b.createdAt - a.createdAt);
 }
 
@@ -157,12 +157,12 @@ const row = z.object({
   used_at: z.nullable(z.number()),
 });
 
-/** A token as main has it, and what Redis had of it. */
+/** A token from main, with the current values in Redis. */
 export interface KnownToken extends StoredToken {
   readonly now: Pick<StoredToken, 'uses' | 'usedAt' | 'revoked'>;
 }
 
-/** Brings what main knows of tokens to Redis. */
+/** Loads the tokens of a replica into Redis. */
 export async function loadTokens(site: Site, replica: Database): Promise<KnownToken[]> {
   const { rows } = await replica.query({
     name: 'api-tokens',
@@ -174,9 +174,9 @@ export async function loadTokens(site: Site, replica: Database): Promise<KnownTo
       where coalesce(least(expires_at, revoked_at), 'infinity') > now() - make_interval(secs => $1)`,
     values: [endedSeconds],
   });
-  const told = z.array(row).parse(rows).map(readRow);
-  const had = await putTokens(site, told);
-  return told.map((token, index) => {
+  const tokens = z.array(row).parse(rows).map(readRow);
+  const had = await putTokens(site, tokens);
+  return tokens.map((token, index) => {
     const [uses, usedAt, revoked] = had[index] ?? [0, '', false];
     return { ...token, now: { uses, usedAt: usedAt === '' ? undefined : Number(usedAt), revoked } };
   });

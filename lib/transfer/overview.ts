@@ -1,4 +1,4 @@
-/** The overview of packages and transfers: what the UI shows first, and what its WebSocket watches. */
+/** The overview of packages and transfers by state, for the UI and its WebSocket. */
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
 import { readStateCounts, type StateCounts } from '../postgres/state-counts.ts';
@@ -9,7 +9,7 @@ const counts = z.object({
   transfers: z.record(z.string(), z.number()),
 });
 
-/** Every state is there and in the same order, so that equal overviews are equal byte for byte. */
+/** Contains every state, in a fixed order, so that equal overviews are identical byte for byte. */
 export async function readTransferOverview(database: Database): Promise<TransferOverview> {
   const known = await readStateCounts(database);
   const { packages, transfers } = known
@@ -23,7 +23,7 @@ export async function readTransferOverview(database: Database): Promise<Transfer
   };
 }
 
-/** The same from the rows themselves, in one statement. */
+/** Counts the rows themselves, in one statement. */
 async function countRows(database: Database): Promise<z.infer<typeof counts>> {
   const { rows } = await database.query({
     name: 'count-packages-and-transfers',

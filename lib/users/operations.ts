@@ -1,4 +1,4 @@
-/** People over HTTP: listed and changed by admins. */
+/** Users over HTTP, for admins. */
 import * as z from 'zod/mini';
 import { operation } from '../http/operation.ts';
 import { wholeNumberText } from '../values/integer.ts';
@@ -15,8 +15,8 @@ const user = z
     role: z.enum(roles),
     role_from: z
       .enum(['github', 'admin'])
-      .check(z.describe('`admin`: set by hand, and a login leaves it as it is.')),
-    active: z.boolean().check(z.describe('false: deactivated.')),
+      .check(z.describe('`admin`: set by an admin, and not changed by a login.')),
+    active: z.boolean().check(z.describe('`false`: deactivated.')),
     last_login_at: z.nullable(z.string()),
     created_at: z.string(),
   })
@@ -27,12 +27,16 @@ export const userChange = z
     role: z.optional(
       z
         .nullable(z.enum(roles))
-        .check(z.describe('`null`: what their teams at GitHub say, from the next login on.')),
+        .check(z.describe('`null`: derived from their GitHub teams at the next login.')),
     ),
-    active: z.optional(z.boolean().check(z.describe('false: deactivated, with every session and token.'))),
+    active: z.optional(
+      z.boolean().check(z.describe('`false`: deactivates the user with all sessions and tokens.')),
+    ),
     reason: z.optional(z.string().check(z.minLength(1), z.maxLength(1000))),
   })
-  .check(z.refine(({ role, active }) => role !== undefined || active !== undefined, 'give role or active'));
+  .check(
+    z.refine(({ role, active }) => role !== undefined || active !== undefined, 'must contain role or active'),
+  );
 
 export type UserChange = z.infer<typeof userChange>;
 
@@ -42,7 +46,7 @@ export const listUsers = operation({
   function: 'authenticate',
   access: 'manage:users',
   pages: true,
-  summary: 'Everybody who has logged in, with their roles',
+  summary: 'All users who have logged in, with their roles',
   query: z.strictObject({
     limit: z._default(wholeNumberText(1, 1000), 100),
     cursor: z.optional(z.string()),
@@ -58,7 +62,7 @@ export const changeUser = operation({
   path: '/api/users/{id}',
   function: 'authenticate',
   access: 'manage:users',
-  summary: 'Another role for somebody, or none at all; takes effect at once',
+  summary: 'Changes the role of a user, or deactivates the user; takes effect immediately',
   params: { id: userId },
   body: userChange,
   answers: { 200: user },

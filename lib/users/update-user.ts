@@ -1,4 +1,4 @@
-/** Changes of one user in Redis. Whatever several do at once, an active admin remains: somebody must be able to give rights back. */
+/** Changes one user in Redis. Even with concurrent changes, one active admin remains, who can restore permissions. */
 import * as z from 'zod/mini';
 import { updateUserScript } from '../redis/generated/scripts.ts';
 import { isActiveAdmin, listActiveAdmins, readUser, withPermissions, type User } from './user-store.ts';
@@ -16,15 +16,14 @@ const verdict = z.enum([
 export type UserRefusal = Exclude<z.infer<typeof verdict>, 'updated' | 'changed_meanwhile'>;
 export type UserUpdate = { readonly user: User | undefined } | { readonly refused: UserRefusal };
 
-const mostTries = 5;
+const maxTries = 5;
 
 /**
- * Changes one, with effect on the next request of every session and token of theirs. A change that somebody else makes
- * meanwhile is not overwritten.
- * @param change of what is there now; undefined leaves it as it is
- * @param requester user id of the admin who asks for it, who must still be one
- * @returns the user as they are now, or why nothing was changed
- * @throws Error if others change it all the time
+ * Changes a user, with effect on the next request of all their sessions and tokens. Never overwrites a concurrent change.
+ * @param change returns the changed user, or undefined to change nothing
+ * @param requester user id of the admin who makes the change, who must still be an admin
+ * @returns the current user, or why nothing was changed
+ * @throws Error if concurrent changes prevent every attempt
  */
 export async function updateUser(
   site: Site,
@@ -32,13 +31,13 @@ export async function updateUser(
   change: (before: User | undefined) => User | undefined,
   requester?: string,
 ): Promise<UserUpdate> {
-  for (let tries = 0; tries < mostTries; tries += 1) {
+  for (let tries = 0; tries < maxTries; tries += 1) {
     const before = await readUser(site, principal);
     const after = change(before);
     if (after === undefined) return { user: before };
     const takesAdmin = isActiveAdmin(before) && !isActiveAdmin(after);
     const admins = takesAdmin ? await listActiveAdmins(site) : [];
-    const others = admins.filter((admin) => admin.principal !== principal).slice(0, mostLookedAt);
+    const others = admins.filter((admin) => admin.principal !== principal).slice(0, maxAdminsChecked);
     const answer = await updateUserScript(
       site.redis,
       [
@@ -59,12 +58,12 @@ export async function updateUser(
     );
     const judged = verdict.parse(answer);
     if (judged === 'updated') return { user: after };
-    // who was an admin a moment ago may not be one any more, and somebody else may have become one
-    const isToRepeat = judged === 'changed_meanwhile' || (judged === 'last_admin' && others.length > 0);
-    if (!isToRepeat) return { refused: judged };
+    // the admins may have changed since they were listed
+    const mustRetry = judged === 'changed_meanwhile' || (judged === 'last_admin' && others.length > 0);
+    if (!mustRetry) return { refused: judged };
   }
-  throw new Error(`the user ${principal} changes all the time`);
+  throw new Error(`user ${principal} could not be changed because of concurrent changes`);
 }
 
-/** One that remains is enough. */
-const mostLookedAt = 20;
+/** Bounds the script: it needs to find only one. */
+const maxAdminsChecked = 20;

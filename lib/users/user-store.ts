@@ -1,6 +1,6 @@
 /**
- * People as Redis has them: what may be done with their sessions and tokens, now. Main has them for good; what Redis has
- * forgotten is loaded from a replica. An older change never replaces a newer one.
+ * The users in Redis, against which every request is checked. Main stores them durably, and users that Redis has lost are loaded
+ * from a replica. An older change never replaces a newer one.
  */
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
@@ -12,31 +12,31 @@ import { rolePermissions, roles } from '../people/permissions.ts';
 import type { Site } from '../redis/site.ts';
 
 export const userFields = {
-  /** user id: decimal, GitHub's */
+  /** user id of GitHub, decimal */
   principal: z.string(),
   login: z.string(),
   name: z.string(),
   role: z.enum(roles),
-  /** `admin`: set by hand, and a login leaves it as it is */
+  /** `admin`: set by an admin, and not changed by a login */
   role_from: z.enum(['github', 'admin']),
-  /** ISO 8601; '' = never */
+  /** ISO 8601; '' if never */
   last_login_at: z.string(),
   created_at: z.string(),
 };
 
 export interface User extends z.infer<z.ZodMiniObject<typeof userFields>> {
-  /** false: deactivated */
+  /** false if deactivated */
   readonly active: boolean;
   /** accept clock of the last change, µs */
   readonly stamp: number;
 }
 
-/** Of the row at main, the same wherever it is made. */
+/** Id of the user's row at main, derived from the user id. */
 export function userRowId(principal: string): string {
   return derivedUuid('user', principal);
 }
 
-/** The step that brings main to what `user` says. */
+/** Adds the step that writes `user` to main. */
 export function putUserRow(builder: TransactionBuilder, user: User): void {
   const { last_login_at, ...rest } = user;
   builder.put('ops_user', userRowId(user.principal), {
@@ -47,7 +47,7 @@ export function putUserRow(builder: TransactionBuilder, user: User): void {
 
 const atOnce = 100;
 
-/** As main has them, or a transaction on its way there: what is newer here stays. */
+/** Writes users from main, or from a transaction. Newer ones in Redis are kept. */
 export async function putUsers({ redis, keys }: Site, users: readonly User[]): Promise<void> {
   for (let from = 0; from < users.length; from += atOnce) {
     const chunk = users.slice(from, from + atOnce);
@@ -59,7 +59,7 @@ export async function putUsers({ redis, keys }: Site, users: readonly User[]): P
   }
 }
 
-/** A user as a script writes it. */
+/** A user as the scripts write it. */
 export function withPermissions(user: User) {
   return { ...user, permissions: rolePermissions[user.role].join(' ') };
 }
@@ -70,7 +70,7 @@ export async function readUser(site: Site, principal: string): Promise<User | un
   return (await readUsers(site, [principal]))[0];
 }
 
-/** Everybody who has logged in, by id. @param after the last one of the page before */
+/** All users who have logged in, by id. @param after the last user of the previous page */
 export async function listUsers(
   site: Site,
   limit: number,
@@ -84,7 +84,7 @@ export async function listUsers(
   return { users, ...(later.length > limit && next !== undefined && { next }) };
 }
 
-/** Everybody who may manage users now. */
+/** All users who may currently manage users. */
 export async function listActiveAdmins(site: Site): Promise<readonly User[]> {
   const { users } = await listUsers(site, Infinity);
   return users.filter(isActiveAdmin);
@@ -110,7 +110,7 @@ async function readUsers({ redis, keys }: Site, principals: readonly string[]): 
 
 const row = z.object({ ...userFields, active: z.boolean(), stamp: z.pipe(z.string(), z.transform(Number)) });
 
-/** Brings what main knows of users to Redis. @returns how many there are */
+/** Loads all users from a replica into Redis. @returns their number */
 export async function loadUsers(site: Site, replica: Database): Promise<number> {
   const { rows } = await replica.query({
     name: 'users',

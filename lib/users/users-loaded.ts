@@ -1,11 +1,11 @@
-/** When Redis counts as told of everybody: whom it then does not know is nobody. */
+/** Marks that Redis has loaded all users and tokens: from then on, one that is missing in Redis does not exist. */
 import * as z from 'zod/mini';
 import type { Site } from '../redis/site.ts';
 
-/** A replica may be behind; by then the copies in the queue have come back, as a rule, and with them what it does not know. */
+/** A replica may lag. By this time, copies in the queue have usually restored the changes that it lacks. */
 const copiesMilliseconds = 180_000;
 
-/** To be called after everybody that a replica knows was loaded. @returns whether Redis counts as told */
+/** Call after loading all users and tokens of a replica. @returns whether Redis is marked */
 export async function markLoaded({ redis, keys }: Site, nowMilliseconds: number): Promise<boolean> {
   if ((await redis.exists(keys.usersLoaded)) === 1) return true;
   await redis.set(keys.usersLoadedFirst, String(nowMilliseconds), { nx: true });

@@ -1,3 +1,3 @@
--- What a session's credential is worth now: whether it was ended, whether everybody was loaded, and its owner.
+-- Returns whether the session was ended, whether all users were loaded, and the owner.
 local ended, user, users_loaded = unpack(KEYS)
 return {redis.call('EXISTS', ended), redis.call('EXISTS', users_loaded), redis.call('HMGET', user, 'active', 'role', 'permissions')}

@@ -1,4 +1,4 @@
--- The API token, its owner, and whether everybody was loaded. The use of a good one is counted.
+-- Returns whether all users were loaded, the owner, and the API token. Counts the use of a valid token.
 local token, user, users_loaded = unpack(KEYS)
 local known = redis.call('HGETALL', token)
 local t = redis.call('HMGET', token, 'principal', 'revoked', 'expires_at')

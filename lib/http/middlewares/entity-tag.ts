@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Reply, Request } from '../request.ts';
 import { exchangeOf, type Middleware } from './exchange.ts';
 
-/** Reads that clients repeat. */
+/** Adds an entity tag to reads that clients repeat. */
 export function entityTag(): Middleware {
   return {
     after: (exchanged) => {
@@ -12,7 +12,7 @@ export function entityTag(): Middleware {
   };
 }
 
-/** The reply with an entity tag, or `304` without a body if the client has it already (RFC 9110, If-None-Match). */
+/** The reply with an entity tag, or `304` without a body if the client already has it (RFC 9110, If-None-Match). */
 function conditional(request: Request, reply: Reply): Reply {
   const digest = createHash('sha256').update(JSON.stringify(reply.body)).digest('base64url');
   const tag = `"${digest.slice(0, 27)}"`;

@@ -3,11 +3,11 @@ import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import type { Contract } from '../operation.ts';
 import type { Reply, Request } from '../request.ts';
 
-/** What the middlewares have learnt of one request so far. */
+/** The state that the middlewares share during a request. */
 export interface Exchange {
   readonly contract: Contract;
   readonly request: Request;
-  /** for the step: who asks, and what was parsed */
+  /** input of the step: its identity and the parsed request, added by the middlewares */
   asked: object;
 }
 
@@ -18,8 +18,8 @@ export type Middleware = MiddlewareObj<
   Context & { exchange?: Exchange }
 >;
 
-/** @throws Error before the route is known, which is a defect in the order of the middlewares */
+/** @throws Error if the route is not known yet, which means that the middlewares are in the wrong order */
 export function exchangeOf({ exchange }: { readonly exchange?: Exchange }): Exchange {
-  if (exchange === undefined) throw new Error('no route has been found yet');
+  if (exchange === undefined) throw new Error('the route is not known yet');
   return exchange;
 }

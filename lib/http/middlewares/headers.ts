@@ -10,7 +10,7 @@ const common = {
   'Referrer-Policy': 'no-referrer',
 };
 
-/** Headers of every answer, beneath those of its step. */
+/** Adds the common headers to every answer. Headers of the step take precedence. */
 export function headers(): Middleware {
   const add: Middleware['after'] = (exchanged) => {
     if (exchanged.response) exchanged.response = withHeaders(exchanged.response, exchanged.context.exchange);

@@ -1,16 +1,17 @@
 import type { Request } from '../request.ts';
 import { exchangeOf, type Middleware } from './exchange.ts';
 
-/** What is known of the asker: a principal or a claimant. @throws ProblemError 401, 403, 429, 503 */
+/** @returns the principal or the claimant of a request @throws ProblemError 401, 403, 429, 503 */
 export type Identify = (request: Request) => Promise<object>;
 
-/** Who asks, and that they may: before anything else of the request is looked at. Public operations read no credential. */
+/** Authenticates and authorizes the request before it is parsed. Public operations ignore credentials. */
 export function identity(identify: Identify | undefined): Middleware {
   return {
     before: async ({ context }) => {
       const exchange = exchangeOf(context);
       if (exchange.contract.access === 'public') return;
-      if (identify === undefined) throw new Error('a closed operation in a function that identifies nobody');
+      if (identify === undefined)
+        throw new Error('an operation that is not public, in a function without `identify`');
       exchange.asked = { ...exchange.asked, ...(await identify(exchange.request)) };
     },
   };

@@ -1,12 +1,12 @@
 import { problem } from '../problem.ts';
 import type { Middleware } from './exchange.ts';
 
-/** Lambda passes on 6 MB at most. */
+/** Below Lambda's limit of 6 MB. */
 const maxAnswerBytes = 5.5 * 1024 * 1024;
 
 const base64Growth = 4 / 3;
 
-/** Writes the answer as text. @throws ProblemError 400 if it is too large */
+/** Serializes the answer. @throws ProblemError 400 if it is too large */
 export function jsonAnswer(): Middleware {
   return {
     after: (exchanged) => {
@@ -14,7 +14,7 @@ export function jsonAnswer(): Middleware {
       const text = reply.text ?? (body === undefined ? undefined : JSON.stringify(body));
       const size = reply.bytes ? reply.bytes.length * base64Growth : Buffer.byteLength(text ?? '');
       if (size > maxAnswerBytes) {
-        throw problem.badRequest('The answer would be too large. Request less at a time.', {
+        throw problem.badRequest('The answer would be too large. Request fewer records at a time.', {
           code: 'answer-too-large',
         });
       }

@@ -7,9 +7,9 @@ import { readQuery, requireStorable } from '../query.ts';
 import type { Given } from '../request.ts';
 import { exchangeOf, type Middleware } from './exchange.ts';
 
-/** Parameters, query and body by the contract. @throws ProblemError 400, 413 */
+/** Parses parameters, query and body according to the contract. @throws ProblemError 400, 413 */
 export function parsing(): Middleware {
-  // zod compiles a schema when it is first used
+  // cached, because zod compiles a schema on first use
   const paramsOf = new Map<Contract, z.ZodMiniType>();
   const schemaOf = (contract: Contract) => {
     const schema = paramsOf.get(contract) ?? z.object(contract.params ?? {});

@@ -3,7 +3,7 @@ import { problem, ProblemError } from '../problem.ts';
 import type { Reply } from '../request.ts';
 import type { Middleware } from './exchange.ts';
 
-/** Whatever is thrown becomes a problem; what is not expected is logged and tells the client nothing of our inside. */
+/** Turns errors into problems. Unexpected errors are logged, and their details are not shown to the client. */
 export function problems(log: Log): Middleware {
   return {
     onError: (exchanged) => {
@@ -31,7 +31,7 @@ function replyOf(error: unknown, records: boolean, requestId: string): Reply {
 function unexpected(records: boolean): ProblemError {
   if (!records) return problem.internal('The server failed. Please try again.');
   return problem.internal(
-    'The server failed. It is not known whether this was recorded. Repeat it with the same Idempotency-Key.',
+    'The server failed. It is unknown whether this was recorded. Repeat the request with the same Idempotency-Key.',
     { recorded: null },
   );
 }

@@ -7,7 +7,7 @@ export type CountedBy = NonNullable<Contract['rate']>;
 /** Counts a request. @throws ProblemError 429, 503 */
 export type Count = (by: CountedBy, request: Request) => Promise<void>;
 
-/** Requests without a principal; those with one are counted as it is looked up. */
+/** Counts requests without a principal. Others are counted by `authenticate`. */
 export function rate(count: Count | undefined): Middleware {
   return {
     before: async ({ context }) => {

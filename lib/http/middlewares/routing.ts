@@ -1,12 +1,12 @@
-/** From an API Gateway event (payload 2.0) to the operation that it asks for. */
+/** Finds the operation of an API Gateway event (payload 2.0). */
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { Contract } from '../operation.ts';
 import type { Request } from '../request.ts';
 import type { Middleware } from './exchange.ts';
 
 /**
- * @param contracts by the name of their operation
- * @param otherwise answers what no route matches
+ * @param contracts by operation name
+ * @param otherwise creates the error for requests that match no route
  */
 export function routing(
   contracts: Readonly<Record<string, Contract>>,
@@ -29,7 +29,7 @@ export function routing(
   };
 }
 
-/** HEAD is answered as GET is; the gateway leaves the body out. */
+/** HEAD is handled like GET; API Gateway drops the body. */
 function asGet(routeKey: string): string {
   return routeKey.replace(/^HEAD /, 'GET ');
 }

@@ -1,7 +1,7 @@
 --- @include "../../redis/lua/include/checks"
 
--- Takes the refresh token that is presented, once, and puts the following one in its place. One that was replaced before ends the
--- session, but for the short time in which a lost answer may be asked for again.
+-- Replaces the presented refresh token by the following one, once. A token that was replaced before ends the session, except for a
+-- short time in which the request may be repeated after a lost answer.
 local session, ended = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
 must_have('string', a, 'presented', 'following')

@@ -1,6 +1,6 @@
 --- @include "../../redis/lua/include/checks"
 
--- Writes tokens as main has them, or as they are made; a revocation that is known here stays.
+-- Writes tokens from main, or new ones. A revocation in Redis is kept.
 local tokens, had = cjson.decode(ARGV[1]), {}
 for i, a in ipairs(tokens) do
   local token, of_owner, by_id = unpack(KEYS, 3 * i - 2, 3 * i)
@@ -10,7 +10,7 @@ for i, a in ipairs(tokens) do
   must_be('set', of_owner)
   must_be('string', by_id)
   local known = redis.call('HMGET', token, 'revoked', 'uses', 'used_at')
-  -- what is counted here is newer than what main was told
+  -- the counts in Redis are newer than those at main
   had[i] = {tonumber(known[2] or 0) or 0, known[3] or '', known[1] == '1'}
 end
 for i, a in ipairs(tokens) do

@@ -1,12 +1,12 @@
 --- @include "../../redis/lua/include/checks"
 
--- Takes a place for a token that is about to be made, if fewer than the limits are there or about to be.
+-- Reserves a token that is about to be created, if existing and reserved tokens are below the limits.
 local of_owner, in_the_making = unpack(KEYS)
 local a = cjson.decode(ARGV[1])
 must_have('string', a, 'hash')
 must_have('number', a, 'shown', 'live', 'most_live', 'most_shown', 'now_ms', 'until_ms')
 must(a.until_ms > a.now_ms, 'duration')
--- fewer live ones than were counted do no harm, more of them would
+-- the counts are an upper bound unless tokens were added since
 if redis.call('SCARD', of_owner) ~= a.shown then return 'changed_meanwhile' end
 local made = redis.call('ZCOUNT', in_the_making, a.now_ms, '+inf')
 if redis.call('ZSCORE', in_the_making, a.hash) then made = made - 1 end

@@ -7,7 +7,7 @@ must_have('number', a, 'replaces')
 must_be_user(a.user)
 must_be('set', users)
 local stamp = redis.call('HGET', user, 'stamp')
--- it is not known whether somebody whom Redis has forgotten is deactivated
+-- a user that Redis has lost may be deactivated
 if not stamp and redis.call('EXISTS', users_loaded) == 0 then return 'users_missing' end
 if tonumber(stamp or 0) ~= a.replaces then return 'changed_meanwhile' end
 if a.takes_admin then

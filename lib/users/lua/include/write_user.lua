@@ -1,4 +1,4 @@
--- `write_user` adds a user to the set of all, and writes the hash last: its stamp says that both are done.
+-- `write_user` adds a user to the set of all users, then writes the hash, whose stamp marks both as done.
 local function must_be_user(a)
   must_have('string', a, 'principal', 'login', 'name', 'role', 'role_from', 'permissions', 'last_login_at', 'created_at')
   must_have('number', a, 'stamp')

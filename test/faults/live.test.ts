@@ -98,7 +98,7 @@ function expectSentOnce(
   }
 }
 
-describe('live clients after killed broadcasters, dropped sockets, a trimmed feed and a Redis restart', () => {
+describe('live clients after killed broadcasters, dropped sockets, a trimmed feed and a Redis restart,', () => {
   it('show the server’s state at rest, without a repeated change', async () => {
     await clients(6);
     const stop = new AbortController();

@@ -299,7 +299,7 @@ describe('W15: a finish of a record unknown to Redis', () => {
   });
 });
 
-describe('W16: during a long outage', () => {
+describe('W16: during a long outage,', () => {
   it('no buffered key expires', async () => {
     const { redisClient, keys } = stack;
     const started = await startUnit(stack.api, { obs_unit_id: 3 }, 'an idempotency key');

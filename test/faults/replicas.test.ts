@@ -45,7 +45,7 @@ const rowsAt = async (name: Name, id: unknown) =>
   (await pools[name].query<{ status: string }>('select status from executed_obs_unit where id = $1', [id]))
     .rows;
 
-describe('while one replica lags behind', () => {
+describe('while one replica lags behind,', () => {
   it('nothing is cleaned before it has the inbox row, and every replica shows the record', async () => {
     await pause('site_2');
     const { body } = await startUnit(stack.api, { obs_unit_id: 11 });
@@ -134,7 +134,7 @@ describe('a promoted standby', () => {
   });
 });
 
-describe('while standbys are rebuilt', () => {
+describe('while standbys are rebuilt,', () => {
   it('no read under traffic misses or reverts a record, and everything is cleaned afterwards', async () => {
     let isDone = false;
     const written: unknown[] = [];
@@ -184,7 +184,7 @@ describe('while standbys are rebuilt', () => {
   });
 });
 
-describe('while every replica is unreachable', () => {
+describe('while every replica is unreachable,', () => {
   it('reads show buffered records and name what they could not read', async () => {
     const replicated = await startUnit(stack.api, { obs_unit_id: 15 });
     const continued = await startUnit(stack.api, { obs_unit_id: 15, metadata: { n: 2 } });

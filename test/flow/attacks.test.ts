@@ -45,7 +45,7 @@ async function tokenOf(login: string, name: string) {
   return { accessToken, id: String(body.id), token: String(body.token) };
 }
 
-describe('API1 broken object level authorisation', () => {
+describe('API1 broken object level authorisation:', () => {
   it('another user’s token is neither shown, rotated nor revoked', async () => {
     const hers = await tokenOf('olu-observer', 'hers');
     addMember(stack, 'mal', 4001);
@@ -83,7 +83,7 @@ describe('API1 broken object level authorisation', () => {
   });
 });
 
-describe('API2 broken authentication', () => {
+describe('API2 broken authentication:', () => {
   it('guessing of login codes is rate-limited', async () => {
     const guess = () =>
       stack.api('/auth/exchange', {
@@ -121,7 +121,7 @@ describe('API2 broken authentication', () => {
   });
 });
 
-describe('API3 broken object property level authorisation', () => {
+describe('API3 broken object property level authorisation:', () => {
   it('fields that only the system sets get 400', async () => {
     for (const extra of [{ status: 'completed' }, { sync: {} }, { principal: '2' }]) {
       expect((await startUnit(stack.api, { obs_unit_id: 1, ...extra })).status).toBe(400);
@@ -147,7 +147,7 @@ describe('API3 broken object property level authorisation', () => {
   });
 });
 
-describe('API4 unrestricted resource consumption', () => {
+describe('API4 unrestricted resource consumption:', () => {
   it.each([
     ['a read', '/executed_obs_units?limit=1', 'GET'],
     ['a write', '/executed_obs_units/start', 'POST'],
@@ -221,7 +221,7 @@ describe('API4 unrestricted resource consumption', () => {
   });
 });
 
-describe('API5 broken function level authorisation', () => {
+describe('API5 broken function level authorisation:', () => {
   it('an observer cannot raise their own role or scopes', async () => {
     const { accessToken, token } = await tokenOf('olu-observer', 'raise');
     for (const credential of [accessToken, token]) {
@@ -241,7 +241,7 @@ describe('API5 broken function level authorisation', () => {
   });
 });
 
-describe('API6 unrestricted access to sensitive business flows', () => {
+describe('API6 unrestricted access to sensitive business flows:', () => {
   it('tickets and logins are rate-limited', async () => {
     const { token } = await tokenOf('olu-observer', 'tickets');
     await resetRates();
@@ -254,7 +254,7 @@ describe('API6 unrestricted access to sensitive business flows', () => {
   });
 });
 
-describe('API7 server side request forgery', () => {
+describe('API7 server side request forgery:', () => {
   it('redirects and links in answers of GitHub are not followed', async () => {
     const asked: string[] = [];
     addMember(stack, 'many', 4002);
@@ -275,7 +275,7 @@ describe('API7 server side request forgery', () => {
   });
 });
 
-describe('API8 security misconfiguration', () => {
+describe('API8 security misconfiguration:', () => {
   it('every answer has the security headers', async () => {
     const replies = [
       await stack.api('/health', { token: null }),
@@ -321,7 +321,7 @@ describe('API8 security misconfiguration', () => {
   });
 });
 
-describe('API9 improper inventory management', () => {
+describe('API9 improper inventory management:', () => {
   it('paths outside the list of operations get 404', async () => {
     for (const path of [
       '/api/demo/create-demo-token',
@@ -339,7 +339,7 @@ describe('API9 improper inventory management', () => {
   });
 });
 
-describe('API10 unsafe consumption of APIs', () => {
+describe('API10 unsafe consumption of APIs:', () => {
   const answers: Readonly<Record<string, (response: ServerResponse) => void>> = {
     'is not JSON': (response) => response.end('<html>'),
     'has another shape': (response) => response.end('{"id":"1; drop table","login":7}'),

@@ -330,7 +330,7 @@ const cut = {
   },
 };
 
-describe('while main or GitHub is unreachable', () => {
+describe('while main or GitHub is unreachable,', () => {
   it.each(['main', 'GitHub'] as const)(
     '(%s) a session is extended, marked as extended and audited once',
     async (what) => {

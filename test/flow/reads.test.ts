@@ -170,7 +170,7 @@ const fetchOf = (path: string, headers: Record<string, string> = {}) =>
     headers: { Authorization: `Bearer ${stack.description.tokens.service}`, ...headers },
   });
 
-describe('while Redis does not answer', () => {
+describe('while Redis does not answer,', () => {
   it('reads of buffered tables get 503, and succeed when it is back', async () => {
     const { body } = await startUnit(stack.api, { obs_unit_id: 24 });
     await settleByHand(stack);

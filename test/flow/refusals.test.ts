@@ -59,7 +59,7 @@ async function refused(request: Promise<Reply>, status: number): Promise<Reply['
 const start = (request: Request) => stack.api('/executed_obs_units/start', { method: 'POST', ...request });
 const good = { obs_unit_id: 7 };
 
-describe('400', () => {
+describe('400:', () => {
   it.each([
     ['no body', {}],
     ['a body that is not JSON', { text: '{"obs_unit_id": 7' }],
@@ -88,7 +88,7 @@ describe('400', () => {
   it('a status that is not final', () => refused(finishUnit(stack.api, ended, { status: 'running' }), 400));
 });
 
-describe('401', () => {
+describe('401:', () => {
   it.each([
     ['no credential', null],
     ['garbage', 'garbage'],
@@ -137,7 +137,7 @@ describe('401', () => {
   });
 });
 
-describe('403', () => {
+describe('403:', () => {
   it('a viewer', () => refused(start({ body: good, token: stack.description.tokens.viewer }), 403));
 
   it('an API token without the scope', async () => {
@@ -156,7 +156,7 @@ it('404: a decision about an unknown transaction', () =>
     404,
   ));
 
-describe('409', () => {
+describe('409:', () => {
   it('a finish with other values', async () => {
     await refused(finishUnit(stack.api, ended, { status: 'aborted' }), 409);
     await refused(finishUnit(stack.api, ended, { status: 'completed', metadata: { other: true } }), 409);

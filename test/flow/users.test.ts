@@ -253,7 +253,7 @@ describe('an active admin remains', () => {
   });
 });
 
-describe('after Redis has lost users and tokens', () => {
+describe('after Redis has lost users and tokens,', () => {
   it('credentials get 503 instead of 401 until the sweeper has loaded all users', async () => {
     const { redisClient, keys } = stack;
     addMember(stack, 'flo', 4001);

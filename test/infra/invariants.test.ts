@@ -5,7 +5,7 @@ import { createVitest } from 'vitest/node';
 const directory = new URL('..', import.meta.url);
 const sectionTitle = /^### ([WS])(\d+)\b/;
 
-/** Names of the tests that the runner collects and does not skip, by file from `test/`. */
+/** Names, as `vitest -t` takes them, of the tests that the runner collects and does not skip; by file from `test/`. */
 async function collectTests(files: readonly string[]): Promise<Map<string, Set<string>>> {
   const vitest = await createVitest('test', { watch: false, reporters: [] });
   try {
@@ -13,7 +13,8 @@ async function collectTests(files: readonly string[]): Promise<Map<string, Set<s
     return new Map(
       testModules.map((module) => {
         const tests = [...module.children.allTests()].filter((test) => test.options.mode === 'run');
-        return [module.moduleId.split('/test/').at(-1) ?? '', new Set(tests.map(({ fullName }) => fullName))];
+        const names = tests.map(({ fullName }) => fullName.replaceAll(' > ', ' '));
+        return [module.moduleId.split('/test/').at(-1) ?? '', new Set(names)];
       }),
     );
   } finally {

@@ -155,7 +155,7 @@ describe('a repeated request', () => {
   });
 });
 
-describe('while Redis is unreachable', () => {
+describe('while Redis is unreachable,', () => {
   it('a repeatable start leaves its time open, and its copy is provisional', async () => {
     const over = parts(unreachable());
     const first = await start({ text: '{"obs_unit_id":7}', key: 'k', over });

@@ -161,7 +161,7 @@ describe('slow work', () => {
   });
 });
 
-describe('while no replica is reachable', () => {
+describe('while no replica is reachable,', () => {
   it.each([
     ['a replica answers', false],
     ['another broadcaster has taken over and a replica answers', true],

@@ -172,7 +172,7 @@ const unacceptable: Readonly<Record<string, () => Promise<string | null>>> = {
     await stack.redisClient.set(stack.keys.revokedSession('ended'), '1');
     return forge({ claims: { sid: 'ended' } });
   },
-  'a JWT of a barred user': async () => {
+  'a JWT of a deactivated user': async () => {
     await stack.redisClient.hset(stack.keys.user('77'), { active: '0', role: 'admin', permissions: '' });
     return forge({ claims: { sub: '77' } });
   },

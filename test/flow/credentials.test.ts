@@ -141,8 +141,8 @@ describe('a live socket closes within 5 s', () => {
     await closesAsRevoked(socket);
   });
 
-  it('when its owner is barred', async () => {
-    const token = await scriptToken('509', 'barred');
+  it('when its owner is deactivated', async () => {
+    const token = await scriptToken('509', 'deactivated');
     const socket = await watching(token);
     await stack.redisClient.hset(stack.keys.user('509'), { active: '0' });
     await closesAsRevoked(socket);

@@ -188,14 +188,14 @@ describe('a login', () => {
     expect(users.body).toContainEqual(expect.objectContaining({ login: 'ted', role: 'admin' }));
   });
 
-  it('is redeemed by allowed origins only, and not for a user barred meanwhile', async () => {
+  it('is redeemed by allowed origins only, and not for a user deactivated meanwhile', async () => {
     addMember(stack, 'meanwhile', 2006);
     const code = async () => String((await visitGitHub(stack, 'meanwhile')).landed?.searchParams.get('code'));
     expect((await redeem(stack, await code(), undefined, 'https://evil.example')).status).toBe(403);
     const late = await code();
     const { tokens } = stack.description;
-    const bar = { method: 'PUT', token: tokens.admin, body: { active: false } };
-    expect((await stack.api('/api/users/2006', bar)).status).toBe(200);
+    const deactivate = { method: 'PUT', token: tokens.admin, body: { active: false } };
+    expect((await stack.api('/api/users/2006', deactivate)).status).toBe(200);
     expect((await redeem(stack, late)).status).toBe(401);
   });
 

@@ -95,7 +95,7 @@ describe('an admin', () => {
     expect((await logIn(stack, 'ole')).body).toMatchObject({ user: { role: 'observer' } });
   });
 
-  it('bars a user with all sessions and tokens', async () => {
+  it('deactivates a user with all sessions and tokens', async () => {
     const admin = await logIn(stack, 'ada-admin');
     addMember(stack, 'bo', 3002);
     const bo = await logIn(stack, 'bo');
@@ -189,7 +189,7 @@ describe('an active admin remains', () => {
     stack.api(`/api/users/${id}`, { method: 'PUT', token, body });
   const activeAdmins = async () => (await listActiveAdmins(stack.site)).map(({ principal }) => principal);
 
-  it('when two bar each other', async () => {
+  it('when two deactivate each other', async () => {
     for (const [login, id] of [
       ['ann', 5001],
       ['abe', 5002],

@@ -382,7 +382,7 @@ describe('people', () => {
     expect(await readSession(site, id)).toMatchObject({ extended: false });
   });
 
-  it('stay barred', async () => {
+  it('stay deactivated', async () => {
     await restore(redis.client, after);
     expect(await readUser(site, '1002')).toMatchObject({ active: false });
   });

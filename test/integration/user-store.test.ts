@@ -52,7 +52,7 @@ it('updateUser changes nothing when the change returns undefined, and creates no
   expect(await readUser(site, '8')).toBeUndefined();
 });
 
-it('updateUser creates no user before all users are loaded, since the user may be barred', async () => {
+it('updateUser creates no user before all users are loaded, since the user may be deactivated', async () => {
   await redis.client.del(keys.user('9'), keys.usersLoaded);
   const logIn = () => updateUser(site, '9', (before) => before ?? { ...someone, principal: '9' });
   expect(await logIn()).toEqual({ refused: 'users_missing' });
@@ -77,7 +77,7 @@ describe('an active admin remains', () => {
   const remaining = async () =>
     (await listActiveAdmins({ redis: redis.client, keys: admins })).map(({ principal }) => principal);
 
-  it('when two bar each other', async () => {
+  it('when two deactivate each other', async () => {
     for (let round = 0; round < 20; round += 1) {
       await put(admin('1'), admin('2'));
       const both = await Promise.all([
@@ -105,7 +105,7 @@ describe('an active admin remains', () => {
     }
   });
 
-  it('while a barred admin or a user who is not an admin can be changed', async () => {
+  it('while a deactivated admin or a user who is not an admin can be changed', async () => {
     await put(admin('1'), { ...admin('2'), active: false }, { ...admin('3'), role: 'viewer' });
     expect(await change('2', { role: 'viewer' }, '1')).toMatchObject({ user: { role: 'viewer' } });
     expect(await change('3', { active: false }, '1')).toMatchObject({ user: { active: false } });

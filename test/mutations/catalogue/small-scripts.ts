@@ -293,7 +293,7 @@ export const smallScriptMutations: readonly Mutation[] = [
   { ...putUsers, id: 'newer-row-of-a-user-is-not-taken', replace: 'or 0) <= a.stamp', by: 'or 0) == 0' },
   {
     ...lua('users/lua/include/write_user', 'a user'),
-    id: 'barred-user-is-written-as-active',
+    id: 'deactivated-user-is-written-as-active',
     replace: "a.active and '1' or '0'",
     by: "'1'",
   },

@@ -32,6 +32,7 @@ export async function decide(
       id: derivedUuid('decision', decision.action, id, ...identityOf(request, principal, target)),
       stamp: request.receivedAt * 1000,
       aggregate: target.aggregate,
+      ...(target.aggregates && { aggregates: [...target.aggregates] }),
       principal: principal.id,
       operation,
     },
@@ -39,8 +40,9 @@ export async function decide(
   );
   if (decision.action === 'retry') builder.retry(id);
   else {
-    const { aggregate, stamp, principal: owner } = target;
-    builder.discard(id, decision.reason, { aggregate, stamp, principal: owner });
+    const { aggregate, aggregates, stamp, principal: owner } = target;
+    const of = { aggregate, ...(aggregates && { aggregates: [...aggregates] }) };
+    builder.discard(id, decision.reason, { ...of, stamp, principal: owner });
   }
   const submitted = await submit(parts, {
     claimant: claimantOf(request, principal),

@@ -12,6 +12,7 @@ import {
   writeFailureHistory,
   type FailureHistory,
 } from '../../lib/buffer/suspects.ts';
+import { linkedAggregates } from '../../lib/transaction/aggregates.ts';
 import { hasNoFeed, type Step, type Transaction } from '../../lib/transaction/transaction.ts';
 import { execute, type Executed, type ExecuteParts } from './execute.ts';
 import { quarantineBodies } from './unreadable.ts';
@@ -93,7 +94,7 @@ class Drain {
   async drain(): Promise<Drained> {
     const known = await this.#readFailureHistory();
     this.#failureHistory = known;
-    const suspected = new Set([...known.suspects.values()].map(({ aggregate }) => aggregate));
+    const suspected = [...known.suspects.values()].map(({ aggregate }) => aggregate);
     const last: Transaction[] = [];
     let mine: readonly Transaction[] = this.#copies;
     let mustCall = this.#options.always;
@@ -106,8 +107,10 @@ class Drain {
       backlog = batch.backlog;
       for (const each of batch.transactions) this.#open.set(each.id, each);
       if (batch.isMainUnreachable) return this.#end('main unreachable', backlog);
-      const first = batch.transactions.filter(({ aggregate }) => !suspected.has(aggregate));
-      last.push(...batch.transactions.filter(({ aggregate }) => suspected.has(aggregate)));
+      const chainOf = linkedAggregates([...last, ...batch.transactions]);
+      const doubtful = new Set([...suspected, ...last.map(({ aggregate }) => aggregate)].map(chainOf));
+      const first = batch.transactions.filter(({ aggregate }) => !doubtful.has(chainOf(aggregate)));
+      last.push(...batch.transactions.filter(({ aggregate }) => doubtful.has(chainOf(aggregate))));
       if (first.length > 0 || mustCall) {
         mustCall = false;
         const done = await this.#execute(first);

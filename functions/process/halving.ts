@@ -2,7 +2,8 @@
  * Isolates failing transactions: when a call at main fails, halves the batch until one transaction fails on its own. Pure: a
  * generator that yields attempts and receives the result of each.
  *
- * - A batch is halved by aggregate, then by stamp. Later transactions of an aggregate are held until earlier ones have an outcome.
+ * - A batch is halved by chain, then by stamp. Later transactions of a chain are held until earlier ones have an outcome.
+ *   A chain is an aggregate, or several that transactions change together.
  * - Suspects, transactions that have failed on their own before, are tried last and one at a time.
  * - An admin's decision is never held, since it may be about the failing transaction.
  * - A suspect is set aside after several failures of its own. A failure counts only if another call succeeds in the same run; a
@@ -11,6 +12,7 @@
  *   and others of that shape are not tried in this run.
  */
 import type { FailureSubject } from '../../lib/transaction/failure.ts';
+import { linkedAggregates } from '../../lib/transaction/aggregates.ts';
 import { isDecision, shapeOf, type Transaction } from '../../lib/transaction/transaction.ts';
 
 /** A transaction that has failed on its own. */
@@ -83,6 +85,8 @@ export function* halve(
   const suspects = new Map<string, Suspect | undefined>();
   const faults: Fault[] = [];
   const unexplained: string[] = [];
+  const linked = linkedAggregates(batch);
+  const chainOf = ({ aggregate }: { readonly aggregate: string }) => linked(aggregate);
   const held = new Set<string>();
   const faultedShapes = new Set<string>();
   const succeededShapes = new Set<string>();
@@ -94,7 +98,7 @@ export function* halve(
     const transactions = group.filter(
       (each) =>
         !recorded.has(each.id) &&
-        (isDecision(each) || !held.has(each.aggregate)) &&
+        (isDecision(each) || !held.has(chainOf(each))) &&
         !faultedShapes.has(shapeOf(each)),
     );
     if (transactions.length === 0 || stopped !== undefined) return;
@@ -106,7 +110,7 @@ export function* halve(
     const [alone, ...others] = transactions;
     if (alone && others.length === 0) return yield* judge(alone, result);
     if (!(yield* control())) return;
-    for (const half of halvesOf(transactions)) yield* run(half);
+    for (const half of halvesOf(transactions, chainOf)) yield* run(half);
   }
 
   function* take(
@@ -119,12 +123,12 @@ export function* halve(
       recorded.add(id);
       if (known.has(id)) suspects.set(id, undefined);
     }
-    for (const aggregate of done.faulted) held.add(aggregate);
-    const left = transactions.filter(({ id, aggregate }) => !recorded.has(id) && !held.has(aggregate));
+    for (const aggregate of done.faulted) held.add(chainOf({ aggregate }));
+    const left = transactions.filter((each) => !recorded.has(each.id) && !held.has(chainOf(each)));
     if (done.isPartial && left.length < transactions.length) return yield* run(left);
-    for (const { id, aggregate } of left) {
-      unexplained.push(id);
-      held.add(aggregate);
+    for (const each of left) {
+      unexplained.push(each.id);
+      held.add(chainOf(each));
     }
   }
 
@@ -185,7 +189,7 @@ export function* halve(
   }
 
   function hold(alone: Transaction, suspect: Suspect): void {
-    held.add(alone.aggregate);
+    held.add(chainOf(alone));
     suspects.set(alone.id, suspect);
   }
 
@@ -193,7 +197,7 @@ export function* halve(
     stopped ??= why;
   }
 
-  const { first, probes, last } = inOrder(batch, known);
+  const { first, probes, last } = inOrder(batch, known, chainOf);
   yield* run(first);
   // try one transaction of each shape that failed in several aggregates, to find out whether main is still at fault
   for (const [probe, ...others] of probes) {
@@ -207,6 +211,9 @@ export function* halve(
   return { recorded, suspects, faults, unexplained, timedOutSize, stopped };
 }
 
+/** Names the chain of a transaction. */
+type ChainOf = (transaction: Transaction) => string;
+
 interface Order {
   readonly first: readonly Transaction[];
   /** transactions of shapes that failed in several aggregates, by shape */
@@ -214,15 +221,19 @@ interface Order {
   readonly last: readonly { readonly suspect: Transaction; readonly later: readonly Transaction[] }[];
 }
 
-/** Suspects come last and one at a time, each followed by later transactions of its aggregate. */
-function inOrder(batch: readonly Transaction[], known: ReadonlyMap<string, Suspect>): Order {
+/** Suspects come last and one at a time, each followed by later transactions of its chain. */
+function inOrder(
+  batch: readonly Transaction[],
+  known: ReadonlyMap<string, Suspect>,
+  chainOf: ChainOf,
+): Order {
   const sorted = [...batch].sort((a, b) => a.stamp - b.stamp || (a.id < b.id ? -1 : 1));
   const first: Transaction[] = [];
   const last = new Map<string, { suspect: Transaction; later: Transaction[] }>();
   for (const each of sorted) {
-    const behind = isDecision(each) ? undefined : last.get(each.aggregate);
+    const behind = isDecision(each) ? undefined : last.get(chainOf(each));
     if (behind) behind.later.push(each);
-    else if (known.has(each.id)) last.set(each.aggregate, { suspect: each, later: [] });
+    else if (known.has(each.id)) last.set(chainOf(each), { suspect: each, later: [] });
     else first.push(each);
   }
   const triesOf = ({ id }: Transaction) => known.get(id)?.tries ?? 0;
@@ -247,16 +258,16 @@ function shapesAtFault(known: ReadonlyMap<string, Suspect>): string[] {
   return [...new Set(atFault.map(([each]) => each?.shape ?? ''))];
 }
 
-/** Divides by aggregate; transactions of a single aggregate are divided into an earlier and a later half. */
-function halvesOf(transactions: readonly Transaction[]): [Transaction[], Transaction[]] {
-  const aggregates = [...new Set(transactions.map(({ aggregate }) => aggregate))];
-  if (aggregates.length === 1) {
+/** Divides by chain; transactions of a single chain are divided into an earlier and a later half. */
+function halvesOf(transactions: readonly Transaction[], chainOf: ChainOf): [Transaction[], Transaction[]] {
+  const chains = [...new Set(transactions.map(chainOf))];
+  if (chains.length === 1) {
     const middle = Math.ceil(transactions.length / 2);
     return [transactions.slice(0, middle), transactions.slice(middle)];
   }
-  const early = new Set(aggregates.slice(0, Math.ceil(aggregates.length / 2)));
+  const early = new Set(chains.slice(0, Math.ceil(chains.length / 2)));
   return [
-    transactions.filter(({ aggregate }) => early.has(aggregate)),
-    transactions.filter(({ aggregate }) => !early.has(aggregate)),
+    transactions.filter((each) => early.has(chainOf(each))),
+    transactions.filter((each) => !early.has(chainOf(each))),
   ];
 }

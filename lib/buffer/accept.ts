@@ -5,7 +5,8 @@ import type { Claimant } from '../people/claimant.ts';
 import type { Keys } from '../redis/keys.ts';
 import { acceptScript } from '../redis/generated/scripts.ts';
 import { states } from '../transaction/lifecycle.ts';
-import { filledIn, hasNoFeed, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
+import { filledIn, hasNoFeed, type Transaction } from '../transaction/transaction.ts';
+import { aggregateKeys, namedAggregates } from './aggregate-keys.ts';
 import { judgedSteps } from './judged-steps.ts';
 import { stateFlags } from './states.ts';
 import type { Site } from '../redis/site.ts';
@@ -97,8 +98,6 @@ async function run({ redis, keys }: Site, request: AcceptRequest, former = ''): 
     [
       keys.transaction(transaction.id),
       keys.pending,
-      keys.overlay(transaction.aggregate),
-      keys.record(transaction.aggregate),
       keys.idempotency(claimant.principalId, request.keyDigest ?? transaction.id),
       credentialKey(keys, claimant),
       keys.usersLoaded,
@@ -109,10 +108,12 @@ async function run({ redis, keys }: Site, request: AcceptRequest, former = ''): 
       keys.overlaid,
       keys.overlaidByUnit,
       keys.overlaidUnknown,
+      keys.overlaidByRecord,
       keys.feed(streams.observations.stream),
       keys.transaction(transaction.alias ?? transaction.id),
       keys.transaction(discarded ?? transaction.id),
-      ...(former === '' ? [] : [keys.transaction(former)]),
+      keys.transaction(former === '' ? transaction.id : former),
+      ...aggregateKeys(keys, transaction),
     ],
     [
       JSON.stringify({
@@ -123,8 +124,7 @@ async function run({ redis, keys }: Site, request: AcceptRequest, former = ''): 
         alias: transaction.alias ?? '',
         former,
         discards: discarded !== undefined,
-        aggregate: transaction.aggregate,
-        records: JSON.stringify(recordIdsOf(transaction)),
+        ...namedAggregates(transaction),
         filled: filledIn(transaction),
         stamp,
         status: request.status,

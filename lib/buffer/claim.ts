@@ -71,7 +71,7 @@ export async function claim(
 /** Returns claimed transactions to pending, so that the next processor need not wait until the lease expires. */
 export async function release(
   { redis, keys }: Site,
-  references: readonly Pick<Transaction, 'stamp' | 'aggregate' | 'id'>[],
+  references: readonly Pick<Transaction, 'stamp' | 'aggregate' | 'aggregates' | 'id'>[],
 ): Promise<void> {
   if (references.length === 0) return;
   await releaseScript(redis, [keys.pending, keys.inflight], references.map(writeReference));

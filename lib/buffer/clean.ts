@@ -2,6 +2,8 @@
 import * as z from 'zod/mini';
 import { streams } from '../change-feed/streams.ts';
 import { cleanScript, reviveScript } from '../redis/generated/scripts.ts';
+import { aggregatesOf } from '../transaction/aggregates.ts';
+import { aggregateKeys } from './aggregate-keys.ts';
 import { writeReference, type Reference } from './reference.ts';
 import { revivedStates, stateFlags } from './states.ts';
 import type { Site } from '../redis/site.ts';
@@ -36,11 +38,11 @@ export async function clean(
         keys.overlaid,
         keys.overlaidByUnit,
         keys.overlaidUnknown,
+        keys.overlaidByRecord,
         keys.setAside,
-        ...chunk.flatMap(({ reference: { id, aggregate } }) => [
-          keys.transaction(id),
-          keys.overlay(aggregate),
-          keys.record(aggregate),
+        ...chunk.flatMap(({ reference }) => [
+          keys.transaction(reference.id),
+          ...aggregateKeys(keys, reference),
         ]),
       ],
       [
@@ -50,7 +52,7 @@ export async function clean(
         JSON.stringify(
           chunk.map(({ reference, revision }) => ({
             id: reference.id,
-            aggregate: reference.aggregate,
+            aggregates: aggregatesOf(reference),
             reference: writeReference(reference),
             revision,
           })),
@@ -90,7 +92,7 @@ export async function revive(
       keys.committed,
       keys.setAside,
       keys.feed(streams.observations.stream),
-      ...references.flatMap(({ id, aggregate }) => [keys.transaction(id), keys.overlay(aggregate)]),
+      ...references.flatMap((each) => [keys.transaction(each.id), ...aggregateKeys(keys, each)]),
     ],
     [
       JSON.stringify(references.map(writeReference)),

@@ -1,6 +1,7 @@
 /** Translates the steps of a transaction into conditions and values for the judge in Redis (lua/include/judge.lua). Pure. */
 import type { Step } from '../table/step.ts';
 import { isTransition, tables } from '../table/tables.ts';
+import { aggregateOfRow, aggregatesOf } from '../transaction/aggregates.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 import { parseInstant } from '../values/instant.ts';
 import { identityJson, isJsonObject, type Json } from '../values/json.ts';
@@ -14,6 +15,8 @@ interface JudgedStep {
   readonly kind: 'create' | 'put' | 'update' | 'delete';
   /** id of the row */
   readonly row: string;
+  /** which of the aggregates it belongs to, from 1; absent: the first */
+  readonly at?: number;
   /** the executed unit of the aggregate: it is saved in fields that the first release reads too */
   readonly is_own?: true;
   /** columns that are saved and compared with later steps */
@@ -56,15 +59,21 @@ export function judgedSteps(transaction: Transaction, patch: string): Judged {
   return { steps, ...(place && { place }) };
 }
 
-function judgedStep({ id, aggregate }: Transaction, step: Step, patch: string): JudgedStep[] {
+function judgedStep(transaction: Transaction, step: Step, patch: string): JudgedStep[] {
   if (!('table' in step) || step.kind === 'bulk_create') return [];
   const rules = tables[step.table];
   if (rules.feed === undefined) return [];
+  const aggregate = aggregateOfRow(transaction, step);
+  const at = aggregatesOf(transaction).indexOf(aggregate) + 1;
   const isOwn = step.table === 'executed_obs_unit' && step.id === aggregate;
-  const base = { kind: step.kind, row: step.id, ...(isOwn && { is_own: true as const }), values: {} };
+  const base = {
+    ...{ kind: step.kind, row: step.id, values: {} },
+    ...(at > 1 && { at }),
+    ...(isOwn && { is_own: true as const }),
+  };
   if (step.kind === 'delete') return [base];
   const { values } = step;
-  const text = textOf(step.id, values, id);
+  const text = textOf(step.id, values, transaction.id);
   const answer = text === patch ? {} : { text };
   const stateColumns = Object.keys(rules.transitions ?? {}).filter((column) => values[column] !== undefined);
   const { begin, end } = rules.times ?? {};

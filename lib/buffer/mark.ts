@@ -4,6 +4,9 @@ import { streams } from '../change-feed/streams.ts';
 import { markScript } from '../redis/generated/scripts.ts';
 import type { InboxRow } from '../postgres/inbox.ts';
 import { lifecycle, stateOfInbox } from '../transaction/lifecycle.ts';
+import { aggregatesOf } from '../transaction/aggregates.ts';
+import { aggregateKeys } from './aggregate-keys.ts';
+import { writeReference } from './reference.ts';
 import { repeatRefusals } from './states.ts';
 import type { Site } from '../redis/site.ts';
 
@@ -48,11 +51,7 @@ export async function mark(
         keys.overlaid,
         keys.overlaidByUnit,
         keys.overlaidUnknown,
-        ...chunk.flatMap((row) => [
-          keys.transaction(row.id),
-          keys.overlay(row.aggregate),
-          keys.record(row.aggregate),
-        ]),
+        ...chunk.flatMap((row) => [keys.transaction(row.id), ...aggregateKeys(keys, row)]),
       ],
       [
         String(lsn.value),
@@ -73,8 +72,8 @@ function markOf(row: InboxRow) {
   const state = stateOfInbox(row);
   return {
     id: row.id,
-    aggregate: row.aggregate,
-    reference: `${row.stamp}:${row.aggregate}:${row.id}`,
+    aggregates: aggregatesOf(row),
+    reference: writeReference(row),
     revision: row.revision,
     attempts: row.attempts,
     outcome: row.outcome,
@@ -86,6 +85,7 @@ function markOf(row: InboxRow) {
     change: lifecycle[state].change ?? 'committed',
     reason: row.reason ?? '',
     records: JSON.stringify(row.recordIds),
+    ...(row.waitsFor !== null && row.waitsFor !== 'retry' && { waits_for: row.waitsFor }),
     obs_unit_id: row.obsUnitId === null ? '' : String(row.obsUnitId),
   };
 }

@@ -35,18 +35,38 @@ const flag = z.object({
   refused: z.optional(z.boolean()),
 });
 
-/** Overlay of some aggregates, in one round trip. The floor is read last, so that it covers everything cleaned before. */
+/** Transactions of several aggregates lead from one aggregate to the next; reads follow them this far. */
+const mostRounds = 3;
+
+/**
+ * Overlay of some aggregates, in one round trip. The floor is read last, so that it covers everything cleaned before. A transaction
+ * that also changes other aggregates takes one more: earlier transactions there decide whether it has an effect.
+ */
 export async function readOverlay({ redis, keys }: Site, aggregates: readonly string[]): Promise<Overlay> {
-  const pipeline = redis.pipeline();
-  for (const aggregate of aggregates) pipeline.hgetall(keys.overlay(aggregate));
-  pipeline.get(keys.floor);
-  const answers = await pipeline.exec();
-  const floor = z.nullable(z.string()).parse(answers.pop());
-  return {
-    aggregates,
-    entries: answers.flatMap((answer) => entriesOf(redisHash.parse(answer) ?? {})),
-    floor: BigInt(floor ?? 0),
-  };
+  const hashes = new Map<string, Readonly<Record<string, string>>>();
+  let entries: readonly OverlayEntry[] = [];
+  let floor = 0n;
+  let asked = [...new Set(aggregates)];
+  for (let round = 0; round < mostRounds; round += 1) {
+    const pipeline = redis.pipeline();
+    for (const aggregate of asked) pipeline.hgetall(keys.overlay(aggregate));
+    pipeline.get(keys.floor);
+    const answers = await pipeline.exec();
+    floor = BigInt(z.nullable(z.string()).parse(answers.pop()) ?? 0);
+    const read = asked.map((aggregate, index) => [aggregate, redisHash.parse(answers[index]) ?? {}] as const);
+    for (const [aggregate, hash] of read) hashes.set(aggregate, hash);
+    const found = read.flatMap(([, hash]) => entriesOf(hash));
+    entries = [...entries, ...found];
+    const named = [
+      ...read.flatMap(([, hash]) =>
+        Object.entries(hash).flatMap(([field, to]) => (field.startsWith('p:') ? [to] : [])),
+      ),
+      ...found.flatMap(({ transaction }) => transaction.aggregates ?? []),
+    ];
+    asked = [...new Set(named)].filter((each) => !hashes.has(each));
+    if (asked.length === 0) break;
+  }
+  return { aggregates: [...hashes.keys()], entries, floor };
 }
 
 function entriesOf(hash: Readonly<Record<string, string>>): OverlayEntry[] {

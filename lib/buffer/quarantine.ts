@@ -1,4 +1,5 @@
 import { quarantineScript } from '../redis/generated/scripts.ts';
+import { aggregateKeys } from './aggregate-keys.ts';
 import { writeReference, type Reference } from './reference.ts';
 import { failedState } from './states.ts';
 import type { Site } from '../redis/site.ts';
@@ -15,8 +16,9 @@ export async function quarantine(
       keys.pending,
       keys.inflight,
       keys.stats,
+      keys.overlaidByRecord,
       keys.transaction(reference.id),
-      keys.overlay(reference.aggregate),
+      ...aggregateKeys(keys, reference),
     ],
     [writeReference(reference), reference.id, text, reason, failedState],
   );

@@ -1,7 +1,8 @@
 /** Restores entries that Redis has lost from their copies in SQS. */
 import { streams } from '../change-feed/streams.ts';
 import { restoreScript } from '../redis/generated/scripts.ts';
-import { hasNoFeed, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
+import { hasNoFeed, type Transaction } from '../transaction/transaction.ts';
+import { aggregateKeys, namedAggregates } from './aggregate-keys.ts';
 import { answerKnownFrom, judgedSteps } from './judged-steps.ts';
 import { writeReference } from './reference.ts';
 import { restoredStates } from './states.ts';
@@ -24,22 +25,21 @@ export async function restoreEntry(
       keys.pending,
       keys.inflight,
       keys.committed,
-      keys.overlay(transaction.aggregate),
-      keys.record(transaction.aggregate),
       keys.stats,
       keys.overlaid,
       keys.overlaidByUnit,
       keys.overlaidUnknown,
+      keys.overlaidByRecord,
       keys.feed(streams.observations.stream),
       keys.setAside,
+      ...aggregateKeys(keys, transaction),
     ],
     [
       JSON.stringify({
         id: transaction.id,
-        aggregate: transaction.aggregate,
+        ...namedAggregates(transaction),
         stamp: String(transaction.stamp),
         reference: writeReference(transaction),
-        records: JSON.stringify(recordIdsOf(transaction)),
         principal: transaction.principal,
         now_ms: nowMilliseconds,
         has_no_feed: hasNoFeed(transaction),

@@ -8,8 +8,10 @@ import { streamNames as names, streams, type StreamName } from './channels.ts';
 export interface FeedEntry {
   readonly position: string;
   readonly change?: Change;
-  /** id of the executed unit, or of the connection */
+  /** id of the aggregate, which is that of its executed unit, or of the connection */
   readonly record?: string;
+  /** of the aggregate's own row, if it is not an executed unit */
+  readonly table?: string;
   readonly obsUnitId?: number;
   /** planned unit that the record does not belong to any more */
   readonly left?: number;
@@ -121,6 +123,7 @@ function readEntry([position, fields]: z.infer<typeof entry>): FeedEntry {
     position,
     ...(hash.change && { change: hash.change as Change }),
     ...(hash.record && { record: hash.record }),
+    ...(hash.table && { table: hash.table }),
     ...(hash.obs_unit_id && { obsUnitId: Number(hash.obs_unit_id) }),
     ...(hash.left && { left: Number(hash.left) }),
     ...(hash.transaction && { transaction: hash.transaction }),

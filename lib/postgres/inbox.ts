@@ -12,6 +12,7 @@ const row = z.object({
   transaction_id: z.string(),
   stamp: int8,
   aggregate_id: z.string(),
+  aggregates: z.nullish(z.array(z.string())),
   principal: z.string(),
   record_ids: z.array(z.string()),
   outcome: z.enum(outcomes),
@@ -32,6 +33,8 @@ export interface InboxRow {
   readonly id: string;
   readonly stamp: number;
   readonly aggregate: string;
+  /** all of them, if there are several */
+  readonly aggregates?: readonly string[];
   readonly principal: string;
   readonly recordIds: readonly string[];
   readonly outcome: Outcome;
@@ -56,6 +59,7 @@ export function readInboxRow(value: unknown): InboxRow {
     id: r.transaction_id,
     stamp: r.stamp,
     aggregate: r.aggregate_id,
+    ...(r.aggregates && { aggregates: r.aggregates }),
     principal: r.principal,
     recordIds: r.record_ids,
     outcome: r.outcome,

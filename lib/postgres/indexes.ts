@@ -11,6 +11,8 @@ const indexes: Readonly<Record<string, string>> = {
   inbox_by_state: `inbox (${state}, stamp desc, transaction_id desc) where outcome <> 'applied'`,
   /** by what is waited for */
   inbox_awaited: `inbox (hashtextextended(waits_for, 0)) where outcome = 'parked' and parked_for = 'start' and waits_for is not null`,
+  /** what belongs to several aggregates, by each of them */
+  inbox_aggregates: 'inbox using gin (aggregates) where aggregates is not null',
   inbox_alias: 'inbox (alias) where alias is not null',
   /** lists of executed units: what is parked, by the start of its unit */
   inbox_parked_start: "inbox (start_time desc, aggregate_id desc) where outcome = 'parked'",

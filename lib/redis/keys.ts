@@ -17,7 +17,7 @@ export function keysOf(prefix: string) {
     setAside: key('set-aside'),
     /** number of transactions that main recorded in an interval of ten seconds; kept two minutes */
     drained: (tenSeconds: number) => key('drained', String(tenSeconds)),
-    /** hash of transaction id → body and flags, for reads */
+    /** hash of transaction id → body and flags, for reads; `p:<id>` names the other aggregate that it is kept with */
     overlay: (aggregate: string) => key('overlay', aggregate),
     /** hash: the rows of an aggregate as far as the site knows them, for the accept script; kept 14 days after the last change */
     record: (aggregate: string) => key('record', aggregate),
@@ -29,6 +29,8 @@ export function keysOf(prefix: string) {
     overlaidByUnit: key('overlaid', 'by-unit'),
     /** set of aggregates with an overlay whose planned unit and start the site does not know */
     overlaidUnknown: key('overlaid', 'unknown'),
+    /** `<row>:<aggregate>:<transaction>` as text: in which aggregate's overlay a row is that has not the aggregate's id */
+    overlaidByRecord: key('overlaid', 'by-record'),
     /** hash of API token → principal; key by SHA-256 of the token */
     token: (hash: string) => key('token', hash),
     /** set of hashes of one user's API tokens */

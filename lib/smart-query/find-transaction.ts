@@ -8,6 +8,8 @@ import { readTransactionStatus, type TransactionStatus } from './transactions.ts
 
 export interface FoundTransaction {
   readonly aggregate: string;
+  /** all of them, if there are several */
+  readonly aggregates?: readonly string[];
   /** decimal µs */
   readonly stamp: number;
   readonly principal: string;
@@ -27,8 +29,8 @@ export async function findTransaction(
   const text = z.nullable(z.string());
   const [reference, principal] = z.tuple([text, text]).parse(await pipeline.exec());
   if (reference !== null) {
-    const { aggregate, stamp } = readReference(reference);
-    return { aggregate, stamp, principal: principal ?? '', status };
+    const { id: _, ...where } = readReference(reference);
+    return { ...where, principal: principal ?? '', status };
   }
   const row = await readFromReplica(replicas, noFloor, async (database) => {
     const { rows } = await database.query<{ row: unknown }>({
@@ -40,6 +42,6 @@ export async function findTransaction(
   });
   // an unreadable message is an aggregate of its own
   if (!row) return { aggregate: id, stamp: 0, principal: '', status };
-  const { aggregate, stamp } = row;
-  return { aggregate, stamp, principal: row.principal, status };
+  const { aggregate, aggregates, stamp } = row;
+  return { aggregate, ...(aggregates && { aggregates }), stamp, principal: row.principal, status };
 }

@@ -12,7 +12,8 @@ import type { InboxRow } from '../postgres/inbox.ts';
 import { writeLsn, readLsn } from '../values/lsn.ts';
 import { LaidRows, type Rows } from '../table/lay.ts';
 import { byTable, type BufferedTable } from '../table/tables.ts';
-import { isStart, recordIdsOf, type Step } from '../transaction/transaction.ts';
+import { aggregatesOf, inOrder, startedBy, type Ordered } from '../transaction/aggregates.ts';
+import { recordIdsOf, type Step } from '../transaction/transaction.ts';
 
 export type { Row } from '../table/lay.ts';
 
@@ -39,9 +40,7 @@ export interface MergedRecord {
 export type Merged = Readonly<Record<BufferedTable, ReadonlyMap<string, MergedRecord>>>;
 
 /** What one transaction contributes to its records and to their `sync`. */
-interface Contribution {
-  readonly id: string;
-  readonly stamp: number;
+interface Contribution extends Ordered {
   readonly recordIds: readonly string[];
   /** empty if the rows contain its effect */
   readonly steps: readonly Step[];
@@ -52,7 +51,7 @@ interface Contribution {
 }
 
 export function merge(snapshot: Snapshot, overlay: readonly OverlayEntry[]): Merged {
-  const contributions = contributionsOf(overlay, snapshot.inbox).sort(inOrder);
+  const contributions = inOrder(contributionsOf(overlay, snapshot.inbox));
   const layers = new LaidRows(snapshot.rows, snapshot.deleted);
   for (const contribution of contributions) layers.lay(contribution.steps, contribution.stamp);
 
@@ -84,12 +83,14 @@ function contributionsOf(overlay: readonly OverlayEntry[], inbox: readonly Inbox
     const identity = {
       id: transaction.id,
       stamp: transaction.stamp,
+      aggregates: aggregatesOf(transaction),
+      starts: startedBy(transaction),
       recordIds: recordIdsOf(transaction),
       ...(lsn !== undefined && { lsn }),
     };
     const isRefused = row ? row.outcome === 'refused' : entry.refused;
     // an existing record with this id is not the one that was refused
-    if (isRefused && isStart(transaction))
+    if (isRefused && identity.starts.length > 0)
       return { ...identity, recordIds: [], state: 'failed', steps: [], verified };
     if (row) return { ...identity, ...judgedByMain(row), steps: parkedSteps(row) };
     return {
@@ -107,6 +108,8 @@ function contributionsOf(overlay: readonly OverlayEntry[], inbox: readonly Inbox
     .map((row): Contribution => ({
       id: row.id,
       stamp: row.stamp,
+      aggregates: aggregatesOf(row),
+      starts: startedBy({ ...row, steps: parkedSteps(row) }),
       recordIds: row.recordIds,
       ...judgedByMain(row),
       steps: parkedSteps(row),
@@ -126,11 +129,6 @@ function judgedByMain(row: InboxRow): Pick<Contribution, 'state' | 'reason' | 'v
 
 function parkedSteps(row: InboxRow): readonly Step[] {
   return row.outcome === 'parked' ? ((row.steps ?? []) as readonly Step[]) : [];
-}
-
-/** As main applies them: a start before what needs it, then by stamp. */
-function inOrder(a: Contribution, b: Contribution): number {
-  return Number(isStart(b)) - Number(isStart(a)) || a.stamp - b.stamp || (a.id < b.id ? -1 : 1);
 }
 
 /** Where a record is: the least advanced of its transactions that are not cleaned; failed, if one of them is. */

@@ -28,9 +28,11 @@ export async function readOverlaySlice(
     count,
     maxUnknown,
   });
-  const { entries, floor } =
-    aggregates.length === 0 ? { entries: [], floor: slice.floor } : await readOverlay(parts, aggregates);
-  return { ...slice, aggregates, entries, floor };
+  const overlay =
+    aggregates.length === 0
+      ? { aggregates, entries: [], floor: slice.floor }
+      : await readOverlay(parts, aggregates);
+  return { ...slice, ...overlay };
 }
 
 function millisecondsWithin(instant: string): number {

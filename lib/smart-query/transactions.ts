@@ -20,6 +20,8 @@ export interface TransactionStatus {
   readonly lsn?: string;
   readonly attempts: number;
   readonly reason?: string;
+  /** `<table>:<id>` of a row that others must bring before it can be applied */
+  readonly waits_for?: string;
   /** an admin has discarded it; main has not recorded the discard yet, and reads still show its effect */
   readonly discard?: 'requested';
   readonly history: readonly { readonly at: string; readonly state: TransactionState }[];
@@ -38,6 +40,7 @@ const entry = z.object({
   history: z.string(),
   lsn: z.optional(z.string()),
   reason: z.optional(z.string()),
+  waits_for: z.optional(z.string()),
   discard: z.optional(z.string()),
 });
 const history = z.array(z.object({ at: z.number(), state }));
@@ -102,6 +105,7 @@ export function statusOf(
     ...(buffered.lsn && { lsn: buffered.lsn }),
     attempts: Math.max(buffered.attempts, recorded?.attempts ?? 0),
     ...(reason !== '' && { reason }),
+    ...waitOf(current, isRecorded ? recorded.waitsFor : buffered.waits_for),
     ...(buffered.discard !== undefined && isUndecided(current) && { discard: 'requested' as const }),
     history: history.parse(JSON.parse(buffered.history)).map((each) => ({
       at: instantOfMilliseconds(each.at),
@@ -123,8 +127,15 @@ function statusOfRow(id: string, row: InboxRow): TransactionStatus {
     state: now,
     attempts: row.attempts,
     ...(row.reason !== null && { reason: row.reason }),
+    ...waitOf(now, row.waitsFor),
     history: [{ at: databaseInstant(row.changedAt) ?? row.changedAt, state: now }],
   };
+}
+
+/** What it waits for; an admin's retry is not something that others bring. */
+function waitOf(current: State, waitsFor: string | null | undefined): { readonly waits_for?: string } {
+  const isPossible = isUndecided(current) && waitsFor !== 'retry';
+  return isPossible && waitsFor ? { waits_for: waitsFor } : {};
 }
 
 function replicatedStateOf(row: InboxRow): TransactionState {

@@ -20,6 +20,15 @@ export const transactionStatus = z
     lsn: z.optional(z.string().check(z.describe('Commit position, as Postgres writes it.'))),
     attempts: z.int(),
     reason: z.optional(z.string()),
+    waits_for: z.optional(
+      z
+        .string()
+        .check(
+          z.describe(
+            'The row that it waits for, `<table>:<id>`. It is applied by itself once the main database has that row.',
+          ),
+        ),
+    ),
     discard: z.optional(
       z
         .literal('requested')

@@ -48,7 +48,14 @@ export const step = z.discriminatedUnion('kind', [
     transaction: uuid,
     reason: z.string(),
     /** of the transaction that is given up: main may not have seen it yet */
-    target: z.optional(z.object({ aggregate: uuid, stamp: z.int(), principal: z.string() })),
+    target: z.optional(
+      z.object({
+        aggregate: uuid,
+        aggregates: z.optional(z.array(uuid)),
+        stamp: z.int(),
+        principal: z.string(),
+      }),
+    ),
   }),
 ]);
 

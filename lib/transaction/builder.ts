@@ -90,7 +90,7 @@ export class TransactionBuilder {
   discard(
     transaction: string,
     reason: string,
-    target?: { readonly aggregate: string; readonly stamp: number; readonly principal: string },
+    target?: NonNullable<Extract<Step, { kind: 'discard' }>['target']>,
   ): this {
     this.#steps.push({ kind: 'discard', transaction, reason, ...(target && { target }) });
     return this;

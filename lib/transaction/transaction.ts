@@ -9,7 +9,7 @@
  */
 import * as z from 'zod/mini';
 import { uuid } from '../values/uuid.ts';
-import { step, type Step } from '../table/step.ts';
+import { step } from '../table/step.ts';
 import { tables } from '../table/tables.ts';
 
 export type { Step } from '../table/step.ts';
@@ -58,11 +58,6 @@ export function readTransaction(stored: unknown): Transaction {
 /** Whether it is of no executed unit. */
 export function hasNoFeed({ steps }: Pick<Transaction, 'steps'>): boolean {
   return steps.every((step) => 'table' in step && tables[step.table].feed === undefined);
-}
-
-/** Whether it creates the record that everything else of its aggregate belongs to. */
-export function isStart({ steps }: { readonly steps: readonly Step[] }): boolean {
-  return steps.some((step) => step.kind === 'create' && tables[step.table].aggregate === 'self');
 }
 
 /** Whether it decides about others: it retries or discards them. */

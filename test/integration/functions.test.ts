@@ -33,6 +33,7 @@ const file = derivedUuid('file');
 const startOf = (table: string) => ({ steps: [{ kind: 'create', table, id: unit, values: {} }] });
 const ended = { id: unit, status: 'completed', field_stamps: { status: 5, end_time: 5 } };
 const running = { id: unit, status: 'running', field_stamps: {} };
+const parkedFor = (thing: string) => ({ outcome: 'parked', parked_for: 'start', waits_for: thing });
 const waiting = { id: file, state: 'waiting', checksum: null, field_stamps: { state: 5 } };
 const updates = (values: Json, more: object = {}) => ({
   kind: 'update',
@@ -75,11 +76,19 @@ describe.each<[name: string, cases: readonly (readonly [args: readonly Json[], g
     ],
   ],
   [
-    'is_start',
+    'holds_others',
     [
-      [[startOf('executed_obs_unit')], true],
-      [[startOf('raw_data_file')], false],
-      [[{ steps: [updates({})] }], false],
+      [[{ aggregate: unit, record_ids: [file], steps: [] }, `obs_unit:${unit}`], true],
+      [[{ aggregate: unit, record_ids: [unit], steps: [] }, `executed_obs_unit:${unit}`], false],
+      [[{ aggregate: unit, aggregates: [unit, file], record_ids: [unit], steps: [] }, `x:${unit}`], true],
+      [[{ aggregate: unit, record_ids: [unit], ...startOf('executed_obs_unit') }, `x:${unit}`], true],
+    ],
+  ],
+  [
+    'waiting_for',
+    [
+      [['obs_unit:9'], { ...parkedFor('obs_unit:9'), reason: 'planned unit 9 is not known to main' }],
+      [['site:9'], { ...parkedFor('site:9'), reason: 'site 9 is not known to main' }],
     ],
   ],
   [
@@ -293,7 +302,7 @@ describe('work_of', () => {
   });
   const idsOf = async (...batch: Json[]) => {
     const { rows } = await client.query<{ id: string; answer: boolean }>(
-      `select t ->> 'id' as id, t -> 'provisional' is null as answer from unnest(work_of($1, '{}')) with ordinality as w(t, at)
+      `select t ->> 'id' as id, t -> 'provisional' is null as answer from unnest(work_of($1, '{}', '{}')) with ordinality as w(t, at)
       order by at`,
       [JSON.stringify(batch)],
     );

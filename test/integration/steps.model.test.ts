@@ -1,6 +1,7 @@
 /**
  * A step has three interpreters: the judge in Redis, the SQL functions at main, and the merge of reads. On random histories of
- * random tables, the merge must produce the rows that main produces, and the judge must agree with main about each transaction.
+ * random tables, in one aggregate or in two that some transactions change together, the merge must produce the rows that main
+ * produces, and the judge must agree with main about each transaction.
  */
 import { randomUUID } from 'node:crypto';
 import { fc, times } from '../support/property.ts';
@@ -12,6 +13,7 @@ import { keysOf } from '../../lib/redis/keys.ts';
 import { merge, type Merged, type Row } from '../../lib/smart-query/merge.ts';
 import type { Step } from '../../lib/table/step.ts';
 import { tables, type BufferedTable } from '../../lib/table/tables.ts';
+import { aggregatesOf } from '../../lib/transaction/aggregates.ts';
 import type { Transaction } from '../../lib/transaction/transaction.ts';
 import { parseInstant } from '../../lib/values/instant.ts';
 import type { Json } from '../../lib/values/json.ts';
@@ -66,6 +68,10 @@ interface Placed {
 
 interface History {
   readonly table: BufferedTable;
+  /** two rows, each with an aggregate of its own */
+  readonly isPair: boolean;
+  /** what creates the second row of a pair changes the first one */
+  readonly joins: Values | undefined;
   readonly made: readonly { readonly at: number; readonly call: number; readonly whole: Values }[];
   readonly placed: readonly Placed[];
 }
@@ -74,26 +80,17 @@ const isUnit = (table: BufferedTable) => table === 'executed_obs_unit';
 const stateOf = (table: BufferedTable) => (isUnit(table) ? 'status' : 'state');
 const isSelf = (table: BufferedTable) => tables[table].aggregate === 'self';
 
-function historyOf(table: BufferedTable): fc.Arbitrary<History> {
+function historyOf([table, isPair]: readonly [BufferedTable, boolean]): fc.Arbitrary<History> {
   const columns: Readonly<Record<string, fc.Arbitrary<Json>>> = isUnit(table) ? unitValues : modelValues;
   const state = stateOf(table);
   const whole = fc.record(columns) as fc.Arbitrary<Values>;
   const act: fc.Arbitrary<Act> = fc.record({
     kind: fc.constantFrom(
-      ...([
-        'update',
-        'update',
-        'update',
-        'guarded',
-        'guarded',
-        'guarded',
-        'again',
-        'corrected',
-        'create',
-      ] as const),
-      ...(['put', 'delete'] as const),
+      ...(['update', 'update', 'update', 'guarded', 'guarded', 'guarded', 'again', 'corrected'] as const),
+      // each row of a pair is created once, and only tables of the site itself have puts
+      ...(isPair ? (['delete'] as const) : (['create', 'put', 'delete'] as const)),
     ),
-    row: isSelf(table) ? fc.constant(0) : fc.nat(1),
+    row: isSelf(table) && !isPair ? fc.constant(0) : fc.nat(1),
     values: fc.record(columns, { requiredKeys: [] }) as fc.Arbitrary<Values>,
     whole,
     expected: columns[state] as fc.Arbitrary<string>,
@@ -102,6 +99,8 @@ function historyOf(table: BufferedTable): fc.Arbitrary<History> {
   const call = fc.nat(2);
   return fc.record({
     table: fc.constant(table),
+    isPair: fc.constant(isPair),
+    joins: fc.option(fc.record(columns, { requiredKeys: [] }) as fc.Arbitrary<Values>, { nil: undefined }),
     made: fc.array(fc.record({ at: fc.nat(50), call, whole }), { minLength: 2, maxLength: 2 }),
     placed: fc.array(
       fc.record({ acts: fc.array(act, { minLength: 1, maxLength: 2 }), at: fc.nat(50), call }),
@@ -111,7 +110,10 @@ function historyOf(table: BufferedTable): fc.Arbitrary<History> {
 }
 
 const history = fc
-  .constantFrom<BufferedTable>('executed_obs_unit', 'executed_obs_unit', ...modelTables)
+  .tuple(
+    fc.constantFrom<BufferedTable>('executed_obs_unit', 'executed_obs_unit', ...modelTables),
+    fc.boolean(),
+  )
   .chain(historyOf);
 
 /** The columns that a row needs beyond those that clients write. */
@@ -147,21 +149,37 @@ function stepOf(table: BufferedTable, id: string, act: Act, before: readonly Ste
   }
 }
 
-const heading = (aggregate: string, stamp: number) =>
-  ({ version: 1, id: randomUUID(), stamp, aggregate, principal: '1', operation: 'test' }) as const;
+const heading = ({ isPair, aggregate }: Run, steps: readonly Step[], stamp: number) => {
+  const [first = aggregate, ...others] = isPair
+    ? [...new Set(steps.flatMap((step) => ('id' in step ? step.id : [])))].sort()
+    : [aggregate];
+  return {
+    ...({ version: 1, id: randomUUID(), stamp, principal: '1', operation: 'test' } as const),
+    ...{ aggregate: first, steps: [...steps] },
+    ...(others.length > 0 && { aggregates: [first, ...others] }),
+  };
+};
 
 /** `order` is that of the requests: stamps come from clocks that differ. */
-function transactionsOf({ table, made, placed, ids, aggregate }: Run, from: number) {
+function transactionsOf(run: Run, from: number) {
+  const { table, isPair, joins, made, placed, ids } = run;
+  const hasOwnRow = isSelf(table) || isPair;
   const hasPut = placed.some(({ acts }) => acts.some(({ kind }) => kind === 'put'));
   // rows with a parent are created before they are changed; the create of an aggregate's own row may come later
   const firsts = ids.map((id, index) => {
     const { at = 0, call = 0, whole = {} } = made[index] ?? {};
-    const steps: Step[] = [{ kind: 'create', table, id, values: { ...fixed(table), ...whole } }];
-    const stamp = isSelf(table) ? from + at : from - 2 + index;
+    const [first = id] = ids;
+    const steps: Step[] = [
+      { kind: 'create', table, id, values: { ...fixed(table), ...whole } },
+      ...(isPair && index === 1 && joins
+        ? [{ kind: 'update' as const, table, id: first, values: joins }]
+        : []),
+    ];
+    const stamp = hasOwnRow ? from + at : from - 2 + index;
     return {
       call,
-      order: isSelf(table) && !hasPut ? call : -1,
-      transaction: { ...heading(aggregate, stamp), steps },
+      order: hasOwnRow && !hasPut ? call : index - 2,
+      transaction: heading(run, steps, stamp),
     };
   });
   const before: Step[] = [];
@@ -171,7 +189,7 @@ function transactionsOf({ table, made, placed, ids, aggregate }: Run, from: numb
       before.push(step);
       return step;
     });
-    return { call, order: call, transaction: { ...heading(aggregate, from + at), steps } };
+    return { call, order: call, transaction: heading(run, steps, from + at) };
   });
   return [...firsts, ...others];
 }
@@ -195,8 +213,9 @@ const runs: fc.Arbitrary<readonly Run[]> = fc
   .array(history, { minLength: together, maxLength: together })
   .map((histories) =>
     histories.map((drawn) => {
-      const ids = isSelf(drawn.table) ? [randomUUID()] : [randomUUID(), randomUUID()];
-      return { ...drawn, ids, aggregate: isSelf(drawn.table) ? (ids[0] ?? '') : randomUUID() };
+      const hasOneRow = isSelf(drawn.table) && !drawn.isPair;
+      const ids = hasOneRow ? [randomUUID()] : [randomUUID(), randomUUID()];
+      return { ...drawn, ids, aggregate: hasOneRow ? (ids[0] ?? '') : randomUUID() };
     }),
   );
 
@@ -217,14 +236,23 @@ it('merge produces the rows that main produces', async () => {
           .filter(({ call }) => call === 2)
           .map(({ transaction }) => buffered(transaction));
         const before = seen[index] ?? noRows;
+        // the create of a row was refused: reads show what changes of the row would make of it
+        if (hasUnmade(run, after[index] ?? noRows)) continue;
         const merged = merge({ ...before, rows: { [run.table]: before.rows } }, overlay);
-        expectRows(run, merged, after[index]?.rows ?? []);
+        expectRows(run, merged, after[index]?.rows ?? [], JSON.stringify({ transactions, before }));
       }
     }),
     // the failure shows the difference: shrinking takes longer than reading it
     { ...times(50), endOnFailure: true },
   );
 });
+
+function hasUnmade(
+  { ids }: Run,
+  { rows, deleted }: Pick<Awaited<ReturnType<typeof look>>, 'rows' | 'deleted'>,
+) {
+  return ids.some((id) => !rows.some((row) => row.id === id) && !deleted.includes(id));
+}
 
 const noRows = { rows: [], deleted: [], inbox: [] };
 const buffered = (transaction: Transaction) => ({
@@ -253,9 +281,17 @@ async function judgeInRedis(transactions: readonly Transaction[], isFormer: bool
     );
     // leave only the fields that the first release wrote
     if (isFormer)
-      await redis.client.hdel(keys.record(transaction.aggregate), 'started_by', 'finished_by', 'end_at');
+      for (const each of aggregatesOf(transaction))
+        await redis.client.hdel(keys.record(each), 'started_by', 'finished_by', 'end_at');
     // main also gets the transactions that Redis refused, after those accepted before them
-    const last = judged.at(-1)?.transaction.stamp ?? 0;
+    const isNear = isOfOneOf(aggregatesOf(transaction));
+    const last = Math.max(
+      0,
+      ...judged
+        .map((each) => each.transaction)
+        .filter(isNear)
+        .map(({ stamp }) => stamp),
+    );
     const isTaken = 'stamp' in verdict && verdict.stamp !== undefined;
     const stamp = isTaken ? 20 * Number(verdict.stamp ?? 0) : last + 1;
     judged.push({ verdict, transaction: { ...transaction, stamp } });
@@ -273,7 +309,11 @@ it('the judge in Redis agrees with main about every transaction', async () => {
           return { run, judged: await judgeInRedis(requests, isFormer && isUnit(run.table)) };
         }),
       );
-      const batch = all.flatMap(({ judged }) => judged.map(({ transaction }) => transaction));
+      // a refused one of two aggregates has no place in the order of both
+      const batch = all
+        .flatMap(({ judged }) => judged)
+        .filter(({ transaction, verdict }) => 'accepted' in verdict || !transaction.aggregates)
+        .map(({ transaction }) => transaction);
       const { rows: inbox } = await applyTransactions(main.pool, batch, 900);
       const outcomes = new Map(inbox.map(({ id, outcome }) => [id, outcome]));
       const after = await Promise.all(drawn.map(look));
@@ -288,6 +328,7 @@ it('the judge in Redis agrees with main about every transaction', async () => {
         );
         if (isMisled) continue;
         for (const [place, each] of judged.entries()) {
+          if (!outcomes.has(each.transaction.id)) continue;
           expectSame(each, judged.slice(0, place + 1), outcomes.get(each.transaction.id));
         }
         // refused and repeated transactions changed nothing; the others take effect in the order of requests
@@ -308,6 +349,9 @@ it('the judge in Redis agrees with main about every transaction', async () => {
   );
 });
 
+const isOfOneOf = (aggregates: readonly string[]) => (transaction: Transaction) =>
+  aggregatesOf(transaction).some((each) => aggregates.includes(each));
+
 interface Judged {
   readonly transaction: Transaction;
   readonly verdict: AcceptVerdict;
@@ -325,13 +369,13 @@ function expectSame({ verdict }: Judged, upToNow: readonly Judged[], outcome: un
   else if (verdict.status === 200) expect(outcome, why).toBe('applied');
 }
 
-async function look({ table, ids, aggregate }: Run) {
+async function look({ table, isPair, ids, aggregate }: Run) {
   const { rows } = await main.pool.query<{ rows: Row[]; deleted: string[]; inbox: unknown[] }>(
     `select
       (select coalesce(jsonb_agg(to_jsonb(e)), '[]') from ${table} e where id = any ($1)) as rows,
       (select coalesce(jsonb_agg(id), '[]') from tombstone where id = any ($1)) as deleted,
-      (select coalesce(jsonb_agg(to_jsonb(i)), '[]') from inbox i where aggregate_id = $2) as inbox`,
-    [ids, aggregate],
+      (select coalesce(jsonb_agg(to_jsonb(i)), '[]') from inbox i where aggregate_id = any ($2)) as inbox`,
+    [ids, isPair ? ids : [aggregate]],
   );
   const [found] = rows;
   if (!found) throw new Error('unreachable');

@@ -1,5 +1,6 @@
 /** Every mutation, by the part that it changes. */
 import type { Mutation } from './mutation.ts';
+import { aggregateMutations } from './catalogue/aggregates.ts';
 import { authMutations } from './catalogue/auth.ts';
 import { bufferMutations } from './catalogue/buffer.ts';
 import { contractMutations } from './catalogue/contracts.ts';
@@ -20,6 +21,7 @@ import { submissionMutations } from './catalogue/submission.ts';
 import { valueMutations } from './catalogue/values.ts';
 
 export const catalogue: readonly Mutation[] = [
+  ...aggregateMutations,
   ...authMutations,
   ...bufferMutations,
   ...contractMutations,

@@ -16,7 +16,7 @@ export const units: EventReader<UnitsChannel> = {
   concernsAll: (entries) => entries.some(({ change }) => change === 'reset'),
 
   read: async (parts, entries, channels) => {
-    const ids = channels.length === 0 ? [] : [...new Set(entries.flatMap(({ record }) => record ?? []))];
+    const ids = channels.length === 0 ? [] : [...new Set(entries.flatMap(unitOf))];
     if (ids.length === 0) return { of: () => undefined, deferred: [] };
     const seen = await readUnits(parts, ids);
     return {
@@ -38,11 +38,18 @@ export const units: EventReader<UnitsChannel> = {
   },
 };
 
+/** An aggregate of another table is none of these records. */
+function unitOf({ record, table }: FeedEntry): string[] {
+  return record === undefined || table !== undefined ? [] : [record];
+}
+
 function updateOf(
-  { record, change, transaction, obsUnitId, left }: FeedEntry,
+  entry: FeedEntry,
   { value }: UnitsChannel,
   { records, unknown }: UnitsRead,
 ): Update | undefined {
+  const { change, transaction, obsUnitId, left } = entry;
+  const [record] = unitOf(entry);
   if (record === undefined || unknown.has(record)) return undefined;
   const unit = records.get(record);
   const about = { record, ...(transaction !== undefined && { transaction_id: transaction }) };

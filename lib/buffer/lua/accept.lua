@@ -1,31 +1,41 @@
 --- @include "../../redis/lua/include/checks"
 --- @include "include/bytes"
 --- @include "include/judge"
+--- @include "include/aggregates"
 --- @include "../../change-feed/lua/include/feed"
 --- @include "include/overlay_index"
+--- @include "include/shown"
 
-local tx, pending, overlay, record, idem, credential, users_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
-  unknown, feed, tx_alias, target, former = unpack(KEYS)
+local tx, pending, idem, credential, users_loaded, user, rate_now, rate_before, stats, by_start, by_unit, unknown, by_record,
+  feed, tx_alias, target, former = unpack(KEYS, 1, 17)
+local first_aggregate = 18
 local a, rest, patch = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 local left
 local function refuse(why, detail) return cjson.encode({refused = why, detail = detail, left = left}) end
 
 -- check every argument, and the type of every key
-must_have('string', a, 'id', 'alias', 'aggregate', 'records', 'principal', 'permission', 'former', 'wakes', 'state', 'change',
+must_have('string', a, 'id', 'alias', 'records', 'principal', 'permission', 'former', 'wakes', 'state', 'change',
   'cleaned_state')
 must_have('number', a, 'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget')
-must_have('table', a, 'repeat_refusals')
+must_have('table', a, 'repeat_refusals', 'tables')
+local row_ids = cjson.decode(a.records)
+must_be_texts(row_ids, 'records')
+must(a.waits_for == nil or is_text(a.waits_for), 'waits_for')
+must_be_aggregates(a.aggregates, first_aggregate, a.tables)
 must_be_texts(a.filled, 'filled')
-must_be_steps(a.steps, a.place)
+must_be_steps(a.steps, a.place, #a.aggregates)
 must(string.sub(rest, -1) == '}' and string.sub(patch, -1) == '}', 'texts')
-must_be('hash', tx, tx_alias, target, overlay, record, stats, user)
+must_be('hash', tx, tx_alias, target, former, stats, user)
 if a.credential == 'api-token' then must_be('hash', credential) end
-must_be('zset', pending, by_start, by_unit)
+must_be('zset', pending, by_start, by_unit, by_record)
 must_be('set', unknown)
 must_be('string', idem, rate_now, rate_before)
 must_be('stream', feed)
 local before = tonumber(redis.call('GET', rate_before) or 0)
 must(before and tonumber(redis.call('GET', rate_now) or 0), 'rate')
+
+local aggregates = aggregates_at(a.aggregates, first_aggregate)
+local overlay = aggregates[1].overlay
 
 -- authenticate and authorize
 local owner = redis.call('HMGET', user, 'active', 'permissions')
@@ -95,15 +105,19 @@ if key_of and key_of ~= a.id and key_of ~= a.alias then
 end
 
 -- judge the steps by the rows that the site knows
-local r = read_record(record)
-local verdict, rows = judge(record, r.own, a.steps, a.id, patch)
+local highest = 0
+for _, each in ipairs(aggregates) do
+  each.known = read_record(each.record)
+  highest = math.max(highest, each.known.stamp)
+end
+local verdict, rows = judge(aggregates, a.steps, a.id, patch)
 local base, status = verdict.base, a.status
 if not verdict.is_known then status = a.unknown_status end
 if known then
   -- a processor has restored the entry from a copy: only the answer is missing
   local noted
   for _, step in ipairs(a.steps) do
-    local row = read_row(record, step)
+    local row = read_row(aggregates, step)
     if step.is_tracked and step.kind == 'update' and row.changed_by == a.id then noted = row.patch end
   end
   if noted then patch = noted
@@ -130,40 +144,41 @@ if verdict.is == 'repeated' then
 end
 
 -- limit the size of the buffer
-local size = #rest + 2 * #patch + 800
+local size = #rest + 2 * #patch + 700 + 100 * #aggregates
 local begun = redis.call('HGET', overlay, 'b:' .. a.id)
 if not begun and tonumber(redis.call('HGET', stats, 'bytes') or 0) + size > a.budget then return refuse('full') end
 
 -- From here on no check or command fails. A repeated run continues with the stamp that an interrupted run assigned.
-local stamp = begun and string.match(begun, '"stamp":(%d+)') or string.format('%.0f', math.max(a.stamp, r.stamp + 1))
-local reference = stamp .. ':' .. a.aggregate .. ':' .. a.id
+local stamp = begun and string.match(begun, '"stamp":(%d+)') or string.format('%.0f', math.max(a.stamp, highest + 1))
+local reference = stamp .. ':' .. table.concat(a.aggregates, ',') .. ':' .. a.id
 redis.call('HSET', overlay, 'b:' .. a.id, '{"stamp":' .. stamp .. ',' .. rest,
   's:' .. a.id, cjson.encode({state = a.state, verified = verdict.is_known}))
+point_to_first(aggregates, a.id)
+index_rows(by_record, aggregates, row_ids, a.id)
 redis.call('ZADD', pending, stamp, reference)
 if token and token[6] ~= a.id then
   redis.call('HSET', credential, 'uses', string.format('%.0f', (tonumber(token[5] or 0) or 0) + 1), 'used_at', a.now_ms,
     'used_by', a.id)
 end
 if a.has_key then redis.call('SET', idem, a.id, 'EX', 2592000) end
-local unit, start_ms = r.unit, r.start_ms
-if a.place then
-  unit, start_ms = a.place.obs_unit_id, string.format('%.0f', a.place.start_ms)
-  save_place(record, a.place)
+if a.place then save_place(aggregates[1].record, a.place) end
+save_rows(aggregates, a.steps, rows)
+for i, each in ipairs(aggregates) do
+  if a.tables[i] ~= '' then redis.call('HSET', each.record, 'table', a.tables[i]) end
+  if tonumber(stamp) > each.known.stamp then redis.call('HSET', each.record, 'stamp', stamp) end
+  redis.call('PERSIST', each.record)
 end
-save_rows(record, a.steps, rows)
-if tonumber(stamp) > r.stamp then redis.call('HSET', record, 'stamp', stamp) end
-redis.call('PERSIST', record)
 count_bytes(stats, 'counted:' .. a.id, size)
 if not a.has_no_feed then
-  index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
-  feed_append(feed, a.wakes, 'change', a.change, 'record', a.aggregate,
-    'obs_unit_id', unit or '', 'transaction', a.id)
+  show_aggregates(aggregates, by_start, by_unit, unknown)
+  tell_aggregates(aggregates, feed, a.wakes, a.change, a.id)
 end
 if a.discards and redis.call('EXISTS', target) == 1 then redis.call('HSET', target, 'discard', a.id) end
 local fields = {'reference', reference, 'state', a.state, 'revision', 0, 'attempts', 0, 'size', size,
   'records', a.records, 'principal', a.principal, 'patch', patch, 'status', status,
   'history', '[' .. cjson.encode({at = a.now_ms, state = a.state}) .. ']'}
 if base then fields[#fields + 1] = 'base'; fields[#fields + 1] = base end
+if a.waits_for then fields[#fields + 1] = 'waits_for'; fields[#fields + 1] = a.waits_for end
 if a.has_no_feed then fields[#fields + 1] = 'quiet'; fields[#fields + 1] = '1' end
 redis.call('HSET', tx, unpack(fields))
 redis.call('HDEL', stats, 'counted:' .. a.id)

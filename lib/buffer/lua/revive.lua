@@ -1,5 +1,8 @@
 --- @include "../../redis/lua/include/checks"
+--- @include "include/aggregates"
 --- @include "../../change-feed/lua/include/feed"
+--- @include "include/overlay_index"
+--- @include "include/shown"
 
 local pending, committed, set_aside, feed = unpack(KEYS, 1, 4)
 local references, reason, now, wakes = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
@@ -8,14 +11,19 @@ must(is_number(now), 'clock')
 must_have('string', states, 'again', 'lost', 'lost_change', 'lost_outcome')
 must_be('zset', pending, committed, set_aside)
 must_be('stream', feed)
+local place, named = 5, {}
 for i, reference in ipairs(references) do
   must(is_reference(reference), 'reference')
-  must_be('hash', KEYS[3 + 2 * i], KEYS[4 + 2 * i])
+  local names = names_in(reference)
+  must_be('hash', KEYS[place])
+  must_be_aggregates(names, place + 1)
+  named[i] = {tx = KEYS[place], of = aggregates_at(names, place + 1)}
+  place = place + 1 + 2 * #names
 end
 local revived, lost = 0, {}
 for i, reference in ipairs(references) do
-  local tx, overlay = KEYS[3 + 2 * i], KEYS[4 + 2 * i]
-  local stamp, aggregate, id = string.match(reference, '^(%d+):([^:]+):([^:]+)$')
+  local tx, overlay = named[i].tx, named[i].of[1].overlay
+  local stamp, id = string.match(reference, '^(%d+):[^:]+:([^:]+)$')
   if redis.call('ZSCORE', committed, reference) then
     local known = redis.call('HMGET', tx, 'history', 'quiet', 'state')
     local history = known[1] or '[]'
@@ -38,10 +46,7 @@ for i, reference in ipairs(references) do
       redis.call('HSETNX', tx, 'attempts', 1)
       redis.call('PERSIST', tx)
       redis.call('ZADD', set_aside, stamp, reference)
-      if not known[2] then
-        feed_append(feed, wakes, 'change', states.lost_change, 'record', aggregate,
-          'obs_unit_id', '', 'transaction', id)
-      end
+      if not known[2] then tell_aggregates(named[i].of, feed, wakes, states.lost_change, id) end
       lost[#lost + 1] = id
     end
     redis.call('ZREM', committed, reference)

@@ -25,7 +25,9 @@ begin
       select string_agg(quote_ident(key), ', ' order by key) as columns from jsonb_object_keys(with_times(t, step, null)) key
     ) written
     where jsonb_array_length(t -> 'steps') = 1 and written.columns is not null and step ->> 'kind' in ('create', 'update') and tables() ? (step ->> 'table')
-      and t -> 'is_held' is distinct from 'true' and coalesce(t ->> 'group', t ->> 'aggregates') is null
+      and t -> 'is_held' is distinct from 'true' and coalesce(t ->> 'group', t ->> 'aggregates', t ->> 'waits_for') is null
+      -- nor is one that belongs to several aggregates before it
+      and (t ->> 'aggregate')::uuid not in (select unnest(aggregates_of(o)) from unnest(work) o where o ->> 'aggregates' is not null)
       -- no request stands in this work under the ids of two releases
       and t ->> 'id' not in (select o ->> 'alias' from unnest(work) o where o ? 'alias')
       and (not t ? 'alias' or t ->> 'alias' not in (select o ->> 'id' from unnest(work) o))

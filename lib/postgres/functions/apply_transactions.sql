@@ -15,11 +15,12 @@ declare
   most_awaited constant integer := 100;
   several constant integer := 3;
   awaited uuid[];
+  locked uuid[];
   touched uuid[];
   call_started timestamptz;
   refusal text;
   tx jsonb;
-  aggregate uuid;
+  mine uuid[];
   all_work jsonb[];
   work jsonb[];
   first integer := 1;
@@ -50,13 +51,15 @@ begin
   -- what a deferred constraint refuses is an error of the transaction that breaks it, not of the commit
   set constraints all immediate;
   awaited := awaited_aggregates(most_awaited);
-  perform lock_aggregates(awaited || array(select (t ->> 'aggregate')::uuid from jsonb_array_elements(batch) t));
+  locked := involved_aggregates(awaited || array(
+    select distinct unnest(aggregates_of(t)) from jsonb_array_elements(batch) t));
+  perform lock_aggregates(locked);
   call_started := clock_timestamp();
 
   -- Only what main has not recorded yet moves an aggregate, or what waits for something that is there now.
-  touched := awaited || array(
-    select distinct (t ->> 'aggregate')::uuid from jsonb_array_elements(batch) t
-    where not exists (select from inbox where transaction_id = (t ->> 'id')::uuid));
+  touched := involved_aggregates(awaited || array(
+    select distinct unnest(aggregates_of(t)) from jsonb_array_elements(batch) t
+    where not exists (select from inbox where transaction_id = (t ->> 'id')::uuid)));
 
   for tx in
     select t from jsonb_array_elements(batch) t
@@ -68,7 +71,7 @@ begin
       else jsonb_build_object('outcome', 'refused', 'reason', refusal) end]);
   end loop;
 
-  work := work_of(batch, touched);
+  work := work_of(batch, touched, locked);
   all_work := work;
   begin
     -- starts, and what came after them
@@ -92,15 +95,16 @@ begin
       at := first;
       while at <= last loop
         tx := work[at];
-        aggregate := tx ->> 'aggregate';
+        mine := aggregates_of(tx);
         if at = forced_at then
           verdict := forced;
         elsif tx -> 'is_held' = 'true' then
           verdict := null;
         else
           verdict := judge_repeat(tx);
-          if verdict is null and aggregate = any (blocked) then
-            verdict := '{"outcome": "parked", "parked_for": "behind", "reason": "waits behind an earlier transaction"}';
+          if verdict is null and mine && blocked then
+            verdict := jsonb_build_object('outcome', 'parked', 'parked_for', 'behind', 'waits_for', tx -> 'waits_for',
+              'reason', 'waits behind an earlier transaction');
           elsif verdict is null then
             verdict := judge(tx);
             if verdict is null then
@@ -111,11 +115,11 @@ begin
           end if;
         end if;
         if verdict is null or verdict ->> 'parked_for' in ('failed', 'behind')
-          or verdict ->> 'outcome' = 'parked' and is_start(tx) then
-          blocked := blocked || aggregate;
+          or verdict ->> 'outcome' = 'parked' and holds_others(tx, verdict ->> 'waits_for') then
+          blocked := blocked || mine;
         end if;
         if at = forced_at or verdict ->> 'parked_for' = 'behind' then
-          passed_over := passed_over || jsonb_build_object('at', at, 'aggregate', aggregate, 'verdict', verdict);
+          passed_over := passed_over || jsonb_build_object('at', at, 'aggregate', tx ->> 'aggregate', 'verdict', verdict);
         elsif verdict is not null then
           perform record_outcomes(array[tx], array[verdict]);
         end if;
@@ -153,11 +157,11 @@ begin
   into faults;
 
   foreach each in array passed_over loop
-    if each -> 'verdict' ->> 'signature' = any (faults) then
-      left_out := left_out || (each ->> 'aggregate')::uuid;
-    end if;
+    mine := aggregates_of(work[(each ->> 'at')::integer]);
     -- what comes later in an aggregate waits with it
-    if (each ->> 'aggregate')::uuid <> all (left_out) then
+    if each -> 'verdict' ->> 'signature' = any (faults) or mine && left_out then
+      left_out := left_out || mine;
+    else
       perform record_outcomes(array[work[(each ->> 'at')::integer]], array[each -> 'verdict']);
     end if;
   end loop;
@@ -181,7 +185,10 @@ begin
         union
         select unnest(late)
         union
-        select transaction_id from inbox where aggregate_id = any (touched) and changed_at >= call_started)), '[]'),
+        select transaction_id from inbox where aggregate_id = any (touched) and changed_at >= call_started
+        union
+        select transaction_id from inbox i
+        where i.aggregates is not null and i.aggregates && touched and changed_at >= call_started)), '[]'),
     'failures', coalesce((
       select jsonb_agg(jsonb_build_object('id', work[(p ->> 'at')::integer] ->> 'id', 'aggregate', p ->> 'aggregate',
         'signature', p -> 'verdict' ->> 'signature', 'shape', p -> 'verdict' ->> 'shape',

@@ -21,7 +21,7 @@ begin
     exit when has_wrapped and place > beginning;
     if thing_exists(thing) then
       found_aggregates := found_aggregates || array(
-        select distinct aggregate_id from inbox
+        select distinct unnest(coalesce(aggregates, array[aggregate_id])) from inbox
         where outcome = 'parked' and parked_for = 'start' and hashtextextended(waits_for, 0) = place and waits_for = thing
         limit most - cardinality(found_aggregates));
       exit when cardinality(found_aggregates) >= most;

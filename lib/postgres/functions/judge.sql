@@ -11,7 +11,12 @@ declare
   field text;
   made uuid[] := '{}';
   repeated text;
+  needed constant text := tx ->> 'waits_for';
 begin
+  -- a row that it changes itself is looked for below
+  if needed is not null and not tx -> 'record_ids' ? split_part(needed, ':', 2) and not thing_exists(needed) then
+    return waiting_for(needed);
+  end if;
   for step in select value from jsonb_array_elements(tx -> 'steps') loop
     tbl := step ->> 'table';
     case step ->> 'kind'
@@ -40,9 +45,7 @@ begin
         end if;
         missing := missing_reference(tbl, item -> 'values', made);
         if missing is not null then
-          return jsonb_build_object('outcome', 'parked', 'parked_for', 'start', 'waits_for', missing,
-            'reason', format('%s %s is not known to main',
-              coalesce(things() ->> split_part(missing, ':', 1), split_part(missing, ':', 1)), split_part(missing, ':', 2)));
+          return waiting_for(missing);
         end if;
         made := made || row_id;
       end loop;
@@ -53,11 +56,11 @@ begin
       if present is null then
         -- others delete rows by plain SQL, which leaves no tombstone
         if exists (select from tombstone where table_name = tbl and id = row_id)
-          or exists (select from inbox i where i.aggregate_id = (tx ->> 'aggregate')::uuid and i.outcome = 'applied'
+          or exists (select from transactions_of(aggregates_of(tx)) i where i.outcome = 'applied'
             and row_id = any (i.record_ids)) then
           return jsonb_build_object('outcome', 'refused', 'reason', format('%s %s was deleted', tbl, row_id));
         end if;
-        if exists (select from inbox i where i.aggregate_id = (tx ->> 'aggregate')::uuid and i.outcome = 'discarded'
+        if exists (select from transactions_of(aggregates_of(tx)) i where i.outcome = 'discarded'
             and row_id = any (i.record_ids) and i.steps @> '[{"kind": "create"}]') then
           return jsonb_build_object('outcome', 'parked', 'parked_for', 'failed',
             'reason', format('the start of %s was discarded', row_id));
@@ -81,6 +84,8 @@ begin
               stamp_time(group_stamp(tbl, field, present -> 'field_stamps')), present ->> field));
         end if;
       end loop;
+      missing := missing_reference(tbl, step -> 'values', made);
+      if missing is not null then return waiting_for(missing); end if;
     else null;
     end case;
   end loop;

@@ -6,7 +6,7 @@ declare
   recorded jsonb;
 begin
   perform set_config('ops.processor', 'on', true);
-  perform lock_aggregates(array[(heading ->> 'aggregate')::uuid]);
+  perform lock_aggregates(aggregates_of(heading));
   if not exists (select from inbox where transaction_id = (heading ->> 'id')::uuid) then
     perform record_outcomes(
       array[heading || case when steps is null then '{}' else jsonb_build_object('steps', steps) end],

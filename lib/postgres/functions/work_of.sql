@@ -1,8 +1,8 @@
--- What a call executes, in order: what is new, and what is parked of the aggregates that it touches. A start comes before what
--- needs it, then as they were accepted. `is_held`: only a person takes it up again, and the later ones wait behind it.
-create function work_of(batch jsonb, touched uuid[]) returns jsonb[] language sql stable
-return coalesce((
-  select array_agg(t order by not is_start(t), (t ->> 'stamp')::bigint, t ->> 'id')
+-- What a call executes, in order: what is new, and what is parked of the aggregates that it touches, unless an aggregate of it is
+-- not locked by this call. `is_held`: only a person takes it up again, and the later ones wait behind it.
+create function work_of(batch jsonb, touched uuid[], locked uuid[]) returns jsonb[] language sql stable
+return in_order(array(
+  select t
   from (
     -- of two copies the one that was answered as it stands
     (select distinct on (t ->> 'id') t from jsonb_array_elements(batch) t
@@ -12,6 +12,13 @@ return coalesce((
     select jsonb_build_object('id', transaction_id, 'is_recorded', true, 'stamp', stamp, 'aggregate', aggregate_id,
       'operation', operation, 'principal', principal, 'record_ids', to_jsonb(record_ids), 'steps', coalesce(steps, '[]'),
       'site', site, 'request_id', request_id, 'group', group_id, 'aggregates', to_jsonb(aggregates),
+      -- what it needs of others, whatever else has kept it
+      'waits_for', case when parked_for <> 'failed' and waits_for <> 'retry' then waits_for end,
       'is_held', steps is null or waits_for is not distinct from 'retry')
-    from inbox where outcome = 'parked' and aggregate_id = any (touched)
-  ) everything), '{}');
+    from (
+      select * from inbox where outcome = 'parked' and aggregate_id = any (touched)
+      union
+      select * from inbox where outcome = 'parked' and aggregates is not null and aggregates && touched
+    ) parked
+    where aggregates is null or aggregates <@ locked
+  ) everything));

@@ -61,7 +61,8 @@ local function read_record(record)
     'finished_by', 'obs_unit_id', 'start_ms', 'stamp')
   return {own = own_row(r), unit = r[9], start_ms = r[10], stamp = tonumber(r[11] or 0) or 0}
 end
-local function read_row(record, step)
+local function read_row(aggregates, step)
+  local record = aggregates[step.at or 1].record
   if step.is_own then return read_record(record).own end
   local text = redis.call('HGET', record, 'row:' .. step.row)
   return text and cjson.decode(text) or {values = {}}
@@ -90,7 +91,8 @@ local function write_own_row(record, row, step)
     redis.call('HSET', record, 'base', row.base, 'started_by', row.by)
   end
 end
-local function write_row(record, row, step)
+local function write_row(aggregates, row, step)
+  local record = aggregates[step.at or 1].record
   if step.is_own then write_own_row(record, row, step)
   elseif step.kind == 'delete' then redis.call('HDEL', record, 'row:' .. step.row)
   else redis.call('HSET', record, 'row:' .. step.row, cjson.encode(row)) end
@@ -101,11 +103,12 @@ end
 `;
 
 /** lib/buffer/lua/include/judge.lua */
-const judge = `local function must_be_steps(steps, place)
+const judge = `local function must_be_steps(steps, place, count)
   must(type(steps) == 'table', 'steps')
   for _, step in ipairs(steps) do
     must_have('string', step, 'kind', 'row')
     must_have('table', step, 'values')
+    must(step.at == nil or is_number(step.at) and step.at >= 1 and step.at <= count, 'at')
     must(type(step.allowed or {}) == 'table' and (step.text == nil or is_text(step.text)), 'step')
     for _, allowed in pairs(step.allowed or {}) do must_be_texts(allowed, 'allowed') end
     must_be_texts(step.values, 'values')
@@ -150,7 +153,7 @@ local function is_repeat(row, step)
   end
   return step.given ~= nil
 end
-local function judge(record, own, steps, id, text)
+local function judge(aggregates, steps, id, text)
   local rows, made, was_saved = {}, {}, {}
   local verdict = {is = 'met', is_known = true, base = false}
   local function judged(is, value, row)
@@ -160,7 +163,7 @@ local function judge(record, own, steps, id, text)
   for _, step in ipairs(steps) do
     local row = rows[step.row]
     if not row then
-      row = step.is_own and own or read_row(record, step)
+      row = step.is_own and aggregates[step.at or 1].known.own or read_row(aggregates, step)
       was_saved[step.row] = row.changed_by == id
     end
     if step.kind == 'create' then
@@ -187,11 +190,51 @@ local function judge(record, own, steps, id, text)
   end
   return verdict, rows
 end
-local function save_rows(record, steps, rows)
+local function save_rows(aggregates, steps, rows)
   for _, step in ipairs(steps) do
     local row = rows[step.row]
-    if step.is_tracked or step.kind ~= 'update' or row.patch then write_row(record, row, step) end
+    if step.is_tracked or step.kind ~= 'update' or row.patch then write_row(aggregates, row, step) end
   end
+end
+`;
+
+/** lib/buffer/lua/include/aggregates.lua */
+const aggregates = `local function must_be_aggregates(names, from, tables)
+  must(type(names) == 'table' and #names > 0, 'aggregates')
+  must_be_texts(names, 'aggregates')
+  for i in ipairs(names) do
+    must(not tables or is_text(tables[i]), 'tables')
+    must_be('hash', KEYS[from + 2 * i - 2], KEYS[from + 2 * i - 1])
+  end
+end
+local function aggregates_at(names, from)
+  local found = {}
+  for i, name in ipairs(names) do
+    found[i] = {name = name, overlay = KEYS[from + 2 * i - 2], record = KEYS[from + 2 * i - 1]}
+  end
+  return found
+end
+local function point_to_first(aggregates, id)
+  for i = 2, #aggregates do redis.call('HSET', aggregates[i].overlay, 'p:' .. id, aggregates[1].name) end
+end
+local function row_members(aggregates, rows, id)
+  local is_own, members = {}, {}
+  for _, each in ipairs(aggregates) do is_own[each.name] = true end
+  for _, row in ipairs(rows) do
+    if not is_own[row] then members[#members + 1] = row .. ':' .. aggregates[1].name .. ':' .. id end
+  end
+  return members
+end
+local function index_rows(by_record, aggregates, rows, id)
+  for _, member in ipairs(row_members(aggregates, rows, id)) do redis.call('ZADD', by_record, 0, member) end
+end
+local function unindex_rows(by_record, aggregates, rows, id)
+  for _, member in ipairs(row_members(aggregates, rows, id)) do redis.call('ZREM', by_record, member) end
+end
+local function names_in(reference)
+  local names = {}
+  for name in string.gmatch(string.match(reference, ':([^:]+):'), '[^,]+') do names[#names + 1] = name end
+  return names
 end
 `;
 
@@ -227,6 +270,28 @@ local function unindex_overlay(by_start, by_unit, unknown, unit, start_ms, aggre
 end
 `;
 
+/** lib/buffer/lua/include/shown.lua */
+const shown = `local function place_of(aggregate)
+  local r = redis.call('HMGET', aggregate.record, 'obs_unit_id', 'start_ms', 'table')
+  return r[1], r[2], r[3]
+end
+local function show_aggregates(aggregates, by_start, by_unit, unknown)
+  for _, each in ipairs(aggregates) do
+    local unit, start_ms, of = place_of(each)
+    if not of then index_overlay(by_start, by_unit, unknown, unit, start_ms, each.name) end
+  end
+end
+local function tell_aggregates(aggregates, feed, wakes, change, id, known_unit)
+  for i, each in ipairs(aggregates) do
+    local unit, _, of = place_of(each)
+    local entry = {'change', change, 'record', each.name, 'obs_unit_id', i == 1 and known_unit or unit or ''}
+    if i == 1 then entry[#entry + 1] = 'transaction'; entry[#entry + 1] = id end
+    if of then entry[#entry + 1] = 'table'; entry[#entry + 1] = of end
+    feed_append(feed, wakes, unpack(entry))
+  end
+end
+`;
+
 /** lib/users/lua/include/write_user.lua */
 const writeUser = `local function must_be_user(a)
   must_have('string', a, 'principal', 'login', 'name', 'role', 'role_from', 'permissions', 'last_login_at', 'created_at')
@@ -249,26 +314,33 @@ end
 `;
 
 /** lib/buffer/lua/accept.lua */
-export const acceptScript = /* @__PURE__ */ script(checks, bytes, record, judge, feed, overlayIndex, `local tx, pending, overlay, record, idem, credential, users_loaded, user, rate_now, rate_before, stats, by_start, by_unit,
-  unknown, feed, tx_alias, target, former = unpack(KEYS)
+export const acceptScript = /* @__PURE__ */ script(checks, bytes, record, judge, aggregates, feed, overlayIndex, shown, `local tx, pending, idem, credential, users_loaded, user, rate_now, rate_before, stats, by_start, by_unit, unknown, by_record,
+  feed, tx_alias, target, former = unpack(KEYS, 1, 17)
+local first_aggregate = 18
 local a, rest, patch = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 local left
 local function refuse(why, detail) return cjson.encode({refused = why, detail = detail, left = left}) end
-must_have('string', a, 'id', 'alias', 'aggregate', 'records', 'principal', 'permission', 'former', 'wakes', 'state', 'change',
+must_have('string', a, 'id', 'alias', 'records', 'principal', 'permission', 'former', 'wakes', 'state', 'change',
   'cleaned_state')
 must_have('number', a, 'stamp', 'status', 'unknown_status', 'now_ms', 'rest_of_window', 'rate_limit', 'budget')
-must_have('table', a, 'repeat_refusals')
+must_have('table', a, 'repeat_refusals', 'tables')
+local row_ids = cjson.decode(a.records)
+must_be_texts(row_ids, 'records')
+must(a.waits_for == nil or is_text(a.waits_for), 'waits_for')
+must_be_aggregates(a.aggregates, first_aggregate, a.tables)
 must_be_texts(a.filled, 'filled')
-must_be_steps(a.steps, a.place)
+must_be_steps(a.steps, a.place, #a.aggregates)
 must(string.sub(rest, -1) == '}' and string.sub(patch, -1) == '}', 'texts')
-must_be('hash', tx, tx_alias, target, overlay, record, stats, user)
+must_be('hash', tx, tx_alias, target, former, stats, user)
 if a.credential == 'api-token' then must_be('hash', credential) end
-must_be('zset', pending, by_start, by_unit)
+must_be('zset', pending, by_start, by_unit, by_record)
 must_be('set', unknown)
 must_be('string', idem, rate_now, rate_before)
 must_be('stream', feed)
 local before = tonumber(redis.call('GET', rate_before) or 0)
 must(before and tonumber(redis.call('GET', rate_now) or 0), 'rate')
+local aggregates = aggregates_at(a.aggregates, first_aggregate)
+local overlay = aggregates[1].overlay
 local owner = redis.call('HMGET', user, 'active', 'permissions')
 local are_loaded = redis.call('EXISTS', users_loaded) == 1
 local token
@@ -328,14 +400,18 @@ local key_of = redis.call('GET', idem)
 if key_of and key_of ~= a.id and key_of ~= a.alias then
   if a.former ~= key_of or not repeat_refusal_of(entry_of(former)) then return refuse('key_reused', key_of) end
 end
-local r = read_record(record)
-local verdict, rows = judge(record, r.own, a.steps, a.id, patch)
+local highest = 0
+for _, each in ipairs(aggregates) do
+  each.known = read_record(each.record)
+  highest = math.max(highest, each.known.stamp)
+end
+local verdict, rows = judge(aggregates, a.steps, a.id, patch)
 local base, status = verdict.base, a.status
 if not verdict.is_known then status = a.unknown_status end
 if known then
   local noted
   for _, step in ipairs(a.steps) do
-    local row = read_row(record, step)
+    local row = read_row(aggregates, step)
     if step.is_tracked and step.kind == 'update' and row.changed_by == a.id then noted = row.patch end
   end
   if noted then patch = noted
@@ -359,38 +435,39 @@ if verdict.is == 'repeated' then
   return cjson.encode({repeated = true, patch = verdict.row.patch or verdict.row.base or patch, base = base, status = a.status, state = state,
     states = states_of({state = state}), left = left})
 end
-local size = #rest + 2 * #patch + 800
+local size = #rest + 2 * #patch + 700 + 100 * #aggregates
 local begun = redis.call('HGET', overlay, 'b:' .. a.id)
 if not begun and tonumber(redis.call('HGET', stats, 'bytes') or 0) + size > a.budget then return refuse('full') end
-local stamp = begun and string.match(begun, '"stamp":(%d+)') or string.format('%.0f', math.max(a.stamp, r.stamp + 1))
-local reference = stamp .. ':' .. a.aggregate .. ':' .. a.id
+local stamp = begun and string.match(begun, '"stamp":(%d+)') or string.format('%.0f', math.max(a.stamp, highest + 1))
+local reference = stamp .. ':' .. table.concat(a.aggregates, ',') .. ':' .. a.id
 redis.call('HSET', overlay, 'b:' .. a.id, '{"stamp":' .. stamp .. ',' .. rest,
   's:' .. a.id, cjson.encode({state = a.state, verified = verdict.is_known}))
+point_to_first(aggregates, a.id)
+index_rows(by_record, aggregates, row_ids, a.id)
 redis.call('ZADD', pending, stamp, reference)
 if token and token[6] ~= a.id then
   redis.call('HSET', credential, 'uses', string.format('%.0f', (tonumber(token[5] or 0) or 0) + 1), 'used_at', a.now_ms,
     'used_by', a.id)
 end
 if a.has_key then redis.call('SET', idem, a.id, 'EX', 2592000) end
-local unit, start_ms = r.unit, r.start_ms
-if a.place then
-  unit, start_ms = a.place.obs_unit_id, string.format('%.0f', a.place.start_ms)
-  save_place(record, a.place)
+if a.place then save_place(aggregates[1].record, a.place) end
+save_rows(aggregates, a.steps, rows)
+for i, each in ipairs(aggregates) do
+  if a.tables[i] ~= '' then redis.call('HSET', each.record, 'table', a.tables[i]) end
+  if tonumber(stamp) > each.known.stamp then redis.call('HSET', each.record, 'stamp', stamp) end
+  redis.call('PERSIST', each.record)
 end
-save_rows(record, a.steps, rows)
-if tonumber(stamp) > r.stamp then redis.call('HSET', record, 'stamp', stamp) end
-redis.call('PERSIST', record)
 count_bytes(stats, 'counted:' .. a.id, size)
 if not a.has_no_feed then
-  index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
-  feed_append(feed, a.wakes, 'change', a.change, 'record', a.aggregate,
-    'obs_unit_id', unit or '', 'transaction', a.id)
+  show_aggregates(aggregates, by_start, by_unit, unknown)
+  tell_aggregates(aggregates, feed, a.wakes, a.change, a.id)
 end
 if a.discards and redis.call('EXISTS', target) == 1 then redis.call('HSET', target, 'discard', a.id) end
 local fields = {'reference', reference, 'state', a.state, 'revision', 0, 'attempts', 0, 'size', size,
   'records', a.records, 'principal', a.principal, 'patch', patch, 'status', status,
   'history', '[' .. cjson.encode({at = a.now_ms, state = a.state}) .. ']'}
 if base then fields[#fields + 1] = 'base'; fields[#fields + 1] = base end
+if a.waits_for then fields[#fields + 1] = 'waits_for'; fields[#fields + 1] = a.waits_for end
 if a.has_no_feed then fields[#fields + 1] = 'quiet'; fields[#fields + 1] = '1' end
 redis.call('HSET', tx, unpack(fields))
 redis.call('HDEL', stats, 'counted:' .. a.id)
@@ -506,30 +583,35 @@ lease(all)
 return {copies, oldest, redis.call('ZCARD', pending), is_away and 1 or 0}`);
 
 /** lib/buffer/lua/clean.lua */
-export const cleanScript = /* @__PURE__ */ script(checks, bytes, feed, overlayIndex, `local committed, stats, floor, feed, by_start, by_unit, unknown, set_aside = unpack(KEYS, 1, 8)
+export const cleanScript = /* @__PURE__ */ script(checks, bytes, aggregates, feed, overlayIndex, shown, `local committed, stats, floor, feed, by_start, by_unit, unknown, by_record, set_aside = unpack(KEYS, 1, 9)
 local remember, now, wakes, proofs = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cjson.decode(ARGV[4])
 local committed_state, cleaned_state = ARGV[5], ARGV[6]
 must(is_number(remember) and remember > 0 and is_number(now), 'numbers')
-must_be('zset', committed, by_start, by_unit, set_aside)
+must_be('zset', committed, by_start, by_unit, by_record, set_aside)
 must_be('set', unknown)
 must_be('hash', stats)
 must_be('string', floor)
 must_be('stream', feed)
 must(tonumber(redis.call('GET', floor) or 0), 'floor')
-for i, a in ipairs(proofs) do
-  must(is_text(a.id) and is_text(a.aggregate) and is_reference(a.reference) and is_number(a.revision), 'proof')
-  must_be('hash', KEYS[6 + 3 * i], KEYS[7 + 3 * i], KEYS[8 + 3 * i])
+local place = 10
+for _, a in ipairs(proofs) do
+  must(is_text(a.id) and is_reference(a.reference) and is_number(a.revision), 'proof')
+  must_be('hash', KEYS[place])
+  must_be_aggregates(a.aggregates, place + 1)
+  a.tx, a.of = KEYS[place], aggregates_at(a.aggregates, place + 1)
+  place = place + 1 + 2 * #a.aggregates
 end
 local cleaned = 0
-for i, a in ipairs(proofs) do
-  local tx, overlay, record, reference = KEYS[6 + 3 * i], KEYS[7 + 3 * i], KEYS[8 + 3 * i], a.reference
+for _, a in ipairs(proofs) do
+  local tx, reference = a.tx, a.reference
   local lsn = redis.call('ZSCORE', committed, reference)
-  local known = redis.call('HMGET', tx, 'revision', 'state', 'size', 'history', 'quiet')
+  local known = redis.call('HMGET', tx, 'revision', 'state', 'size', 'history', 'quiet', 'records')
   local counted = redis.call('HGET', stats, 'counted:' .. a.id)
   if lsn and known[1] and tonumber(known[1]) <= a.revision then
     if tonumber(lsn) > tonumber(redis.call('GET', floor) or 0) then redis.call('SET', floor, lsn) end
     redis.call('ZREM', set_aside, reference)
-    redis.call('HDEL', overlay, 'b:' .. a.id, 's:' .. a.id)
+    for _, each in ipairs(a.of) do redis.call('HDEL', each.overlay, 'b:' .. a.id, 's:' .. a.id, 'p:' .. a.id) end
+    unindex_rows(by_record, a.of, cjson.decode(known[6] or '[]'), a.id)
     local state = known[2]
     if state == committed_state then
       state = cleaned_state
@@ -544,15 +626,14 @@ for i, a in ipairs(proofs) do
     end
     redis.call('HDEL', stats, 'cleaned:' .. a.id)
     redis.call('EXPIRE', tx, remember)
-    local r = redis.call('HMGET', record, 'obs_unit_id', 'start_ms')
-    if redis.call('EXISTS', overlay) == 0 then
-      unindex_overlay(by_start, by_unit, unknown, r[1], r[2], a.aggregate)
-      redis.call('EXPIRE', record, remember)
+    for _, each in ipairs(a.of) do
+      if redis.call('EXISTS', each.overlay) == 0 then
+        local unit, start_ms = place_of(each)
+        unindex_overlay(by_start, by_unit, unknown, unit, start_ms, each.name)
+        redis.call('EXPIRE', each.record, remember)
+      end
     end
-    if state == cleaned_state and not known[5] then
-      feed_append(feed, wakes, 'change', state, 'record', a.aggregate,
-        'obs_unit_id', r[1] or '', 'transaction', a.id)
-    end
+    if state == cleaned_state and not known[5] then tell_aggregates(a.of, feed, wakes, state, a.id) end
     redis.call('ZREM', committed, reference)
     cleaned = cleaned + 1
   end
@@ -575,7 +656,7 @@ redis.call('EXPIRE', own, 120)
 return 1`);
 
 /** lib/buffer/lua/mark.lua */
-export const markScript = /* @__PURE__ */ script(checks, record, feed, overlayIndex, `local pending, inflight, committed, main_down, feed, set_aside, drained, by_start, by_unit, unknown = unpack(KEYS, 1, 10)
+export const markScript = /* @__PURE__ */ script(checks, record, aggregates, feed, overlayIndex, shown, `local pending, inflight, committed, main_down, feed, set_aside, drained, by_start, by_unit, unknown = unpack(KEYS, 1, 10)
 local lsn, lsn_text, now, wakes, rows = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], cjson.decode(ARGV[5])
 must(string.match(lsn, '^%d+$') and is_number(now), 'position or clock')
 must_be('zset', pending, inflight, committed, set_aside, by_start, by_unit)
@@ -583,28 +664,35 @@ must_be('set', unknown)
 must_be('stream', feed)
 must_be('string', drained)
 must(tonumber(redis.call('GET', drained) or 0), 'count')
-for i, a in ipairs(rows) do
+local place = 11
+for _, a in ipairs(rows) do
   must(is_reference(a.reference) and is_number(a.revision) and is_number(a.attempts), 'row')
-  must_have('string', a, 'id', 'aggregate', 'outcome', 'state', 'change', 'reason', 'records', 'obs_unit_id')
+  must_have('string', a, 'id', 'outcome', 'state', 'change', 'reason', 'records', 'obs_unit_id')
   a.record_ids = cjson.decode(a.records)
   must_be_texts(a.record_ids, 'records')
-  must_be('hash', KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i])
+  must(a.waits_for == nil or is_text(a.waits_for), 'waits_for')
+  must_be('hash', KEYS[place])
+  must_be_aggregates(a.aggregates, place + 1)
+  a.tx, a.of = KEYS[place], aggregates_at(a.aggregates, place + 1)
+  place = place + 1 + 2 * #a.aggregates
 end
-local function forget(record, overlay, a)
-  local r = read_record(record)
-  local own = r.own
-  if own.patch and own.changed_by == a.id then forget_own_change(record) end
-  if own.base and own.by == a.id then
-    unindex_overlay(by_start, by_unit, unknown, r.unit, r.start_ms, a.aggregate)
-    if redis.call('EXISTS', overlay) == 1 then redis.call('SADD', unknown, a.aggregate) end
-    forget_own_creation(record)
+local function forget(a)
+  for _, each in ipairs(a.of) do
+    local r = read_record(each.record)
+    local own = r.own
+    if own.patch and own.changed_by == a.id then forget_own_change(each.record) end
+    if own.base and own.by == a.id then
+      unindex_overlay(by_start, by_unit, unknown, r.unit, r.start_ms, each.name)
+      if redis.call('EXISTS', each.overlay) == 1 then redis.call('SADD', unknown, each.name) end
+      forget_own_creation(each.record)
+    end
+    for _, id in ipairs(a.record_ids) do forget_row(each.record, id, a.id) end
   end
-  for _, id in ipairs(a.record_ids) do forget_row(record, id, a.id) end
 end
 redis.call('DEL', main_down)
 local marked, incomplete = 0, {}
-for i, a in ipairs(rows) do
-  local tx, overlay, record = KEYS[8 + 3 * i], KEYS[9 + 3 * i], KEYS[10 + 3 * i]
+for _, a in ipairs(rows) do
+  local tx, overlay = a.tx, a.of[1].overlay
   local known = redis.call('HMGET', tx, 'revision', 'reference', 'history', 'quiet')
   local has_body = redis.call('HEXISTS', overlay, 'b:' .. a.id) == 1
   if (tonumber(known[1] or 0) or 0) < a.revision then
@@ -621,14 +709,14 @@ for i, a in ipairs(rows) do
       redis.call('HSET', overlay, 's:' .. a.id, cjson.encode({state = a.state, lsn = lsn_text,
         reason = a.reason, refused = a.is_refused}))
     end
-    if a.is_abandoned then forget(record, overlay, a) end
+    if a.is_abandoned then forget(a) end
     if not known[4] then
-      feed_append(feed, wakes, 'change', a.change, 'record', a.aggregate,
-        'obs_unit_id', a.obs_unit_id, 'transaction', a.id)
+      tell_aggregates(a.of, feed, wakes, a.change, a.id, a.obs_unit_id)
     end
     redis.call('PERSIST', tx)
     redis.call('HSET', tx, 'reference', a.reference, 'state', a.state, 'outcome', a.outcome, 'revision', a.revision,
       'lsn', lsn_text, 'attempts', a.attempts, 'reason', a.reason, 'records', a.records, 'history', history)
+    if a.waits_for then redis.call('HSET', tx, 'waits_for', a.waits_for) else redis.call('HDEL', tx, 'waits_for') end
     marked = marked + 1
   end
   if known[2] and known[2] ~= a.reference then
@@ -686,10 +774,15 @@ end
 return 1`);
 
 /** lib/buffer/lua/quarantine.lua */
-export const quarantineScript = /* @__PURE__ */ script(checks, bytes, `local pending, inflight, stats, tx, overlay = unpack(KEYS)
+export const quarantineScript = /* @__PURE__ */ script(checks, bytes, aggregates, `local pending, inflight, stats, by_record, tx = unpack(KEYS, 1, 5)
 local reference, id, text, reason, failed_state = unpack(ARGV)
-must_be('zset', pending, inflight)
+must(is_reference(reference), 'reference')
+must_be('zset', pending, inflight, by_record)
 must_be('hash', stats, tx)
+local names = names_in(reference)
+must_be_aggregates(names, 6)
+local aggregates = aggregates_at(names, 6)
+local overlay = aggregates[1].overlay
 if redis.call('HGET', overlay, 'b:' .. id) ~= text then return 0 end
 if redis.call('EXISTS', tx) == 1 then redis.call('HSET', tx, 'state', failed_state, 'reason', reason, 'put_away', '1') end
 local size = tonumber(redis.call('HGET', tx, 'size') or '')
@@ -700,7 +793,8 @@ end
 redis.call('HDEL', stats, 'cleaned:' .. id)
 redis.call('ZREM', pending, reference)
 redis.call('ZREM', inflight, reference)
-redis.call('HDEL', overlay, 'b:' .. id, 's:' .. id)
+unindex_rows(by_record, aggregates, cjson.decode(redis.call('HGET', tx, 'records') or '[]'), id)
+for i = #aggregates, 1, -1 do redis.call('HDEL', aggregates[i].overlay, 'b:' .. id, 's:' .. id, 'p:' .. id) end
 return 1`);
 
 /** lib/change-feed/lua/read_feed_after.lua */
@@ -819,18 +913,25 @@ redis.call('PEXPIRE', in_the_making, string.format('%.0f', a.until_ms - a.now_ms
 return 'taken'`);
 
 /** lib/buffer/lua/restore.lua */
-export const restoreScript = /* @__PURE__ */ script(checks, bytes, record, judge, feed, overlayIndex, `local tx, pending, inflight, committed, overlay, record, stats, by_start, by_unit, unknown, feed, set_aside = unpack(KEYS)
+export const restoreScript = /* @__PURE__ */ script(checks, bytes, record, judge, aggregates, feed, overlayIndex, shown, `local tx, pending, inflight, committed, stats, by_start, by_unit, unknown, by_record, feed, set_aside = unpack(KEYS, 1, 11)
+local first_aggregate = 12
 local a, body = cjson.decode(ARGV[1]), ARGV[2]
 must(is_reference(a.reference) and string.match(a.stamp, '^%d+$') and is_number(a.now_ms), 'reference')
-must_have('string', a, 'id', 'aggregate', 'records', 'principal', 'wakes', 'patch', 'state', 'refused_outcome', 'lost_outcome')
-must_have('table', a, 'repeat_refusals', 'changes')
+must_have('string', a, 'id', 'records', 'principal', 'wakes', 'patch', 'state', 'refused_outcome', 'lost_outcome')
+must_have('table', a, 'repeat_refusals', 'changes', 'tables')
+local row_ids = cjson.decode(a.records)
+must_be_texts(row_ids, 'records')
+must(a.waits_for == nil or is_text(a.waits_for), 'waits_for')
+must_be_aggregates(a.aggregates, first_aggregate, a.tables)
 must_be_texts(a.changes, 'changes')
 must(a.status == nil or is_number(a.status), 'status')
-must_be_steps(a.steps, a.place)
-must_be('hash', tx, overlay, record, stats)
-must_be('zset', pending, inflight, committed, by_start, by_unit, set_aside)
+must_be_steps(a.steps, a.place, #a.aggregates)
+must_be('hash', tx, stats)
+must_be('zset', pending, inflight, committed, by_start, by_unit, by_record, set_aside)
 must_be('set', unknown)
 must_be('stream', feed)
+local aggregates = aggregates_at(a.aggregates, first_aggregate)
+local overlay = aggregates[1].overlay
 local known = redis.call('HMGET', tx, 'state', 'reference', 'lsn', 'reason', 'outcome', 'size', 'quiet')
 local begun = redis.call('HGET', overlay, 'b:' .. a.id)
 local is_new = not known[1] or known[5] == a.lost_outcome
@@ -839,7 +940,7 @@ if is_new then
   if begun then
     body = begun
     stamp = string.match(begun, '"stamp":(%d+)') or a.stamp
-    reference = stamp .. ':' .. a.aggregate .. ':' .. a.id
+    reference = stamp .. ':' .. table.concat(a.aggregates, ',') .. ':' .. a.id
   end
 else
   reference = known[2]
@@ -854,34 +955,33 @@ local flags = {state = a.state, verified = true}
 if not is_new then
   flags = {state = known[1], lsn = known[3] or nil, reason = known[4] or nil, refused = known[5] == a.refused_outcome, verified = true}
 end
-local size = #body + 800
-local r = read_record(record)
-local unit, start_ms = r.unit, r.start_ms
+local size = #body + 700 + 100 * #aggregates
+point_to_first(aggregates, a.id)
+index_rows(by_record, aggregates, row_ids, a.id)
 if is_new then
   redis.call('HSET', overlay, 'b:' .. a.id, body, 's:' .. a.id, cjson.encode(flags))
   redis.call('ZADD', pending, stamp, reference)
 end
 if not a.repeat_refusals[known[5]] then
   for _, step in ipairs(a.steps) do
-    local row = read_row(record, step)
+    local row = read_row(aggregates, step)
     local is_change = step.kind == 'update'
     if is_change and step.is_tracked and not row.patch
       or not is_change and (not row.base or row.by == a.id or not row.by) then
-      write_row(record, after_step(row, step, a.id, a.patch), step)
-      if a.place and step.is_own and not is_change then
-        unit, start_ms = a.place.obs_unit_id, string.format('%.0f', a.place.start_ms)
-        save_place(record, a.place)
-      end
+      write_row(aggregates, after_step(row, step, a.id, a.patch), step)
+      if a.place and step.is_own and not step.at and not is_change then save_place(aggregates[1].record, a.place) end
     end
   end
 end
-if r.stamp < tonumber(stamp) then redis.call('HSET', record, 'stamp', stamp) end
-redis.call('PERSIST', record)
+for i, each in ipairs(aggregates) do
+  if a.tables[i] ~= '' then redis.call('HSET', each.record, 'table', a.tables[i]) end
+  if read_record(each.record).stamp < tonumber(stamp) then redis.call('HSET', each.record, 'stamp', stamp) end
+  redis.call('PERSIST', each.record)
+end
 if not known[6] then count_bytes(stats, 'counted:' .. a.id, size) end
 if not a.has_no_feed then
-  index_overlay(by_start, by_unit, unknown, unit, start_ms, a.aggregate)
-  feed_append(feed, a.wakes, 'change', a.changes[flags.state] or a.change, 'record', a.aggregate,
-    'obs_unit_id', unit or '', 'transaction', a.id)
+  show_aggregates(aggregates, by_start, by_unit, unknown)
+  tell_aggregates(aggregates, feed, a.wakes, a.changes[flags.state] or a.change, a.id)
 end
 if is_new then
   local fields = {'reference', reference, 'state', a.state, 'revision', 0, 'attempts', 0, 'size', known[6] or size,
@@ -889,6 +989,7 @@ if is_new then
     'history', '[' .. cjson.encode({at = a.now_ms, state = a.state}) .. ']'}
   local function add(name, value) fields[#fields + 1] = name; fields[#fields + 1] = value end
   if a.status then add('patch', a.patch); add('status', a.status) end
+  if a.waits_for then add('waits_for', a.waits_for) end
   if a.has_no_feed then add('quiet', '1') end
   redis.call('ZREM', set_aside, reference)
   redis.call('PERSIST', tx)
@@ -902,21 +1003,26 @@ end
 return 1`);
 
 /** lib/buffer/lua/revive.lua */
-export const reviveScript = /* @__PURE__ */ script(checks, feed, `local pending, committed, set_aside, feed = unpack(KEYS, 1, 4)
+export const reviveScript = /* @__PURE__ */ script(checks, aggregates, feed, overlayIndex, shown, `local pending, committed, set_aside, feed = unpack(KEYS, 1, 4)
 local references, reason, now, wakes = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local states = cjson.decode(ARGV[5])
 must(is_number(now), 'clock')
 must_have('string', states, 'again', 'lost', 'lost_change', 'lost_outcome')
 must_be('zset', pending, committed, set_aside)
 must_be('stream', feed)
+local place, named = 5, {}
 for i, reference in ipairs(references) do
   must(is_reference(reference), 'reference')
-  must_be('hash', KEYS[3 + 2 * i], KEYS[4 + 2 * i])
+  local names = names_in(reference)
+  must_be('hash', KEYS[place])
+  must_be_aggregates(names, place + 1)
+  named[i] = {tx = KEYS[place], of = aggregates_at(names, place + 1)}
+  place = place + 1 + 2 * #names
 end
 local revived, lost = 0, {}
 for i, reference in ipairs(references) do
-  local tx, overlay = KEYS[3 + 2 * i], KEYS[4 + 2 * i]
-  local stamp, aggregate, id = string.match(reference, '^(%d+):([^:]+):([^:]+)$')
+  local tx, overlay = named[i].tx, named[i].of[1].overlay
+  local stamp, id = string.match(reference, '^(%d+):[^:]+:([^:]+)$')
   if redis.call('ZSCORE', committed, reference) then
     local known = redis.call('HMGET', tx, 'history', 'quiet', 'state')
     local history = known[1] or '[]'
@@ -938,10 +1044,7 @@ for i, reference in ipairs(references) do
       redis.call('HSETNX', tx, 'attempts', 1)
       redis.call('PERSIST', tx)
       redis.call('ZADD', set_aside, stamp, reference)
-      if not known[2] then
-        feed_append(feed, wakes, 'change', states.lost_change, 'record', aggregate,
-          'obs_unit_id', '', 'transaction', id)
-      end
+      if not known[2] then tell_aggregates(named[i].of, feed, wakes, states.lost_change, id) end
       lost[#lost + 1] = id
     end
     redis.call('ZREM', committed, reference)

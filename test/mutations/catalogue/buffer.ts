@@ -54,7 +54,7 @@ export const bufferMutations: readonly Mutation[] = [
     ...promises,
     ...mark,
     id: 'mark-remembers-what-was-refused',
-    replace: 'if a.is_abandoned then forget(record, overlay, a) end',
+    replace: 'if a.is_abandoned then forget(a) end',
     by: '',
     named: 'admits a corrected request, while the',
   },

@@ -68,13 +68,6 @@ export const functionMutations: readonly Mutation[] = [
   { ...sql('insert_row'), id: 'column-name-is-not-quoted', replace: 'quote_ident(key)', by: 'key' },
   { ...sql('is_decision'), id: 'retry-is-no-decision', replace: '@.kind == "retry" || ', by: '' },
   { ...sql('is_decision'), id: 'discard-is-no-decision', replace: ' || @.kind == "discard"', by: '' },
-  { ...sql('is_start'), id: 'update-counts-as-a-start', replace: "step ->> 'kind' = 'create' and ", by: '' },
-  {
-    ...sql('is_start'),
-    id: 'every-new-row-counts-as-a-start',
-    replace: " and tables() -> (step ->> 'table') ->> 'aggregate' = 'self'",
-    by: '',
-  },
   { ...sql('shape_of'), id: 'shape-without-its-tables', replace: "step ->> 'table')", by: "'')" },
   { ...sql('shape_of'), id: 'shape-by-the-number-of-steps', replace: 'distinct format', by: 'format' },
   { ...sql('stamp_time'), id: 'stamp-read-in-milliseconds', replace: '1 microsecond', by: '1 millisecond' },
@@ -204,8 +197,8 @@ export const functionMutations: readonly Mutation[] = [
   {
     ...sql('work_of'),
     id: 'finish-is-executed-before-its-start',
-    replace: 'order by not is_start(t), (t',
-    by: 'order by (t',
+    replace: 'return in_order(array(',
+    by: 'return (array(',
   },
   {
     ...sql('work_of'),

@@ -100,7 +100,8 @@ export const processMutations: readonly Mutation[] = [
   {
     ...sql('apply_transactions'),
     id: 'later-ones-of-a-start-that-waits-are-executed',
-    replace: "          or verdict ->> 'outcome' = 'parked' and is_start(tx) then",
+    replace:
+      "          or verdict ->> 'outcome' = 'parked' and holds_others(tx, verdict ->> 'waits_for') then",
     by: '          then',
     named: 'is applied, with the transactions',
   },
@@ -214,20 +215,20 @@ export const processMutations: readonly Mutation[] = [
   {
     ...halving,
     id: 'halving-does-not-hold-the-rest-of-an-aggregate',
-    replace: '    held.add(alone.aggregate);\n',
+    replace: '    held.add(chainOf(alone));\n',
     by: '',
   },
   {
     ...halving,
     id: 'halving-holds-decisions',
-    replace: '(isDecision(each) || !held.has(each.aggregate))',
+    replace: '(isDecision(each) || !held.has(chainOf(each)))',
     by: '!held.has(each.aggregate)',
     named: 'lets a decision pass',
   },
   {
     ...halving,
     id: 'halving-tries-decisions-behind-suspects',
-    replace: 'isDecision(each) ? undefined : last.get(each.aggregate)',
+    replace: 'isDecision(each) ? undefined : last.get(chainOf(each))',
     by: 'last.get(each.aggregate)',
     named: 'lets a decision pass',
   },
@@ -255,7 +256,7 @@ export const processMutations: readonly Mutation[] = [
   {
     ...halving,
     id: 'halving-tries-suspects-among-the-others',
-    replace: '    else if (known.has(each.id)) last.set(each.aggregate, { suspect: each, later: [] });\n',
+    replace: '    else if (known.has(each.id)) last.set(chainOf(each), { suspect: each, later: [] });\n',
     by: '',
     named: 'tries suspects last',
   },

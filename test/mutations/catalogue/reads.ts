@@ -22,15 +22,15 @@ export const readMutations: readonly Mutation[] = [
   {
     ...merge,
     id: 'merge-without-order',
-    replace: 'contributionsOf(overlay, snapshot.inbox).sort(inOrder)',
+    replace: 'inOrder(contributionsOf(overlay, snapshot.inbox))',
     by: 'contributionsOf(overlay, snapshot.inbox)',
     named: 'two finishes',
   },
   {
     ...merge,
     id: 'merge-start-not-first',
-    replace: 'Number(isStart(b)) - Number(isStart(a)) || ',
-    by: '',
+    replace: 'starts: startedBy(transaction),',
+    by: 'starts: [],',
     named: 'applies a start before its finish, even',
   },
   {

@@ -163,8 +163,7 @@ export const smallScriptMutations: readonly Mutation[] = [
   {
     ...lua('buffer/lua/clean', 'restore, mark', scripts),
     id: 'clean-takes-any-proof',
-    replace:
-      "must(is_text(a.id) and is_text(a.aggregate) and is_reference(a.reference) and is_number(a.revision), 'proof')",
+    replace: "must(is_text(a.id) and is_reference(a.reference) and is_number(a.revision), 'proof')",
     by: '',
   },
   {

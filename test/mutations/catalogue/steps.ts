@@ -12,7 +12,7 @@ export const stepMutations: readonly Mutation[] = [
     ...redis,
     file: 'lib/buffer/lua/accept.lua',
     id: 'steps-lua-a-later-request-gets-an-earlier-stamp',
-    replace: 'math.max(a.stamp, r.stamp + 1)',
+    replace: 'math.max(a.stamp, highest + 1)',
     by: 'a.stamp',
   },
   {
@@ -76,10 +76,10 @@ export const stepMutations: readonly Mutation[] = [
     by: '',
   },
   {
-    ...main('work_of'),
+    ...main('aggregates_started'),
     id: 'steps-sql-start-not-first',
-    replace: 'order by not is_start(t), ',
-    by: 'order by ',
+    replace: "step ->> 'kind' = 'create' and (step",
+    by: "step ->> 'kind' = 'put' and (step",
   },
   {
     ...main('group_of'),
@@ -120,10 +120,10 @@ export const stepMutations: readonly Mutation[] = [
   },
   {
     ...merge,
-    file: 'lib/smart-query/merge.ts',
+    file: 'lib/transaction/aggregates.ts',
     id: 'steps-ts-start-not-first',
-    replace: 'Number(isStart(b)) - Number(isStart(a)) || ',
-    by: '',
+    replace: "const isCreation = ({ kind }: Step) => kind === 'create' ||",
+    by: 'const isCreation = ({ kind }: Step) =>',
   },
   {
     ...merge,

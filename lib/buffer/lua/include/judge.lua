@@ -5,11 +5,12 @@
 -- steps before it leave them. A step on an unknown row is never refused, since the site may have lost the row: main judges it.
 
 -- Checks the arguments. Call it before the first write.
-local function must_be_steps(steps, place)
+local function must_be_steps(steps, place, count)
   must(type(steps) == 'table', 'steps')
   for _, step in ipairs(steps) do
     must_have('string', step, 'kind', 'row')
     must_have('table', step, 'values')
+    must(step.at == nil or is_number(step.at) and step.at >= 1 and step.at <= count, 'at')
     must(type(step.allowed or {}) == 'table' and (step.text == nil or is_text(step.text)), 'step')
     for _, allowed in pairs(step.allowed or {}) do must_be_texts(allowed, 'allowed') end
     must_be_texts(step.values, 'values')
@@ -62,11 +63,11 @@ local function is_repeat(row, step)
   return step.given ~= nil
 end
 
--- Returns a verdict and the rows after the steps, by id. `own` is the aggregate's own row as the site knows it. Fields of a verdict:
+-- Returns a verdict and the rows after the steps, by id. Each aggregate has what the site knows of it (`known`). Fields of a verdict:
 --   is        `met`, `repeated` (with `row`), `taken`, `refused` or `out_of_order` (with `value`)
 --   base      the known row that the steps change, or false
 --   is_known  whether every changed row is known
-local function judge(record, own, steps, id, text)
+local function judge(aggregates, steps, id, text)
   local rows, made, was_saved = {}, {}, {}
   local verdict = {is = 'met', is_known = true, base = false}
   local function judged(is, value, row)
@@ -76,7 +77,7 @@ local function judge(record, own, steps, id, text)
   for _, step in ipairs(steps) do
     local row = rows[step.row]
     if not row then
-      row = step.is_own and own or read_row(record, step)
+      row = step.is_own and aggregates[step.at or 1].known.own or read_row(aggregates, step)
       -- an interrupted run of this script has already saved the change
       was_saved[step.row] = row.changed_by == id
     end
@@ -106,9 +107,9 @@ local function judge(record, own, steps, id, text)
 end
 
 -- Saves the rows, so that later transactions are judged by them.
-local function save_rows(record, steps, rows)
+local function save_rows(aggregates, steps, rows)
   for _, step in ipairs(steps) do
     local row = rows[step.row]
-    if step.is_tracked or step.kind ~= 'update' or row.patch then write_row(record, row, step) end
+    if step.is_tracked or step.kind ~= 'update' or row.patch then write_row(aggregates, row, step) end
   end
 end

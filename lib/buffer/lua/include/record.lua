@@ -34,7 +34,9 @@ local function read_record(record)
     'finished_by', 'obs_unit_id', 'start_ms', 'stamp')
   return {own = own_row(r), unit = r[9], start_ms = r[10], stamp = tonumber(r[11] or 0) or 0}
 end
-local function read_row(record, step)
+-- `step.at`: which of the aggregates the row belongs to
+local function read_row(aggregates, step)
+  local record = aggregates[step.at or 1].record
   if step.is_own then return read_record(record).own end
   local text = redis.call('HGET', record, 'row:' .. step.row)
   return text and cjson.decode(text) or {values = {}}
@@ -64,7 +66,8 @@ local function write_own_row(record, row, step)
     redis.call('HSET', record, 'base', row.base, 'started_by', row.by)
   end
 end
-local function write_row(record, row, step)
+local function write_row(aggregates, row, step)
+  local record = aggregates[step.at or 1].record
   if step.is_own then write_own_row(record, row, step)
   elseif step.kind == 'delete' then redis.call('HDEL', record, 'row:' .. step.row)
   else redis.call('HSET', record, 'row:' .. step.row, cjson.encode(row)) end

@@ -1,0 +1,215 @@
+/** Transactions of several aggregates, and those that wait for what others bring. */
+import type { Mutation } from '../mutation.ts';
+
+const integration = { test: 'integration/aggregates.test.ts' };
+const main = (name: string, named: string) => ({
+  ...integration,
+  named,
+  file: `lib/postgres/functions/${name}.sql`,
+});
+const lua = (name: string, named: string) => ({ ...integration, named, file: `lib/buffer/lua/${name}.lua` });
+const unit = (named: string) => ({
+  ...{ file: 'lib/transaction/aggregates.ts', test: 'unit/aggregates.test.ts', named },
+});
+const model = { test: 'integration/steps.model.test.ts', named: 'merge produces' };
+
+export const aggregateMutations: readonly Mutation[] = [
+  {
+    ...main('aggregates_of', 'keeps the later ones of each aggregate'),
+    id: 'aggregates-sql-the-first-alone',
+    replace: "(tx -> 'aggregates') || (tx -> 'aggregate')",
+    by: "jsonb_build_array(tx -> 'aggregate')",
+  },
+  {
+    ...main('aggregates_of', 'applies a transaction of several aggregates'),
+    id: 'aggregates-sql-without-the-first',
+    replace: "else array[(tx ->> 'aggregate')::uuid]",
+    by: "else '{}'::uuid[]",
+  },
+  {
+    ...main('aggregates_started', 'takes up what waits'),
+    id: 'aggregates-sql-every-step-starts',
+    replace: "step ->> 'kind' = 'create' and (step",
+    by: '(step',
+    equivalent:
+      'a change alone is placed as a start is, and what it needs comes before it by its stamp or waits',
+  },
+  {
+    ...main('aggregates_started', 'applies what one bulk creates'),
+    id: 'aggregates-sql-a-bulk-starts-nothing',
+    replace: "step ->> 'kind' = 'bulk_create' and",
+    by: 'false and',
+  },
+  {
+    ...{ ...model, file: 'lib/postgres/functions/in_order.sql' },
+    id: 'aggregates-sql-one-round-of-starts',
+    replace: 'select aggregate, min(place) as place from members join first_places using (n) where is_start',
+    by: 'select aggregate, min(array[members.stamp, 0]) as place from members where is_start',
+  },
+  {
+    ...{ ...model, file: 'lib/postgres/functions/in_order.sql' },
+    id: 'aggregates-sql-what-needs-a-start-ties-with-it',
+    replace: "order by place, stamp, t ->> 'id'",
+    by: "order by place[1], stamp, t ->> 'id'",
+  },
+  {
+    ...main('involved_aggregates', 'takes up what waits when another'),
+    id: 'aggregates-sql-parked-ones-involve-nothing',
+    replace: 'i.aggregates && known',
+    by: 'false',
+  },
+  {
+    ...main('involved_aggregates', 'from one to the next'),
+    id: 'aggregates-sql-involved-in-one-round',
+    replace: 'most_rounds constant integer := 5',
+    by: 'most_rounds constant integer := 1',
+  },
+  {
+    ...main('holds_others', 'keeps the later ones of each aggregate'),
+    id: 'aggregates-sql-several-hold-nobody',
+    replace: 'cardinality(aggregates_of(tx)) > 1 or ',
+    by: '',
+  },
+  {
+    ...main('holds_others', 'and what comes after it too'),
+    id: 'aggregates-sql-a-need-holds-nobody',
+    replace: "or coalesce(not tx -> 'record_ids' ? split_part(missing, ':', 2), true)",
+    by: '',
+  },
+  {
+    ...main('transactions_of', 'says that a row is deleted'),
+    id: 'aggregates-sql-history-of-the-first-alone',
+    replace: 'i.aggregates && those',
+    by: 'false',
+  },
+  {
+    ...main('transactions_of', 'says that a row is deleted'),
+    id: 'aggregates-sql-history-of-several-alone',
+    replace: 'i.aggregate_id = any (those)',
+    by: 'false',
+  },
+  {
+    ...{
+      file: 'lib/postgres/functions/waiting_for.sql',
+      test: 'integration/functions.test.ts',
+      named: 'waiting_for',
+    },
+    id: 'waiting-sql-does-not-say-what-for',
+    replace: "'waits_for', thing, ",
+    by: '',
+  },
+  {
+    ...{
+      file: 'lib/postgres/functions/waiting_for.sql',
+      test: 'integration/functions.test.ts',
+      named: 'waiting_for',
+    },
+    id: 'waiting-sql-names-the-table-alone',
+    replace: "coalesce(things() ->> split_part(thing, ':', 1), split_part(thing, ':', 1))",
+    by: "split_part(thing, ':', 1)",
+  },
+  {
+    ...main('judge', 'lets a transaction wait'),
+    id: 'waiting-sql-needs-are-not-looked-at',
+    replace: 'if needed is not null and',
+    by: 'if false and',
+  },
+  {
+    ...main('work_of', 'lets a transaction wait'),
+    id: 'waiting-sql-needs-are-forgotten',
+    replace: "'waits_for', case when parked_for <> 'failed' and waits_for <> 'retry' then waits_for end,",
+    by: '',
+  },
+  {
+    ...main('work_of', 'takes up what waits when another'),
+    id: 'aggregates-sql-parked-are-found-by-the-first-alone',
+    replace: 'aggregates is not null and aggregates && touched',
+    by: 'false',
+  },
+  {
+    ...lua('include/aggregates', 'shows a transaction in the overlay of each'),
+    id: 'aggregates-lua-the-others-do-not-point',
+    replace: "redis.call('HSET', aggregates[i].overlay, 'p:' .. id, aggregates[1].name)",
+    by: 'local _ = id',
+  },
+  {
+    ...lua('include/aggregates', 'finds the aggregate of a row'),
+    id: 'aggregates-lua-rows-are-not-indexed',
+    replace: "redis.call('ZADD', by_record, 0, member)",
+    by: 'local _ = member',
+  },
+  {
+    ...lua('include/aggregates', 'until every replica has the row'),
+    id: 'aggregates-lua-rows-stay-indexed',
+    replace: "redis.call('ZREM', by_record, member)",
+    by: 'local _ = member',
+  },
+  {
+    ...lua('include/shown', 'says in the feed which table'),
+    id: 'aggregates-lua-other-tables-are-listed',
+    replace: 'if not of then index_overlay',
+    by: 'if true then index_overlay',
+  },
+  {
+    ...lua('include/shown', 'says in the feed which table'),
+    id: 'aggregates-lua-the-feed-names-the-first-alone',
+    replace: '    feed_append(feed, wakes, unpack(entry))',
+    by: '    if i == 1 then feed_append(feed, wakes, unpack(entry)) end',
+  },
+  {
+    ...lua('accept', 'gives a transaction a stamp after'),
+    id: 'aggregates-lua-a-stamp-after-the-first-alone',
+    replace: 'highest = math.max(highest, each.known.stamp)',
+    by: 'highest = math.max(highest, aggregates[1].known.stamp)',
+  },
+  {
+    ...lua('clean', 'restores and cleans every aggregate'),
+    id: 'aggregates-lua-pointers-are-left',
+    replace: ", 'p:' .. a.id) end",
+    by: ') end',
+  },
+  {
+    ...lua('quarantine', 'from all of its aggregates'),
+    id: 'aggregates-lua-quarantine-leaves-pointers',
+    replace: "'s:' .. id, 'p:' .. id) end",
+    by: "'s:' .. id) end",
+  },
+  {
+    ...lua('mark', 'until it does not any more'),
+    id: 'waiting-lua-says-it-for-ever',
+    replace: "else redis.call('HDEL', tx, 'waits_for') end",
+    by: 'end',
+  },
+  {
+    ...integration,
+    named: 'shows a transaction in the overlay of each',
+    file: 'lib/buffer/overlay.ts',
+    id: 'aggregates-ts-pointers-are-not-followed',
+    replace: 'if (asked.length === 0) break;',
+    by: 'break;',
+  },
+  {
+    ...unit('are linked'),
+    id: 'aggregates-ts-not-linked',
+    replace: 'if (leader !== led) leaders.set(led, leader);',
+    by: '',
+  },
+  {
+    ...unit('has a start before'),
+    id: 'aggregates-ts-what-needs-a-start-ties-with-it',
+    replace: 'return a[0] - b[0] || a[1] - b[1];',
+    by: 'return a[0] - b[0];',
+  },
+  {
+    ...unit('has what needs a start that needs a start last'),
+    id: 'aggregates-ts-one-round-of-starts',
+    replace: 'const rounds = 2;',
+    by: 'const rounds = 1;',
+  },
+  {
+    ...unit('have each row in its own'),
+    id: 'aggregates-ts-rows-are-not-with-their-parent',
+    replace: 'all.find((each) => each === parent) ?? named.aggregate',
+    by: 'named.aggregate',
+  },
+];

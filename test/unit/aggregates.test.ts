@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import type { Step } from '../../lib/table/step.ts';
+import {
+  aggregateOfRow,
+  aggregatesOf,
+  inOrder,
+  linkedAggregates,
+  startedBy,
+  tableOfAggregate,
+} from '../../lib/transaction/aggregates.ts';
+
+const unit = '00000000-0000-4000-8000-00000000000a';
+const pack = '00000000-0000-4000-8000-00000000000b';
+const file = '00000000-0000-4000-8000-00000000000c';
+
+const createPackage = (values: Extract<Step, { kind: 'create' }>['values']): Step => ({
+  ...{ kind: 'create', table: 'raw_data_package', id: pack, values },
+});
+const updateFile: Step = { kind: 'update', table: 'raw_data_file', id: file, values: {} };
+
+describe('the aggregates of a transaction', () => {
+  it('are the first one and the others, each once', () => {
+    expect(aggregatesOf({ aggregate: unit })).toEqual([unit]);
+    expect(aggregatesOf({ aggregate: unit, aggregates: [file, unit, file, pack] })).toEqual([
+      unit,
+      file,
+      pack,
+    ]);
+  });
+
+  it('have each row in its own, in that of its parent, or in the first one', () => {
+    const named = { aggregate: unit, aggregates: [unit, pack] };
+    const table = 'raw_data_package';
+    expect(aggregateOfRow(named, { table, id: pack })).toBe(pack);
+    expect(
+      aggregateOfRow(
+        { aggregate: file, aggregates: [file, unit] },
+        { table, id: pack, values: { executed_obs_unit_id: unit } },
+      ),
+    ).toBe(unit);
+    expect(aggregateOfRow(named, { table, id: file })).toBe(unit);
+  });
+
+  it('are started by what creates the row with their id, also among many', () => {
+    const bulk: Step = { kind: 'bulk_create', table: 'raw_data_file', rows: [{ id: file, values: {} }] };
+    const named = { aggregate: pack, aggregates: [pack, file, unit] };
+    expect(startedBy({ ...named, steps: [createPackage({}), updateFile] })).toEqual([pack]);
+    expect(startedBy({ ...named, steps: [bulk] })).toEqual([file]);
+  });
+
+  it('are of an executed unit unless the transaction says otherwise', () => {
+    const named = { aggregate: unit, aggregates: [unit, file] };
+    const ofUnit = createPackage({ executed_obs_unit_id: unit });
+    expect(tableOfAggregate({ ...named, steps: [ofUnit, updateFile] }, unit)).toBe('executed_obs_unit');
+    expect(tableOfAggregate({ ...named, steps: [ofUnit, updateFile] }, file)).toBe('raw_data_file');
+    expect(tableOfAggregate({ aggregate: unit, steps: [createPackage({})] }, unit)).toBe('raw_data_package');
+    expect(tableOfAggregate({ aggregate: unit, steps: [updateFile] }, unit)).toBe('executed_obs_unit');
+  });
+
+  it('are linked by transactions of several', () => {
+    const linked = linkedAggregates([
+      { aggregate: 'a', aggregates: ['a', 'b'] },
+      { aggregate: 'c' },
+      { aggregate: 'd', aggregates: ['d', 'b'] },
+    ]);
+    expect(new Set(['a', 'b', 'd'].map(linked)).size).toBe(1);
+    expect(linked('c')).toBe('c');
+  });
+});
+
+describe('the order of transactions', () => {
+  const of = (id: string, stamp: number, aggregates: readonly string[], starts: readonly string[] = []) => ({
+    id,
+    stamp,
+    aggregates,
+    starts,
+  });
+  const idsOf = (...transactions: readonly ReturnType<typeof of>[]) =>
+    inOrder(transactions).map(({ id }) => id);
+
+  it('is that of their stamps', () => {
+    expect(idsOf(of('later', 2, ['a']), of('earlier', 1, ['b']), of('also earlier', 1, ['a']))).toEqual([
+      'also earlier',
+      'earlier',
+      'later',
+    ]);
+  });
+
+  it('has a start before what needs it, whatever the clocks say', () => {
+    expect(idsOf(of('finish', 1, ['a']), of('start', 5, ['a'], ['a']))).toEqual(['start', 'finish']);
+    expect(idsOf(of('a finish', 5, ['a']), of('start', 5, ['a'], ['a']))).toEqual(['start', 'a finish']);
+  });
+
+  it('has in another aggregate what is earlier before a start that belongs to it too', () => {
+    const package_ = of('package', 5, ['p', 'f'], ['p']);
+    expect(idsOf(of('checksum', 4, ['f']), package_, of('finalize', 1, ['p']))).toEqual([
+      'checksum',
+      'package',
+      'finalize',
+    ]);
+  });
+
+  it('has what needs a start that needs a start last', () => {
+    const package_ = of('package', 2, ['p', 'f'], ['p']);
+    expect(idsOf(of('finalize', 1, ['p']), package_, of('file', 9, ['f'], ['f']))).toEqual([
+      'file',
+      'package',
+      'finalize',
+    ]);
+  });
+});

@@ -13,7 +13,7 @@ import {
   type FailureHistory,
 } from '../../lib/buffer/suspects.ts';
 import { linkedAggregates } from '../../lib/transaction/aggregates.ts';
-import { hasNoFeed, type Step, type Transaction } from '../../lib/transaction/transaction.ts';
+import { hasNoFeed, traceOf, type Step, type Transaction } from '../../lib/transaction/transaction.ts';
 import { execute, type Executed, type ExecuteParts } from './execute.ts';
 import { quarantineBodies } from './unreadable.ts';
 
@@ -191,7 +191,8 @@ class Drain {
   async #reportNoProgress(): Promise<void> {
     const { now, log } = this.#parts;
     const old = [...this.#open.values()].filter(({ stamp }) => stamp < (now() - oldMilliseconds) * 1000);
-    const transactions = [...new Set([...this.#unexplained, ...old.map(({ id }) => id)])];
+    const ids = new Set([...this.#unexplained, ...old.map(({ id }) => id)]);
+    const transactions = [...ids].map((id) => traceOf(this.#open.get(id) ?? { id }));
     if (transactions.length === 0) return;
     log.error('main answers but has not recorded transactions', {
       metric: 'NoProgress',
@@ -268,7 +269,7 @@ async function restore(parts: DrainParts, copies: readonly Transaction[]): Promi
     for (const change of changes) {
       const isUnderstood = await restoreAccess(parts, change);
       if (!isUnderstood)
-        parts.log.warn('a change of users or tokens could not be restored', { transaction: change.id });
+        parts.log.warn('a change of users or tokens could not be restored', traceOf(change));
     }
   } catch (error) {
     parts.log.warn('restoring users and tokens in redis failed', { error });

@@ -7,7 +7,7 @@ import { applyTransactions, setAside, sqlStateOf, type Applied } from '../../lib
 import type { Pool } from '../../lib/postgres/connect.ts';
 import type { InboxRow } from '../../lib/postgres/inbox.ts';
 import { subjectOfFailure, type FailureSubject } from '../../lib/transaction/failure.ts';
-import type { Transaction } from '../../lib/transaction/transaction.ts';
+import { traceOf, type Transaction } from '../../lib/transaction/transaction.ts';
 import { failuresBeforeSetAside, halve, type Attempt, type Halved, type Result } from './halving.ts';
 import type { Site } from '../../lib/redis/site.ts';
 
@@ -36,6 +36,9 @@ const maxTimeoutMilliseconds = 7000;
 const marginMilliseconds = 1500;
 /** number of aggregates remembered per error: as many as prove a fault of main */
 const rememberedAggregates = 3;
+
+/** Transactions that one line of the log names. */
+const loggedAtMost = 100;
 
 /** @param deadline epoch ms by which the last call must have ended */
 export async function execute(
@@ -110,7 +113,7 @@ class Run {
       if (attempt.kind === 'set aside') {
         const { transaction, reason } = attempt;
         const why = `It failed ${failuresBeforeSetAside} times on its own: ${reason}`;
-        log.error('a transaction was set aside', { metric: 'SetAside', transaction: transaction.id, reason });
+        log.error('a transaction was set aside', { metric: 'SetAside', ...traceOf(transaction), reason });
         const done = await setAside(main, transaction, why);
         return await this.#mark({ ...done, failures: [], succeeded: [], isPartial: false }, [transaction]);
       }
@@ -136,6 +139,7 @@ class Run {
     const { redis, keys, now, log } = this.#parts;
     this.rows.push(...done.rows);
     this.#remember(done);
+    this.#logRecorded(done, batch);
     for (const failure of done.failures.filter(({ is_recorded }) => !is_recorded)) {
       log.error('the same failure in several aggregates without a success', {
         metric: 'DeploymentFault',
@@ -161,6 +165,16 @@ class Run {
       faulted: done.failures.filter(({ is_recorded }) => !is_recorded).map(({ aggregate }) => aggregate),
       isPartial: done.isPartial,
     };
+  }
+
+  #logRecorded({ rows }: Applied, batch: readonly Transaction[]): void {
+    const recorded = new Set(rows.map(({ id }) => id));
+    const transactions = batch.filter(({ id }) => recorded.has(id)).map(traceOf);
+    if (transactions.length === 0) return;
+    this.#parts.log.info('main has recorded transactions', {
+      count: transactions.length,
+      transactions: transactions.slice(0, loggedAtMost),
+    });
   }
 
   #remember({ failures, succeeded }: Applied): void {

@@ -6,6 +6,7 @@ import {
   type AcceptRequest,
   type AcceptVerdict,
 } from '../buffer/accept.ts';
+import { currentIds } from '../observability/ids.ts';
 import type { Log } from '../observability/log.ts';
 import { transactionMessage } from '../queue/messages.ts';
 import type { Queue } from '../queue/queue.ts';
@@ -92,9 +93,10 @@ export const maxMessageBytes = 1024 * 1024;
  */
 export async function submit(
   parts: SubmissionParts,
-  submission: Submission,
+  given: Submission,
 ): Promise<Accepted | Repeated | QueuedOnly | Refused> {
-  const { transaction } = submission;
+  const transaction = withRequestId(given.transaction);
+  const submission = { ...given, transaction };
   const bytes = Buffer.byteLength(transactionMessage(transaction));
   if (bytes > maxMessageBytes) return { kind: 'refused', code: 'too_large', detail: String(bytes) };
   const verdict = await buffer(parts, submission);
@@ -106,6 +108,12 @@ export async function submit(
   const stamped = withStamp(transaction, verdict.stamp);
   const isQueued = await enqueue(parts, stamped, submission.answerBy);
   return { kind: 'accepted', ...verdict, transaction: stamped, isQueued };
+}
+
+/** With the request that brings it, so that the log of every function names it. It is not part of its identity. */
+function withRequestId(transaction: Transaction): Transaction {
+  const requestId = currentIds()?.request_id;
+  return requestId === undefined ? transaction : { ...transaction, request_id: requestId };
 }
 
 interface Obstructed {

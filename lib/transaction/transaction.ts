@@ -60,6 +60,11 @@ export function hasNoFeed({ steps }: Pick<Transaction, 'steps'>): boolean {
   return steps.every((step) => 'table' in step && tables[step.table].feed === undefined);
 }
 
+/** How a line of the log names it, with the request that brought it: the line's own request is that of the invocation. */
+export function traceOf({ id, request_id }: { readonly id: string; readonly request_id?: string | undefined }) {
+  return { transaction: id, ...(request_id !== undefined && { accepted_in_request: request_id }) };
+}
+
 /** Whether it decides about others: it retries or discards them. */
 export function isDecision({ steps }: Pick<Transaction, 'steps'>): boolean {
   return steps.some(({ kind }) => kind === 'retry' || kind === 'discard');

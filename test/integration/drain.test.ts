@@ -54,6 +54,27 @@ it('drain keeps a copy that it could not mark in Redis, and publishes the change
   expect(JSON.stringify(await published())).toContain(copy.id);
 });
 
+it('drain names the request that brought a transaction in its log, and main keeps it', async () => {
+  const aggregate = randomUUID();
+  const heading = {
+    id: randomUUID(),
+    stamp: Date.now() * 1000,
+    aggregate,
+    principal: '1',
+    operation: 'test',
+  };
+  const builder = new TransactionBuilder({ ...heading, request_id: 'request-7' }, randomUUID);
+  builder.create('executed_obs_unit', { obs_unit_id: 7, status: 'running' }, aggregate);
+  const lines: string[] = [];
+  const log = createLog('info', {}, (line) => lines.push(line));
+  const parts = { redis: redis.client, keys, main: main.pool, startWaitSeconds: 900, now: Date.now, log };
+  const copy = builder.build();
+  await drain(parts, [copy], { deadline: Date.now() + 60_000, always: false });
+  expect(lines.join()).toContain(JSON.stringify({ transaction: copy.id, accepted_in_request: 'request-7' }));
+  const { rows } = await main.pool.query('select request_id from inbox where transaction_id = $1', [copy.id]);
+  expect(rows).toEqual([{ request_id: 'request-7' }]);
+});
+
 it('drain restores the readable part of a batch when one change of rights cannot be read', async () => {
   const [odd, plain] = [randomUUID(), randomUUID()];
   const heading = (aggregate: string, operation: string) => ({

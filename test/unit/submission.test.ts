@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { AcceptVerdict } from '../../lib/buffer/accept.ts';
 import type { Log } from '../../lib/observability/log.ts';
+import { withIds } from '../../lib/observability/ids.ts';
 import type { Redis } from '../../lib/redis/client.ts';
 import { RedisError, RedisUnreachable } from '../../lib/redis/failure.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
@@ -190,3 +191,10 @@ it.each(Object.entries(problems) as [RefusalCode, (typeof problems)[RefusalCode]
     if (status !== 401) expect(problem.detail).toMatch(/othing was recorded|Repeat/);
   },
 );
+
+it('submit puts the id of its request into the transaction and its copy', async () => {
+  const site = fakeSite({ accepted: true, stamp: '1000000', patch: '{}', base: false, status: 200 });
+  const submitted = await withIds({ request_id: 'request-7' }, () => submit(site.parts, submission));
+  expect(submitted).toMatchObject({ transaction: { request_id: 'request-7' } });
+  expect(site.sent.join()).toContain('"request_id":"request-7"');
+});

@@ -5,6 +5,22 @@ const problems = { file: 'lib/submission/problem-of.ts', test: 'unit/submission.
 
 export const submissionMutations: readonly Mutation[] = [
   {
+    ...{ file: 'lib/submission/submit.ts', test: 'unit/submission.test.ts', named: 'the id of its request' },
+    id: 'submission-forgets-its-request',
+    replace: 'requestId === undefined ? transaction',
+    by: 'true ? transaction',
+  },
+  {
+    ...{
+      file: 'lib/transaction/transaction.ts',
+      test: 'integration/drain.test.ts',
+      named: 'names the request',
+    },
+    id: 'processor-does-not-name-the-request',
+    replace: 'accepted_in_request: request_id',
+    by: 'request_id',
+  },
+  {
     ...submit,
     id: 'copy-without-the-stamp-of-the-buffer',
     replace: 'const stamped = withStamp(transaction, verdict.stamp);',

@@ -268,8 +268,7 @@ async function restore(parts: DrainParts, copies: readonly Transaction[]): Promi
   try {
     for (const change of changes) {
       const isUnderstood = await restoreAccess(parts, change);
-      if (!isUnderstood)
-        parts.log.warn('a change of users or tokens could not be restored', traceOf(change));
+      if (!isUnderstood) parts.log.warn('a change of users or tokens could not be restored', traceOf(change));
     }
   } catch (error) {
     parts.log.warn('restoring users and tokens in redis failed', { error });

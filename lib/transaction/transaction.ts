@@ -61,7 +61,13 @@ export function hasNoFeed({ steps }: Pick<Transaction, 'steps'>): boolean {
 }
 
 /** How a line of the log names it, with the request that brought it: the line's own request is that of the invocation. */
-export function traceOf({ id, request_id }: { readonly id: string; readonly request_id?: string | undefined }) {
+export function traceOf({
+  id,
+  request_id,
+}: {
+  readonly id: string;
+  readonly request_id?: string | undefined;
+}) {
   return { transaction: id, ...(request_id !== undefined && { accepted_in_request: request_id }) };
 }
 

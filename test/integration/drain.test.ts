@@ -105,11 +105,11 @@ it('drain restores the readable part of a batch when one change of rights cannot
   const options = { deadline: Date.now() + 60_000, always: false };
   expect((await drain({ ...parts, log }, copies, options)).mainAnswered).toBe(false);
   for (const { id } of copies) expect(await redis.client.exists(keys.transaction(id))).toBe(1);
-  expect(lines.join()).toContain('a change of rights was not restored');
+  expect(lines.join()).toContain('a change of users or tokens could not be restored');
   // main now counts as unreachable, and the copies are redelivered
   lines.length = 0;
   await redis.client.set(keys.mainDown, '1');
   await drain({ ...parts, log }, copies, options);
-  expect(lines.join()).toContain('a change of rights was not restored');
+  expect(lines.join()).toContain('a change of users or tokens could not be restored');
   await nowhere.end();
 });

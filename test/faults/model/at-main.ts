@@ -51,6 +51,8 @@ export class AtMain {
       },
     }[kind] as Partial<View>;
     const applied = await this.#appliedOf(unit);
+    // a change of mind: it was aborted, and runs after all
+    if (kind === 'run') await this.#main.query(statements.fail, [unit, 'aborted']);
     const { rowCount } = await this.#main.query(statements[kind], [unit, ...Object.values(values)]);
     if (rowCount !== 1) return;
     await this.#stampAt(unit, stamp);

@@ -148,11 +148,11 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   weighted(8, move),
   weighted(10, reading),
   weighted(
-    2,
+    4,
     fc.record({
       kind: fc.constant('sql' as const),
       unit,
-      change: fc.constantFrom('move', 'delete', 'fail', 'run', 'insert'),
+      change: fc.constantFrom('move', 'move', 'fail', 'run', 'insert', 'delete'),
       ...place,
     }),
   ),

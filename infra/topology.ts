@@ -34,6 +34,20 @@ export function triggeredBy<Kind extends Trigger['kind']>(
   );
 }
 
+/**
+ * Reserved concurrency; undefined: its event source bounds the function, which does not throttle what it has received.
+ */
+export function reservedConcurrency(name: FunctionName): number | undefined {
+  const { trigger, concurrency } = functions[name];
+  return trigger.kind === 'queue' ? undefined : concurrency;
+}
+
+/** What a deployment takes of the concurrency of its account. */
+export const reservedByAll = (Object.keys(functions) as FunctionName[]).reduce(
+  (sum, name) => sum + (reservedConcurrency(name) ?? 0),
+  0,
+);
+
 /** A function that runs by the clock. */
 export type ScheduledName = TriggeredBy<'schedule'>;
 

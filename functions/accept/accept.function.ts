@@ -27,7 +27,7 @@ export const spec = {
   trigger: { kind: 'http' },
   timeoutSeconds: 5,
   memoryMegabytes: 1024,
-  concurrency: 10,
+  concurrency: 40,
   database: false,
   settings: {
     ...common,

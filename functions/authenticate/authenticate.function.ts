@@ -44,7 +44,7 @@ export const spec = {
   trigger: { kind: 'http' },
   timeoutSeconds: 15,
   memoryMegabytes: 512,
-  concurrency: 5,
+  concurrency: 20,
   database: false,
   redisTimeoutMilliseconds: 1000,
   settings: {

@@ -10,7 +10,7 @@ export const spec = {
   trigger: { kind: 'websocket', routes: ['$connect', '$default', '$disconnect'] },
   timeoutSeconds: 10,
   memoryMegabytes: 512,
-  concurrency: 10,
+  concurrency: 40,
   database: false,
   settings: {
     ...common,

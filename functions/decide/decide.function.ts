@@ -16,7 +16,7 @@ export const spec = {
   trigger: { kind: 'http' },
   timeoutSeconds: 15,
   memoryMegabytes: 512,
-  concurrency: 2,
+  concurrency: 5,
   database: true,
   redisTimeoutMilliseconds: 2000,
   settings: {

@@ -8,7 +8,7 @@ export const spec = {
   trigger: { kind: 'http' },
   timeoutSeconds: 5,
   memoryMegabytes: 256,
-  concurrency: 2,
+  concurrency: 10,
   database: false,
   settings: common,
 } as const satisfies FunctionSpec;

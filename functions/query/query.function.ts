@@ -8,7 +8,7 @@ export const spec = {
   trigger: { kind: 'http' },
   timeoutSeconds: 29,
   memoryMegabytes: 1024,
-  concurrency: 10,
+  concurrency: 20,
   database: true,
   redisTimeoutMilliseconds: 1000,
   settings: { ...common, ...redis, ...accessTokens, ...rateLimit, ...replicas },

@@ -14,7 +14,8 @@ export const spec = {
   name: 'sweep',
   entry: 'functions/sweep/sweep.handler.ts',
   description: 'every minute: resend, confirm, relay, prune',
-  trigger: { kind: 'schedule', everySeconds: 60 },
+  // the next run makes up for one that fails or comes late
+  trigger: { kind: 'schedule', everySeconds: 60, retries: 0, maxAgeSeconds: 60 },
   timeoutSeconds: 55,
   memoryMegabytes: 512,
   concurrency: 1,

@@ -1,7 +1,7 @@
 import { ArnFormat, CfnParameter, Duration, Fn, SecretValue, Stack } from 'aws-cdk-lib';
 import { SecurityGroup, Vpc, type IVpc } from 'aws-cdk-lib/aws-ec2';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Code, Function, Runtime, type FunctionProps } from 'aws-cdk-lib/aws-lambda';
+import { Code, Function, RecursiveLoop, Runtime, type FunctionProps } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -9,7 +9,15 @@ import { dirname } from 'node:path';
 import type { FunctionSpec } from '../../lib/function/function-spec.ts';
 import type { VariableSource } from '../../lib/config/variable.ts';
 import { bundlePath } from '../bundle.ts';
-import { environment, functions, type EnvironmentName, type FunctionName, triggeredBy } from '../topology.ts';
+import { recursive } from '../recursion.ts';
+import {
+  environment,
+  functions,
+  reservedConcurrency,
+  triggeredBy,
+  type EnvironmentName,
+  type FunctionName,
+} from '../topology.ts';
 import type { Deployment } from './deployment.ts';
 import type { Queues } from './queues.ts';
 import type { WebSocketGateway } from './web-socket-gateway.ts';
@@ -62,6 +70,7 @@ export class Functions extends Construct {
     const { deployment, bundles } = this.#props;
     const functionName = this.#nameOf(name);
     const { trigger } = spec;
+    const reserved = reservedConcurrency(name);
     const variables = Object.keys(spec.settings) as EnvironmentName[];
     const logGroup = new LogGroup(this, `${name}-log`, {
       logGroupName: `/aws/lambda/${functionName}`,
@@ -83,15 +92,15 @@ export class Functions extends Construct {
       code: Code.fromAsset(dirname(bundlePath(bundles, name))),
       timeout: Duration.seconds(spec.timeoutSeconds),
       memorySize: spec.memoryMegabytes,
-      // consumers are bounded by their event source, which does not throttle what it has received
-      ...(trigger.kind !== 'queue' && { reservedConcurrentExecutions: spec.concurrency }),
-      ...(trigger.kind === 'async' && {
+      ...(reserved !== undefined && { reservedConcurrentExecutions: reserved }),
+      ...('maxAgeSeconds' in trigger && {
         retryAttempts: trigger.retries,
         maxEventAge: Duration.seconds(trigger.maxAgeSeconds),
       }),
       environment: Object.fromEntries(
         variables.map((variable) => [variable, this.#valueOf(variable, deployment)]),
       ),
+      ...(recursive.has(name) && { recursiveLoop: RecursiveLoop.ALLOW }),
       ...(spec.database && network),
     });
     for (const variable of variables) this.#grant(created, variable);

@@ -1,57 +1,81 @@
 /**
- * One Lambda function on this machine: instances are processes of their own, each with one event at a time. A new one is
- * started when none is idle, one at a time, up to the topology's concurrency.
+ * One Lambda function on this machine: instances are processes of their own, each with one event at a time and frozen between
+ * two. A new one is started when none is idle, one at a time; the service refuses what its concurrency has no room for.
  */
-import type { ChildProcess } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import * as z from 'zod/mini';
-import type { FunctionSpec } from '../../lib/function/function-spec.ts';
 import type { FunctionName } from '../topology.ts';
-import { end, forkBound, lastLines } from './process.ts';
+import { Instance, type InstanceOptions } from './lambda-instance.ts';
+import type { FreezeRules } from './limits/freeze.ts';
+import { FunctionError, isTooLarge, Refused } from './limits/invocation.ts';
+import { advance, isLoop } from './limits/lineage.ts';
 
-/** What the function threw, as the Lambda service tells it. */
-class FunctionError extends Error {
-  override readonly name = 'FunctionError';
-}
-
-export interface LambdaOptions {
+export interface LambdaOptions extends InstanceOptions {
   readonly name: FunctionName;
-  readonly spec: Pick<FunctionSpec, 'concurrency' | 'timeoutSeconds'>;
-  /** the module that exports `handler` */
-  readonly bundle: string;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly onLine: (line: string) => void;
+  readonly rules: {
+    /** invocations at once */
+    readonly concurrency: number;
+    /** most instances on this machine; more invocations wait for one, as for a slow cold start */
+    readonly instances: number;
+    /** invocations in one chain; Infinity: the function may cause its own invocation */
+    readonly longestChain: number;
+    readonly coldStartMilliseconds: number;
+    readonly freeze: FreezeRules;
+  };
 }
 
 interface Call {
   readonly event: unknown;
+  readonly trace: string;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 }
-
-const message = z.union([
-  z.object({ ready: z.literal(true) }),
-  z.object({ id: z.string(), result: z.optional(z.unknown()), error: z.optional(z.string()) }),
-]);
 
 export class Lambda {
   readonly #options: LambdaOptions;
   readonly #idle: Instance[] = [];
   readonly #all = new Set<Instance>();
   readonly #waiting: Call[] = [];
+  /** invocations that were begun, those that wait for an instance included */
+  #running = 0;
   #starting = 0;
   #stopped = false;
+  #invocations = 0;
 
   constructor(options: LambdaOptions) {
     this.#options = options;
   }
 
-  /** @throws FunctionError if the function throws, ends or takes longer than its time-out */
-  invoke(event: unknown): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ event, resolve, reject });
-      this.#next();
-    });
+  get name(): FunctionName {
+    return this.#options.name;
+  }
+
+  /** How often the function was run. */
+  get invocations(): number {
+    return this.#invocations;
+  }
+
+  /**
+   * @param trace the header that came with the event
+   * @throws Refused if the service does not run the function
+   * @throws FunctionError if the function throws, ends, answers too much or takes longer than its time-out
+   */
+  async invoke(event: unknown, trace?: string): Promise<unknown> {
+    const { name, rules } = this.#options;
+    if (isTooLarge(event)) throw new Refused('RequestTooLargeException', 'the event is too large');
+    if (isLoop(trace, name, rules.longestChain))
+      throw new Refused('RecursiveInvocationException', `${name} was invoked in a loop`);
+    if (this.#running >= rules.concurrency) throw new Refused('TooManyRequestsException', 'Rate Exceeded.');
+    this.#running += 1;
+    this.#invocations += 1;
+    try {
+      const result = await new Promise<unknown>((resolve, reject) => {
+        this.#waiting.push({ event, trace: advance(trace, name), resolve, reject });
+        this.#next();
+      });
+      if (isTooLarge(result)) throw new FunctionError('Function.ResponseSizeTooLarge');
+      return result;
+    } finally {
+      this.#running -= 1;
+    }
   }
 
   /** Starts an instance before the first event has to wait for it. */
@@ -67,7 +91,7 @@ export class Lambda {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const { reject } of this.#waiting.splice(0)) reject(new FunctionError('the stack is stopping'));
-    await Promise.all([...this.#all].map(({ child }) => end(child, 'SIGTERM', 2000)));
+    await Promise.all([...this.#all].map((each) => each.stop()));
   }
 
   #next(): void {
@@ -77,7 +101,8 @@ export class Lambda {
       const call = this.#waiting.shift();
       if (call) void this.#run(instance, call);
     }
-    if (this.#waiting.length > 0 && this.#starting === 0 && this.#all.size < this.#options.spec.concurrency) {
+    const hasRoom = this.#starting === 0 && this.#all.size < this.#options.rules.instances;
+    if (this.#waiting.length > 0 && hasRoom) {
       this.#start().catch((error: unknown) => {
         if (this.#all.size > 0) return;
         const cause = error instanceof Error ? error : new Error(String(error));
@@ -89,14 +114,16 @@ export class Lambda {
   async #start(): Promise<void> {
     if (this.#stopped) throw new FunctionError('the stack is stopping');
     this.#starting += 1;
-    const instance = new Instance(this.#options);
-    this.#all.add(instance);
-    instance.child.once('exit', () => {
-      this.#all.delete(instance);
-      const index = this.#idle.indexOf(instance);
-      if (index >= 0) this.#idle.splice(index, 1);
-    });
     try {
+      const { coldStartMilliseconds } = this.#options.rules;
+      if (coldStartMilliseconds > 0) await new Promise((begin) => setTimeout(begin, coldStartMilliseconds));
+      const instance = new Instance(this.#options, this.#options.rules.freeze);
+      this.#all.add(instance);
+      instance.child.once('exit', () => {
+        this.#all.delete(instance);
+        const index = this.#idle.indexOf(instance);
+        if (index >= 0) this.#idle.splice(index, 1);
+      });
       await instance.ready;
       this.#idle.push(instance);
     } finally {
@@ -105,71 +132,13 @@ export class Lambda {
     this.#next();
   }
 
-  async #run(instance: Instance, { event, resolve, reject }: Call): Promise<void> {
+  async #run(instance: Instance, { event, trace, resolve, reject }: Call): Promise<void> {
     try {
-      resolve(await instance.invoke(event, this.#options.spec.timeoutSeconds));
+      resolve(await instance.invoke(event, trace));
     } catch (error) {
       reject(error instanceof Error ? error : new FunctionError(String(error)));
     }
     if (this.#all.has(instance) && instance.child.connected) this.#idle.push(instance);
     this.#next();
   }
-}
-
-class Instance {
-  readonly child: ChildProcess;
-  readonly ready: Promise<void>;
-  #answer: ((answer: { result?: unknown; error?: string }) => void) | undefined;
-
-  constructor({ name, bundle, environment, onLine }: LambdaOptions) {
-    this.child = forkBound(new URL('lambda.process.ts', import.meta.url), [bundle], {
-      environment: { ...runtimeEnvironment(name), ...environment },
-      onLine,
-    });
-    this.ready = new Promise((resolve, reject) => {
-      this.child.on('message', (raw) => {
-        const read = message.parse(raw);
-        if ('ready' in read) resolve();
-        else this.#answer?.(read);
-      });
-      this.child.once('close', (code, signal) => {
-        const error = `function ${name} ended (${signal ?? code})`;
-        reject(new FunctionError([error, ...lastLines(this.child)].join('\n')));
-        this.#answer?.({ error });
-      });
-    });
-    this.ready.catch(() => undefined);
-  }
-
-  async invoke(event: unknown, timeoutSeconds: number): Promise<unknown> {
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), timeoutSeconds * 1000);
-    try {
-      const { result, error } = await new Promise<{ result?: unknown; error?: string }>((resolve, reject) => {
-        this.#answer = resolve;
-        this.child.send(
-          { id: randomUUID(), event, deadline: Date.now() + timeoutSeconds * 1000 },
-          (failed) => {
-            if (failed) reject(new FunctionError('the instance has gone'));
-          },
-        );
-      });
-      if (error !== undefined) throw new FunctionError(error);
-      return result;
-    } finally {
-      clearTimeout(timer);
-      this.#answer = undefined;
-    }
-  }
-}
-
-/** What the Lambda service itself puts into the environment, and nothing of this process's own but where programs are. */
-function runtimeEnvironment(name: string): Record<string, string> {
-  return {
-    PATH: process.env.PATH ?? '',
-    TZ: 'UTC',
-    AWS_REGION: 'us-east-1',
-    AWS_LAMBDA_FUNCTION_NAME: name,
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
-  };
 }

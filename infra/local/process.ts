@@ -52,16 +52,19 @@ function identityOf(userId: number): string[] {
   ];
 }
 
-/** Starts one of our own modules in a process that ends when its channel to this one closes. */
+/** Starts one of our own modules in a process that ends when its channel to this one closes; frozen ones the kernel kills (Linux). */
 export function forkBound(
   module: URL,
   args: readonly string[],
   options: BoundOptions & Pick<ForkOptions, 'execArgv' | 'serialization'> = {},
 ): ChildProcess {
+  const execArgv = options.execArgv ?? [];
   const child = fork(fileURLToPath(module), [...args], {
     env: options.environment ?? process.env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    execArgv: options.execArgv ?? [],
+    ...(setpriv
+      ? { execPath: setpriv, execArgv: ['--pdeathsig=KILL', process.execPath, ...execArgv] }
+      : { execArgv }),
     serialization: options.serialization ?? 'json',
   });
   watch(child, options.onLine);

@@ -10,9 +10,16 @@ export interface LocalSqs {
   readonly stop: () => Promise<void>;
 }
 
-/** @throws Error with its last lines if it does not start */
-export async function startSqs(onLine: (line: string) => void = () => undefined): Promise<LocalSqs> {
-  const child = forkBound(new URL('sqs.process.ts', import.meta.url), [], { onLine });
+/**
+ * @param inFlightMessages another limit than that of AWS; for tests
+ * @throws Error with its last lines if it does not start
+ */
+export async function startSqs(
+  onLine: (line: string) => void = () => undefined,
+  inFlightMessages?: number,
+): Promise<LocalSqs> {
+  const args = inFlightMessages === undefined ? [] : [String(inFlightMessages)];
+  const child = forkBound(new URL('sqs.process.ts', import.meta.url), args, { onLine });
   const port = Number(await firstMessage(child));
   return { endpoint: `http://127.0.0.1:${port}`, pid: child.pid ?? 0, stop: () => end(child, 'SIGTERM') };
 }

@@ -10,14 +10,15 @@ import { connectRedis } from '../../lib/redis/client.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import { bundleFunctions } from '../bundle.ts';
 import type { FunctionName, ScheduledName } from '../topology.ts';
+import { AsynchronousInvocations } from './asynchronous-invocations.ts';
 import { startDatabases, type Databases } from './databases.ts';
 import { demoAccessToken, demoSecrets, loadPeople, type Secrets } from './demo-credentials.ts';
 import type { LocalValues } from './environment.ts';
 import { answerHttp, type Invoke } from './gateway/http-api.ts';
-import { answerService } from './gateway/service-endpoints.ts';
-import { WebSocketApi } from './gateway/web-socket-api.ts';
+import { answerService, type ServiceParts } from './gateway/service-endpoints.ts';
+import { accountBucket, WebSocketApi } from './gateway/web-socket-api.ts';
 import { startGitHub, type LocalGitHub } from './github.ts';
-import { makeLambdas, warmUp, type Lambdas } from './lambdas.ts';
+import { makeLambdas, warmUp, type LambdaRules, type Lambdas } from './lambdas.ts';
 import type { Link } from './link.ts';
 import { answerOr500, close, listening } from './loopback-server.ts';
 import { startMessageQueues, type MessageQueues } from './message-queues.ts';
@@ -45,6 +46,8 @@ export interface StackOptions {
   readonly runSchedules?: boolean;
   /** how many replicas stand at the site; for tests */
   readonly replicas?: number;
+  /** other rules than those of AWS; for tests */
+  readonly rules?: LambdaRules;
   /** another visibility time-out of the queues than the topology's; for tests */
   readonly visibilitySeconds?: number;
   readonly log: (line: string) => void;
@@ -126,20 +129,23 @@ async function start(options: StackOptions, parts: Parts): Promise<Stack> {
 
   const known = { databases, upstash, github, secrets, gateway: gateway.url, services: services.url };
   const values = { ...localValues(known), ...options.settings };
-  const lambdas = makeLambdas({ bundles, queues, values, services: services.url, log }, parts);
+  const rules = options.rules ?? {};
+  const lambdas = makeLambdas({ bundles, queues, values, services: services.url, rules, log }, parts);
   const keys = keysOf(values.REDIS_PREFIX ?? redisVariables.REDIS_PREFIX.source.value);
   await loadPeople({ redis: connectRedis(upstash), keys }, secrets, databases.main.url);
   await parts.start('functions', () => warmUp(lambdas));
 
-  const invoke = (name: FunctionName, event: unknown) => lambdas[name].invoke(event);
-  const runSchedule = (name: ScheduledName) => invoke(name, { source: 'aws.scheduler' });
+  const invoke: Invoke = (name, event, trace) => lambdas[name].invoke(event, trace);
+  const asynchronous = new AsynchronousInvocations(invoke);
+  const runSchedule = (name: ScheduledName) => asynchronous.submit(name, { source: 'aws.scheduler' });
   refusing.end();
-  openGateways({ gateway: gateway.server, services: services.server }, invoke, parts);
+  openGateways({ gateway: gateway.server, services: services.server }, { invoke, asynchronous }, parts);
   const runsSchedules = options.runSchedules ?? true;
   const quiesce = startTriggers({
     lambdas,
     queues,
     runSchedule: runsSchedules ? runSchedule : undefined,
+    rules,
     log,
   });
   parts.onStop(quiesce);
@@ -197,19 +203,22 @@ async function startStores(
 /** From now on both gateways, and the services of AWS that functions call, invoke the functions. */
 function openGateways(
   { gateway, services }: { readonly gateway: Server; readonly services: Server },
-  invoke: Invoke,
+  { invoke, asynchronous }: ServiceParts,
   parts: Parts,
 ): void {
-  const webSockets = new WebSocketApi(invoke);
+  // an account has one rate for all its APIs
+  const account = accountBucket();
+  const webSockets = new WebSocketApi(invoke, { account });
   parts.onStop(() => webSockets.stop());
   gateway.on(
     'request',
-    (request, response) => void answerOr500(answerHttp(invoke, request, response), response),
+    (request, response) => void answerOr500(answerHttp(invoke, request, response, account), response),
   );
   gateway.on('upgrade', (request, socket, head) => void webSockets.upgrade(request, socket, head));
   services.on(
     'request',
-    (request, response) => void answerOr500(answerService(webSockets, invoke, request, response), response),
+    (request, response) =>
+      void answerOr500(answerService(webSockets, { invoke, asynchronous }, request, response), response),
   );
 }
 

@@ -4,7 +4,7 @@ import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
 import { enterWaitScript } from '../redis/generated/scripts.ts';
 
-/** Half of the instances of `query`. */
+/** A quarter of the instances of `query`. */
 const maxWaits = 5;
 const maxWaitsPerPrincipal = 4;
 

@@ -6,6 +6,7 @@ import { localOrganization } from '../../infra/local/github.ts';
 import { cors } from '../../infra/topology.ts';
 import { mintApiToken } from '../../lib/credentials/api-token.ts';
 import { listed } from '../../lib/api/operations.ts';
+import { inTurn } from '../support/in-turn.ts';
 import { addMember, logIn, loggedIn, origin, visitGitHub, withCookie } from '../support/log-in.ts';
 import { startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 
@@ -34,7 +35,7 @@ async function resetRates(): Promise<void> {
 async function untilRefused(ask: () => Promise<Reply>): Promise<Reply[]> {
   const replies: Reply[] = [];
   for (let burst = 0; burst < 20 && !replies.some(({ status }) => status === 429); burst += 1) {
-    replies.push(...(await Promise.all(Array.from({ length: 4 * perSecond }, ask))));
+    replies.push(...(await inTurn(Array.from({ length: 4 * perSecond }, () => ask))));
   }
   return replies;
 }
@@ -201,8 +202,11 @@ describe('API4 unrestricted resource consumption:', () => {
     const { token } = await tokenOf('olu-observer', 'mine');
     await resetRates();
     const forged = () => mintApiToken('1002', crypto.getRandomValues(new Uint8Array(64))).token;
-    const attack = Array.from({ length: 3 * perSecond }, () => stack.api('/auth/me', { token: forged() }));
-    expect(new Set((await Promise.all(attack)).map(({ status }) => status))).toEqual(new Set([401]));
+    const attack = Array.from(
+      { length: 3 * perSecond },
+      () => () => stack.api('/auth/me', { token: forged() }),
+    );
+    expect(new Set((await inTurn(attack)).map(({ status }) => status))).toEqual(new Set([401]));
     expect((await stack.api('/auth/me', { token })).status).toBe(200);
   });
 

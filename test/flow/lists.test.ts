@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { settleByHand } from '../support/by-hand.ts';
+import { inTurn } from '../support/in-turn.ts';
 import { finishUnit, startTestStack, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 
 let stack: TestStack;
@@ -109,8 +110,7 @@ describe('lists of executed units', () => {
   });
 
   it('page through more buffered records than one read takes', async () => {
-    const starts = Array.from({ length: 620 }, (_, n) => begin(1000 + Math.floor(n / 2), 300));
-    await Promise.all(starts);
+    await inTurn(Array.from({ length: 620 }, (_, n) => () => begin(1000 + Math.floor(n / 2), 300)));
     const found = await pages('obs_unit_id=300&limit=150');
     expect(found).toHaveLength(620);
     const first = await stack.api('/executed_obs_units/300?limit=600');

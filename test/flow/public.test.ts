@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemCodes } from '../../lib/http/problem.ts';
+import { limits } from '../../infra/limits.ts';
 import { startTestStack, startUnit, type TestStack } from '../support/test-stack.ts';
 
 let stack: TestStack;
@@ -40,12 +41,13 @@ describe('a request that no operation matches', () => {
     else expect(JSON.parse(body)).toMatchObject({ type: '/problems/method-not-allowed', status: 405 });
   });
 
-  it('gets 413 as a problem for a body beyond every limit', async () => {
-    const body = JSON.stringify({ obs_unit_id: 1, metadata: { text: 'x'.repeat(11 * 1024 * 1024) } });
+  it.each([
+    ['that Lambda does not take', limits.invocationBytes.value],
+    ['that API Gateway does not take', limits.httpBodyBytes.value],
+  ])('gets the gateway’s own 413 for a body %s', async (_what, bytes) => {
+    const body = JSON.stringify({ obs_unit_id: 1, metadata: { text: 'x'.repeat(bytes) } });
     const reply = await ask('/executed_obs_units/start', { method: 'POST', body });
-    expect(reply.status).toBe(413);
-    expect(reply.headers.get('content-type')).toBe('application/problem+json');
-    expect(await reply.json()).toMatchObject({ type: '/problems/body-too-large', recorded: false });
+    expect([reply.status, await reply.json()]).toEqual([413, { message: 'Request Entity Too Large' }]);
   });
 });
 

@@ -1,7 +1,7 @@
 /** The CloudFormation template and the local stack agree: both are built from the topology. */
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { readDeployment } from '../../infra/aws/deployment.ts';
 import { OpsDbStack } from '../../infra/aws/ops-db-stack.ts';
 import { bundleFunctions } from '../../infra/bundle.ts';
 import { environmentOf } from '../../infra/local/environment.ts';
+import { recursive } from '../../infra/recursion.ts';
 import {
   cors,
   environment,
@@ -17,6 +18,8 @@ import {
   httpRoutes,
   publicThrottle,
   queues,
+  reservedByAll,
+  reservedConcurrency,
   throttle,
   triggeredBy,
   webSocketRoutes,
@@ -83,14 +86,32 @@ describe('the synthesized template', () => {
     }
   });
 
-  it('does not retry the start of a broadcaster', () => {
+  it('does not retry the start of a broadcaster or a sweep', () => {
     const configs = resources('AWS::Lambda::EventInvokeConfig').map(({ Properties }) => Properties);
-    expect(configs).toMatchObject([
-      {
-        MaximumRetryAttempts: functions.broadcast.trigger.retries,
-        MaximumEventAgeInSeconds: functions.broadcast.trigger.maxAgeSeconds,
-      },
-    ]);
+    expect(configs).toMatchObject(
+      [functions.broadcast, functions.sweep].map(({ trigger: { retries, maxAgeSeconds } }) => ({
+        MaximumRetryAttempts: retries,
+        MaximumEventAgeInSeconds: maxAgeSeconds,
+      })),
+    );
+  });
+
+  it('lets exactly those functions recurse that wake themselves', () => {
+    const allowed = ours().filter(({ Properties }) => Properties.RecursiveLoop === 'Allow');
+    const names = allowed.map(({ Properties }) => String(Properties.FunctionName).replace('ops-db-', ''));
+    expect(names.sort()).toEqual([...recursive].sort());
+  });
+
+  it('reserves concurrency as the topology does, and as its README says', async () => {
+    const reserved = Object.fromEntries(
+      ours().map(({ Properties }) => [
+        String(Properties.FunctionName).replace('ops-db-', ''),
+        Properties.ReservedConcurrentExecutions,
+      ]),
+    );
+    expect(reserved).toEqual(Object.fromEntries(names.map((name) => [name, reservedConcurrency(name)])));
+    const readme = await readFile(new URL('../../infra/aws/README.md', import.meta.url), 'utf8');
+    expect(readme).toContain(`reserves ${reservedByAll} concurrent executions`);
   });
 
   it('has the routes of both APIs', () => {

@@ -11,6 +11,7 @@ import { tokenIssuer } from '../../infra/local/demo-credentials.ts';
 import { environmentOf } from '../../infra/local/environment.ts';
 import { answerHttp } from '../../infra/local/gateway/http-api.ts';
 import { Lambda } from '../../infra/local/lambda.ts';
+import { defaultFreeze } from '../../infra/local/limits/freeze.ts';
 import { functions } from '../../infra/topology.ts';
 import { applyTransactions } from '../../lib/postgres/apply.ts';
 import { TransactionBuilder } from '../../lib/transaction/builder.ts';
@@ -41,6 +42,13 @@ beforeAll(async () => {
   lambda = new Lambda({
     name: 'accept',
     spec: functions.accept,
+    rules: {
+      concurrency: functions.accept.concurrency,
+      instances: functions.accept.concurrency,
+      longestChain: Infinity,
+      coldStartMilliseconds: 0,
+      freeze: defaultFreeze,
+    },
     bundle: bundlePath(join(stack.directory, 'functions'), 'accept'),
     environment: {
       ...environmentOf(

@@ -60,9 +60,9 @@ export async function expectEqualAtRest(
   await eventually(
     async () => {
       const overview = (await stack.api('/api/transfer/overview')).body;
-      const records = await Promise.all(
-        ids.map(async (id) => (await stack.api(`/executed_obs_units/${id}`)).body),
-      );
+      // all at once would be throttled
+      const records: Reply['body'][] = [];
+      for (const id of ids) records.push((await stack.api(`/executed_obs_units/${id}`)).body);
       for (const each of watching) {
         expect(each.transfers.at(-1)?.data).toEqual(overview);
         const known = recordsOf(each);

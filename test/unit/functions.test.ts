@@ -38,7 +38,7 @@ it('a handler reads its settings on first use and names every missing one', () =
     name: 'sample',
     entry: 'functions/sample/sample.handler.ts',
     description: '',
-    trigger: { kind: 'schedule', everySeconds: 60 },
+    trigger: { kind: 'schedule', everySeconds: 60, retries: 0, maxAgeSeconds: 60 },
     timeoutSeconds: 1,
     memoryMegabytes: 128,
     concurrency: 1,

@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod/mini';
 import { pathPattern } from '../../../lib/http/path-pattern.ts';
-import { problem } from '../../../lib/http/problem.ts';
+import { limits } from '../../limits.ts';
 import { cors, fallback, httpRoutes, type FunctionName } from '../../topology.ts';
+import { isRefused } from '../limits/invocation.ts';
+import type { TokenBucket } from '../limits/token-bucket.ts';
 
-export type Invoke = (name: FunctionName, event: unknown) => Promise<unknown>;
-
-/** what API Gateway takes at most */
-const maxBodyBytes = 10 * 1024 * 1024;
+/** @param trace the header `X-Amzn-Trace-Id` that came with the event */
+export type Invoke = (name: FunctionName, event: unknown, trace?: string) => Promise<unknown>;
 
 const structured = z.object({
   statusCode: z.int(),
@@ -29,23 +29,27 @@ const matchers = httpRoutes.map((route) => ({
 }));
 matchers.sort((a, b) => a.parameters - b.parameters);
 
+/** @param account the rate of the account; absent: without bound */
 export async function answerHttp(
   invoke: Invoke,
   request: IncomingMessage,
   response: ServerResponse,
+  account?: TokenBucket,
+  integrationMilliseconds: number = limits.httpIntegrationSeconds.value * 1000,
 ): Promise<void> {
   const [rawPath = '/', rawQueryString = ''] = (request.url ?? '/').split('?');
+  if (account && !account.take(performance.now())) return send(response, ...tooManyRequests);
   if (answerCors(request, response)) return;
   const match =
     matchers.find(({ method, pattern }) => method === request.method && pattern.test(rawPath)) ?? fallback;
   const body = await readBody(request);
-  if (body === undefined) return sendTooLarge(response);
+  if (body === undefined) return send(response, ...tooLarge);
   const event = eventOf(request, { rawPath, rawQueryString, body }, match);
   let result: unknown;
   try {
-    result = await invoke(match.function, event);
-  } catch {
-    return send(response, 500, { message: 'Internal Server Error' });
+    result = await within(integrationMilliseconds, invoke(match.function, event));
+  } catch (error) {
+    return send(response, ...answerTo(error));
   }
   const parsed = structured.safeParse(result);
   if (!parsed.success) return send(response, 200, result);
@@ -53,6 +57,33 @@ export async function answerHttp(
   for (const [key, value] of Object.entries(headers)) response.setHeader(key, String(value));
   if (cookies) response.setHeader('Set-Cookie', cookies);
   response.writeHead(statusCode).end(isBase64Encoded ? Buffer.from(text, 'base64') : text);
+}
+
+/** API Gateway's own answers, which no deployment can shape. */
+const tooManyRequests = [429, { message: 'Too Many Requests' }] as const;
+const tooLarge = [413, { message: 'Request Entity Too Large' }] as const;
+const unavailable = [503, { message: 'Service Unavailable' }] as const;
+
+function answerTo(error: unknown): readonly [number, object] {
+  if (error === tooLate || isRefused(error, 'TooManyRequestsException')) return unavailable;
+  if (isRefused(error, 'RequestTooLargeException')) return tooLarge;
+  return [500, { message: 'Internal Server Error' }];
+}
+
+const tooLate = new Error('the function has not answered in time');
+
+/** @throws tooLate; the function goes on, and nobody hears of its answer */
+export async function within<T>(milliseconds: number, answering: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(tooLate), milliseconds);
+  });
+  try {
+    return await Promise.race([answering, late]);
+  } finally {
+    clearTimeout(timer);
+    answering.catch(() => undefined);
+  }
 }
 
 /** Where a frontend is developed; a deployment names its own. */
@@ -158,17 +189,9 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   for await (const chunk of request) {
     const bytes = chunk as Buffer;
     size += bytes.length;
-    if (size <= maxBodyBytes) chunks.push(bytes);
+    if (size <= limits.httpBodyBytes.value) chunks.push(bytes);
   }
-  return size > maxBodyBytes ? undefined : Buffer.concat(chunks);
-}
-
-/** API Gateway's own answer is `{"message": …}`, which cannot be shaped. */
-function sendTooLarge(response: ServerResponse): void {
-  const { problem: body } = problem.tooLarge(`A request has at most ${maxBodyBytes} bytes.`, {
-    recorded: false,
-  });
-  response.writeHead(body.status, { 'Content-Type': 'application/problem+json' }).end(JSON.stringify(body));
+  return size > limits.httpBodyBytes.value ? undefined : Buffer.concat(chunks);
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

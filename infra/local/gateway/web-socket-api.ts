@@ -5,14 +5,31 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import * as z from 'zod/mini';
+import { limits } from '../../limits.ts';
 import { plainWebSocketPath, webSocketPath, webSocketRoutes, webSocketStage } from '../../topology.ts';
-import { joinedHeaders, queryOf, type Invoke } from './http-api.ts';
+import { FrameLengths } from '../limits/frame-lengths.ts';
+import { isOver } from '../limits/socket-life.ts';
+import { TokenBucket } from '../limits/token-bucket.ts';
+import { joinedHeaders, queryOf, within, type Invoke } from './http-api.ts';
 
-/** AWS's own limits. */
-const maxMessageBytes = 128 * 1024;
-const maxFrameBytes = 32 * 1024;
-const idleSeconds = 600;
-const lifeSeconds = 7200;
+const maxMessageBytes = limits.webSocketMessageBytes.value;
+const maxFrameBytes = limits.webSocketFrameBytes.value;
+
+/** What waits for a client that takes too little; how much API Gateway holds is not documented. */
+const clientBufferBytes = 1024 * 1024;
+
+/** The rate that an account has for all its APIs, and for `@connections`. */
+export function accountBucket(): TokenBucket {
+  return new TokenBucket(limits.gatewayRequestsPerSecond.value, limits.gatewayBurst.value);
+}
+
+export interface WebSocketSettings {
+  readonly account?: TokenBucket;
+  readonly handshakes?: TokenBucket;
+  /** epoch ms */
+  readonly now?: () => number;
+  readonly integrationMilliseconds?: number;
+}
 
 interface Connection {
   readonly id: string;
@@ -24,7 +41,7 @@ interface Connection {
   receivedAt: number;
 }
 
-export type Posted = 'sent' | 'gone' | 'too large';
+export type Posted = 'sent' | 'gone' | 'too large' | 'throttled';
 
 const result = z.object({ statusCode: z.int(), body: z.optional(z.string()) });
 
@@ -34,10 +51,24 @@ export class WebSocketApi {
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, autoPong: false });
   readonly #connections = new Map<string, Connection>();
   readonly #clock: NodeJS.Timeout;
+  readonly #account: TokenBucket;
+  readonly #handshakes: TokenBucket;
+  readonly #now: () => number;
 
-  constructor(invoke: Invoke) {
-    this.#invoke = invoke;
-    this.#clock = setInterval(() => this.#endOld(Date.now()), 10_000);
+  constructor(
+    invoke: Invoke,
+    {
+      account = accountBucket(),
+      handshakes = new TokenBucket(limits.webSocketHandshakesPerSecond.value),
+      now = Date.now,
+      integrationMilliseconds = limits.webSocketIntegrationSeconds.value * 1000,
+    }: WebSocketSettings = {},
+  ) {
+    this.#invoke = (name, event) => within(integrationMilliseconds, invoke(name, event));
+    this.#account = account;
+    this.#handshakes = handshakes;
+    this.#now = now;
+    this.#clock = setInterval(() => this.endOld(), 10_000);
   }
 
   /** Answers an upgrade request. The edge turns the clients' path into the API's stage with a query. */
@@ -48,11 +79,13 @@ export class WebSocketApi {
     if (!atEdge && path !== plainWebSocketPath && path !== `/${webSocketStage}`)
       return refuse(raw, 403, '{"message":"Forbidden"}');
     if (!isHandshake(request)) return refuse(raw, 400, '{"message":"Bad Request"}');
+    if (!this.#handshakes.take(performance.now()) || !this.#account.take(performance.now()))
+      return refuse(raw, 429, '{"message":"Too Many Requests"}');
     const query = { ...queryOf(text), ...(atEdge && { channel: webSocketPath.channel }) };
     const connection = {
       id: randomBytes(11).toString('base64'),
       sourceIp: request.socket.remoteAddress ?? '',
-      connectedAt: Date.now(),
+      connectedAt: this.#now(),
     };
     const event = {
       ...this.#context(connection, '$connect', 'CONNECT'),
@@ -68,6 +101,7 @@ export class WebSocketApi {
     let isOpen = false;
     this.#server.handleUpgrade(request, raw, head, (socket) => {
       isOpen = true;
+      endOnLargeFrame(raw, head, socket);
       this.#open({ ...connection, socket });
     });
     // the client has gone meanwhile
@@ -76,10 +110,12 @@ export class WebSocketApi {
 
   /** What `POST /@connections/{id}` does. */
   post(id: string, data: Buffer): Posted {
+    if (!this.#account.take(performance.now())) return 'throttled';
     if (data.length > maxMessageBytes) return 'too large';
     const connection = this.#connections.get(id);
     if (!connection || connection.socket.readyState !== connection.socket.OPEN) return 'gone';
-    connection.lastActiveAt = Date.now();
+    if (connection.socket.bufferedAmount > clientBufferBytes) return 'throttled';
+    connection.lastActiveAt = this.#now();
     connection.socket.send(data.toString('utf8'));
     return 'sent';
   }
@@ -101,6 +137,13 @@ export class WebSocketApi {
     return connection ? 'sent' : 'gone';
   }
 
+  /** Ends the connections that API Gateway would end by now. */
+  endOld(): void {
+    for (const connection of this.#connections.values()) {
+      if (isOver(connection, this.#now())) connection.socket.close(1001, 'Going away');
+    }
+  }
+
   stop(): void {
     clearInterval(this.#clock);
     for (const { socket } of this.#connections.values()) socket.terminate();
@@ -108,12 +151,12 @@ export class WebSocketApi {
   }
 
   #open(opened: Omit<Connection, 'lastActiveAt' | 'receivedAt'>): void {
-    const connection: Connection = { ...opened, lastActiveAt: Date.now(), receivedAt: 0 };
+    const connection: Connection = { ...opened, lastActiveAt: this.#now(), receivedAt: 0 };
     const { id, socket } = connection;
     this.#connections.set(id, connection);
     socket.on('error', () => socket.terminate());
     socket.on('ping', (data: Buffer) => {
-      connection.lastActiveAt = Date.now();
+      connection.lastActiveAt = this.#now();
       if (socket.readyState === socket.OPEN && socket.bufferedAmount < maxFrameBytes) socket.pong(data);
     });
     socket.on('message', (data: Buffer) => void this.#message(connection, data));
@@ -136,9 +179,9 @@ export class WebSocketApi {
   }
 
   async #message(connection: Connection, data: Buffer): Promise<void> {
-    connection.lastActiveAt = Date.now();
-    if (data.length > maxFrameBytes) return connection.socket.close(1009);
-    connection.receivedAt = Math.max(Date.now(), connection.receivedAt + 1);
+    if (connection.socket.readyState !== connection.socket.OPEN) return;
+    connection.lastActiveAt = this.#now();
+    connection.receivedAt = Math.max(this.#now(), connection.receivedAt + 1);
     const context = this.#context(connection, '$default', 'MESSAGE', {
       messageId: randomUUID(),
       requestTimeEpoch: connection.receivedAt,
@@ -171,7 +214,7 @@ export class WebSocketApi {
         eventType,
         connectionId: connection.id,
         connectedAt: connection.connectedAt,
-        requestTimeEpoch: Date.now(),
+        requestTimeEpoch: this.#now(),
         requestId: randomUUID(),
         stage: webSocketStage,
         apiId: 'local',
@@ -182,14 +225,18 @@ export class WebSocketApi {
       },
     };
   }
+}
 
-  #endOld(now: number): void {
-    for (const { socket, connectedAt, lastActiveAt } of this.#connections.values()) {
-      if (now - lastActiveAt > idleSeconds * 1000 || now - connectedAt > lifeSeconds * 1000) {
-        socket.close(1001, 'Going away');
-      }
-    }
-  }
+/** ws knows how large a message is; how large its frames are, only their headers say. */
+function endOnLargeFrame(raw: Duplex, head: Buffer, socket: WebSocket): void {
+  const frames = new FrameLengths();
+  const look = (chunk: Buffer) => {
+    if (!frames.push(chunk).some((length) => length > maxFrameBytes)) return;
+    raw.off('data', look);
+    socket.close(1009);
+  };
+  look(head);
+  raw.prependListener('data', look);
 }
 
 /** What the protocol asks of a handshake (RFC 6455): anything else costs neither a ticket nor a place. */

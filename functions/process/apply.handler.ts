@@ -11,7 +11,14 @@ import { connectReplicas } from '../../lib/replication/replicas.ts';
 import { scheduleCheck } from '../../lib/replication/schedule-check.ts';
 import { spec } from './apply.function.ts';
 import { drain, type Drained } from './drain.ts';
-import { retryDelaySeconds, wakeAfterOutage, wakeForBacklog, wakeForHeld, wakeForStarts } from './retry.ts';
+import {
+  retryDelaySeconds,
+  sleepSeconds,
+  wakeAfterOutage,
+  wakeForBacklog,
+  wakeForHeld,
+  wakeForStarts,
+} from './retry.ts';
 import { maintainCounts } from './maintain-counts.ts';
 import { storeMessages, retryUnreadable, readMessage } from './unreadable.ts';
 
@@ -54,7 +61,8 @@ async function apply(event: SQSEvent): Promise<SQSBatchResponse> {
   const drained = await drain(parts, transactionsOf, { ...options, always: hasWake });
   const left = copies.flatMap(({ record }, index) => {
     const outcome = drained.copies[index] ?? 'left';
-    return outcome === 'recorded' ? [] : [{ record, outcome }];
+    const sleeps = outcome === 'left' && !drained.mainAnswered && drained.isHeld;
+    return outcome === 'recorded' ? [] : [{ record, outcome, sleeps }];
   });
   if (unreadable.length > 0) {
     const isKept =
@@ -63,7 +71,8 @@ async function apply(event: SQSEvent): Promise<SQSBatchResponse> {
         parts,
         unreadable.map(({ message }) => message),
       ));
-    if (!isKept) left.push(...unreadable.map(({ record }) => ({ record, outcome: 'left' as const })));
+    const outcome = { outcome: 'left', sleeps: false } as const;
+    if (!isKept) left.push(...unreadable.map(({ record }) => ({ record, ...outcome })));
   }
   if (drained.applied > 0) await confirmOrCheckLater();
   await wakeAgain(drained);
@@ -79,9 +88,11 @@ async function apply(event: SQSEvent): Promise<SQSBatchResponse> {
   }
   await transactions
     .hide(
-      left.map(({ record, outcome }) => ({
+      left.map(({ record, outcome, sleeps }) => ({
         receiptHandle: record.receiptHandle,
-        seconds: retryDelaySeconds(outcome, receiveCount(record), Math.random()),
+        seconds: sleeps
+          ? sleepSeconds(receiveCount(record), Date.now(), Math.random())
+          : retryDelaySeconds(outcome, receiveCount(record), Math.random()),
       })),
     )
     .catch((error: unknown) => log.warn('messages return only after their visibility time-out', { error }));

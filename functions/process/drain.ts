@@ -32,6 +32,8 @@ export interface Drained {
   readonly copies: readonly CopyOutcome[];
   /** false if main did not answer, or failed even an empty call */
   readonly mainAnswered: boolean;
+  /** Redis has every copy that is left: it is executed as soon as main answers, without its message */
+  readonly isHeld: boolean;
   readonly applied: number;
   /** a transaction was parked until its start arrives */
   readonly waitsForStart: boolean;
@@ -83,6 +85,7 @@ class Drain {
   #applied = 0;
   #waitsForStart = false;
   #hasRetried = false;
+  #isHeld = true;
   readonly #unexplained: string[] = [];
 
   constructor(parts: DrainParts, copies: readonly Transaction[], options: DrainOptions) {
@@ -167,6 +170,7 @@ class Drain {
     return {
       copies: this.#copies.map(({ id }) => this.#outcomes.get(id) ?? 'left'),
       mainAnswered,
+      isHeld: this.#isHeld,
       applied: this.#applied,
       waitsForStart: this.#waitsForStart,
       hasRetried: this.#hasRetried,
@@ -184,6 +188,7 @@ class Drain {
         if (this.#open.has(copy.id)) await restoreEntry(this.#parts, copy, now());
       await release(this.#parts, [...this.#open.values()]);
     } catch (error) {
+      this.#isHeld = false;
       log.warn('returning transactions to redis failed', { error });
     }
   }
@@ -246,6 +251,7 @@ class Drain {
         isMainUnreachable: claims.isMainUnreachable,
       };
     } catch (error) {
+      this.#isHeld = false;
       log.warn('claiming transactions from redis failed', { error });
       return { transactions: copies, backlog: 0, isMainUnreachable: false };
     }

@@ -21,11 +21,29 @@ export function retryDelaySeconds(outcome: CopyOutcome, receiveCount: number, ra
   return 1 + Math.floor(random * ceiling);
 }
 
+/** Copies that came together come back together, at seconds that divide by this: ten of them share an invocation. */
+const gridSeconds = 15;
+/** The least that a copy sleeps the first time, and later. Later it is twice as much at most. */
+const firstSleepSeconds = 60;
+const sleepAfterwardsSeconds = 600;
+
+/**
+ * How long a copy is hidden while main is away and Redis holds it: one processor looks for main, and drains Redis. A copy that
+ * came for the first time is back within 75 s, in case Redis loses its last second. Later only the loss of all that Redis holds
+ * could make a copy needed.
+ * @param random in [0, 1)
+ */
+export function sleepSeconds(receiveCount: number, nowMilliseconds: number, random: number): number {
+  const now = nowMilliseconds / 1000;
+  const least = receiveCount > 1 ? sleepAfterwardsSeconds * (1 + random) : firstSleepSeconds;
+  return Math.ceil(Math.ceil((now + least) / gridSeconds) * gridSeconds - now);
+}
+
 interface WakeParts extends Site {
   readonly transactions: Pick<Queue, 'send'>;
 }
 
-const probeSeconds = 3;
+export const probeSeconds = 3;
 
 /** One processor at a time probes main during an outage. */
 export async function wakeAfterOutage({ redis, keys, transactions }: WakeParts): Promise<void> {

@@ -53,6 +53,8 @@ class CheckedPool extends pg.Pool {
   readonly #suspectAfter: number;
   readonly #checkMilliseconds: number;
   readonly #usedAt = new WeakMap<pg.PoolClient, number>();
+  /** when the last connection was used that was found dead */
+  #deadSince = -Infinity;
 
   constructor(suspectAfterMilliseconds: number, checkMilliseconds: number, config: pg.PoolConfig) {
     super(config);
@@ -89,12 +91,18 @@ class CheckedPool extends pg.Pool {
     for (;;) {
       const client = await super.connect();
       const usedAt = this.#usedAt.get(client);
+      // idle for at least as long as one that was dead: each would cost the same wait
+      if (usedAt !== undefined && usedAt <= this.#deadSince) {
+        client.release(true);
+        continue;
+      }
       // a new one has just answered
       if (usedAt === undefined || performance.now() - usedAt < this.#suspectAfter) return client;
       try {
         await client.query({ text: 'select 1', query_timeout: this.#checkMilliseconds } as pg.QueryConfig);
         return client;
       } catch {
+        this.#deadSince = Math.max(this.#deadSince, usedAt);
         client.release(true);
       }
     }

@@ -101,7 +101,7 @@ describe('the Postgres pool', () => {
     pool = connectPostgres({
       url: url.href,
       applicationName: 'test',
-      maxConnections: 2,
+      maxConnections: 5,
       suspectAfterMilliseconds: 0,
       checkMilliseconds: 150,
     });
@@ -119,5 +119,13 @@ describe('the Postgres pool', () => {
       const { rows } = await pool.query('select $1::integer as n', [round]);
       expect(rows).toEqual([{ n: round }]);
     }
+  });
+
+  it('waits for one connection that vanished, however many have', async () => {
+    await Promise.all(rounds.map(() => pool.query('select 1')));
+    proxy.vanish();
+    const before = proxy.discardedQueries();
+    await pool.query('select 1');
+    expect(proxy.discardedQueries()).toBe(before + 1);
   });
 });

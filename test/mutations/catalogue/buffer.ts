@@ -151,4 +151,12 @@ export const bufferMutations: readonly Mutation[] = [
     test: 'integration/lost-connections.test.ts',
     named: 'Postgres',
   },
+  {
+    id: 'postgres-waits-for-each-dead-connection',
+    file: 'lib/postgres/connect.ts',
+    replace: 'this.#deadSince = Math.max(this.#deadSince, usedAt);',
+    by: '',
+    test: 'integration/lost-connections.test.ts',
+    named: 'waits for one connection that vanished',
+  },
 ];

@@ -199,6 +199,12 @@ it('a discard takes effect with a transaction that main has not seen, and a corr
   expect(rows).toEqual([{ status: 'completed' }]);
 });
 
+it('accept answers 202 to a finish of an unknown unit, and to another request for the same', async () => {
+  const unit = derivedUuid('unit', String((count += 1)));
+  expect(await take(newFinish(unit, 'completed'))).toMatchObject({ accepted: true, status: 202 });
+  expect(await take(newFinish(unit, 'completed'))).toMatchObject({ repeated: true, status: 202 });
+});
+
 it('accept recognises a transaction under the id that the first release gave it', async () => {
   const start = newStart();
   await take(start, { keyDigest: 'key' });

@@ -432,7 +432,7 @@ if verdict.is == 'out_of_order' then return refuse('before_start', verdict.value
 if verdict.is == 'repeated' then
   local flags = redis.call('HGET', overlay, 's:' .. (verdict.row.changed_by or verdict.row.by or ''))
   local state = flags and cjson.decode(flags).state or a.cleaned_state
-  return cjson.encode({repeated = true, patch = verdict.row.patch or verdict.row.base or patch, base = base, status = a.status, state = state,
+  return cjson.encode({repeated = true, patch = verdict.row.patch or verdict.row.base or patch, base = base, status = status, state = state,
     states = states_of({state = state}), left = left})
 end
 local size = #rest + 2 * #patch + 700 + 100 * #aggregates

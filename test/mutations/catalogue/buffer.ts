@@ -37,6 +37,14 @@ export const bufferMutations: readonly Mutation[] = [
   {
     ...promises,
     ...accept,
+    id: 'accept-verifies-a-repeat-of-what-is-unknown',
+    replace: 'base = base, status = status, state = state',
+    by: 'base = base, status = a.status, state = state',
+    named: 'answers 202 to a finish of an unknown unit, and to another request for the same',
+  },
+  {
+    ...promises,
+    ...accept,
     id: 'accept-keeps-the-key-of-what-was-given-up',
     replace: 'if a.former ~= key_of or not repeat_refusal_of(entry_of(former)) then',
     by: 'if true then',

@@ -15,6 +15,8 @@ const { values } = parseArgs({
     violations: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
+    /** leaves the story as long as it is */
+    quick: { type: 'boolean', default: false },
   },
 });
 
@@ -24,6 +26,7 @@ const summary = await simulate({
   histories: Number(values.histories),
   violations: Number(values.violations),
   trace: values.trace,
+  quick: values.quick,
   tell: (line) => (values.json ? process.stderr : process.stdout).write(`${line}\n`),
 });
 process.stdout.write(`${JSON.stringify(summary)}\n`);

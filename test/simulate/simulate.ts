@@ -13,6 +13,8 @@ export interface SimulationOptions {
   /** stops after so many */
   readonly violations: number;
   readonly trace: boolean;
+  /** leaves the story as long as it is */
+  readonly quick: boolean;
   readonly tell: (line: string) => void;
 }
 
@@ -45,7 +47,7 @@ export async function simulate(options: SimulationOptions): Promise<Summary> {
 
 async function run(
   machine: Machine,
-  { seed, histories, violations: most, trace, tell }: SimulationOptions,
+  { seed, histories, violations: most, trace, quick, tell }: SimulationOptions,
 ): Promise<Summary> {
   const began = realNow();
   const violations: Found[] = [];
@@ -57,7 +59,8 @@ async function run(
     hash.update(outcome.trace);
     if (trace) for (const line of [...outcome.lines, `trace ${outcome.trace}`]) tell(line);
     if (outcome.violation) {
-      const shortest = await shrink(machine, plan, outcome.violation);
+      const broken = { plan, violation: outcome.violation };
+      const shortest = quick ? broken : await shrink(machine, plan, outcome.violation);
       const story = storyOf(shortest.plan, shortest.violation);
       for (const line of story) tell(line);
       violations.push({ seed: plan.seed, rule: outcome.violation.rule, story });

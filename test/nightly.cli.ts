@@ -1,7 +1,7 @@
 /**
  * `npm run test:nightly [-- --seed N] [--storms 3] [--seconds 120] [--scale 5]`: the tests that take too long for each change.
- * Runs storms with consecutive seeds, the property tests with that seed and many more cases, and the whole catalogue of
- * mutations. A failed step does not stop the others. The last line is
+ * Runs storms with consecutive seeds, the property tests with that seed and many more cases, a deployment that is half done, and the
+ * whole catalogue of mutations. A failed step does not stop the others. The last line is
  * `{"seed", "steps": [{"name", "seconds", "isPassed"}]}`; exits with 1 if a step has failed.
  */
 import { spawn } from 'node:child_process';
@@ -41,6 +41,7 @@ const steps: readonly Step[] = [
     command: ['node_modules/vitest/vitest.mjs', 'run', ...withProperties],
     settings: { PROPERTY_SEED: String(seed), PROPERTY_SCALE: values.scale },
   },
+  { name: 'rolling', command: ['test/rolling/rolling.cli.ts'] },
   { name: 'mutations', command: ['test/mutations/run.cli.ts', '--json', 'mutations.log'] },
 ];
 

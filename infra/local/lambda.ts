@@ -30,7 +30,7 @@ interface Call {
 }
 
 export class Lambda {
-  readonly #options: LambdaOptions;
+  readonly options: LambdaOptions;
   readonly #idle: Instance[] = [];
   readonly #all = new Set<Instance>();
   readonly #waiting: Call[] = [];
@@ -41,11 +41,11 @@ export class Lambda {
   #invocations = 0;
 
   constructor(options: LambdaOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   get name(): FunctionName {
-    return this.#options.name;
+    return this.options.name;
   }
 
   /** How often the function was run. */
@@ -59,7 +59,7 @@ export class Lambda {
    * @throws FunctionError if the function throws, ends, answers too much or takes longer than its time-out
    */
   async invoke(event: unknown, trace?: string): Promise<unknown> {
-    const { name, rules } = this.#options;
+    const { name, rules } = this.options;
     if (isTooLarge(event)) throw new Refused('RequestTooLargeException', 'the event is too large');
     if (isLoop(trace, name, rules.longestChain))
       throw new Refused('RecursiveInvocationException', `${name} was invoked in a loop`);
@@ -101,7 +101,7 @@ export class Lambda {
       const call = this.#waiting.shift();
       if (call) void this.#run(instance, call);
     }
-    const hasRoom = this.#starting === 0 && this.#all.size < this.#options.rules.instances;
+    const hasRoom = this.#starting === 0 && this.#all.size < this.options.rules.instances;
     if (this.#waiting.length > 0 && hasRoom) {
       this.#start().catch((error: unknown) => {
         if (this.#all.size > 0) return;
@@ -115,9 +115,9 @@ export class Lambda {
     if (this.#stopped) throw new FunctionError('the stack is stopping');
     this.#starting += 1;
     try {
-      const { coldStartMilliseconds } = this.#options.rules;
+      const { coldStartMilliseconds } = this.options.rules;
       if (coldStartMilliseconds > 0) await new Promise((begin) => setTimeout(begin, coldStartMilliseconds));
-      const instance = new Instance(this.#options, this.#options.rules.freeze);
+      const instance = new Instance(this.options, this.options.rules.freeze);
       this.#all.add(instance);
       instance.child.once('exit', () => {
         this.#all.delete(instance);

@@ -204,8 +204,7 @@ export class Client {
       sync?: { stored_in?: string };
     };
     write.transaction = body.transaction_id;
-    if (write.unit.startsWith('unnamed') && isAcknowledged(write) && body.id !== undefined)
-      write.unit = body.id;
+    if (write.does === 'start' && isAcknowledged(write) && body.id !== undefined) write.unit = body.id;
     const isUncertain = !isAcknowledged(write) && !isRefused(write);
     const isLate = answer.status === 202 && others().length > 0;
     if (!isLoose && (isUncertain || isLate || body.sync?.stored_in === 'sqs')) ledger.loose.add(write.unit);

@@ -89,6 +89,7 @@ function eventOf({ method, path, params = {}, query = '', headers, body }: HttpR
     routeKey: `${method} ${path}`,
     rawPath,
     rawQueryString: query,
+    queryStringParameters: Object.fromEntries(new URLSearchParams(query)),
     headers: {
       host: 'observatory.invalid',
       ...(body !== undefined && { 'content-type': 'application/json' }),

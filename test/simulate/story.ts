@@ -30,6 +30,7 @@ const doneInWords = {
   fail: 'the connection is lost',
   kill: 'the function is killed',
   freeze: 'the function is frozen for 25 s',
+  cut: 'the script, if it is one, ends half way',
 };
 
 function eventInWords(event: Event): string {

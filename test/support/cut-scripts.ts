@@ -50,7 +50,7 @@ export function cutAfter(redis: Redis, commands: number): Cutting {
 const cutMessage = 'cut here';
 
 /** `redis.call` cannot be replaced in Redis 7, but a local of the same name hides it. */
-function withLimit(source: string, commands: number): string {
+export function withLimit(source: string, commands: number): string {
   const guard = `
 local real_redis, executed = redis, 0
 local redis = setmetatable({call = function(...)

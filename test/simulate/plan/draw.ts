@@ -123,7 +123,7 @@ function drawFault(random: Random, length: number): Fault {
         ...{ kind: 'call', nth: random.int(60) },
         store: random.pick(['redis', 'redis', 'queue', 'main', 'replica']),
         phase: random.pick(['before', 'after']),
-        does: random.pick(['fail', 'kill', 'kill', 'freeze']),
+        does: random.pick(['fail', 'kill', 'kill', 'freeze', 'cut']),
       };
     case 'outage':
       return {

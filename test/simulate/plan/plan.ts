@@ -68,7 +68,8 @@ export interface CallFault {
   readonly store: StoreName;
   readonly phase: 'before' | 'after';
   readonly nth: number;
-  readonly does: 'fail' | 'kill' | 'freeze';
+  /** `cut`: a script of Redis ends after some of its commands, without an answer */
+  readonly does: 'fail' | 'kill' | 'freeze' | 'cut';
 }
 
 export const outages = [

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient, RESP_TYPES } from 'redis';
+import { withLimit } from '../../support/cut-scripts.ts';
 
 /** Upstash's own directive, which a plain Redis does not know. */
 const keyLocking = '#!lua flags=allow-key-locking\n';
@@ -36,7 +37,10 @@ export class RedisServer {
   readonly #directory: string;
   readonly #client: Awaited<ReturnType<typeof connect>>;
   /** sha1 of a script as the product knows it → as the server does */
-  readonly #shas = new Map<string, { readonly sha: string; readonly addsToStream: boolean }>();
+  readonly #shas = new Map<
+    string,
+    { readonly sha: string; readonly plain: string; readonly addsToStream: boolean }
+  >();
   readonly #expiries = new Map<string, number>();
 
   private constructor(child: ChildProcess, directory: string, client: Awaited<ReturnType<typeof connect>>) {
@@ -74,8 +78,8 @@ export class RedisServer {
     await rm(this.#directory, { recursive: true, force: true });
   }
 
-  /** @param now virtual ms */
-  async execute(command: Command, now: number): Promise<unknown> {
+  /** @param now virtual ms @param limit of the commands that a script may execute */
+  async execute(command: Command, now: number, limit?: number): Promise<unknown> {
     await this.#expire(now);
     const [name = ''] = command;
     switch (name.toLowerCase()) {
@@ -83,6 +87,10 @@ export class RedisServer {
         const [, sha = '', ...rest] = command;
         const known = this.#shas.get(sha);
         if (!known) throw new Error('NOSCRIPT No matching script. Please use EVAL.');
+        if (limit !== undefined) {
+          const cut = withLimit(keyLocking + known.plain, limit).slice(keyLocking.length);
+          return this.#client.sendCommand(['EVAL', cut, ...withClock(rest, known.addsToStream, now)]);
+        }
         return this.#client.sendCommand(['EVALSHA', known.sha, ...withClock(rest, known.addsToStream, now)]);
       }
       case 'eval': {
@@ -91,7 +99,7 @@ export class RedisServer {
         const plain = numberedByClock(
           source.startsWith(keyLocking) ? source.slice(keyLocking.length) : source,
         );
-        this.#shas.set(sha1(source), { sha: sha1(plain), addsToStream });
+        this.#shas.set(sha1(source), { sha: sha1(plain), plain, addsToStream });
         return this.#client.sendCommand(['EVAL', plain, ...withClock(rest, addsToStream, now)]);
       }
       default:

@@ -78,6 +78,10 @@ export class Misfortune {
         each.kind === 'call' && each.store === gate.store && each.phase === gate.phase && each.nth === count,
     );
     if (fault?.kind !== 'call') return { do: 'go' };
+    if (fault.does === 'cut') {
+      this.#parts.redis.cutAfter = 1 + (count % 14);
+      return { do: 'go' };
+    }
     return fault.does === 'freeze' ? { do: 'freeze', milliseconds: freezeMilliseconds } : { do: fault.does };
   }
 

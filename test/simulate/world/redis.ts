@@ -10,6 +10,8 @@ const writes = new Set(['set', 'hset', 'zadd', 'sadd', 'incr', 'eval', 'evalsha'
 
 export class RedisOfHistory {
   state: RedisState = 'up';
+  /** the next script ends after so many commands, and its answer is lost */
+  cutAfter: number | undefined;
   readonly #server: RedisServer;
   readonly #scheduler: Scheduler;
 
@@ -59,9 +61,16 @@ export class RedisOfHistory {
     if (this.state === 'full' && writes.has((command[0] ?? '').toLowerCase())) {
       throw new RedisError("OOM command not allowed when used memory > 'maxmemory'.");
     }
+    const limit = this.cutAfter;
     try {
-      return await this.#server.execute(command, this.#scheduler.now);
+      if (limit === undefined || !/^eval/i.test(command[0] ?? '')) {
+        return await this.#server.execute(command, this.#scheduler.now);
+      }
+      this.cutAfter = undefined;
+      await this.#server.execute(command, this.#scheduler.now, limit).catch(() => undefined);
+      throw new RedisUnreachable('Redis did not answer: it ended within a script');
     } catch (error) {
+      if (error instanceof RedisUnreachable) throw error;
       throw error instanceof Error ? new RedisError(error.message) : error;
     }
   }

@@ -1,6 +1,6 @@
 /**
  * Runs the mutations of the protocol against the simulator: `node test/simulate/mutations.cli.ts [--match TEXT] [--histories N]
- * [--json FILE]`. A mutation is found if a history breaks a rule. Prints each with the rule and the seed that found it.
+ * [--every N] [--json FILE]`. A mutation is found if a history breaks a rule. Prints each with the rule and the seed that found it.
  */
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -9,13 +9,15 @@ import { catalogue } from '../mutations/catalogue.ts';
 import { TreeCopy } from '../mutations/tree.ts';
 
 const {
-  values: { match, histories, seed, json },
+  values: { match, histories, seed, json, every },
 } = parseArgs({
   options: {
     match: { type: 'string', default: '' },
     histories: { type: 'string', default: '300' },
     seed: { type: 'string', default: '1' },
     json: { type: 'string' },
+    /** takes one of so many, for a sample */
+    every: { type: 'string', default: '1' },
   },
 });
 
@@ -23,10 +25,12 @@ const {
 const protocol =
   /^(lib\/(buffer|submission|postgres|replication|smart-query|table|transaction)\/|functions\/(accept|process|sweep|query|decide)\/)/;
 
-const chosen = catalogue.filter(
-  ({ id, file, equivalent }) =>
-    protocol.test(file) && equivalent === undefined && (id.includes(match) || file.includes(match)),
-);
+const chosen = catalogue
+  .filter(
+    ({ id, file, equivalent }) =>
+      protocol.test(file) && equivalent === undefined && (id.includes(match) || file.includes(match)),
+  )
+  .filter((_, index) => index % Number(every) === 0);
 const run = promisify(execFile);
 const results: { id: string; file: string; result: string }[] = [];
 

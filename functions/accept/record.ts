@@ -16,7 +16,7 @@ import {
   type SubmissionParts,
 } from '../../lib/submission/submit.ts';
 import { lifecycle, type State, type SyncState } from '../../lib/transaction/lifecycle.ts';
-import { filledIn } from '../../lib/transaction/transaction.ts';
+import { filledColumns } from '../../lib/transaction/transaction.ts';
 import { instantOfMilliseconds, parseInstant, type Instant } from '../../lib/values/instant.ts';
 import { answerOf } from './answer.ts';
 import type { Identity } from './identify.ts';
@@ -64,7 +64,7 @@ export async function record(
   if (submitted.kind === 'queuedOnly') return queuedOnly(draft, submitted);
   if (submitted.kind === 'accepted') return accepted(draft, submitted);
   if (submitted.kind === 'repeated') return repeated(draft, submitted);
-  if (submitted.code === 'before_start' && filledIn(draft.transaction).length > 0) {
+  if (submitted.code === 'before_start' && filledColumns(draft.transaction).length > 0) {
     // the client's clock, which gave the start, is ahead of ours: finish at the start
     const start = parseInstant(submitted.detail ?? '')?.instant ?? now;
     if (start > now) return record(parts, request, claimant, identity, draftAt, start);
@@ -125,7 +125,7 @@ function repeated(draft: Draft, submitted: Repeated): Recorded {
 /** The record in the answer to a write that Redis holds, from this request or an earlier one. */
 function shown(draft: Draft, { status, base, patch, state }: Accepted | Repeated) {
   const fields = answerOf(base || undefined, patch);
-  const filled = filledIn(draft.transaction);
+  const filled = filledColumns(draft.transaction);
   const isOpen = Object.entries(fields).some(([column, value]) => value === null && filled.includes(column));
   const sync: Sync = {
     state: lifecycle[state ?? 'buffered'].sync,

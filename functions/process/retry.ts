@@ -21,16 +21,16 @@ export function retryDelaySeconds(outcome: CopyOutcome, receiveCount: number, ra
   return 1 + Math.floor(random * ceiling);
 }
 
-/** Copies that came together come back together, at seconds that divide by this: ten of them share an invocation. */
+/** Hidden copies return at multiples of this time, so that up to ten share an invocation. */
 const gridSeconds = 15;
-/** The least that a copy sleeps the first time, and later. Later it is twice as much at most. */
+/** Minimum time for which a copy is hidden the first time, and later. Later times are up to twice as long. */
 const firstSleepSeconds = 60;
 const sleepAfterwardsSeconds = 600;
 
 /**
- * How long a copy is hidden while main is away and Redis holds it: one processor looks for main, and drains Redis. A copy that
- * came for the first time is back within 75 s, in case Redis loses its last second. Later only the loss of all that Redis holds
- * could make a copy needed.
+ * Seconds for which a copy is hidden while main is unreachable and Redis holds the transaction, which one processor will drain. A copy
+ * received for the first time returns within 75 s, in case Redis loses its last second. Later, the copy is needed only if Redis loses
+ * everything.
  * @param random in [0, 1)
  */
 export function sleepSeconds(receiveCount: number, nowMilliseconds: number, random: number): number {

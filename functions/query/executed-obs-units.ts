@@ -4,7 +4,7 @@ import { nextLink, readCursor, writeCursor } from '../../lib/http/page.ts';
 import { problem } from '../../lib/http/problem.ts';
 import type { Request } from '../../lib/http/request.ts';
 import { recordId } from '../../lib/observation/executed-obs-unit.ts';
-import { filterOf, largestPage, type UnitFilter } from '../../lib/observation/filter.ts';
+import { filterOf, maxPageSize, type UnitFilter } from '../../lib/observation/filter.ts';
 import {
   listExecutedObsUnits as listContract,
   readExecutedObsUnit as readContract,
@@ -19,7 +19,7 @@ import type { QueryParts } from './parts.ts';
 import { readWaiting } from './waiting.ts';
 
 /** Default limit for the executed units of one planned unit. */
-const listLimit = largestPage;
+const listLimit = maxPageSize;
 /** Lower, because included records make long answers. */
 const listLimitWithRelated = 100;
 

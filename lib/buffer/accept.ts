@@ -5,7 +5,7 @@ import type { Claimant } from '../people/claimant.ts';
 import type { Keys } from '../redis/keys.ts';
 import { acceptScript } from '../redis/generated/scripts.ts';
 import { states } from '../transaction/lifecycle.ts';
-import { filledIn, hasNoFeed, type Transaction } from '../transaction/transaction.ts';
+import { filledColumns, hasNoFeed, type Transaction } from '../transaction/transaction.ts';
 import { aggregateKeys, namedAggregates } from './aggregate-keys.ts';
 import { judgedSteps } from './judged-steps.ts';
 import { stateFlags } from './states.ts';
@@ -125,7 +125,7 @@ async function run({ redis, keys }: Site, request: AcceptRequest, former = ''): 
         former,
         discards: discarded !== undefined,
         ...namedAggregates(transaction),
-        filled: filledIn(transaction),
+        filled: filledColumns(transaction),
         stamp,
         status: request.status,
         has_key: request.keyDigest !== undefined,

@@ -1,21 +1,21 @@
-/** The aggregates of a transaction as the scripts of the buffer get them (lua/include/aggregates.lua). */
+/** The aggregates of a transaction as arguments of the buffer's scripts (lua/include/aggregates.lua). */
 import * as z from 'zod/mini';
 import type { Keys } from '../redis/keys.ts';
 import type { Site } from '../redis/site.ts';
 import { aggregatesOf, tableOfAggregate } from '../transaction/aggregates.ts';
 import { recordIdsOf, type Transaction } from '../transaction/transaction.ts';
 
-/** Of each aggregate its overlay and its record. */
+/** The overlay and the record of each aggregate. */
 export function aggregateKeys(keys: Keys, named: Parameters<typeof aggregatesOf>[0]): string[] {
   return aggregatesOf(named).flatMap((each) => [keys.overlay(each), keys.record(each)]);
 }
 
-/** What a script that writes a transaction must know of it besides its steps. */
+/** Arguments of a script that writes a transaction, in addition to the steps. */
 export function namedAggregates(transaction: Transaction) {
   const aggregates = aggregatesOf(transaction);
   return {
     aggregates,
-    /** of each aggregate, empty for an executed unit */
+    /** table of each aggregate's root row; empty for an executed unit */
     tables: aggregates.map((each) => {
       const table = tableOfAggregate(transaction, each);
       return table === 'executed_obs_unit' ? '' : table;
@@ -28,7 +28,7 @@ export function namedAggregates(transaction: Transaction) {
 const members = z.array(z.array(z.string()));
 
 /**
- * The aggregates in whose overlays rows with these ids are, each once, in one round trip: their own ids, and others for rows that
+ * The aggregates whose overlays may contain rows with these ids, in one round trip: the ids themselves, and the aggregates of rows that
  * belong to another row.
  */
 export async function aggregatesOfRecords({ redis, keys }: Site, ids: readonly string[]): Promise<string[]> {

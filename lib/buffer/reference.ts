@@ -8,7 +8,7 @@ import type { Transaction } from '../transaction/transaction.ts';
 export interface Reference {
   readonly stamp: number;
   readonly aggregate: string;
-  /** all of them, if there are several */
+  /** all aggregates, if there are several */
   readonly aggregates?: string[];
   readonly id: string;
 }

@@ -9,7 +9,7 @@ import type { Permission } from '../people/permissions.ts';
 import { readBuffer } from '../status/operations.ts';
 import { readTransaction } from '../submission/operations.ts';
 import { readTransferOverview } from '../transfer/operations.ts';
-import { largestInteger } from '../values/integer.ts';
+import { maxInteger } from '../values/integer.ts';
 
 interface ChannelRow {
   /** its names; `{integer}`, or `{id}` for a UUID, stands for the value of one of them */
@@ -135,7 +135,7 @@ export function readChannel(name: string): Channel | undefined {
     const found = expression.exec(name);
     if (!found) continue;
     const value = pattern.includes('{integer}') ? Number(found[1]) : found[1];
-    if (typeof value === 'number' && value > largestInteger) return undefined;
+    if (typeof value === 'number' && value > maxInteger) return undefined;
     return { kind, name, value } as Channel;
   }
   return undefined;

@@ -8,9 +8,9 @@ import { streamNames as names, streams, type StreamName } from './channels.ts';
 export interface FeedEntry {
   readonly position: string;
   readonly change?: Change;
-  /** id of the aggregate, which is that of its executed unit, or of the connection */
+  /** id of the aggregate (usually an executed unit), or of the connection */
   readonly record?: string;
-  /** of the aggregate's own row, if it is not an executed unit */
+  /** table of the aggregate's root row, if it is not an executed unit */
   readonly table?: string;
   readonly obsUnitId?: number;
   /** planned unit that the record does not belong to any more */

@@ -1,26 +1,26 @@
-/** A function as data: what it is, when it runs, and which settings it reads. The CDK app, the local stack and its handler read it. */
+/** The specification of a function as data, for the CDK app, the local stack and the handler. */
 import type { Variables, VariableSource } from '../config/variable.ts';
 
 export type WebSocketRouteKey = '$connect' | '$default' | '$disconnect';
 
-/** An invocation that nobody waits for. */
+/** Limits of asynchronous invocations. */
 interface Asynchronous {
-  /** of a run that fails: 0–2 */
+  /** after a failed run: 0–2 */
   readonly retries: number;
-  /** An event that waits for longer is dropped: at least 60 s. */
+  /** an event that waits for longer is dropped; at least 60 s */
   readonly maxAgeSeconds: number;
 }
 
 export type Trigger<Queue extends string = string, Name extends string = string> =
-  /** the operations that name this function */
+  /** serves the operations whose contract has this function */
   | { readonly kind: 'http' }
   | { readonly kind: 'websocket'; readonly routes: readonly WebSocketRouteKey[] }
-  /** `batchSize`: at most 10; a larger batch needs a window, and a window is waiting */
+  /** `batchSize`: at most 10, because a larger batch requires a batching window, which would delay messages */
   | { readonly kind: 'queue'; readonly queue: Queue; readonly batchSize: number }
   | ({ readonly kind: 'schedule'; readonly everySeconds: number } & Asynchronous)
   /** invoked by other functions, which do not wait for it */
   | ({ readonly kind: 'async' } & Asynchronous)
-  /** once at each deployment, before these functions are replaced */
+  /** runs once per deployment, before these functions are replaced */
   | { readonly kind: 'deployment'; readonly before: readonly Name[] };
 
 export interface FunctionSpec<
@@ -35,11 +35,11 @@ export interface FunctionSpec<
   readonly trigger: Trigger<Queue, OtherName>;
   readonly timeoutSeconds: number;
   readonly memoryMegabytes: number;
-  /** most instances at once: reserved concurrency, or the event source's maximum */
+  /** maximum number of instances: reserved concurrency, or the maximum of the event source */
   readonly concurrency: number;
   /** needs a network path to Postgres */
   readonly database: boolean;
-  /** of a call, unless REDIS_TIMEOUT_MS is among the settings */
+  /** per call, unless the settings contain REDIS_TIMEOUT_MS */
   readonly redisTimeoutMilliseconds?: number;
   /** its environment */
   readonly settings: Variables<VariableSource<Queue, OtherName>>;

@@ -1,15 +1,15 @@
-/** The executed unit: what a client sends and what it gets. */
+/** The executed unit in requests and answers. */
 import * as z from 'zod/mini';
 import { databaseInstant } from '../values/database-instant.ts';
 import { dayObsOf, parseInstant, type ParsedInstant } from '../values/instant.ts';
-import { largestInteger, wholeNumber, wholeNumberText } from '../values/integer.ts';
+import { maxInteger, wholeNumber, wholeNumberText } from '../values/integer.ts';
 import { isJsonObject, type JsonObject } from '../values/json.ts';
 import { uuid } from '../values/uuid.ts';
 import type { Of } from '../http/operation.ts';
 import { rawDataFile, rawDataPackage } from './raw-data.ts';
 import { sync, type Sync } from './sync.ts';
 
-/** What a plus in a query that was not encoded becomes. */
+/** An offset whose plus was not percent-encoded in a query and became a space. */
 const spaceForPlus = /\d \d\d:?(?:\d\d)?$/;
 
 /** An instant with an offset, and whether it was a leap second. */
@@ -29,14 +29,14 @@ const givenInstant = z.pipe(
   }),
 );
 
-/** An instant with an offset, in the one spelling that is stored. */
+/** An instant with an offset, converted to the stored spelling. */
 export const timestamp = z.pipe(
   givenInstant,
   z.transform(({ instant }) => instant),
 );
 
 /** ids are Postgres integers */
-export const integerId = wholeNumber(1, largestInteger);
+export const integerId = wholeNumber(1, maxInteger);
 
 const metadata = z.custom<JsonObject>(isJsonObject, 'must be an object').check(
   z.meta({ type: 'object' }),
@@ -48,9 +48,9 @@ const metadata = z.custom<JsonObject>(isJsonObject, 'must be an object').check(
 
 export const recordId = uuid;
 
-const plannedUnitId = wholeNumberText(1, largestInteger);
+const plannedUnitId = wholeNumberText(1, maxInteger);
 
-/** An executed unit by its UUID, or those of a planned unit by its integer. */
+/** An executed unit by UUID, or the executed units of a planned unit by integer. */
 export const unitReference = z.pipe(
   z.string(),
   z.transform((text, context): { readonly id: string } | { readonly obsUnitId: number } => {
@@ -86,7 +86,6 @@ export type StartBody = z.infer<typeof startBody>;
 export type FinishBody = z.infer<typeof finishBody>;
 export type Status = (typeof statuses)[number];
 
-/** As clients see it. */
 export const executedObsUnit = z
   .object({
     id: z.string(),
@@ -99,14 +98,14 @@ export const executedObsUnit = z
         .number()
         .check(
           z.describe(
-            'The night that it started in, `YYYYMMDD`: the day on whose noon, UTC, the night began.',
+            'The night in which it started, `YYYYMMDD`: the day on which the night began at noon UTC.',
           ),
         ),
     ),
     leap_second: z.optional(
       z
         .literal(true)
-        .check(z.describe('One of its times was given as second 60, and is the second after it.')),
+        .check(z.describe('One of its times was given as second 60 and stored as the following second.')),
     ),
     instrument_module_ids: z.array(z.number()),
     metadata: z.record(z.string(), z.unknown()),
@@ -118,7 +117,7 @@ export const executedObsUnit = z
 
 export type ExecutedObsUnit = Of<typeof executedObsUnit>;
 
-/** A record as clients see it. @param values column → JSON value, as far as they are known */
+/** The answer for a record. @param values column → JSON value, as far as known */
 export function executedObsUnitOf(
   id: string,
   values: Readonly<Record<string, unknown>>,
@@ -141,7 +140,7 @@ export function executedObsUnitOf(
   };
 }
 
-/** As it is stored where it is not an instant of ours: another program has written it. */
+/** Unchanged if it is not an instant, since other programs may have written it. */
 function instantIn(value: unknown): string | null {
   return typeof value === 'string' ? (databaseInstant(value) ?? value) : null;
 }

@@ -1,28 +1,28 @@
-/** Which executed units a listing asks for. */
+/** Filters of lists of executed units. */
 import * as z from 'zod/mini';
 import { sortKeyOf } from '../values/database-instant.ts';
-import { largestInteger, wholeNumberText } from '../values/integer.ts';
+import { maxInteger, wholeNumberText } from '../values/integer.ts';
 import { isCalendarDay, nightOf } from '../values/instant.ts';
 import { finalStatuses, timestamp } from './executed-obs-unit.ts';
 
-/** `YYYY-MM-DD`, as which `YYYYMMDD` is read too. */
+/** `YYYY-MM-DD` or `YYYYMMDD`. */
 const day = z.pipe(
   z.pipe(
     z.string(),
     z.transform((text) => text.replace(/^(\d{4})(\d{2})(\d{2})$/, '$1-$2-$3')),
   ),
-  z.string().check(z.refine(isCalendarDay, 'must be a day of the calendar, as 2026-10-01 or 20261001')),
+  z.string().check(z.refine(isCalendarDay, 'must be a valid date such as 2026-10-01 or 20261001')),
 );
-/** A comma will part several names. */
+/** Commas are reserved for several names. */
 const name = z
   .string()
   .check(z.minLength(1), z.maxLength(200), z.regex(/^[^,]*$/, 'must be one name, without a comma'));
 
-/** Records that one page holds at most. */
-export const largestPage = 1000;
+/** Maximum number of records on a page. */
+export const maxPageSize = 1000;
 
 export const listQuery = z.strictObject({
-  obs_unit_id: z.optional(wholeNumberText(1, largestInteger)),
+  obs_unit_id: z.optional(wholeNumberText(1, maxInteger)),
   /** short name */
   program: z.optional(name),
   source: z.optional(name),
@@ -32,9 +32,9 @@ export const listQuery = z.strictObject({
   started_after: z.optional(timestamp),
   /** exclusive */
   started_before: z.optional(timestamp),
-  /** the night that began on this day: from noon to noon, UTC */
+  /** the night that began on this day, from noon to noon UTC */
   day_obs: z.optional(day),
-  limit: z._default(wholeNumberText(1, largestPage), 100),
+  limit: z._default(wholeNumberText(1, maxPageSize), 100),
   cursor: z.optional(z.string()),
 });
 
@@ -50,7 +50,7 @@ export interface UnitFilter {
   readonly to?: string;
 }
 
-/** Rows that others put in may lie after the last night that there is. */
+/** Rows inserted by plain SQL may be later than the last night, so that one needs an end. */
 const endOfLastNight = '10000-01-01T12:00:00.000000Z';
 
 export function filterOf(query: z.infer<typeof listQuery>): UnitFilter {

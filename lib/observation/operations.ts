@@ -4,10 +4,10 @@ import { noSuchUuid, operation, type Of } from '../http/operation.ts';
 import { wholeNumberText } from '../values/integer.ts';
 import { waitQuery } from './wait-query.ts';
 import { executedObsUnit, finishBody, recordId, startBody, unitReference } from './executed-obs-unit.ts';
-import { largestPage, listQuery } from './filter.ts';
+import { maxPageSize, listQuery } from './filter.ts';
 
 export const included = ['packages', 'files'] as const;
-/** Related records that come with an executed unit. */
+/** Records that can be included with an executed unit. */
 export type Included = (typeof included)[number];
 
 const include = z.optional(
@@ -20,10 +20,10 @@ const include = z.optional(
   ),
 );
 
-// not extended: that would take over the name of its schema
+// not `z.extend`, which would keep the id of the schema
 const written = z.object({
   ...executedObsUnit.shape,
-  transaction_id: z.string().check(z.describe('Ask `GET /api/transactions/{id}` where it is.')),
+  transaction_id: z.string().check(z.describe('See `GET /api/transactions/{id}` for its status.')),
 });
 
 export type WrittenUnit = Of<typeof written>;
@@ -38,7 +38,7 @@ export const startExecutedObsUnit = operation({
   access: 'write:observations',
   identity: 'claimant',
   records: true,
-  summary: 'Record that an observation has started',
+  summary: 'Records the start of an observation',
   body: startBody,
   answers: { 201: written },
   problems: [...refusals, ...fallbacks, 'id-taken'],
@@ -53,9 +53,9 @@ export const finishExecutedObsUnit = operation({
   access: 'write:observations',
   identity: 'claimant',
   records: true,
-  summary: 'Record that an observation has ended',
+  summary: 'Records the end of an observation',
   description:
-    '`202`: the site does not know the observation, because its start came in elsewhere or is not replicated yet. The main database judges the finish when it arrives.',
+    '`202`: the site does not know the observation, because its start was accepted elsewhere or is not replicated yet. The main database judges the finish when it arrives.',
   params: { id: recordId },
   body: z.pipe(
     z.transform((sent) => sent ?? {}),
@@ -76,12 +76,12 @@ export const readExecutedObsUnit = operation({
   pages: true,
   summary: 'One executed unit by UUID, or the executed units of a planned unit by integer',
   description:
-    'One unit can be waited for: `wait` and `timeout`. The units of a planned unit come in pages: `limit` and `cursor`.',
+    'By UUID, `wait` and `timeout` wait for a state. By integer, `limit` and `cursor` select a page.',
   params: { id: unitReference },
   query: z.strictObject({
     ...waitQuery,
     include,
-    limit: z.optional(wholeNumberText(1, largestPage)),
+    limit: z.optional(wholeNumberText(1, maxPageSize)),
     cursor: z.optional(z.string()),
   }),
   answers: { 200: z.union([executedObsUnit, z.array(executedObsUnit)]) },

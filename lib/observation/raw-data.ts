@@ -1,4 +1,4 @@
-/** Packages and files of raw data, as they are read with the executed unit that they belong to. */
+/** Packages and files of raw data, included with their executed unit. */
 import * as z from 'zod/mini';
 import type { Of } from '../http/operation.ts';
 import { sync } from './sync.ts';
@@ -15,8 +15,8 @@ export const rawDataPackage = z.object({
   name: z.string(),
   size_bytes: integer,
   checksum: text,
-  state: z.string().check(z.describe('Where it is kept.')),
-  status: z.string().check(z.describe('What is being done with it.')),
+  state: z.string().check(z.describe('Storage state.')),
+  status: z.string().check(z.describe('Transfer status.')),
   metadata,
   sync,
 });

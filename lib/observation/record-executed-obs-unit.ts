@@ -1,4 +1,4 @@
-/** What a start and a finish become: a transaction, and what the answer says of the record. Pure. */
+/** Turns a start or finish into a transaction and the fields of its answer. Pure. */
 import { TransactionBuilder } from '../transaction/builder.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 import type { Instant } from '../values/instant.ts';
@@ -6,11 +6,11 @@ import type { FinishBody, StartBody } from './executed-obs-unit.ts';
 
 export interface Draft {
   readonly transaction: Transaction;
-  /** JSON: what the answer says about the record, to be laid over what the site knows of it */
+  /** JSON of the fields that the answer shows over the known record */
   readonly patch: string;
-  /** HTTP status of the answer when the site knows the record */
+  /** HTTP status of the answer if the site knows the record */
   readonly status: number;
-  /** where the record is to be read, if the transaction creates it; a change needs the record */
+  /** URL of the record; absent if the transaction changes an existing record */
   readonly location?: string;
 }
 type Heading = Omit<Transaction, 'version' | 'steps' | 'aggregate'>;

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Of } from '../http/operation.ts';
 import { syncStates } from '../transaction/lifecycle.ts';
 
-/** Where a record is on its way: `buffered` at the site, `committed` on main, `replicated` back at the site. */
+/** Progress of a record: `buffered` at the site, `committed` on main, `replicated` back to the site. */
 export const sync = z.object({
   state: z.enum(syncStates),
   lsn: z.optional(
@@ -12,7 +12,7 @@ export const sync = z.object({
   stored_in: z.optional(
     z
       .enum(['redis', 'sqs'])
-      .check(z.describe('The only store that had answered when the write was accepted.')),
+      .check(z.describe('The only store that acknowledged the write before it was answered.')),
   ),
   verified: z.optional(
     z
@@ -23,7 +23,7 @@ export const sync = z.object({
     z
       .literal('replica')
       .check(
-        z.describe('No replica answered: the buffer alone has, and the record may be older than it is.'),
+        z.describe('No replica answered: the record comes from the buffer alone and may be out of date.'),
       ),
   ),
 });

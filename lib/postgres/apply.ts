@@ -1,4 +1,4 @@
-/** Executes transactions on main: one call, one commit, whatever the size of the batch. */
+/** Executes a batch of transactions on main in one call and one commit. */
 import * as z from 'zod/mini';
 import { readLsn, type Lsn } from '../values/lsn.ts';
 import { isDecision, recordIdsOf, type Transaction } from '../transaction/transaction.ts';
@@ -12,31 +12,31 @@ import { storableJson } from './storable-json.ts';
 
 export { sqlStateOf };
 
-/** signature of an error → some of the aggregates that it was seen on, since the last success of the like */
+/** signature of a data error → aggregates in which it occurred since a transaction of the same shape last succeeded */
 export type SeenFailures = Readonly<Record<string, readonly string[]>>;
 
-/** An error that is about the data of a transaction. */
+/** A data error of a transaction. */
 export interface Failure {
   readonly id: string;
   readonly aggregate: string;
   /** equal for equal errors */
   readonly signature: string;
-  /** what the transaction does */
+  /** kinds and tables of the transaction's steps */
   readonly shape: string;
   readonly reason: string;
-  /** false: the same on several aggregates without a success of the shape, so it is left as it is */
+  /** false if the error occurred in several aggregates without a success of the shape, so that no outcome is recorded */
   readonly is_recorded: boolean;
 }
 
 export interface Applied {
-  /** of each recorded transaction of the batch, and of others whose outcome it changed */
+  /** inbox rows of the recorded transactions of the batch, and of others whose outcome has changed */
   readonly rows: readonly InboxRow[];
   /** a position at or after the commit of all of them */
   readonly lsn: Lsn;
   readonly failures: readonly Failure[];
-  /** shapes of which at least one was applied */
+  /** shapes of the applied transactions */
   readonly succeeded: readonly string[];
-  /** the call has ended before its work did: what is not recorded comes again */
+  /** the call ended before all work was done: unrecorded transactions must be sent again */
   readonly isPartial: boolean;
 }
 
@@ -53,19 +53,19 @@ const answer = z.object({
     }),
   ),
   succeeded: z.array(z.string()),
-  is_cut: z.boolean(),
+  is_partial: z.boolean(),
 });
 
 export interface ApplyOptions {
   readonly seen?: SeenFailures;
-  /** of the call at main; waits for locks end after 60 % of it. Default: those of the connection */
+  /** time-out of the call at main; waits for locks end after 60 % of it. Default: that of the connection */
   readonly timeoutMilliseconds?: number;
 }
 
 /**
- * One round trip: the call, which commits by itself, and after its commit the position of the log. Transactions that are missing
- * in the answer were not recorded and must come again.
- * @throws if main does not answer, or the whole call failed: what became of the batch is then unknown
+ * Sends the call, which is its own transaction, and reads the LSN after the commit, in one round trip. Transactions missing in the
+ * answer were not recorded and must be sent again.
+ * @throws if main does not answer or the call fails; whether the batch was committed is then unknown
  */
 export async function applyTransactions(
   main: Pool,
@@ -79,13 +79,13 @@ export async function applyTransactions(
     text: `select ${releaseSchema}.apply_transactions($1::jsonb, $2, $3::jsonb)::text as result`,
     values: [storableJson(withRecords), startWaitSeconds, JSON.stringify(seen)],
   });
-  const { rows, failures, succeeded, is_cut } = answer.parse(result);
-  return { rows: rows.map(readInboxRow), lsn, failures, succeeded, isPartial: is_cut };
+  const { rows, failures, succeeded, is_partial } = answer.parse(result);
+  return { rows: rows.map(readInboxRow), lsn, failures, succeeded, isPartial: is_partial };
 }
 
 /**
- * Records at main that a transaction is set aside until a person takes it up, whatever it holds.
- * @param reason that people read
+ * Records at main that a transaction is set aside until an admin decides about it. Works for any content.
+ * @param reason shown to admins
  * @throws if main does not answer
  */
 export async function setAside(
@@ -102,7 +102,7 @@ export async function setAside(
       values: [storableJson(heading), storableText(reason), kept, raw],
     });
   const { result, lsn } = await call(storableJson(steps), null).catch((error: unknown) => {
-    // its steps are not storable: its text is
+    // the steps cannot be stored as JSON, so store the text
     if (sqlStateOf(error) === undefined) throw error;
     return call(null, storableText(JSON.stringify(transaction)));
   });
@@ -111,7 +111,7 @@ export async function setAside(
 
 const storableText = (text: string) => text.replaceAll('\0', '\ufffd').toWellFormed();
 
-/** In one round trip: the time-outs, the call and, after its commit, the position are sent at once. */
+/** Sends the time-outs, the call and the query for the LSN together, in one round trip. */
 async function callMain(
   main: Pool,
   timeoutMilliseconds: number | undefined,
@@ -130,12 +130,11 @@ async function callMain(
     return { result: parseJson(rows[0]?.result ?? ''), lsn: readLsn(position.rows[0]?.lsn ?? '') };
   } catch (error) {
     await Promise.allSettled([limited, called, positioned]);
-    // A connection that failed once may be half dead: the next call gets a new one.
+    // a connection that failed once may be unusable: the next call opens a new one
     client.release(subjectOfFailure(sqlStateOf(error)) === 'connection');
     throw error;
   }
 }
 
-/** Waits for locks end after 60 % of a call. */
 const timeouts = (milliseconds: number) =>
   `set statement_timeout = ${milliseconds}; set lock_timeout = ${Math.floor(milliseconds * 0.6)}`;

@@ -6,17 +6,17 @@ export interface PostgresSettings {
   readonly applicationName: string;
   readonly maxConnections?: number;
   readonly connectTimeoutMilliseconds?: number;
-  /** for the server to give up a statement, and a little later for us to give up the server */
+  /** time-out of a statement at the server; the client stops waiting 2 s later */
   readonly statementTimeoutMilliseconds?: number;
-  /** a connection that was idle for as long is asked whether it lives before it is used */
+  /** a connection that was idle for longer is checked before use */
   readonly suspectAfterMilliseconds?: number;
-  /** for a connection that may be dead to say that it is not: more than a round trip of any link */
+  /** time-out of that check, longer than a round trip of any link */
   readonly checkMilliseconds?: number;
 }
 
 /**
- * A pool whose every wait ends: connecting, a statement, an idle connection. A link that swallows packets raises no
- * error by itself.
+ * A pool with a time-out for every wait: connecting, statements and idle connections. A link that drops packets raises no error by
+ * itself.
  */
 export function connectPostgres(settings: PostgresSettings): pg.Pool {
   const statementTimeout = settings.statementTimeoutMilliseconds ?? 10_000;
@@ -33,21 +33,21 @@ export function connectPostgres(settings: PostgresSettings): pg.Pool {
       idleTimeoutMillis: 60_000,
       keepAlive: true,
       allowExitOnIdle: true,
-      // what is asked of one connection at once is sent at once
+      // concurrent queries on one connection are sent without waiting for each other
       pipeline: true,
       types: { getTypeParser },
     },
   );
-  // A connection that breaks is replaced when it is next needed. In use it tells its query; the event comes besides, and
-  // would end the process if nobody listened.
+  // A broken connection is replaced when next needed, and its running query fails. The event is emitted in addition, and would end
+  // the process without a listener.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 
 /**
- * A pool that hands out no connection that died while it was idle: a Lambda is frozen between two requests, and a connection
- * that vanishes meanwhile raises no error.
+ * A pool that never hands out a connection that died while idle. A Lambda is frozen between requests, and a connection lost meanwhile
+ * raises no error.
  */
 class CheckedPool extends pg.Pool {
   readonly #suspectAfter: number;
@@ -91,12 +91,12 @@ class CheckedPool extends pg.Pool {
     for (;;) {
       const client = await super.connect();
       const usedAt = this.#usedAt.get(client);
-      // idle for at least as long as one that was dead: each would cost the same wait
+      // idle for at least as long as a connection that was dead: checking each would cost the same wait
       if (usedAt !== undefined && usedAt <= this.#deadSince) {
         client.release(true);
         continue;
       }
-      // a new one has just answered
+      // a new connection has just answered
       if (usedAt === undefined || performance.now() - usedAt < this.#suspectAfter) return client;
       try {
         await client.query({ text: 'select 1', query_timeout: this.#checkMilliseconds } as pg.QueryConfig);
@@ -115,6 +115,6 @@ const jsonTypes: ReadonlySet<number> = new Set([pg.types.builtins.JSON, pg.types
 const getTypeParser: typeof pg.types.getTypeParser = (id: number, format?: 'text' | 'binary') =>
   jsonTypes.has(id) && format !== 'binary' ? parseJson : (pg.types.getTypeParser(id, format) as never);
 
-/** What a single statement can be asked of: a pool or one of its clients. */
+/** Executes single statements: a pool or one of its clients. */
 export type Database = Pick<pg.Pool, 'query'>;
 export type { Pool, PoolClient } from 'pg';

@@ -1,18 +1,17 @@
-/** What the failure of a read at a replica is about. */
+/** Classifies failures of reads at a replica. */
 import { sqlStateOf } from './sql-state.ts';
 
-/** 57014: its time-out; 40001: its snapshot kept replay waiting for too long. */
+/** 57014: time-out; 40001: the snapshot delayed replay for too long. */
 const tooSlow = ['57014', '40001'];
 /**
- * Connection exceptions, out of connections, stopping or starting, files that cannot be read; a replica that does not have our
- * role or database yet.
+ * Connection exceptions, too many connections, stopping or starting, unreadable files; a replica without our role or database yet.
  */
 const away = ['08', '28', '3D', '53', '57P', '58'];
 
 /**
- * - away: the server did not answer, or cannot serve now
- * - slow: it gave the statement up
- * - defect: anything else, a statement that is wrong included
+ * - away: the server did not answer, or temporarily cannot serve
+ * - slow: the server cancelled the statement
+ * - defect: anything else, including an invalid statement
  */
 export function readFailureOf(error: unknown): 'away' | 'slow' | 'defect' {
   const state = sqlStateOf(error);
@@ -23,14 +22,14 @@ export function readFailureOf(error: unknown): 'away' | 'slow' | 'defect' {
   return isConnectionFailure(error) ? 'away' : 'defect';
 }
 
-/** Whether nothing came in time. A refused connection answers at once, and costs nothing to ask again. */
+/** Whether the server did not answer in time. A refused connection is not a time-out, since it fails at once. */
 export function isTimeout(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as { readonly code?: unknown };
   return code === 'ETIMEDOUT' || /\btime-?out\b/i.test(error.message);
 }
 
-/** Errors of sockets carry a code; those of the driver, a text alone. */
+/** Socket errors have a code; the driver's errors only a text. */
 function isConnectionFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, syscall } = error as { readonly code?: unknown; readonly syscall?: unknown };

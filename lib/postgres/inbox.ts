@@ -1,4 +1,4 @@
-/** The inbox: every transaction that main has recorded, as it is read at main and at its replicas. */
+/** Reads the inbox, the table of all transactions that main has recorded, at main or at a replica. */
 import * as z from 'zod/mini';
 import { outcomes, parkingReasons, type Outcome, type ParkedFor } from '../transaction/lifecycle.ts';
 import { readTransaction } from '../transaction/transaction.ts';
@@ -7,7 +7,7 @@ import type { Database } from './connect.ts';
 
 const int8 = z.pipe(z.union([z.string(), z.number()]), z.transform(Number));
 
-/** a row of `inbox`, as `to_jsonb` or the driver gives it */
+/** a row of `inbox` from `to_jsonb` or from the driver */
 const row = z.object({
   transaction_id: z.string(),
   stamp: int8,
@@ -33,21 +33,21 @@ export interface InboxRow {
   readonly id: string;
   readonly stamp: number;
   readonly aggregate: string;
-  /** all of them, if there are several */
+  /** all aggregates, if there are several */
   readonly aggregates?: readonly string[];
   readonly principal: string;
   readonly recordIds: readonly string[];
   readonly outcome: Outcome;
   readonly parkedFor: ParkedFor | null;
   readonly overdue: boolean;
-  /** `<table>:<id>` that is missing at main; `retry`: a person must take it up */
+  /** `<table>:<id>` of a row missing at main, or `retry` if an admin must decide */
   readonly waitsFor: string | null;
   readonly reason: string | null;
-  /** while it is not applied */
+  /** null once applied */
   readonly steps: readonly unknown[] | null;
   readonly obsUnitId: number | null;
   readonly attempts: number;
-  /** rises with every change of the outcome */
+  /** incremented with every change of the outcome */
   readonly revision: number;
   readonly recordedAt: string;
   readonly changedAt: string;
@@ -76,7 +76,7 @@ export function readInboxRow(value: unknown): InboxRow {
   };
 }
 
-/** The steps of a transaction whose text main keeps because `jsonb` does not take them. */
+/** The steps of a transaction that main stores as text because `jsonb` rejects them. */
 function stepsOf(raw: string | null | undefined): readonly unknown[] | null {
   if (raw === null || raw === undefined) return null;
   try {
@@ -96,7 +96,7 @@ export async function findInInbox(database: Database, ids: readonly string[]): P
   return new Map(rows.map((found) => [found.transaction_id, found.revision]));
 }
 
-/** Whether something waits for what main does not have: a look at main may find it there, or overdue. */
+/** Whether a transaction waits for a row that was missing at main. A call at main applies it if the row exists, or marks it overdue. */
 export async function hasWaiting(database: Database): Promise<boolean> {
   const { rowCount } = await database.query({
     name: 'has-waiting',
@@ -105,7 +105,7 @@ export async function hasWaiting(database: Database): Promise<boolean> {
   return rowCount === 1;
 }
 
-/** How many transactions are in state `failed`, messages that could not be read among them: as many as lists show. */
+/** Number of transactions in state `failed`, including unreadable messages: as many as the list of them contains. */
 export async function countFailed(database: Database): Promise<number> {
   const { rows } = await database.query<{ n: number }>({
     name: 'count-failed',

@@ -1,31 +1,31 @@
-/** Indexes that are built beside running writes. A migration would lock them out for as long as that takes. */
+/** Indexes that are built concurrently with writes. A migration would block writes meanwhile. */
 import type { Client } from 'pg';
 
-/** Stamped by a trigger when others change the planned unit or the start of a row. */
+/** A trigger stamps these fields when plain SQL changes the planned unit or the start of a row. */
 export const isMoved = "(field_stamps ? 'obs_unit_id' or field_stamps ? 'start_time')";
 
 const state = 'inbox_state(outcome, parked_for, overdue)';
 
 const indexes: Readonly<Record<string, string>> = {
-  /** lists and counts by state, the newest first; a query must say `outcome <> 'applied'` to use it */
+  /** for lists and counts by state, newest first; only used by queries with `outcome <> 'applied'` */
   inbox_by_state: `inbox (${state}, stamp desc, transaction_id desc) where outcome <> 'applied'`,
-  /** by what is waited for */
+  /** for transactions by the row that they wait for */
   inbox_awaited: `inbox (hashtextextended(waits_for, 0)) where outcome = 'parked' and parked_for = 'start' and waits_for is not null`,
-  /** what belongs to several aggregates, by each of them */
+  /** for transactions of several aggregates, by each of them */
   inbox_aggregates: 'inbox using gin (aggregates) where aggregates is not null',
   inbox_alias: 'inbox (alias) where alias is not null',
-  /** lists of executed units: what is parked, by the start of its unit */
+  /** for lists of executed units: parked transactions by the start of their unit */
   inbox_parked_start: "inbox (start_time desc, aggregate_id desc) where outcome = 'parked'",
   inbox_parked_unit: "inbox (obs_unit_id, start_time desc, aggregate_id desc) where outcome = 'parked'",
-  /** rows that others have moved to another planned unit or start */
+  /** for rows whose planned unit or start was changed by plain SQL */
   executed_obs_unit_moved: `executed_obs_unit (start_time desc, id desc) where ${isMoved}`,
 };
 
-/** One builds at a time. Whoever waited for the lock in a statement would hold up the building of an index. */
+/** Serializes builds. The lock is polled, because a statement waiting for it would block `create index concurrently`. */
 const lockId = 7307;
 const pauseMilliseconds = 500;
 
-/** Builds what is missing, and what an earlier try has left unfinished. */
+/** Builds missing indexes, and those that an earlier attempt left invalid. */
 export async function buildIndexes(client: Client): Promise<string[]> {
   const built: string[] = [];
   await lock(client);

@@ -1,9 +1,9 @@
-/** Installs the functions of this release, one file each, into a schema of their own. */
+/** Installs the functions of this release, one per file, into the schema of the release. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from 'pg';
-import { judgingSqlStates } from '../transaction/failure.ts';
+import { dataErrorSqlStates } from '../transaction/failure.ts';
 import { referencedTables, tables } from '../table/tables.ts';
 import { keptReleases, release, releaseSchema, schemaOfRelease } from './release.ts';
 
@@ -11,11 +11,11 @@ import { keptReleases, release, releaseSchema, schemaOfRelease } from './release
 const lockId = 7306;
 
 /**
- * Nothing happens if the schema has these functions already; if it has others it is made anew. One transaction: callers see the
- * old functions or the new ones.
- * @param directory with one `create function` a file; their order is that of their names
- * @returns whether they were installed
- * @throws Error if a lock is not had within 5 s: the deployment is tried again
+ * Replaces the schema unless it already contains exactly these functions. Uses one transaction, so that callers see either the old
+ * functions or the new ones.
+ * @param directory with one `create function` per file, installed in order of file names
+ * @returns whether the functions were installed
+ * @throws Error if a lock is not available within 5 s; the deployment must be repeated
  */
 export async function installFunctions(client: Client, directory: string): Promise<boolean> {
   const sources = [generated(), ...(await readSources(directory))];
@@ -55,17 +55,17 @@ async function install(client: Client, sources: readonly string[], hash: string)
   await client.query(`create schema ${releaseSchema}`);
   await client.query(`grant usage on schema ${releaseSchema} to public`);
   await client.query(`comment on schema ${releaseSchema} is '${hash}'`);
-  // the functions that are called from outside keep this path
+  // functions with `set search_path from current` keep this path
   await client.query(`set local search_path = ${releaseSchema}, public`);
   for (const source of sources) await client.query(source);
   await client.query('set local search_path = public');
 }
 
-/** What the functions read of lists that stand in TypeScript. */
+/** Functions that return lists defined in TypeScript. */
 function generated(): string {
   const json = (value: unknown) => `'${JSON.stringify(value)}'::jsonb`;
   return `
     create function tables() returns jsonb language sql immutable return ${json(tables)};
-    create function things() returns jsonb language sql immutable return ${json(referencedTables)};
-    create function judging_states() returns text[] language sql immutable return '{${judgingSqlStates.join()}}'::text[];`;
+    create function referenced_tables() returns jsonb language sql immutable return ${json(referencedTables)};
+    create function data_error_states() returns text[] language sql immutable return '{${dataErrorSqlStates.join()}}'::text[];`;
 }

@@ -9,10 +9,9 @@ import { maintainStateCounts } from './state-counts.ts';
 const countMilliseconds = 60_000;
 
 /**
- * Brings the database at `url` up to date: tables, indexes, counters, then the functions of this release. Several at once wait for
- * each other.
- * @param directory of the migrations; that of the functions stands beside it
- * @returns what was done
+ * Migrates the database at `url`: tables, indexes, counters, then the functions of this release. Concurrent calls wait for each other.
+ * @param directory of the migrations, next to that of the functions
+ * @returns names of the migrations, indexes and schema that were created
  */
 export async function migrate(
   url: string,
@@ -33,7 +32,7 @@ export async function migrate(
   try {
     const built = await buildIndexes(client);
     await maintainStateCounts(client, countMilliseconds).catch((error: unknown) =>
-      log(`Rows by state are counted by the processor later: ${String(error)}`),
+      log(`Counting rows by state failed; the processor will do it later: ${String(error)}`),
     );
     const isInstalled = await installFunctions(client, join(directory, '../functions'));
     return [...done.map(({ name }) => name), ...built, ...(isInstalled ? [releaseSchema] : [])];

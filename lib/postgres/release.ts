@@ -1,4 +1,4 @@
-/** Release of the functions at main. Each release calls its own: during a deployment two of them are at work. */
+/** Release of the functions at main. Each release calls its own functions, since two releases run during a deployment. */
 export const release = 2;
 
 export const schemaOfRelease = (number: number) => `ops_r${number}`;
@@ -6,5 +6,5 @@ export const schemaOfRelease = (number: number) => `ops_r${number}`;
 /** The schema that this release calls. */
 export const releaseSchema = schemaOfRelease(release);
 
-/** Schemas are dropped this many releases later. */
+/** The schema of a release is dropped this many releases later. */
 export const keptReleases = 2;

@@ -1,8 +1,8 @@
 /**
- * Rows by state, without counting them: the sum of what each statement has changed (migration 0010), from a base on.
+ * Numbers of rows by state without counting rows: a base plus the changes of each statement since (migration 0010).
  *
- * The base is the number of rows less the changes in sight, in one snapshot. Both move together, so every snapshot gives the
- * same base, whatever others have open, and nobody is locked out. Folding keeps the sum in every snapshot, too.
+ * The base is the number of rows minus the visible changes, both read in one snapshot. So the base is the same in every snapshot,
+ * regardless of open transactions, and no lock is needed. Folding also preserves the sum in every snapshot.
  */
 import * as z from 'zod/mini';
 import type { Database } from './connect.ts';
@@ -20,8 +20,7 @@ export type StateCounts = Readonly<Record<string, number>>;
 const answer = z.array(z.object({ table_name: z.string(), counts: z.record(z.string(), z.number()) }));
 
 /**
- * One statement, one snapshot.
- * @returns undefined while a table has no base, or the database has not replayed the migration
+ * @returns undefined if a table has no base yet, or the database has not replayed the migration
  */
 export async function readStateCounts(
   database: Database,
@@ -49,9 +48,9 @@ export async function readStateCounts(
 }
 
 /**
- * Gives each table its base if it has none, and sums up its changes. Any number of callers may do so at once.
- * @param timeoutMilliseconds for one table to be counted
- * @throws if a table cannot be counted in time, or somebody keeps it locked; its rows are then counted by each reader
+ * Creates the missing base of each table and folds its changes. Safe to call concurrently.
+ * @param timeoutMilliseconds for counting one table
+ * @throws if a table cannot be counted in time or is locked; until the next attempt every read counts its rows
  */
 export async function maintainStateCounts(main: Database, timeoutMilliseconds: number): Promise<void> {
   await foldStateCounts(main, enoughToFold);
@@ -64,12 +63,12 @@ export async function maintainStateCounts(main: Database, timeoutMilliseconds: n
   }
 }
 
-/** Changes that a reader adds up in no time. */
+/** Number of changes that a read can still sum quickly. */
 const enoughToFold = 200;
 
 /**
- * Sent together, they are one transaction. A statement locks its tables before it takes its snapshot, so no TRUNCATE falls
- * between the rows and the changes that it sees. The base of a TRUNCATE that comes first has a higher id, and stays the latest.
+ * Sent together, the statements are one transaction. A statement locks its tables before it takes its snapshot, so that no TRUNCATE
+ * comes between the rows and the changes that it reads. The base of an earlier TRUNCATE has a higher id, and remains the latest.
  */
 function baseStatements(table: CountedTable, timeoutMilliseconds: number): string {
   const column = stateColumns[table];
@@ -113,11 +112,11 @@ function isUndefinedTable(error: unknown): boolean {
 }
 
 /**
- * Replaces the changes of each table and state by their sum, and removes those before the latest base.
+ * Replaces the changes of each table and state by their sum, and deletes those before the latest base.
  *
- * The sum gets the id of the latest change in it, and so stays on the same side of every base. Two callers at once never
- * take the same row: the second finds it deleted.
- * @param least number of changes that are worth it
+ * The sum gets the id of its latest change, so that it stays on the same side of every base. Concurrent callers never fold the same
+ * row, since the second finds it deleted.
+ * @param least minimum number of changes to fold
  */
 export async function foldStateCounts(main: Database, least: number): Promise<void> {
   await main.query({

@@ -1,9 +1,9 @@
 /**
- * JSON that `jsonb` takes. It refuses a NUL and half a surrogate pair, each of them legal in JSON, and with one of them the
- * whole call: what was accepted before such texts were refused at the door must not stop everything behind it. Pure.
+ * Serializes JSON for `jsonb`, which rejects NUL and lone surrogates although JSON allows them. They are replaced, because a transaction
+ * accepted by a release that did not refuse such texts must not make a whole call fail. Pure.
  */
 export function storableJson(value: unknown): string {
-  // a backslash that is escaped itself begins nothing
+  // an escaped backslash does not begin an escape sequence
   return JSON.stringify(value).replace(/\\\\|\\u(?:0000|d[89a-f][0-9a-f]{2})/gi, (found) =>
     found === '\\\\' ? found : replacement,
   );

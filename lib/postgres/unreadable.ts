@@ -1,4 +1,4 @@
-/** Messages at main that no release so far could read: kept with their text, for people and for a later release. */
+/** Messages that no release could read so far, stored at main with their text for admins and for a later release. */
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { derivedUuid } from '../transaction/ids.ts';
@@ -6,16 +6,16 @@ import type { Database } from './connect.ts';
 
 export interface UnreadableMessage {
   readonly body: string;
-  /** why it cannot be read */
+  /** the error of reading it */
   readonly reason: string;
 }
 
-/** @param body of the message: equal bodies are one message */
+/** @param body of the message; equal bodies get the same id */
 export function idOfBody(body: string): string {
   return derivedUuid('unreadable', createHash('sha256').update(body).digest('hex'));
 }
 
-/** Keeps messages; one that is kept already is counted. @throws if main does not answer */
+/** Stores messages, or counts them if they are already stored. @throws if main does not answer */
 export async function storeUnreadable(main: Database, messages: readonly UnreadableMessage[]): Promise<void> {
   for (const { body, reason } of messages) {
     await main.query({
@@ -28,12 +28,12 @@ export async function storeUnreadable(main: Database, messages: readonly Unreada
   }
 }
 
-/** Postgres keeps neither a NUL nor half a surrogate pair. */
+/** Postgres rejects NUL and lone surrogates. */
 const storable = (text: string) => text.replaceAll('\0', '\ufffd').toWellFormed();
 
 const due = z.array(z.object({ id: z.string(), body: z.string() }));
 
-/** Those that are to be tried: once an hour, and when somebody has asked for it. @returns at most 50 */
+/** Takes messages due for a retry: once an hour, or when an admin has requested it. @returns at most 50 */
 export async function takeDueUnreadable(main: Database): Promise<z.infer<typeof due>> {
   const { rows } = await main.query(`
     update unreadable_message set tried_at = clock_timestamp() where id in (
@@ -44,7 +44,7 @@ export async function takeDueUnreadable(main: Database): Promise<z.infer<typeof 
   return due.parse(rows);
 }
 
-/** @param transactionId that the message turned out to hold; it is recorded by now */
+/** @param transactionId of the transaction in the message, which main has recorded */
 export async function markRead(main: Database, id: string, transactionId: string): Promise<void> {
   await main.query({
     name: 'mark-read',

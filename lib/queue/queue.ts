@@ -1,4 +1,4 @@
-/** A queue, as the functions use it: over the real SQS client, with every wait bounded. */
+/** An SQS queue, with time-outs for all calls. */
 import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageCommand,
@@ -12,12 +12,12 @@ import {
 
 export interface QueueSettings {
   readonly url: string;
-  /** of one try */
+  /** per attempt */
   readonly timeoutMilliseconds?: number;
   readonly maxAttempts?: number;
 }
 
-/** SQS takes at most ten entries and 1 MiB a call. */
+/** SQS allows ten entries and 1 MiB per call. */
 const entriesPerCall = 10;
 const bytesPerCall = 1_000_000;
 
@@ -32,13 +32,13 @@ export class Queue {
       requestHandler: {
         requestTimeout: timeoutMilliseconds,
         connectionTimeout: timeoutMilliseconds,
-        // by itself the time-out of a request only logs a warning
+        // otherwise a request that times out only logs a warning
         throwOnRequestTimeout: true,
       },
     });
   }
 
-  /** Opens the connection before the first message has to wait for it. */
+  /** Opens the connection in advance. */
   async warmUp(): Promise<void> {
     await this.#client.send(
       new GetQueueAttributesCommand({ QueueUrl: this.#url, AttributeNames: ['QueueArn'] }),
@@ -52,12 +52,12 @@ export class Queue {
     );
   }
 
-  /** @returns of each body whether it was taken */
+  /** @returns for each body whether SQS took it */
   async sendAll(bodies: readonly string[]): Promise<boolean[]> {
     return (await this.sendEach(bodies)).map((outcome) => outcome === 'taken');
   }
 
-  /** What becomes of each body. One that is refused is refused alone, though SQS refuses the call that it comes with. */
+  /** Sends each body and returns its outcome. A refused body does not affect others, although SQS refuses its whole call. */
   async sendEach(bodies: readonly string[]): Promise<SendOutcome[]> {
     const outcomes = bodies.map((): SendOutcome => 'failed');
     for (const indexes of callsOf(bodies)) {
@@ -93,7 +93,7 @@ export class Queue {
     }
   }
 
-  /** Hides received messages for so long; those that have gone meanwhile do not matter. */
+  /** Hides received messages for the given times. Messages deleted meanwhile are ignored. */
   async hide(
     messages: readonly { readonly receiptHandle: string; readonly seconds: number }[],
   ): Promise<void> {
@@ -111,7 +111,7 @@ export class Queue {
     }
   }
 
-  /** Up to ten messages that are there now. */
+  /** Receives up to ten messages without waiting. */
   async receive(): Promise<Message[]> {
     const answer = await this.#client.send(
       new ReceiveMessageCommand({
@@ -128,12 +128,12 @@ export class Queue {
   }
 }
 
-/** `refused`: it will be refused again; `failed`: it may be taken the next time */
+/** `refused`: SQS will always refuse it; `failed`: a retry may succeed */
 export type SendOutcome = 'taken' | 'refused' | 'failed';
 
 const refusals = /InvalidMessageContents|InvalidParameterValue|BatchRequestTooLong/;
 
-/** Whether SQS has refused what was sent, whoever sends it and whenever. */
+/** Whether SQS will always refuse the message. */
 function isRefusal(error: unknown): boolean {
   return error instanceof Error && refusals.test(error.name);
 }

@@ -1,6 +1,4 @@
-/**
- * Confirming: what every replica's inbox contains is cleaned. The position says when to look; the row is the proof.
- */
+/** Cleans transactions that are in every replica's inbox. The LSN tells when to check; the inbox row is the proof. */
 import * as z from 'zod/mini';
 import { clean, revive, type Proof } from '../buffer/clean.ts';
 import { readReference, type Reference } from '../buffer/reference.ts';
@@ -15,18 +13,18 @@ export interface ConfirmParts extends Site {
 
 export interface Confirmed {
   readonly cleaned: number;
-  /** put back to pending: replayed past, but not there */
+  /** returned to pending: the replicas have replayed past the commit but do not have the row */
   readonly revived: number;
-  /** ids of acknowledged transactions that main lost, and of which the site has no copy left */
+  /** ids of acknowledged transactions that main has lost and of which the site has no copy */
   readonly lost: readonly string[];
-  /** committed ones that are still to be seen at every replica */
+  /** committed transactions that some replica does not have yet */
   readonly remaining: number;
 }
 
-/** Looked up at once; the next round takes the next. */
+/** Transactions per round. */
 const pageSize = 1000;
 
-/** One check confirms everything at or below the slowest replica's position. */
+/** Confirms all transactions up to the position of the slowest replica. */
 export async function confirm(parts: ConfirmParts, nowMilliseconds: number): Promise<Confirmed> {
   const { redis, keys } = parts;
   const watermark = await slowestReplayed(parts.replicas);
@@ -38,21 +36,21 @@ export async function confirm(parts: ConfirmParts, nowMilliseconds: number): Pro
     const proofs = await prove(parts.replicas, due);
     if (proofs === undefined) break;
     const proved = new Set(proofs.map(({ reference }) => reference.id));
-    const gone = await clean(parts, proofs, nowMilliseconds);
+    const confirmed = await clean(parts, proofs, nowMilliseconds);
     const back = await revive(
       parts,
       due.filter(({ id }) => !proved.has(id)),
       nowMilliseconds,
     );
-    cleaned += gone;
+    cleaned += confirmed;
     revived += back.revived;
     lost.push(...back.lost);
-    if (due.length < pageSize || gone + back.revived + back.lost.length === 0) break;
+    if (due.length < pageSize || confirmed + back.revived + back.lost.length === 0) break;
   }
   return { cleaned, revived, lost, remaining: await redis.zcard(keys.committed) };
 }
 
-/** Writes the error line that an alarm reads: acknowledged transactions of which no store has the body. */
+/** Logs lost acknowledged transactions as an error, which raises an alarm. */
 export function reportLost(log: Log, { lost }: Confirmed): void {
   if (lost.length === 0) return;
   log.error('main lost acknowledged transactions that the site no longer has', {
@@ -61,7 +59,7 @@ export function reportLost(log: Log, { lost }: Confirmed): void {
   });
 }
 
-/** @returns undefined if one of them cannot tell: unknown counts as behind */
+/** @returns undefined if the position of one is unknown, so that nothing can be confirmed */
 async function slowestReplayed(replicas: readonly Replica[]): Promise<bigint | undefined> {
   const positions = await Promise.all(replicas.map(({ pool }) => replayedLsn(pool)));
   return positions.reduce((slowest, each) =>
@@ -78,7 +76,7 @@ async function committedUpTo({ redis, keys }: Site, watermark: bigint): Promise<
   return z.array(z.string()).parse(members).map(readReference);
 }
 
-/** @returns those that every replica has, at the lowest revision that any shows; undefined if one does not answer */
+/** @returns transactions that every replica has, with the lowest revision among replicas; undefined if one does not answer */
 async function prove(replicas: readonly Replica[], due: readonly Reference[]): Promise<Proof[] | undefined> {
   if (due.length === 0) return [];
   const ids = due.map(({ id }) => id);

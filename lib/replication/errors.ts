@@ -1,17 +1,17 @@
-/** No replica that is recent enough answers. */
+/** No sufficiently recent replica answers. */
 export class ReplicaUnavailable extends Error {
   override readonly name = 'ReplicaUnavailable';
 
   constructor(options?: ErrorOptions) {
-    super('no replica answers that is recent enough', options);
+    super('no sufficiently recent replica answers', options);
   }
 }
 
-/** A replica answered, but gave the statement up because it ran into its time-out. */
+/** A replica cancelled a statement because of its time-out. */
 export class StatementTooSlow extends Error {
   override readonly name = 'StatementTooSlow';
 
   constructor(options?: ErrorOptions) {
-    super('a statement ran into its time-out', options);
+    super('a statement was cancelled by its time-out', options);
   }
 }

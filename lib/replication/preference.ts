@@ -1,19 +1,19 @@
-/** Which replica a read asks first: the nearest one that is not behind what was seen elsewhere, and none that hangs. */
+/** Orders replicas for a read: the nearest that does not lag behind the others first, and none that hangs. */
 import { isTimeout } from '../postgres/failure.ts';
 import { replayedLsn } from './position.ts';
 import type { Replica } from './replicas.ts';
 
-/** Positions are compared so often at most, beside the reads. */
-const lookEveryMilliseconds = 250;
-/** A look that is older is waited for: a function that was frozen knows nothing. */
+/** Positions are compared at this interval, in parallel with reads. */
+const compareEveryMilliseconds = 250;
+/** If the last comparison is older, as after a freeze of the function, a read waits for a new one. */
 const staleMilliseconds = 2000;
-/** A replica that hangs is asked again after this, by one read. */
+/** A hanging replica is tried again after this time, by one read. */
 const hangMilliseconds = 2000;
 
 interface Memory {
-  /** as last seen */
+  /** last known position */
   position: bigint | undefined;
-  /** until then only one read asks (ms, monotonic) */
+  /** reads skip the replica until then (ms, monotonic); 0 if it does not hang */
   hangsUntil: number;
 }
 
@@ -27,51 +27,51 @@ function memoryOf(replica: Replica): Memory {
   return made;
 }
 
-/** A read got no answer from it in time. Any other failure costs nothing to meet again. */
-export function noteFailure(replica: Replica, error: unknown): void {
+/** Remembers a replica that did not answer in time. Other failures are fast, so trying again costs little. */
+export function recordFailure(replica: Replica, error: unknown): void {
   if (isTimeout(error)) memoryOf(replica).hangsUntil = performance.now() + hangMilliseconds;
 }
 
-export function noteAnswer(replica: Replica, position: bigint | undefined): void {
+export function recordAnswer(replica: Replica, position: bigint | undefined): void {
   const memory = memoryOf(replica);
   memory.hangsUntil = 0;
   memory.position = position;
 }
 
-/** Of all replicas that are read together. */
-interface Look {
+/** The last comparison of a list of replicas. */
+interface Comparison {
   at: number;
-  /** the most advanced position that it saw */
-  seen: bigint;
-  /** the most advanced position of the look before: a moment's lag is none */
-  wanted: bigint;
+  /** the most advanced position */
+  highest: bigint;
+  /** the most advanced position of the comparison before: a replica that has reached it does not lag */
+  required: bigint;
   running: Promise<void> | undefined;
 }
 
-const looks = new WeakMap<readonly Replica[], Look>();
+const comparisons = new WeakMap<readonly Replica[], Comparison>();
 
 /**
- * Replicas in the order in which a read shall ask them, without those that are known to hang.
+ * Replicas in the order in which a read should try them, without those that hang.
  * @param replicas nearest first
  */
 export async function inOrder(replicas: readonly Replica[]): Promise<readonly Replica[]> {
   const now = performance.now();
   if (replicas.length === 1) return replicas.filter((each) => mayAsk(each, now));
-  const look = looks.get(replicas) ?? { at: -Infinity, seen: 0n, wanted: 0n, running: undefined };
-  looks.set(replicas, look);
-  const age = now - look.at;
-  if (age > lookEveryMilliseconds) look.running ??= compare(replicas, look);
-  if (age > staleMilliseconds) await look.running;
+  const last = comparisons.get(replicas) ?? { at: -Infinity, highest: 0n, required: 0n, running: undefined };
+  comparisons.set(replicas, last);
+  const age = now - last.at;
+  if (age > compareEveryMilliseconds) last.running ??= compare(replicas, last);
+  if (age > staleMilliseconds) await last.running;
   const positionOf = (each: Replica) => memoryOf(each).position ?? -1n;
-  const isBehind = (each: Replica) => Number(positionOf(each) < look.wanted);
+  const isLagging = (each: Replica) => Number(positionOf(each) < last.required);
   const present = replicas.filter((each) => mayAsk(each, now));
-  // a sort is stable: nearest first among equals
+  // the sort is stable: nearest first among equals
   return present.sort(
-    (a, b) => isBehind(a) - isBehind(b) || (isBehind(a) === 0 ? 0 : Number(positionOf(b) - positionOf(a))),
+    (a, b) => isLagging(a) - isLagging(b) || (isLagging(a) === 0 ? 0 : Number(positionOf(b) - positionOf(a))),
   );
 }
 
-/** One read asks a hanging replica again; the others go on as if it still hung. */
+/** Lets one read try a hanging replica again, while others keep skipping it. */
 function mayAsk(replica: Replica, now: number): boolean {
   const memory = memoryOf(replica);
   if (memory.hangsUntil === 0) return true;
@@ -80,18 +80,18 @@ function mayAsk(replica: Replica, now: number): boolean {
   return true;
 }
 
-async function compare(replicas: readonly Replica[], look: Look): Promise<void> {
-  const isFirst = look.at === -Infinity;
-  const asked = replicas.filter((each) => memoryOf(each).hangsUntil === 0);
+async function compare(replicas: readonly Replica[], comparison: Comparison): Promise<void> {
+  const isFirst = comparison.at === -Infinity;
+  const responsive = replicas.filter((each) => memoryOf(each).hangsUntil === 0);
   const positions = await Promise.all(
-    asked.map(async (each) => (memoryOf(each).position = await replayedLsn(each.pool))),
+    responsive.map(async (each) => (memoryOf(each).position = await replayedLsn(each.pool))),
   );
-  const seen = positions.reduce<bigint>(
+  const highest = positions.reduce<bigint>(
     (high, each) => (each !== undefined && each > high ? each : high),
     0n,
   );
-  look.wanted = isFirst ? seen : look.seen;
-  look.seen = seen;
-  look.at = performance.now();
-  look.running = undefined;
+  comparison.required = isFirst ? highest : comparison.highest;
+  comparison.highest = highest;
+  comparison.at = performance.now();
+  comparison.running = undefined;
 }

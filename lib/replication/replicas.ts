@@ -1,12 +1,12 @@
-/** The site's replicas: which one may answer a read, and how far each has replayed. */
+/** The site's replicas: reading from a suitable one, and the state of each. */
 import { StatementTooSlow, ReplicaUnavailable } from './errors.ts';
 import { connectPostgres, type Database, type Pool, type PoolClient } from '../postgres/connect.ts';
 import { readFailureOf } from '../postgres/failure.ts';
 import { releaseSchema } from '../postgres/release.ts';
 import { sqlStateOf } from '../postgres/sql-state.ts';
 import { readLsn } from '../values/lsn.ts';
-import { askPosition } from './position.ts';
-import { inOrder, noteAnswer, noteFailure } from './preference.ts';
+import { readPosition } from './position.ts';
+import { inOrder, recordAnswer, recordFailure } from './preference.ts';
 
 export { replayedLsn } from './position.ts';
 
@@ -26,34 +26,34 @@ export function connectReplicas(
 }
 
 /**
- * Reads from a standby that has replayed at least the floor, on one connection: the nearest that is not behind the others, or
- * else the next. Its position is asked before the read, in a statement of its own (inside one statement the snapshot would be
- * older than the position), and while the floor is still being asked for: a position only rises.
- * @param asked what must be known before the read, with the floor
- * @param read is given a position that the snapshot of its statements has at least
- * @throws ReplicaUnavailable if there is none; StatementTooSlow; whatever `asked` throws; a defect of the read as it is
+ * Reads from a standby that has replayed at least the floor, on one connection: the nearest that does not lag behind the others, or
+ * else the next. Its position is read before the data, in a separate statement, because within one statement the snapshot would be
+ * older than the position. It is read while the floor is still pending, which is safe because a position only increases.
+ * @param prerequisite must resolve before the read; contains the floor
+ * @param read gets a position that the snapshots of its statements have reached
+ * @throws ReplicaUnavailable if no replica qualifies; StatementTooSlow; the error of `prerequisite`; defects of `read`, unchanged
  */
 export async function readFromReplica<T>(
   replicas: readonly Replica[],
-  asked: Promise<{ readonly floor: bigint }>,
+  prerequisite: Promise<{ readonly floor: bigint }>,
   read: (database: Database, position: bigint) => Promise<T>,
 ): Promise<T> {
-  asked.catch(() => undefined);
-  let cause: unknown = new Error('every replica is behind what it must have, or hangs');
+  prerequisite.catch(() => undefined);
+  let cause: unknown = new Error('every replica is below the floor, was promoted, or hangs');
   for (const replica of await inOrder(replicas)) {
     try {
-      const answer = await readFromOne(replica, asked, read);
+      const answer = await readFromOne(replica, prerequisite, read);
       if (answer !== undefined) return answer.result;
     } catch (error) {
-      // of `asked` itself: no replica can mend it
-      await asked;
+      // if the prerequisite itself failed, no other replica can help
+      await prerequisite;
       const failure = readFailureOf(error);
       if (failure === 'slow') throw new StatementTooSlow({ cause: error });
       if (failure === 'defect' && !(await lacksRelease(replica, error))) throw error;
-      noteFailure(replica, error);
+      recordFailure(replica, error);
       cause = error;
     }
-    await asked;
+    await prerequisite;
   }
   throw new ReplicaUnavailable({ cause });
 }
@@ -61,27 +61,27 @@ export async function readFromReplica<T>(
 /** @returns undefined if it has not replayed the floor, or was promoted */
 async function readFromOne<T>(
   replica: Replica,
-  asked: Promise<{ readonly floor: bigint }>,
+  prerequisite: Promise<{ readonly floor: bigint }>,
   read: (database: Database, position: bigint) => Promise<T>,
 ): Promise<{ readonly result: T } | undefined> {
   let client: PoolClient | undefined;
-  let isWhole = false;
+  let hasSucceeded = false;
   try {
     client = await replica.pool.connect();
-    let position = await askPosition(client);
-    noteAnswer(replica, position);
-    const { floor } = await asked;
-    if (position !== undefined && position < floor) position = await askPosition(client);
+    let position = await readPosition(client);
+    recordAnswer(replica, position);
+    const { floor } = await prerequisite;
+    if (position !== undefined && position < floor) position = await readPosition(client);
     if (position === undefined || position < floor) {
-      isWhole = true;
+      hasSucceeded = true;
       return undefined;
     }
     const result = await read(client, position);
-    isWhole = true;
+    hasSucceeded = true;
     return { result };
   } finally {
-    // a connection that failed once may be half dead
-    client?.release(!isWhole);
+    // a connection that failed once may be unusable
+    client?.release(!hasSucceeded);
   }
 }
 
@@ -89,8 +89,8 @@ async function readFromOne<T>(
 const undefinedObjects = ['42P01', '42883', '42703', '42704', '3F000'];
 
 /**
- * Whether a statement failed because the replica has not replayed the migration of this release yet: it was deployed while
- * replication was behind. A statement that fails at a replica with the release's schema is a defect.
+ * Whether a statement failed because the replica has not replayed the migration of this release yet. At a replica with the schema of the
+ * release, such a failure is a defect.
  */
 async function lacksRelease({ pool }: Replica, error: unknown): Promise<boolean> {
   if (!undefinedObjects.includes(sqlStateOf(error) ?? '')) return false;
@@ -99,21 +99,21 @@ async function lacksRelease({ pool }: Replica, error: unknown): Promise<boolean>
   return rows[0]?.lacks ?? false;
 }
 
-/** For reads of what is never buffered: any standby may answer. */
+/** For reads of data that is never buffered: any standby may answer. */
 export const noFloor: Promise<{ readonly floor: bigint }> = Promise.resolve({ floor: 0n });
 
 export interface ReplicaState {
   readonly name: string;
   readonly answers: boolean;
-  /** false: it was promoted. It answers no reads, and nothing is cleaned while it is in the list */
+  /** false if it was promoted: it answers no reads, and blocks cleaning until it is removed from the list */
   readonly standby: boolean;
-  /** undefined if it is no standby or does not answer */
+  /** undefined if it is not a standby or does not answer */
   readonly replayed: bigint | undefined;
-  /** whether it receives from its primary now */
+  /** whether it is receiving WAL from its primary */
   readonly streaming: boolean;
 }
 
-/** How each replica stands, for people. */
+/** The state of each replica, for the report. */
 export async function readReplicaStates(replicas: readonly Replica[]): Promise<ReplicaState[]> {
   return Promise.all(
     replicas.map(async ({ name, pool }) => {

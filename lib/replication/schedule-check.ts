@@ -3,16 +3,16 @@ import type { Redis } from '../redis/client.ts';
 import type { Keys } from '../redis/keys.ts';
 
 export interface CheckMessage {
-  /** how often the watermark has been checked without reaching everything */
+  /** number of previous checks that did not confirm everything */
   readonly round: number;
 }
 
-/** @param round of the check to come; the delay follows the lag: 1 s at first, a minute at most */
+/** Exponential delay, from 1 s to a minute. @param round of the next check */
 export function delayOfRound(round: number): number {
   return Math.min(60, 2 ** Math.min(round, 6));
 }
 
-/** Sends one delayed check unless one is on its way: one per watermark, not one per transaction. */
+/** Schedules a delayed check unless one is already scheduled. One check serves all transactions. */
 export async function scheduleCheck(
   parts: { readonly redis: Redis; readonly keys: Keys; readonly checks: Pick<Queue, 'send'> },
   round: number,

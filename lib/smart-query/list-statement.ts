@@ -1,6 +1,6 @@
 /** The SQL for one slice of a list: its sources of records, each bounded, and how far each reaches. Pure. */
 import type { OverlaidSlice } from '../buffer/overlay.ts';
-import { largestPage, type UnitFilter } from '../observation/filter.ts';
+import { maxPageSize, type UnitFilter } from '../observation/filter.ts';
 import { isMoved } from '../postgres/indexes.ts';
 import { instantOfMilliseconds } from '../values/instant.ts';
 import { sortKeyOf } from '../values/database-instant.ts';
@@ -21,7 +21,7 @@ export interface SliceRequest {
  * No source returns more rows. As a literal in the statement it tells the planner how few rows are needed: for a parameter the
  * planner assumes a tenth of the table, and never prefers the plan for any parameters to a new plan for each request.
  */
-const mostRows = 2 * (largestPage + 1);
+const mostRows = 2 * (maxPageSize + 1);
 
 /**
  * Sources, each newest first and cut at its limit:

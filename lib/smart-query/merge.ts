@@ -10,12 +10,12 @@ import type { Sync } from '../observation/sync.ts';
 import { lifecycle, stateOfInbox, type State } from '../transaction/lifecycle.ts';
 import type { InboxRow } from '../postgres/inbox.ts';
 import { writeLsn, readLsn } from '../values/lsn.ts';
-import { LaidRows, type Rows } from '../table/lay.ts';
+import { OverlaidRows, type Rows } from '../table/overlaid-rows.ts';
 import { byTable, type BufferedTable } from '../table/tables.ts';
 import { aggregatesOf, inOrder, startedBy, type Ordered } from '../transaction/aggregates.ts';
 import { recordIdsOf, type Step } from '../transaction/transaction.ts';
 
-export type { Row } from '../table/lay.ts';
+export type { Row } from '../table/overlaid-rows.ts';
 
 /** One replica as one statement reads it. If no replica answers: the rows that the buffer knows. */
 export interface Snapshot {
@@ -52,8 +52,8 @@ interface Contribution extends Ordered {
 
 export function merge(snapshot: Snapshot, overlay: readonly OverlayEntry[]): Merged {
   const contributions = inOrder(contributionsOf(overlay, snapshot.inbox));
-  const layers = new LaidRows(snapshot.rows, snapshot.deleted);
-  for (const contribution of contributions) layers.lay(contribution.steps, contribution.stamp);
+  const layers = new OverlaidRows(snapshot.rows, snapshot.deleted);
+  for (const contribution of contributions) layers.apply(contribution.steps, contribution.stamp);
 
   const contributionsTo = new Map<string, Contribution[]>();
   for (const contribution of contributions) {
@@ -68,7 +68,7 @@ export function merge(snapshot: Snapshot, overlay: readonly OverlayEntry[]): Mer
         // no known transaction creates it: it was deleted or never started, and main will judge
         return [
           id,
-          { id, values, sync: layers.isMade(table, id) ? sync : { ...sync, verified: false as const } },
+          { id, values, sync: layers.isCreated(table, id) ? sync : { ...sync, verified: false as const } },
         ];
       }),
     );

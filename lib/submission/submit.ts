@@ -12,7 +12,7 @@ import { transactionMessage } from '../queue/messages.ts';
 import type { Queue } from '../queue/queue.ts';
 import { redisFailure, type RedisFailure } from '../redis/failure.ts';
 import type { Site } from '../redis/site.ts';
-import { filledIn, type Transaction } from '../transaction/transaction.ts';
+import { filledColumns, type Transaction } from '../transaction/transaction.ts';
 
 export interface SubmissionParts extends Site {
   readonly queue: Pick<Queue, 'send'>;
@@ -195,7 +195,7 @@ async function enqueueAlone(
     return { kind: 'refused', code: isAnswered ? 'no_room' : 'not_acknowledged', left };
   }
   // a repeat of the request is the same transaction but has another clock, so columns filled from the clock are not final
-  const open = keyDigest === undefined ? [] : filledIn(transaction);
+  const open = keyDigest === undefined ? [] : filledColumns(transaction);
   try {
     await queue.send(transactionMessage({ ...transaction, ...(open.length > 0 && { provisional: true }) }));
   } catch {

@@ -1,10 +1,10 @@
 /**
- * Which state may follow which, as total tables: state → states that may follow; a row may stay as it is. The API and the processor
- * obey them. Main takes what other programs set by plain SQL, but for what archive and deletions need (migration 0014).
+ * Allowed transitions: state → next states, with an entry for every state. Keeping the state is always allowed. The API and the processor
+ * enforce them. Changes by plain SQL are restricted only as far as archive and deletion safety require (migration 0014).
  */
 export type Transitions = Readonly<Record<string, readonly string[]>>;
 
-/** Of what is moved: transfers, their unpacking, packages in transfer, archiving, staging. */
+/** For transfers, unpacking, packages in transfer, archiving and staging. */
 export const status = {
   pending: ['scheduled', 'in_progress', 'failed'],
   scheduled: ['pending', 'in_progress', 'failed'],
@@ -13,7 +13,7 @@ export const status = {
   failed: ['pending'],
 } as const satisfies Transitions;
 
-/** Where a package is kept. */
+/** Storage state of a package. */
 export const packageState = {
   waiting: ['transferring', 'archived', 'failed'],
   transferring: ['waiting', 'archived', 'failed'],
@@ -39,7 +39,7 @@ const copyStatus = {
   deleted: [],
 } as const satisfies Transitions;
 
-/** Columns of tables that no transaction of the buffer writes. */
+/** State columns of tables that only other programs write. */
 export const movedByOthers: Readonly<Record<string, Readonly<Record<string, Transitions>>>> = {
   data_transfer_package: { status },
   data_transfer: { status, unpack_status: status },

@@ -1,29 +1,29 @@
 /**
- * The tables whose rows are recorded through the buffer, once: the stored form, the judge in Redis, the overlay and the functions
- * of main read this list. A new table is a row here, a migration (`make_buffered_v1`) and the contracts of its noun.
+ * The tables whose rows are recorded through the buffer. The stored form, the judge in Redis, the overlay and the functions of main read
+ * this list. A new table is a row here, a migration (`make_buffered_v1`) and the contracts of its noun.
  */
 
 import { executedStatus, packageState, status, type Transitions } from './state-machines.ts';
 
 interface TableRules {
-  /** its row is the one that everything else of its aggregate belongs to, and gives the aggregate its id */
+  /** its row is the root of an aggregate, whose id is that of the row */
   readonly aggregate?: 'self';
-  /** the column that names the row which it belongs to, and with it the aggregate */
+  /** column that references the root row of the aggregate */
   readonly parent?: string;
-  /** the channel that shows its changes; without one it is of the site's own: no list of observations shows it either */
+  /** stream of its changes; without one, its changes are internal and appear in no list of observations */
   readonly feed?: 'observations' | 'transfer';
   readonly isAppendOnly?: true;
-  /** column → the table where main must have the row that it names; until then a new row waits */
+  /** column → referenced table; a new row waits until main has the referenced row */
   readonly references?: Readonly<Record<string, ReferencedTable>>;
-  /** columns that are written together, or not at all */
+  /** groups of columns that win or lose together */
   readonly groups?: readonly (readonly string[])[];
-  /** columns with the time of a beginning and of its end, which main fills if nobody gave them; the end is not before */
+  /** columns of the begin and end time, which main fills if omitted; the end must not be before the begin */
   readonly times?: { readonly begin: string; readonly end: string };
-  /** column → state → states that may follow; a step that sets the column to another state is refused. Total: each state is there */
+  /** column → allowed transitions; other transitions are refused */
   readonly transitions?: Readonly<Record<string, Transitions>>;
 }
 
-/** How people name the rows that others may wait for. */
+/** Names of the referenced tables in messages. */
 export const referencedTables = {
   obs_unit: 'planned unit',
   executed_obs_unit: 'executed unit',
@@ -70,17 +70,17 @@ export type BufferedTable = keyof typeof list;
 export const tables: Readonly<Record<BufferedTable, TableRules>> = list;
 export const bufferedTables = Object.keys(list) as [BufferedTable, ...BufferedTable[]];
 
-/** Something of each table. */
+/** A record with one value per table. */
 export function byTable<T>(make: (table: BufferedTable) => T): Record<BufferedTable, T> {
   return Object.fromEntries(bufferedTables.map((table) => [table, make(table)])) as Record<BufferedTable, T>;
 }
 
-/** The columns of `table` that are written together with `column`, itself among them. */
+/** The group of columns that win or lose together, including `column`. */
 export function groupOf(table: BufferedTable, column: string): readonly string[] {
   return tables[table].groups?.find((group) => group.includes(column)) ?? [column];
 }
 
-/** Whether the column may go from one state to another; it may stay as it is. A state that the table does not know leads nowhere. */
+/** Whether the column may change from one state to another. Keeping the state is allowed. An unknown state has no transitions. */
 export function isTransition(table: BufferedTable, column: string, from: unknown, to: unknown): boolean {
   const following = tables[table].transitions?.[column];
   return following === undefined || from === to || (following[String(from)] ?? []).includes(String(to));

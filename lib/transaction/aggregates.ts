@@ -1,6 +1,6 @@
 /**
- * The aggregates of a transaction. Most have one. Of several all are locked, it stands in the overlay of each, and what one of
- * them keeps waiting waits in all. Pure.
+ * The aggregates of a transaction. Most transactions have one. If there are several, all are locked, the transaction is in the overlay
+ * of each, and if one of them makes it wait, it waits in all. Pure.
  */
 import type { Step } from '../table/step.ts';
 import { tables, type BufferedTable } from '../table/tables.ts';
@@ -10,7 +10,7 @@ interface Named {
   readonly aggregates?: readonly string[] | undefined;
 }
 
-/** Every aggregate of it, the first one first. */
+/** All aggregates of a transaction, beginning with `aggregate`. */
 export function aggregatesOf({ aggregate, aggregates }: Named): readonly [string, ...string[]] {
   const others = (aggregates ?? []).filter((each) => each !== aggregate);
   return [aggregate, ...new Set(others)];
@@ -24,7 +24,7 @@ interface ChangedRow {
   readonly values?: Readonly<Record<string, unknown>>;
 }
 
-/** The aggregate that a row belongs to: its own, its parent's, or the first one. */
+/** The aggregate of a row: its own, its parent's, or the first one. */
 export function aggregateOfRow(named: Named, { table, id, values }: ChangedRow): string {
   const all = aggregatesOf(named);
   if (all.includes(id)) return id;
@@ -37,7 +37,7 @@ function parentOf(table: BufferedTable, values: ChangedRow['values']): unknown {
   return parent === undefined ? undefined : values?.[parent];
 }
 
-/** The aggregates whose own row it creates: the row that everything else of an aggregate belongs to has its id. */
+/** The aggregates whose root row the transaction creates. The root row has the id of the aggregate. */
 export function startedBy(transaction: Named & { readonly steps: readonly Step[] }): string[] {
   const made = new Set(
     transaction.steps.filter(isCreation).flatMap((step) => rowsOf(step).map(({ id }) => id)),
@@ -46,8 +46,7 @@ export function startedBy(transaction: Named & { readonly steps: readonly Step[]
 }
 
 /**
- * Which table the own row of an aggregate is in, as far as the transaction tells. What tells nothing is of an executed unit, as
- * most are.
+ * The table of an aggregate's root row, as far as the transaction shows. The default is an executed unit, which is most common.
  */
 export function tableOfAggregate(
   transaction: Named & { readonly steps: readonly Step[] },
@@ -58,7 +57,7 @@ export function tableOfAggregate(
   if (own) return own.table;
   const mine = changed.filter((row) => aggregateOfRow(transaction, row) === aggregate);
   const [first] = mine;
-  // a change does not say what its row belongs to
+  // a change does not contain the parent of its row
   const isOfUnit = mine.some(
     ({ step, table, values }) => !isCreation(step) || parentOf(table, values) === aggregate,
   );
@@ -75,8 +74,8 @@ function rowsOf(step: Step): ChangedRow[] {
 }
 
 /**
- * Aggregates that transactions of several lead from one to the other: their order is one.
- * @returns names the group of an aggregate, by one of its members
+ * Groups aggregates that are linked by transactions of several aggregates, and hence have a common order.
+ * @returns a function from an aggregate to the representative of its group
  */
 export function linkedAggregates(transactions: readonly Named[]): (aggregate: string) => string {
   const leaders = new Map<string, string>();
@@ -94,19 +93,19 @@ export function linkedAggregates(transactions: readonly Named[]): (aggregate: st
   return leaderOf;
 }
 
-/** What the order of transactions depends on. */
+/** The properties that determine the order of transactions. */
 export interface Ordered {
   readonly id: string;
   /** µs since 1970 */
   readonly stamp: number;
   readonly aggregates: readonly string[];
-  /** those of them that it starts */
+  /** the aggregates whose root row it creates */
   readonly starts: readonly string[];
 }
 
 /**
- * The order in which transactions are applied: as they were accepted, but what needs an aggregate comes after what starts it,
- * since the clocks of doors differ. The same order as `in_order` at main.
+ * The order in which transactions are applied: by stamp, but a transaction comes after the start of its aggregates, because the clocks of
+ * accept instances differ. The same order as `in_order` at main.
  */
 export function inOrder<T extends Ordered>(transactions: readonly T[]): T[] {
   const places = placesOf(transactions);
@@ -116,10 +115,10 @@ export function inOrder<T extends Ordered>(transactions: readonly T[]): T[] {
   );
 }
 
-/** A stamp, and how many starts with that stamp come before. */
+/** A stamp, and the number of starts with this stamp that come before. */
 type Place = readonly [stamp: number, behind: number];
 
-/** Two rounds serve what needs a start that needs a start. */
+/** Two rounds are enough for a transaction that needs a start that itself needs a start. */
 const rounds = 2;
 
 function placesOf<T extends Ordered>(transactions: readonly T[]): Map<T, Place> {

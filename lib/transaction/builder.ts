@@ -4,21 +4,21 @@ type Values = Extract<Step, { kind: 'create' }>['values'];
 type Heading = Omit<Transaction, 'version' | 'steps'>;
 
 /**
- * Builds one atomic unit of work out of several records: an observation with its packages and files.
- * Ids are made before anything is inserted, so that later steps and the answer can name them.
+ * Builds a transaction from steps on several records, such as an observation with its packages and files. Ids are assigned up front,
+ * so that later steps and the answer can refer to them.
  */
 export class TransactionBuilder {
   readonly #heading: Heading;
   readonly #newId: () => string;
   readonly #steps: Step[] = [];
 
-  /** @param newId makes the id of a record that comes without one */
+  /** @param newId creates the id of a record without one */
   constructor(heading: Heading, newId: () => string) {
     this.#heading = heading;
     this.#newId = newId;
   }
 
-  /** @param filled columns that the caller took from its clock @returns the id of the record */
+  /** @param filled columns that the caller filled from its clock @returns the id of the record */
   create(
     table: BufferedTable,
     values: Values,
@@ -35,7 +35,7 @@ export class TransactionBuilder {
     return id;
   }
 
-  /** Creates the record, or lays the values over the one that is there. */
+  /** Creates the record, or updates an existing one with the values. */
   put(table: BufferedTable, id: string, values: Values): this {
     this.#steps.push({ kind: 'put', table, id, values });
     return this;
@@ -77,15 +77,15 @@ export class TransactionBuilder {
     return this;
   }
 
-  /** Tries a parked transaction of the same aggregate again. */
+  /** Retries a parked transaction of the same aggregate. */
   retry(transaction: string): this {
     this.#steps.push({ kind: 'retry', transaction });
     return this;
   }
 
   /**
-   * Gives up a transaction of the same aggregate that main has not applied.
-   * @param target says about it what main needs if it has not seen it yet
+   * Discards a transaction of the same aggregate that main has not applied.
+   * @param target heading of the transaction, for the case that main has not received it yet
    */
   discard(
     transaction: string,
@@ -96,7 +96,7 @@ export class TransactionBuilder {
     return this;
   }
 
-  /** @throws Error without a step: an empty transaction would be recorded and mean nothing */
+  /** @throws Error if there are no steps */
   build(): Transaction {
     if (this.#steps.length === 0) throw new Error('a transaction needs at least one step');
     return { version: 1, ...this.#heading, steps: this.#steps };

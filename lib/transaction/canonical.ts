@@ -1,4 +1,4 @@
-/** JSON text with object keys sorted at every depth: equal values give equal text. */
+/** JSON with object keys sorted at every depth, so that equal values have equal texts. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, each: unknown) =>
     typeof each === 'object' && each !== null && !Array.isArray(each)

@@ -1,13 +1,13 @@
 /**
- * What an error at main is about, by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html): the one table
- * that the functions of main and the processor both read.
+ * Classifies errors at main by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html), for the functions of main and
+ * for the processor.
  *
- * - transaction: the data of one transaction. Raised while it is applied it sets the transaction aside at once; raised
- *   elsewhere it fails the call, and counts against a transaction that fails alone.
- * - work: it takes too long or too much. It counts against a transaction that fails alone, again and again.
- * - lock: another holds what it needs. It never counts.
- * - connection: main is away, or about to go. Nothing is known of the call.
- * - deployment: main is not as this release needs it. It judges no transaction, and somebody must look.
+ * - transaction: a data error. While a transaction is applied, it sets the transaction aside at once. Elsewhere it fails the call, and
+ *   counts against a transaction that fails on its own.
+ * - work: a time-out or exceeded limit. It counts against a transaction that fails on its own.
+ * - lock: a lock was not available. It never counts.
+ * - connection: main is unreachable or shutting down. The outcome of the call is unknown.
+ * - deployment: main is misconfigured or incompatible with this release. It never counts, and raises an alarm.
  */
 export type FailureSubject = 'transaction' | 'work' | 'lock' | 'connection' | 'deployment';
 
@@ -18,16 +18,16 @@ interface FailureRule {
   readonly because: string;
 }
 
-/** The first rule that matches counts. */
+/** The first matching rule applies. */
 const failureRules: readonly FailureRule[] = [
   { sqlState: '22', subject: 'transaction', because: 'data exception' },
   {
     sqlState: '23',
     subject: 'transaction',
-    because: 'constraint; only of a table that is recorded through the buffer',
+    because: 'constraint; only of a buffered table',
   },
-  { sqlState: 'OP', subject: 'transaction', because: 'a trigger of ours refuses it' },
-  { sqlState: '57014', subject: 'work', because: 'cancelled: it ran into its time-out' },
+  { sqlState: 'OP', subject: 'transaction', because: 'refused by one of our triggers' },
+  { sqlState: '57014', subject: 'work', because: 'cancelled by a time-out' },
   { sqlState: '54', subject: 'work', because: 'too complex or too large' },
   { sqlState: '55P03', subject: 'lock', because: 'lock not available in time' },
   { sqlState: '40P01', subject: 'lock', because: 'deadlock' },
@@ -39,12 +39,12 @@ const failureRules: readonly FailureRule[] = [
   { sqlState: '', subject: 'deployment', because: 'everything else' },
 ];
 
-/** SQLSTATEs by which the functions of main may judge a transaction. */
-export const judgingSqlStates: readonly string[] = failureRules
+/** Prefixes of SQLSTATEs of data errors. */
+export const dataErrorSqlStates: readonly string[] = failureRules
   .filter(({ subject }) => subject === 'transaction')
   .map(({ sqlState }) => sqlState);
 
-/** @param sqlState undefined: no answer from the server (connection lost, time-out) */
+/** @param sqlState undefined if the server did not answer (connection lost, time-out) */
 export function subjectOfFailure(sqlState: string | undefined): FailureSubject {
   if (sqlState === undefined) return 'connection';
   return failureRules.find((rule) => sqlState.startsWith(rule.sqlState))?.subject ?? 'deployment';

@@ -1,6 +1,6 @@
 /**
- * The identity of a write under a key: a hash of principal, operation, key and of what the client gave. It is the same for
- * every spelling of one request, and in every release: what is hashed here is frozen (test/fixtures/release-1).
+ * The identity of a write with a key: a hash of principal, operation, key and the request's content. It does not depend on the spelling
+ * of the request, nor on the release: the hashed form is frozen (test/fixtures/release-1).
  */
 import { instantOfMicroseconds, microsecondsOf, parseInstant } from '../values/instant.ts';
 import { identityJson, isJsonObject, withDoubles } from '../values/json.ts';
@@ -11,19 +11,19 @@ import { derivedUuid } from './ids.ts';
 export interface WriteRequest {
   readonly principalId: string;
   readonly operation: string;
-  /** parameters of the path, as the client spelled them */
+  /** parameters of the path, as sent */
   readonly params: Readonly<Record<string, string>>;
-  /** as it was parsed, before anything was filled in */
+  /** as parsed, without filled columns */
   readonly body: unknown;
 }
 
 export interface TransactionIdentity {
   readonly id: string;
-  /** the id that the first release gave the same request, where it is another: either is the same transaction */
+  /** the id that the first release derives for the same request, if different; both ids mean the same transaction */
   readonly alias?: string;
 }
 
-/** Names under which operations are hashed, for ever: an operation that is renamed keeps its entry. */
+/** Frozen names of operations in hashes: a renamed operation keeps its old name here. */
 const frozenNames: Readonly<Record<string, string>> = {
   startExecutedObsUnit: 'startExecutedObsUnit',
   finishExecutedObsUnit: 'finishExecutedObsUnit',
@@ -34,7 +34,7 @@ export function identityOf(
   { principalId, operation, params, body = null }: WriteRequest,
   key: string,
 ): TransactionIdentity {
-  const content = identityJson({ params: inOneSpelling(params), body: inOneSpelling(body) });
+  const content = identityJson({ params: normalizeSpelling(params), body: normalizeSpelling(body) });
   const firstContent = canonicalJson({ params, body: withDoubles(body) });
   const name = frozenNames[operation] ?? operation;
   const idOf = (hashed: string) => derivedUuid('transaction', principalId, name, key, hashed);
@@ -43,8 +43,8 @@ export function identityOf(
 
 const instantFields: ReadonlySet<string> = new Set(['start_time', 'end_time']);
 
-/** Numbers and the order of keys are left to `identityJson`. */
-function inOneSpelling(given: unknown): unknown {
+/** Normalizes instants and ids. `identityJson` normalizes numbers and the order of keys. */
+function normalizeSpelling(given: unknown): unknown {
   if (!isJsonObject(given)) return given;
   return Object.fromEntries(
     Object.entries(given).map(([field, value]) => {
@@ -55,7 +55,7 @@ function inOneSpelling(given: unknown): unknown {
   );
 }
 
-/** As the first release wrote instants: three digits of a second, or six where they are needed; a leap second as second 60. */
+/** The first release's spelling of instants: three decimals, or six if needed; a leap second as second 60. */
 function instantSpelling(text: string): string {
   const parsed = parseInstant(text);
   if (!parsed) return text;

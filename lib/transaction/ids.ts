@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /**
- * A UUIDv7 (RFC 9562): milliseconds first, so that new rows stand together in an index.
+ * A UUIDv7 (RFC 9562): it begins with the time, so that new rows are adjacent in an index.
  * @param random at least 10 random bytes
  */
 export function uuidV7(nowMilliseconds: number, random: Uint8Array): string {
@@ -11,7 +11,7 @@ export function uuidV7(nowMilliseconds: number, random: Uint8Array): string {
   return withVersion(bytes, 7);
 }
 
-/** A UUIDv8 that is the same for the same parts: an identity that nobody has to remember. */
+/** A UUIDv8 derived from its parts: it can be computed again instead of being stored. */
 export function derivedUuid(...parts: readonly string[]): string {
   const digest = createHash('sha256').update(JSON.stringify(parts)).digest();
   return withVersion(new Uint8Array(digest.subarray(0, 16)), 8);

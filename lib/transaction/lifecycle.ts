@@ -1,27 +1,27 @@
 /**
- * The states of an accepted transaction, once: readers, marks, the change feed, counts and decisions all read this table.
- * At main a state is a function of three columns of `inbox` (`stateOfInbox`), and replication adds the last one.
+ * The states of an accepted transaction: the table that reads, marks, the change feed, counts and decisions all use. At main, a state is
+ * a function of three columns of `inbox` (`stateOfInbox`); `replicated` follows from a replica.
  */
 
 export const states = ['buffered', 'waiting', 'committed', 'replicated', 'failed', 'discarded'] as const;
 export type State = (typeof states)[number];
 
-/** States of a record, as `sync.state` gives them. */
+/** States of a record in `sync.state`. */
 export const syncStates = ['buffered', 'committed', 'replicated', 'failed'] as const;
 export type SyncState = (typeof syncStates)[number];
 
 interface Rules {
-  /** how a record reads whose transaction is here */
+  /** state of a record whose transaction is in this state */
   readonly sync: SyncState;
-  /** entry of the change feed when a transaction comes here; undefined: the feed does not mention it */
+  /** entry of the change feed when a transaction enters this state; undefined for no entry */
   readonly change: 'buffered' | 'waiting' | 'committed' | 'replicated' | 'failed' | undefined;
-  /** a record is where the least advanced of its transactions is */
+  /** order of states: a record has the state of its least advanced transaction */
   readonly advance: number;
-  /** nothing moves it on by itself */
+  /** the state does not change without a decision of an admin */
   readonly isFinal: boolean;
-  /** main has recorded it without applying it: it is listed, and people may decide about it */
+  /** main has recorded the transaction without applying it: it is listed, and admins may decide about it */
   readonly isSetAside: boolean;
-  /** its steps are laid over the rows of a replica that does not contain it */
+  /** reads apply its steps to the rows of a replica that does not contain it */
   readonly hasEffect: boolean;
 }
 
@@ -75,10 +75,10 @@ export type Outcome = (typeof outcomes)[number];
 export const parkingReasons = ['start', 'behind', 'failed'] as const;
 export type ParkedFor = (typeof parkingReasons)[number];
 
-/** States that main can record; `replicated` is what a replica adds to `committed`. */
+/** States that main can record. A committed transaction becomes `replicated` at a replica. */
 export type RecordedState = Exclude<State, 'buffered' | 'replicated'>;
 
-/** The same function as `inbox_state` at main; a test compares them. */
+/** Same as `inbox_state` at main; a test compares them. */
 export function stateOfInbox(row: {
   readonly outcome: Outcome;
   readonly parkedFor: ParkedFor | null;

@@ -1,11 +1,13 @@
 /**
  * A transaction: one unit of work accepted from a client, executed on main exactly once.
  *
- * This is its stored form, in Redis and in SQS messages. It outlives releases: a field may be added, none may change its meaning;
- * what must change gets a new `version`, and `readTransaction` brings the old one forward. A reader drops fields that it does not
- * know, so that an older release executes what a newer one has written: a field that may not be dropped needs a new version. Main
- * keeps the fields named here in columns of `inbox` (see work_of.sql), all others end with the message. What is none of this form
- * is kept as text: in `inbox.raw` if main cannot store its steps, in `unreadable_message` if nobody can read it.
+ * This is the form in which it is stored in Redis and SQS, across releases:
+ * - Fields may be added, but none may change its meaning. An incompatible change needs a new `version`, and `readTransaction` must
+ *   convert the old one.
+ * - Unknown fields are dropped, so that an older release can execute transactions of a newer one. A field that must not be dropped
+ *   needs a new version.
+ * - Main stores the fields named here in columns of `inbox` (see work_of.sql), and no others.
+ * - Other content is stored as text: in `inbox.raw` if main cannot store the steps, in `unreadable_message` if no release can read it.
  */
 import * as z from 'zod/mini';
 import { uuid } from '../values/uuid.ts';
@@ -18,28 +20,25 @@ export type { BufferedTable } from '../table/tables.ts';
 const transactionV1 = z.object({
   version: z.literal(1),
   id: uuid,
-  /** the id that release 1 would have given the same request: either is the same transaction */
+  /** the id that release 1 derives for the same request; both ids mean the same transaction */
   alias: z.optional(uuid),
-  /**
-   * Its answer left the filled columns open, so that copies of it may differ in them: of two copies, one without this mark
-   * counts.
-   */
+  /** the answer did not contain the filled columns, so copies may differ in them; a copy without this mark takes precedence */
   provisional: z.optional(z.literal(true)),
-  /** accept clock in µs since 1970; unique and rising within an aggregate: the order of its changes */
+  /** accept clock in µs since 1970; unique and increasing within an aggregate, whose changes it orders */
   stamp: z.int(),
-  /** the executed unit, token or user that everything in it belongs to */
+  /** id of the executed unit, token or user to which all its records belong */
   aggregate: uuid,
-  /** every aggregate that it changes, if there are several; `aggregate` is the first */
+  /** all changed aggregates if there are several; `aggregate` is the first */
   aggregates: z.optional(z.array(uuid)),
-  /** members of a group are applied together or not at all; each has a stamp of its own, in order */
+  /** transactions of a group are applied together or not at all; each has its own stamp, in order */
   group: z.optional(uuid),
-  /** `<table>:<id>` of a row that others must bring before it can be applied */
+  /** `<table>:<id>` of a row that must exist before it can be applied */
   waits_for: z.optional(z.string()),
-  /** the site that accepted it, where several write to one main */
+  /** the accepting site, if several write to one main */
   site: z.optional(z.string()),
-  /** of the request that brought it, for logs */
+  /** of the HTTP request, for logs */
   request_id: z.optional(z.string()),
-  /** user id of who asked */
+  /** user id */
   principal: z.string(),
   operation: z.string(),
   steps: z.array(step),
@@ -48,19 +47,19 @@ const transactionV1 = z.object({
 export type Transaction = z.infer<typeof transactionV1>;
 
 /**
- * Reads a stored transaction of any version that was ever written.
- * @throws Error if it is none
+ * Reads a stored transaction of any version.
+ * @throws Error if it is not a transaction
  */
 export function readTransaction(stored: unknown): Transaction {
   return transactionV1.parse(stored);
 }
 
-/** Whether it is of no executed unit. */
+/** Whether all its steps are on tables without a feed, so that it appears neither in the change feed nor in lists of units. */
 export function hasNoFeed({ steps }: Pick<Transaction, 'steps'>): boolean {
   return steps.every((step) => 'table' in step && tables[step.table].feed === undefined);
 }
 
-/** How a line of the log names it, with the request that brought it: the line's own request is that of the invocation. */
+/** Log fields of a transaction: its id, and the request that submitted it, since `request_id` is that of the invocation. */
 export function traceOf({
   id,
   request_id,
@@ -71,19 +70,19 @@ export function traceOf({
   return { transaction: id, ...(request_id !== undefined && { accepted_in_request: request_id }) };
 }
 
-/** Whether it decides about others: it retries or discards them. */
+/** Whether it is a decision: a retry or discard of another transaction. */
 export function isDecision({ steps }: Pick<Transaction, 'steps'>): boolean {
   return steps.some(({ kind }) => kind === 'retry' || kind === 'discard');
 }
 
-/** What it does, without what it does it to: the same text as `shape_of` at main. */
+/** Kinds and tables of its steps: the same text as `shape_of` at main. */
 export function shapeOf({ steps }: Pick<Transaction, 'steps'>): string {
   const kinds = steps.map((step) => `${step.kind} ${'table' in step ? step.table : ''}`);
   return [...new Set(kinds)].sort().join(', ');
 }
 
-/** Columns that the door took from its clock. */
-export function filledIn({ steps }: Pick<Transaction, 'steps'>): string[] {
+/** Columns that the server filled from its clock. */
+export function filledColumns({ steps }: Pick<Transaction, 'steps'>): string[] {
   return steps.flatMap((step) => ('filled' in step ? (step.filled ?? []) : []));
 }
 

@@ -1,19 +1,18 @@
 /**
- * An instant as a row of the database may have it. Rows that others put in by plain SQL may lie outside the years that the door
- * accepts: their text is as Postgres writes it, with a `T`, in UTC: `12026-01-01T00:00:00.000000Z`,
- * `0044-03-15T00:00:00.000000Z BC`, `infinity`, `-infinity`.
+ * Instants in rows of the database. Rows inserted by plain SQL may be outside the years that the API accepts. Their text is that of
+ * Postgres in UTC, with a `T`: `12026-01-01T00:00:00.000000Z`, `0044-03-15T00:00:00.000000Z BC`, `infinity`, `-infinity`.
  */
 import { parseInstant } from './instant.ts';
 
 const pattern =
   /^(\d{4,6})-(\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?(?:Z|([+-])(\d{2})(?::?(\d{2}))?(?::?(\d{2}))?)( BC)?$/;
-/** The calendar repeats after as many years. */
+/** The Gregorian calendar repeats after this many years. */
 const cycleYears = 400;
 const firstYearOfDates = 2000;
 
 /**
- * @param text as the door, `to_jsonb` or a cursor gives it
- * @returns its one spelling in UTC; undefined if it is not a timestamp of Postgres
+ * @param text from the API, `to_jsonb` or a cursor
+ * @returns its canonical spelling in UTC; undefined if it is not a timestamp of Postgres
  */
 export function databaseInstant(text: string): string | undefined {
   if (text === 'infinity' || text === '-infinity') return text;
@@ -48,13 +47,13 @@ function beyondInstants(text: string): string | undefined {
     : `${String(1 - utcYear).padStart(4, '0')}${rest} BC`;
 }
 
-/** Texts in the order in which Postgres sorts the instants. @param instant in its one spelling */
+/** A text that sorts like the instant in Postgres. @param instant in canonical spelling */
 export function sortKeyOf(instant: string): string {
   if (instant === 'infinity') return '~';
   if (instant === '-infinity') return '!';
   const year = Number(instant.slice(0, instant.indexOf('-')));
   const rest = instant.slice(instant.indexOf('-'));
-  // below and above the digits that a four-digit year begins with
+  // `#` sorts below and `:` above the digits with which a four-digit year begins
   if (instant.endsWith(' BC')) return `#${String(999_999 - year)}${rest}`;
   return year > 9999 ? `:${String(year).padStart(6, '0')}${rest}` : instant;
 }

@@ -1,6 +1,6 @@
 /**
- * The one definition of a storable instant: microseconds, years 0001 to 9999 in UTC. Every store behind the door can hold
- * it and give it back. Its text has a fixed width, so that comparing texts compares instants.
+ * Storable instants: microseconds, years 0001 to 9999 in UTC, which every store can hold exactly. Their text has a fixed width, so that
+ * comparing texts compares instants.
  */
 
 /** `YYYY-MM-DDTHH:MM:SS.ffffffZ` */
@@ -8,7 +8,7 @@ export type Instant = string & { readonly __instant: unique symbol };
 
 export interface ParsedInstant {
   readonly instant: Instant;
-  /** it was written as second 60, and is kept as the second after */
+  /** given as second 60, and stored as the following second */
   readonly isLeapSecond: boolean;
 }
 
@@ -40,7 +40,7 @@ export function parseInstant(text: string): ParsedInstant | undefined {
   return { instant: write(milliseconds, microsecondDigits), isLeapSecond };
 }
 
-/** @param offset `Z`, `+HH`, `+HHMM` or `+HH:MM`: as far as Postgres takes one @returns undefined beyond that */
+/** @param offset `Z`, `+HH`, `+HHMM` or `+HH:MM` @returns undefined if Postgres would not accept it */
 function readOffset(offset: string): number | undefined {
   if (/^z$/i.test(offset)) return 0;
   const hours = Number(offset.slice(1, 3));
@@ -51,7 +51,7 @@ function readOffset(offset: string): number | undefined {
 
 const daysOfMonths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/** Whether `YYYY-MM-DD` is a day of the calendar, years 0001–9999. */
+/** Whether `YYYY-MM-DD` is a valid date, years 0001–9999. */
 export function isCalendarDay(date: string): boolean {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(date)) return false;
   const [year, month, day] = [Number(date.slice(0, 4)), Number(date.slice(5, 7)), Number(date.slice(8))];
@@ -85,19 +85,19 @@ export function microsecondsOf(instant: Instant): bigint {
   return BigInt(Date.parse(`${instant.slice(0, 19)}Z`)) * 1000n + BigInt(instant.slice(20, 26));
 }
 
-/** Since 1970, rounded down: for indexes that need not be exact. */
+/** Since 1970, rounded down, for indexes. */
 export function millisecondsOf(instant: Instant): number {
   return Date.parse(`${instant.slice(0, 23)}Z`);
 }
 
-/** The night of an instant as `YYYYMMDD`: the day on whose noon, UTC, it began; undefined before the first one. */
+/** The night of an instant as `YYYYMMDD`, the day on which it began at noon UTC; undefined before the first night. */
 export function dayObsOf(instant: Instant): number | undefined {
   const morning = millisecondsOf(instant) - 12 * 3600 * 1000;
   if (morning < firstMilliseconds) return undefined;
   return Number(new Date(morning).toISOString().slice(0, 10).replaceAll('-', ''));
 }
 
-/** @param date `YYYY-MM-DD` of the calendar @returns from inclusive, to exclusive; `to` is absent for the last night there is */
+/** @param date `YYYY-MM-DD` @returns `from` inclusive, `to` exclusive; `to` is absent for the last night */
 export function nightOf(date: string): { readonly from: Instant; readonly to?: Instant } {
   const noon = Date.parse(`${date}T12:00:00Z`);
   const next = noon + 24 * 3600 * 1000;

@@ -1,15 +1,15 @@
-/** Whole numbers that clients send. */
+/** Whole numbers from clients. */
 import * as z from 'zod/mini';
 import { asDouble } from './json.ts';
 
-/** Of an `integer` column of Postgres. */
-export const largestInteger = 2_147_483_647;
+/** Maximum of an `integer` column of Postgres. */
+export const maxInteger = 2_147_483_647;
 
-/** A JSON number without a fraction, however it is spelled: 7, 7.0 and 70e-1 are one. */
+/** A JSON number without a fraction, in any spelling: 7, 7.0 and 70e-1 are equal. */
 export const wholeNumber = (minimum: number, maximum: number) =>
   z.pipe(z.transform(asDouble), bounded(minimum, maximum));
 
-/** The decimal digits of one, as a query parameter or a part of a path has them. */
+/** A whole number as decimal text, for query and path parameters. */
 export const wholeNumberText = (minimum: number, maximum: number) =>
   z.pipe(
     z.pipe(

@@ -1,6 +1,6 @@
 /**
- * JSON that keeps the digits of its numbers. A number that a double would change is kept as raw JSON, in the one spelling
- * that `jsonb` gives it, so that `JSON.stringify` writes it back digit for digit; every other one is a plain number.
+ * JSON that keeps the digits of its numbers. A number that a double would change is kept as raw JSON in the spelling of `jsonb`, so that
+ * `JSON.stringify` writes it digit for digit. Every other number is a plain number.
  */
 
 export type Json = null | boolean | string | number | RawJson | readonly Json[] | JsonObject;
@@ -8,19 +8,19 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** Digits before or after the point; `numeric` of Postgres holds more, a double has at most 309 and 324. */
+/** Digits before or after the decimal point. `numeric` of Postgres holds more; a double has 309 and 324 at most. */
 const maxDigits = 400;
 
 /**
- * Numbers whose text a double may not give back: a negative zero, those below 1e-6, which JavaScript writes with an exponent,
- * those with an exponent, with trailing zeros of a fraction, or with more than 15 digits, but for integers of 16 below 2^53.
- * Text in strings may look like one, but neither UUIDs nor instants do.
+ * Matches numbers whose text a double may not preserve: negative zero; those below 1e-6, which JavaScript writes with an exponent; those
+ * with an exponent, with trailing zeros in the fraction, or with more than 15 digits except integers of 16 digits below 2^53. Text in
+ * strings may match too, but UUIDs and instants do not.
  */
 const mayLoseDigits =
   /(?:^|[[,:\s])(?:-0|-?0\.000000|-?\d[\d.]*[eE]|-?\d+\.\d*0(?=[\s,}\]]|$)|-?(?=[\d.]{16})(?![1-8]\d{15}(?![\d.])))/;
 
 /**
- * @throws SyntaxError if it is not JSON; RangeError that names the path for a number beyond 400 digits
+ * @throws SyntaxError if it is not JSON; RangeError for a number with more than 400 digits
  */
 export function parseJson(text: string): Json {
   if (!mayLoseDigits.test(text)) return JSON.parse(text) as Json;
@@ -40,8 +40,8 @@ function isExact(digits: string): boolean {
 }
 
 /**
- * The spelling that `jsonb` gives a JSON number: no exponent, the trailing zeros of its fraction kept.
- * @param source a number as JSON writes it @returns undefined if it needs more than 400 digits on either side of the point
+ * The spelling of a JSON number in `jsonb`: without an exponent, with trailing zeros of the fraction.
+ * @param source a JSON number @returns undefined if it needs more than 400 digits on either side of the decimal point
  */
 export function canonicalNumber(source: string): string | undefined {
   const [, sign = '', whole = '', fraction = '', exponentText = '0'] =
@@ -70,8 +70,8 @@ export function isJsonObject(value: unknown): value is JsonObject {
 }
 
 /**
- * JSON text that is equal for equal values: keys sorted at every depth, numbers compared as numbers (1.50 is 1.5). Numbers that
- * a double holds are written as it writes them. Its form is frozen: identities of transactions are hashes of it.
+ * JSON text that is equal for equal values: keys are sorted at every depth, and equal numbers have one spelling (1.50 becomes 1.5), that of
+ * a double if it holds the number. The form is frozen, because identities of transactions are hashes of it.
  */
 export function identityJson(value: unknown): string {
   return JSON.stringify(value, (_key, each: unknown) => {
@@ -93,12 +93,12 @@ function withoutTrailingZeros(digits: string): string {
   return digits.includes('.') ? digits.replace(/\.?0+$/, '') : digits;
 }
 
-/** A number as a double if that changes nothing but its spelling (`7.0`); everything else as it is. */
+/** Converts a raw number to a double if that changes only its spelling (`7.0`). Returns other values unchanged. */
 export function asDouble(value: unknown): unknown {
   return isRawNumber(value) ? normalized(value.rawJSON) : value;
 }
 
-/** As a double, with raw numbers rounded: how JSON was read before digits were kept. */
+/** Rounds raw numbers to doubles, as the first release read JSON. */
 export function withDoubles(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value)) as unknown;
 }

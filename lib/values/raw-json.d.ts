@@ -1,4 +1,4 @@
-/** JSON.rawJSON and source text access (https://tc39.es/proposal-json-parse-with-source/), in Node since 22. */
+/** JSON.rawJSON and source text access (https://tc39.es/proposal-json-parse-with-source/), available since Node 22. */
 interface RawJson {
   readonly rawJSON: string;
 }

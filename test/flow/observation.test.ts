@@ -142,7 +142,7 @@ it('a transaction that main cannot apply is shown as failed with the reason', as
       const { body } = await api(`/executed_obs_units/${neverStarted}`);
       expect(body.sync).toMatchObject({
         state: 'failed',
-        reason: expect.stringContaining('nothing was started') as string,
+        reason: expect.stringContaining('no record was started') as string,
       });
     },
     { timeoutMs: 30_000 },

@@ -102,7 +102,7 @@ describe.each<[name: string, cases: readonly (readonly [args: readonly Json[], g
     ],
   ],
   [
-    'thing_exists',
+    'reference_exists',
     [
       [['obs_unit:1'], true],
       [['obs_unit:999999'], false],
@@ -143,17 +143,17 @@ describe.each<[name: string, cases: readonly (readonly [args: readonly Json[], g
       [[updates({ status: 'aborted' }, { only_if: { status: 'running' } }), 9, running], null],
       [
         [updates({ status: 'aborted' }, { only_if: { status: 'running' } }), 9, ended],
-        'it had already ended as completed with other values',
+        'it had already ended as completed with different values',
       ],
       [
         [moves({ checksum: 'b' }, { only_if: { checksum: 'a' } }), 9, waiting],
-        'it is not as it must be for this: checksum is empty',
+        'its values do not allow this change: checksum is empty',
       ],
       [[moves({ state: 'archived' }), 9, waiting], null],
       [[moves({ state: 'waiting' }), 9, waiting], null],
       [
         [moves({ state: 'waiting' }), 9, { ...waiting, state: 'archived' }],
-        'its state is archived, which waiting does not follow',
+        'its state is archived and cannot become waiting',
       ],
       // a correction
       [[moves({ state: 'waiting' }, { corrects: true }), 9, { ...waiting, state: 'archived' }], null],

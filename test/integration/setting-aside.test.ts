@@ -134,7 +134,7 @@ describe('a column group', () => {
     const late = finish(id, 'completed', 1_700_000_000_000_001);
     const rows = await apply(late);
     expect(rowOf(rows, late)).toMatchObject({ outcome: 'refused' });
-    expect(rowOf(rows, late)?.reason).toMatch(/its status was changed at main .* is running/);
+    expect(rowOf(rows, late)?.reason).toMatch(/its status was changed at main .* is now running/);
     expect(await unit(id)).toMatchObject({ status: 'running', end_time: null });
     const plain = builder(id, 1_700_000_000_000_002)
       .update('executed_obs_unit', id, { end_time: '2026-10-01T00:10:00Z', metadata: { note: 1 } })
@@ -400,7 +400,7 @@ describe('a decision', () => {
     expect(decisions.map((each) => rowOf(rows, each)?.reason)).toEqual([
       `transaction ${begun.id} has been applied`,
       `transaction ${other.id} was discarded, which is final`,
-      expect.stringContaining('has not seen') as string,
+      expect.stringContaining('has not received') as string,
       expect.stringContaining('is not known to main') as string,
     ]);
   });

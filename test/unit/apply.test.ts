@@ -6,7 +6,7 @@ interface Answer {
   readonly rows: readonly object[];
 }
 
-const applied = { rows: [{ result: '{"rows":[],"failures":[],"succeeded":[],"is_cut":false}' }] };
+const applied = { rows: [{ result: '{"rows":[],"failures":[],"succeeded":[],"is_partial":false}' }] };
 const nothing = { rows: [] };
 
 /** A connection whose queries the test resolves. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { largestInteger, wholeNumber, wholeNumberText } from '../../lib/values/integer.ts';
+import { maxInteger, wholeNumber, wholeNumberText } from '../../lib/values/integer.ts';
 import { parseJson } from '../../lib/values/json.ts';
 
 const message = 'must be a whole number from 1 to 3650';
@@ -38,7 +38,7 @@ describe('wholeNumberText', () => {
   );
 
   it('accepts integers up to the largest one of a column', () => {
-    expect(wholeNumberText(1, largestInteger).safeParse('2147483647').success).toBe(true);
-    expect(wholeNumberText(1, largestInteger).safeParse('2147483648').success).toBe(false);
+    expect(wholeNumberText(1, maxInteger).safeParse('2147483647').success).toBe(true);
+    expect(wholeNumberText(1, maxInteger).safeParse('2147483648').success).toBe(false);
   });
 });

@@ -16,5 +16,5 @@ it('writeLsn and readLsn are inverse', () => {
 });
 
 it.each(['', '0', '0/', '/0', 'x/0', '0/123456789', '0/0 '])('readLsn refuses %j', (text) => {
-  expect(() => readLsn(text)).toThrow('no LSN');
+  expect(() => readLsn(text)).toThrow('not an LSN');
 });

@@ -415,7 +415,7 @@ describe('readSchedule refuses, naming the line,', () => {
     [
       'a noncharacter in a patch name',
       at(scan.replace('South', 'S\uffff')),
-      'line 5: the name of the patch holds U+FFFE or U+FFFF',
+      'line 5: the name of the patch contains U+FFFE or U+FFFF',
     ],
     ['no site', scan, 'line 1: a schedule begins with its site'],
     ['a site without a position', `#\nAtacama LAT\n${scan}`, 'line 2: a schedule begins with its site'],

@@ -1,4 +1,4 @@
--- Every aggregate of a transaction: all are locked, and what one of them keeps waiting waits in all.
+-- All aggregates of a transaction.
 create function aggregates_of(tx jsonb) returns uuid[] language sql stable
 return case jsonb_typeof(tx -> 'aggregates')
   when 'array' then array(

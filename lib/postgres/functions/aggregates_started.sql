@@ -1,4 +1,4 @@
--- The aggregates whose own row a transaction creates: everything else of an aggregate belongs to the row that has its id.
+-- The aggregates whose root row a transaction creates. The root row has the id of the aggregate.
 create function aggregates_started(tx jsonb) returns uuid[] language sql stable
 return array(
   select own from unnest(aggregates_of(tx)) own

@@ -1,6 +1,6 @@
--- Applies at once what is plain: the first transaction of its aggregate, if its one step creates a row that is new and misses
--- nothing, or changes one that is as it expects. One statement serves all that write the same columns of a table. `judge` would
--- find nothing against any of them; what is left takes the long way. Gives the work that is left, in its order.
+-- Fast path: applies simple transactions in bulk, with one statement for all that write the same columns of a table. A transaction is
+-- simple if it is the first of its aggregate and has one step, which creates a new row without missing references, or updates a row
+-- that meets its conditions. `judge` would accept each of them. Returns the remaining work in order.
 create function apply_plain(inout work jsonb[], inout shapes text[]) language plpgsql as $$
 declare
   least constant integer := 2;
@@ -26,9 +26,9 @@ begin
     ) written
     where jsonb_array_length(t -> 'steps') = 1 and written.columns is not null and step ->> 'kind' in ('create', 'update') and tables() ? (step ->> 'table')
       and t -> 'is_held' is distinct from 'true' and coalesce(t ->> 'group', t ->> 'aggregates', t ->> 'waits_for') is null
-      -- nor is one that belongs to several aggregates before it
+      -- no transaction of several aggregates in the work includes its aggregate
       and (t ->> 'aggregate')::uuid not in (select unnest(aggregates_of(o)) from unnest(work) o where o ->> 'aggregates' is not null)
-      -- no request stands in this work under the ids of two releases
+      -- the work does not contain the same request under the ids of two releases
       and t ->> 'id' not in (select o ->> 'alias' from unnest(work) o where o ? 'alias')
       and (not t ? 'alias' or t ->> 'alias' not in (select o ->> 'id' from unnest(work) o))
       and judge_repeat(t) is null
@@ -42,10 +42,10 @@ begin
           select w.place as place_of_work, r.*
           from unnest($1, $2) w(place, t)
           cross join lateral (select t -> 'steps' -> 0 as step) s
-          -- each by its index: a join may read a whole table
-          left join lateral (select true from %1$I where id = (step ->> 'id')::uuid limit 1) p(is_there) on true
+          -- look up each row by index: a join might scan the table
+          left join lateral (select true from %1$I where id = (step ->> 'id')::uuid limit 1) p(row_exists) on true
           cross join lateral jsonb_populate_record(null::%1$I, with_times(t, step, null) || jsonb_build_object('id', step -> 'id')) r
-          where p.is_there is null
+          where p.row_exists is null
             and (select true from tombstone d where d.table_name = %1$L and d.id = r.id) is null %3$s
         ), made as (insert into %1$I (id, %2$s) select id, %2$s from plain)
         select array_agg(place_of_work) from plain

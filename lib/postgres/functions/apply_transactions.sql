@@ -1,14 +1,13 @@
 -- Applies a batch of transactions (JSON array of their stored form, with `record_ids`) in one commit, each exactly once.
 --
--- A transaction that cannot be applied is set aside alone. A foreseen obstacle costs nothing. An error that is about the
--- transaction rolls back the block it stands in; the transaction is then passed over, and what stood before it is applied
--- again, in a block that ends with it. A call opens at most 60 such blocks and one more, since more than 64 subtransactions
--- slow every snapshot on the replicas; `is_cut` says that work is left. Every other error fails the call: nobody is set aside for it.
--- The same error on three aggregates without one success of the like, in this call and those that `seen` remembers
--- ({signature: [aggregate, …]}), is a fault of main too: these transactions are not recorded.
+-- A transaction that cannot be applied is set aside alone. Obstacles that `judge` foresees cost nothing. A data error rolls back its
+-- block; the transactions before it are then applied again in a block that ends with the failed one, which is skipped. A call opens
+-- at most 61 blocks, since more than 64 subtransactions slow every snapshot on the replicas. `is_partial` means that work is left.
+-- Any other error fails the call, and no transaction is set aside. The same data error in three aggregates without a success of that
+-- shape, in this call or in `seen` ({signature: [aggregate, …]}), is a fault of main: these transactions are not recorded.
 --
--- Gives {rows, failures, succeeded, is_cut}: the inbox rows of the recorded transactions of the batch, and of every other one
--- whose outcome it changed; the errors about transactions; the shapes of which one was applied.
+-- Returns {rows, failures, succeeded, is_partial}: inbox rows of the recorded transactions of the batch and of others whose outcome
+-- has changed, data errors, and shapes of applied transactions.
 create function apply_transactions(batch jsonb, start_wait_seconds integer, seen jsonb default '{}') returns jsonb
 language plpgsql set search_path from current as $$
 declare
@@ -48,7 +47,7 @@ declare
   late uuid[];
 begin
   perform set_config('ops.processor', 'on', true);
-  -- what a deferred constraint refuses is an error of the transaction that breaks it, not of the commit
+  -- a violated deferred constraint must fail its transaction, not the commit
   set constraints all immediate;
   awaited := awaited_aggregates(most_awaited);
   locked := involved_aggregates(awaited || array(
@@ -56,7 +55,7 @@ begin
   perform lock_aggregates(locked);
   call_started := clock_timestamp();
 
-  -- Only what main has not recorded yet moves an aggregate, or what waits for something that is there now.
+  -- aggregates with new transactions, or with waiting ones that can now be applied
   touched := involved_aggregates(awaited || array(
     select distinct unnest(aggregates_of(t)) from jsonb_array_elements(batch) t
     where not exists (select from inbox where transaction_id = (t ->> 'id')::uuid)));
@@ -74,14 +73,14 @@ begin
   work := work_of(batch, touched, locked);
   all_work := work;
   begin
-    -- starts, and what came after them
+    -- starts, then the transactions after them
     for round in 1..2 loop
       select * into work, shapes from apply_plain(work, shapes);
     end loop;
   exception when others then
     get stacked diagnostics state = returned_sqlstate, in_schema = schema_name, in_table = table_name;
-    if not judges(state, in_schema, in_table) then raise; end if;
-    -- one of them fails: the long way finds it
+    if not is_data_error(state, in_schema, in_table) then raise; end if;
+    -- one of them fails: find it one by one
     work := all_work;
     shapes := '{}';
   end;
@@ -131,7 +130,7 @@ begin
     exception when others then
       get stacked diagnostics state = returned_sqlstate, in_schema = schema_name, in_table = table_name,
         in_column = column_name, in_constraint = constraint_name, detail = pg_exception_detail;
-      if not judges(state, in_schema, in_table) then raise; end if;
+      if not is_data_error(state, in_schema, in_table) then raise; end if;
       forced_at := at;
       forced := verdict_of_error(state, sqlerrm, detail) || jsonb_build_object('shape', shape_of(tx), 'signature',
         concat_ws(' ', state, nullif(in_constraint, ''), nullif(in_table, ''), nullif(in_column, ''), 'in', shape_of(tx)));
@@ -141,7 +140,7 @@ begin
     end;
   end loop;
 
-  -- The same failure on several aggregates without one success says more about main than about them.
+  -- the same failure in several aggregates without a success is a fault of main
   with failed as (
     select p -> 'verdict' ->> 'signature' as signature, p ->> 'aggregate' as aggregate
     from unnest(passed_over) p
@@ -158,7 +157,7 @@ begin
 
   foreach each in array passed_over loop
     mine := aggregates_of(work[(each ->> 'at')::integer]);
-    -- what comes later in an aggregate waits with it
+    -- later transactions of such an aggregate are not recorded either
     if each -> 'verdict' ->> 'signature' = any (faults) or mine && left_out then
       left_out := left_out || mine;
     else
@@ -177,7 +176,7 @@ begin
     returning transaction_id
   ) select coalesce(array_agg(transaction_id), '{}') into late from overdue;
 
-  -- `jsonb_agg` would take 0.25 s for each row with 10,000 keys in its steps, a hundred times as long as an array
+  -- `jsonb_agg` would take 0.25 s for a row with 10,000 keys in its steps, a hundred times as long as an array
   return jsonb_build_object(
     'rows', coalesce((
       select to_jsonb(array_agg(i)) from inbox i where transaction_id in (
@@ -195,5 +194,5 @@ begin
         'reason', p -> 'verdict' ->> 'reason', 'is_recorded', p -> 'verdict' ->> 'signature' <> all (faults)))
       from unnest(passed_over) p where p -> 'verdict' ? 'signature'), '[]'),
     'succeeded', to_jsonb(shapes),
-    'is_cut', first <= last or cardinality(awaited) >= most_awaited);
+    'is_partial', first <= last or cardinality(awaited) >= most_awaited);
 end $$;

@@ -1,5 +1,5 @@
--- What an update changes of a row, with the stamps and the time of that; null if nothing. Last writer wins per field, by stamp.
--- An object merges by its keys; fields that belong together win or lose together.
+-- The values that an update changes in a row, with new field stamps and `updated_at`; null if nothing changes. The last writer wins
+-- per field, by stamp. Objects are merged by key. Fields of a group win or lose together.
 create function changed_values(tbl text, vals jsonb, stamp bigint, present jsonb) returns jsonb language plpgsql stable as $$
 declare
   stamps constant jsonb := present -> 'field_stamps';
@@ -12,7 +12,7 @@ declare
 begin
   for field, val in select * from jsonb_each(vals) loop
     if jsonb_typeof(val) = 'object' then
-      -- all keys at once: one after the other each would copy the object
+      -- merge all keys at once: merging one by one would copy the object each time
       select jsonb_object_agg(key, value), jsonb_object_agg(field || '.' || key, stamp) into newer, newer_stamps
       from jsonb_each(val)
       where stamp > greatest((stamps ->> (field || '.' || key))::bigint, (stamps ->> field)::bigint, 0);

@@ -1,5 +1,5 @@
--- Retries and discards act on the inbox: null if done, else why not. A transaction that main has not seen can be discarded:
--- it stands in the same batch, or its heading in the step; when it comes it is found to be discarded.
+-- Executes retries and discards on the inbox. Returns null, or the reason of a refusal. A transaction that main has not received can be
+-- discarded if it is in the same batch or the step contains its heading; main then ignores it when it arrives.
 create function decide(tx jsonb, batch jsonb) returns text language plpgsql as $$
 declare
   step jsonb;
@@ -15,7 +15,7 @@ begin
       where id = target_id and outcome is distinct from 'read';
       if not found then
         if step ->> 'kind' = 'retry' then
-          return format('main has not seen transaction %s yet: it is tried in any case', target_id);
+          return format('main has not received transaction %s yet and will try it without a retry', target_id);
         end if;
         unseen := jsonb_path_query_first(batch, '$[*] ? (@.id == $id)', jsonb_build_object('id', target_id));
         if unseen is null and step ? 'target' then

@@ -1,4 +1,4 @@
--- Whether a column holds what a client gave: an object holds its keys, instants are equal whatever their spelling.
+-- Whether a column has the value that a client gave. An object must contain the given keys. Instants may be spelled differently.
 create function has_value(present jsonb, given jsonb) returns boolean language sql stable
 return case
   when present is not distinct from given then true

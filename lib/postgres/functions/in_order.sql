@@ -1,6 +1,6 @@
--- Transactions in the order in which they are applied: as they were accepted, but what needs an aggregate comes after what starts
--- it, since the clocks of doors differ. A place is a stamp, and how many starts with that stamp come before. Two rounds serve what
--- needs a start that needs a start. The same order as `inOrder` of readers.
+-- Sorts transactions in the order in which they are applied: by stamp, but a transaction comes after the start of its aggregates, because
+-- the clocks of accept instances differ. A place is a stamp and the number of starts with this stamp that come before. Two rounds are
+-- enough for a transaction that needs a start that itself needs a start. The same order as `inOrder` in reads.
 create function in_order(work jsonb[]) returns jsonb[] language sql stable
 return (
   with transactions as materialized (

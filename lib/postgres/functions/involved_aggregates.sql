@@ -1,4 +1,4 @@
--- These aggregates, and those of what is parked in one of them and belongs to others too: taking it up changes all of them.
+-- These aggregates, and all aggregates of transactions parked in one of them: applying such a transaction changes all of them.
 create function involved_aggregates(aggregates uuid[]) returns uuid[] language plpgsql stable as $$
 declare
   most_rounds constant integer := 5;

@@ -1,4 +1,4 @@
--- What can be foreseen of a transaction without touching anything: null if it can be applied, else
+-- Checks whether a transaction can be applied, without changing anything. Returns null, or
 -- {outcome, parked_for?, waits_for?, reason?}.
 create function judge(tx jsonb) returns jsonb language plpgsql as $$
 declare
@@ -14,7 +14,7 @@ declare
   needed constant text := tx ->> 'waits_for';
 begin
   -- a row that it changes itself is looked for below
-  if needed is not null and not tx -> 'record_ids' ? split_part(needed, ':', 2) and not thing_exists(needed) then
+  if needed is not null and not tx -> 'record_ids' ? split_part(needed, ':', 2) and not reference_exists(needed) then
     return waiting_for(needed);
   end if;
   for step in select value from jsonb_array_elements(tx -> 'steps') loop
@@ -30,8 +30,8 @@ begin
         end if;
         present := buffered_row(tbl, row_id);
         if present is not null then
-          repeated := format('%s %s exists already', tbl, row_id);
-          -- a field that was written since tells nothing about how the row was created
+          repeated := format('%s %s already exists', tbl, row_id);
+          -- ignore fields that were written since: their values at creation are unknown
           if exists (
             select from jsonb_each(item -> 'values') given
             where not present -> 'field_stamps' ? given.key and jsonb_typeof(given.value) <> 'null'
@@ -39,7 +39,7 @@ begin
                 select coalesce(jsonb_object_agg(part.key, part.value), '{}') from jsonb_each(given.value) part
                 where not present -> 'field_stamps' ? (given.key || '.' || part.key)) else given.value end)
           ) then
-            return jsonb_build_object('outcome', 'refused', 'reason', repeated || ' with other values');
+            return jsonb_build_object('outcome', 'refused', 'reason', repeated || ' with different values');
           end if;
           continue;
         end if;
@@ -54,7 +54,7 @@ begin
       if row_id = any (made) then continue; end if;
       present := buffered_row(tbl, row_id);
       if present is null then
-        -- others delete rows by plain SQL, which leaves no tombstone
+        -- a delete by plain SQL leaves no tombstone, but the inbox shows that the row existed
         if exists (select from tombstone where table_name = tbl and id = row_id)
           or exists (select from transactions_of(aggregates_of(tx)) i where i.outcome = 'applied'
             and row_id = any (i.record_ids)) then
@@ -66,7 +66,7 @@ begin
             'reason', format('the start of %s was discarded', row_id));
         end if;
         return jsonb_build_object('outcome', 'parked', 'parked_for', 'start', 'waits_for', format('%s:%s', tbl, row_id),
-          'reason', format('nothing was started under %s', row_id));
+          'reason', format('no record was started with id %s', row_id));
       end if;
       missing := unmet_condition(step, (tx ->> 'stamp')::bigint, present);
       if missing is not null then
@@ -80,7 +80,7 @@ begin
       for field in select jsonb_object_keys(step -> 'only_if') loop
         if (tx ->> 'stamp')::bigint <= group_stamp(tbl, field, present -> 'field_stamps') then
           return jsonb_build_object('outcome', 'refused', 'reason',
-            format('its %s was changed at main after this had been accepted, at %s, and is %s', field,
+            format('its %s was changed at main after this was accepted, at %s, and is now %s', field,
               stamp_time(group_stamp(tbl, field, present -> 'field_stamps')), present ->> field));
         end if;
       end loop;
@@ -91,7 +91,7 @@ begin
   end loop;
 
   if repeated is null then return null; end if;
-  -- everything that it creates is there already, as it would create it
+  -- every row that it creates already exists with the same values
   if made = '{}' and not tx @? '$.steps[*] ? (@.kind != "create" && @.kind != "bulk_create")' then
     return '{"outcome": "applied"}';
   end if;

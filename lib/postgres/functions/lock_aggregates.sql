@@ -1,5 +1,5 @@
--- Locks aggregates in a fixed order: no two calls judge one at the same time, nor wait in a circle. The landed release takes
--- the same locks.
+-- Locks aggregates so that no two calls judge the same one concurrently, in a fixed order to avoid deadlocks. The previous release
+-- takes the same locks.
 create function lock_aggregates(aggregates uuid[]) returns void language plpgsql as $$
 declare
   bucket bigint;

@@ -15,9 +15,9 @@ begin
     when 'create' then
       perform insert_row(tbl, row_id, with_times(tx, step, null));
     when 'put' then
-      -- nobody needs to know whether it is there: the site may have forgotten
+      -- a put does not require to know whether the row exists: the site may have lost it
       present := buffered_row(tbl, row_id);
-      -- a row that carries its own stamp was put in that order at the site, whatever order it is recorded in
+      -- a row with its own stamp is ordered by it, as at the site, and not by when it is recorded
       put_stamp := coalesce((step -> 'values' ->> 'stamp')::bigint, stamp);
       if present is null then
         perform insert_row(tbl, row_id, step -> 'values');
@@ -34,7 +34,7 @@ begin
     when 'delete' then
       execute format('delete from %I where id = $1', tbl) using row_id;
       insert into tombstone values (tbl, row_id, stamp) on conflict do nothing;
-    else null; -- retry and discard act on the inbox, before anything else of their aggregate
+    else null; -- `decide` has already executed retry and discard
     end case;
   end loop;
 end $$;

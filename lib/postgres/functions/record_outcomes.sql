@@ -1,5 +1,5 @@
--- Writes what became of transactions, each once. It depends on nothing that one holds but its heading: what its steps say about
--- its unit is taken if it is readable. `revision` counts the changes of the outcome.
+-- Writes the outcomes of transactions into the inbox. It must not fail for any steps, so it reads the unit and start from them only if
+-- they are valid. `revision` counts the changes of an outcome.
 create function record_outcomes(transactions jsonb[], verdicts jsonb[]) returns void language plpgsql as $$
 begin
   insert into inbox as i (transaction_id, alias, stamp, aggregate_id, operation, principal, record_ids, outcome, parked_for,

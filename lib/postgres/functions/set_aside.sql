@@ -1,5 +1,5 @@
--- Sets one transaction aside that fails every call in which it stands: a person takes it up again, or discards it. `raw` is its
--- text if its steps cannot be jsonb. A decision that fails so is refused. Gives its inbox row.
+-- Sets aside a transaction that makes every call fail, until an admin retries or discards it. `raw` is its text if its steps cannot be
+-- stored as jsonb. A decision that fails in this way is refused. Returns the inbox row.
 create function set_aside(heading jsonb, why text, steps jsonb, raw text) returns jsonb
 language plpgsql set search_path from current as $$
 declare

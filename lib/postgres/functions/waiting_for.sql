@@ -1,4 +1,4 @@
--- The verdict on a transaction for which `<table>:<id>`, which others bring, is missing at main.
-create function waiting_for(thing text) returns jsonb language sql stable
-return jsonb_build_object('outcome', 'parked', 'parked_for', 'start', 'waits_for', thing, 'reason', format(
-  '%s %s is not known to main', coalesce(things() ->> split_part(thing, ':', 1), split_part(thing, ':', 1)), split_part(thing, ':', 2)));
+-- The verdict on a transaction with reference `<table>:<id>` to a row that main does not have.
+create function waiting_for(reference text) returns jsonb language sql stable
+return jsonb_build_object('outcome', 'parked', 'parked_for', 'start', 'waits_for', reference, 'reason', format(
+  '%s %s is not known to main', coalesce(referenced_tables() ->> split_part(reference, ':', 1), split_part(reference, ':', 1)), split_part(reference, ':', 2)));

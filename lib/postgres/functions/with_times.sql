@@ -1,4 +1,4 @@
--- The values of a step with the times that nobody gave: a start begins at its stamp, an end is not before its beginning.
+-- The values of a step, with omitted times filled in: the start time from the stamp, the end time from the stamp but not before the start.
 create function with_times(tx jsonb, step jsonb, present jsonb) returns jsonb language plpgsql as $$
 declare
   vals jsonb := step -> 'values';

@@ -1,10 +1,10 @@
--- What a call executes, in order: what is new, and what is parked of the aggregates that it touches, unless an aggregate of it is
--- not locked by this call. `is_held`: only a person takes it up again, and the later ones wait behind it.
+-- The transactions that a call executes, in order: new ones of the batch, and parked ones of the touched aggregates if all their aggregates
+-- are locked. `is_held`: only an admin's retry resumes it, and later ones of its aggregates wait.
 create function work_of(batch jsonb, touched uuid[], locked uuid[]) returns jsonb[] language sql stable
 return in_order(array(
   select t
   from (
-    -- of two copies the one that was answered as it stands
+    -- of two copies, take the one whose values the client's answer contained
     (select distinct on (t ->> 'id') t from jsonb_array_elements(batch) t
     where not exists (select from inbox where transaction_id = (t ->> 'id')::uuid)
     order by t ->> 'id', coalesce(t -> 'provisional' = 'true', false), (t ->> 'stamp')::bigint)
@@ -12,7 +12,7 @@ return in_order(array(
     select jsonb_build_object('id', transaction_id, 'is_recorded', true, 'stamp', stamp, 'aggregate', aggregate_id,
       'operation', operation, 'principal', principal, 'record_ids', to_jsonb(record_ids), 'steps', coalesce(steps, '[]'),
       'site', site, 'request_id', request_id, 'group', group_id, 'aggregates', to_jsonb(aggregates),
-      -- what it needs of others, whatever else has kept it
+      -- the row that it waits for, but not the mark for an admin's retry
       'waits_for', case when parked_for <> 'failed' and waits_for <> 'retry' then waits_for end,
       'is_held', steps is null or waits_for is not distinct from 'retry')
     from (

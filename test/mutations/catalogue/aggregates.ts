@@ -79,13 +79,13 @@ export const aggregateMutations: readonly Mutation[] = [
   {
     ...main('transactions_of', 'says that a row is deleted'),
     id: 'aggregates-sql-history-of-the-first-alone',
-    replace: 'i.aggregates && those',
+    replace: 'i.aggregates && ids',
     by: 'false',
   },
   {
     ...main('transactions_of', 'says that a row is deleted'),
     id: 'aggregates-sql-history-of-several-alone',
-    replace: 'i.aggregate_id = any (those)',
+    replace: 'i.aggregate_id = any (ids)',
     by: 'false',
   },
   {
@@ -95,7 +95,7 @@ export const aggregateMutations: readonly Mutation[] = [
       named: 'waiting_for',
     },
     id: 'waiting-sql-does-not-say-what-for',
-    replace: "'waits_for', thing, ",
+    replace: "'waits_for', reference, ",
     by: '',
   },
   {
@@ -105,8 +105,8 @@ export const aggregateMutations: readonly Mutation[] = [
       named: 'waiting_for',
     },
     id: 'waiting-sql-names-the-table-alone',
-    replace: "coalesce(things() ->> split_part(thing, ':', 1), split_part(thing, ':', 1))",
-    by: "split_part(thing, ':', 1)",
+    replace: "coalesce(referenced_tables() ->> split_part(reference, ':', 1), split_part(reference, ':', 1))",
+    by: "split_part(reference, ':', 1)",
   },
   {
     ...main('judge', 'lets a transaction wait'),

@@ -77,8 +77,18 @@ export const functionMutations: readonly Mutation[] = [
     replace: 'stamp * interval',
     by: '(stamp / 1000 * 1000) * interval',
   },
-  { ...sql('thing_exists'), id: 'thing-is-always-there', replace: 'return is_there;', by: 'return true;' },
-  { ...sql('thing_exists'), id: 'thing-is-never-there', replace: 'return is_there;', by: 'return false;' },
+  {
+    ...sql('reference_exists'),
+    id: 'thing-is-always-there',
+    replace: 'return row_exists;',
+    by: 'return true;',
+  },
+  {
+    ...sql('reference_exists'),
+    id: 'thing-is-never-there',
+    replace: 'return row_exists;',
+    by: 'return false;',
+  },
   {
     ...sql('verdict_of_error'),
     id: 'broken-reference-fails-for-good',
@@ -112,8 +122,8 @@ export const functionMutations: readonly Mutation[] = [
   {
     ...sql('unmet_condition'),
     id: 'any-state-follows',
-    replace: "    return format('its %s is %s, which",
-    by: "    continue; return format('its %s is %s, which",
+    replace: "    return format('its %s is %s and cannot",
+    by: "    continue; return format('its %s is %s and cannot",
   },
   {
     ...sql('unmet_condition'),

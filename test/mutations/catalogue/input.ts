@@ -118,7 +118,7 @@ export const inputMutations: readonly Mutation[] = [
     ...accept,
     id: 'time-filled-in-anew-with-each-repeat',
     file: 'lib/submission/submit.ts',
-    replace: 'keyDigest === undefined ? [] : filledIn(transaction)',
+    replace: 'keyDigest === undefined ? [] : filledColumns(transaction)',
     by: '[]',
     named: 'leaves its time open',
   },

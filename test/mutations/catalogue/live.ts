@@ -136,8 +136,8 @@ export const liveMutations: readonly Mutation[] = [
     file: 'lib/postgres/outbox.ts',
     test: 'integration/outbox.test.ts',
     id: 'outbox-pruned-without-a-trace',
-    replace: 'insert into change_outbox_pruned (xid, id) select xid, id from gone order by',
-    by: 'insert into change_outbox_pruned (xid, id) select xid, id from gone where false order by',
+    replace: 'insert into change_outbox_pruned (xid, id) select xid, id from pruned order by',
+    by: 'insert into change_outbox_pruned (xid, id) select xid, id from pruned where false order by',
     named: 'kept for a week',
   },
   {
@@ -296,7 +296,7 @@ export const liveMutations: readonly Mutation[] = [
     file: 'lib/channels/channels.ts',
     test: 'unit/feed.test.ts',
     id: 'channel-of-a-planned-unit-beyond-integer',
-    replace: 'value > largestInteger)',
+    replace: 'value > maxInteger)',
     by: 'value > Infinity)',
   },
 ];

@@ -57,7 +57,8 @@ export const processMutations: readonly Mutation[] = [
   {
     ...sql('judge'),
     id: 'start-of-what-exists-is-not-compared',
-    replace: "return jsonb_build_object('outcome', 'refused', 'reason', repeated || ' with other values');",
+    replace:
+      "return jsonb_build_object('outcome', 'refused', 'reason', repeated || ' with different values');",
     by: 'continue;',
     named: 'is refused without affecting others',
   },
@@ -77,16 +78,16 @@ export const processMutations: readonly Mutation[] = [
     named: 'of a request that made another record',
   },
   {
-    ...sql('judges'),
+    ...sql('is_data_error'),
     id: 'constraint-of-a-foreign-table-judges',
     replace: "  and (state not like '23%' or in_schema = 'public' and tables() ? in_table);",
     by: ';',
     named: 'fails the call and sets nothing aside',
   },
   {
-    ...sql('judges'),
+    ...sql('is_data_error'),
     id: 'every-error-judges',
-    replace: 'exists (select from unnest(judging_states()) prefix where starts_with(state, prefix))',
+    replace: 'exists (select from unnest(data_error_states()) prefix where starts_with(state, prefix))',
     by: 'true',
     named: 'fails the call and sets nothing aside',
   },
@@ -172,7 +173,7 @@ export const processMutations: readonly Mutation[] = [
   {
     ...sql('awaited_aggregates'),
     id: 'what-waits-is-not-looked-for',
-    replace: 'if thing_exists(thing) then',
+    replace: 'if reference_exists(reference) then',
     by: 'if false then',
     named: 'is applied, with the transactions',
   },

@@ -13,7 +13,7 @@ const waiting = { file: 'lib/smart-query/waiting.ts', test: 'integration/lists.t
 export const readMutations: readonly Mutation[] = [
   {
     ...merge,
-    file: 'lib/table/lay.ts',
+    file: 'lib/table/overlaid-rows.ts',
     id: 'merge-older-writer-wins',
     replace: '([key]) => stamp > Math.max(stampOf(before, `${field}.${key}`), stampOf(before, field)),',
     by: '() => true,',
@@ -35,9 +35,9 @@ export const readMutations: readonly Mutation[] = [
   },
   {
     ...merge,
-    file: 'lib/table/lay.ts',
+    file: 'lib/table/overlaid-rows.ts',
     id: 'merge-unmade-record-verified',
-    replace: 'if (!made) this.#unmade.add(`${step.table} ${step.id}`);',
+    replace: 'if (!made) this.#notCreated.add(`${step.table} ${step.id}`);',
     by: '',
     named: 'marks a finish as unverified when its',
   },
@@ -79,7 +79,7 @@ export const readMutations: readonly Mutation[] = [
   {
     ...preference,
     id: 'replica-that-stands-still-preferred',
-    replace: 'Number(positionOf(each) < look.wanted)',
+    replace: 'Number(positionOf(each) < last.required)',
     by: 'Number(positionOf(each) < 0n)',
     named: 'prefers the most advanced replica when',
   },

@@ -4,7 +4,7 @@ import type { Mutation } from '../mutation.ts';
 const merge = { test: 'integration/steps.model.test.ts', named: 'merge produces the rows that main' };
 const redis = { test: 'integration/steps.model.test.ts', named: 'the judge in Redis agrees with main' };
 const judge = { ...redis, file: 'lib/buffer/lua/include/judge.lua' };
-const lay = { ...merge, file: 'lib/table/lay.ts' };
+const lay = { ...merge, file: 'lib/table/overlaid-rows.ts' };
 const main = (name: string) => ({ ...merge, file: `lib/postgres/functions/${name}.sql` });
 
 export const stepMutations: readonly Mutation[] = [
@@ -135,7 +135,7 @@ export const stepMutations: readonly Mutation[] = [
   {
     ...lay,
     id: 'steps-ts-half-a-transaction-has-an-effect',
-    replace: 'if (this.#hasEffect(steps, stamp)) for (const step of steps) this.#lay(step, stamp);',
-    by: 'for (const step of steps) if (this.#hasEffect([step], stamp)) this.#lay(step, stamp);',
+    replace: 'if (this.#hasEffect(steps, stamp)) for (const step of steps) this.#apply(step, stamp);',
+    by: 'for (const step of steps) if (this.#hasEffect([step], stamp)) this.#apply(step, stamp);',
   },
 ];

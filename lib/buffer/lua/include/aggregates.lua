@@ -1,6 +1,6 @@
--- The aggregates of a transaction, the first one first. Of each there are two keys, its overlay and its record, from KEYS[from] on.
--- The body and its flags stand in the overlay of the first; `p:<id>` in that of the others names it.
--- `tables`, if they are given: of each the table of its own row.
+-- The aggregates of a transaction, beginning with the first. Each has two keys, its overlay and its record, from KEYS[from] on. The
+-- overlay of the first contains the body and its flags; those of the others contain `p:<id>` with the name of the first.
+-- `tables`: the table of each aggregate's root row, if given.
 local function must_be_aggregates(names, from, tables)
   must(type(names) == 'table' and #names > 0, 'aggregates')
   must_be_texts(names, 'aggregates')
@@ -19,7 +19,7 @@ end
 local function point_to_first(aggregates, id)
   for i = 2, #aggregates do redis.call('HSET', aggregates[i].overlay, 'p:' .. id, aggregates[1].name) end
 end
--- Rows that have not the id of an aggregate are found by an index: `<row>:<aggregate>:<transaction>`.
+-- Rows whose id is not that of an aggregate are found by an index of `<row>:<aggregate>:<transaction>`.
 local function row_members(aggregates, rows, id)
   local is_own, members = {}, {}
   for _, each in ipairs(aggregates) do is_own[each.name] = true end

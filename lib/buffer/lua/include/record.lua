@@ -34,7 +34,7 @@ local function read_record(record)
     'finished_by', 'obs_unit_id', 'start_ms', 'stamp')
   return {own = own_row(r), unit = r[9], start_ms = r[10], stamp = tonumber(r[11] or 0) or 0}
 end
--- `step.at`: which of the aggregates the row belongs to
+-- `step.at`: number of the row's aggregate
 local function read_row(aggregates, step)
   local record = aggregates[step.at or 1].record
   if step.is_own then return read_record(record).own end

@@ -1,5 +1,5 @@
--- Of each aggregate that is of an executed unit, lists find its overlay by its place, and the feed names its planned unit. That of
--- another table is named with it; no list of executed units shows it.
+-- Lists find the overlay of an executed unit by its place, and its feed entries contain the planned unit. Feed entries of an aggregate of
+-- another table contain the table; lists of executed units do not show it.
 local function place_of(aggregate)
   local r = redis.call('HMGET', aggregate.record, 'obs_unit_id', 'start_ms', 'table')
   return r[1], r[2], r[3]
@@ -10,7 +10,7 @@ local function show_aggregates(aggregates, by_start, by_unit, unknown)
     if not of then index_overlay(by_start, by_unit, unknown, unit, start_ms, each.name) end
   end
 end
--- The entry of the first aggregate names the transaction.
+-- Only the entry of the first aggregate contains the transaction.
 local function tell_aggregates(aggregates, feed, wakes, change, id, known_unit)
   for i, each in ipairs(aggregates) do
     local unit, _, of = place_of(each)

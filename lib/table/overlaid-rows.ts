@@ -1,11 +1,11 @@
 /**
- * What the steps of a transaction make of rows, in TypeScript: laid over what a replica shows. The same rules as the judge in
- * Redis (lib/buffer/lua/include/judge.lua) and the functions at main; test/integration/steps.model.test.ts compares the three.
+ * Applies the steps of transactions to the rows of a replica, in TypeScript. Follows the same rules as the judge in Redis
+ * (lib/buffer/lua/include/judge.lua) and the functions at main; test/integration/steps.model.test.ts compares the three.
  *
- * - A transaction has an effect as a whole or none.
- * - Last writer wins per field, by stamp. An object merges by its keys; fields that belong together win or lose together.
- * - A row is created once, and never again after it was deleted; `put` alone brings it back.
- * - An update with a condition that is not met has no effect, nor has one that would take a column to a state that may not follow.
+ * - A transaction takes effect as a whole or not at all.
+ * - The last writer wins per field, by stamp. Objects are merged by key. Fields of a group win or lose together.
+ * - A row is created once. After a delete, only `put` creates it again.
+ * - An update has no effect if its condition is not met, or if a column may not change to its state.
  */
 import { isJsonObject } from '../values/json.ts';
 import type { Step } from './step.ts';
@@ -19,14 +19,14 @@ export type Rows = Readonly<Partial<Record<BufferedTable, readonly Row[]>>>;
 type Values = Readonly<Record<string, unknown>>;
 type UpdateStep = Extract<Step, { kind: 'update' }>;
 
-/** The rows of each table, and what was laid over them. */
-export class LaidRows {
+/** The rows of each table, with the steps applied so far. */
+export class OverlaidRows {
   readonly #tables: ReadonlyMap<BufferedTable, Map<string, Values>>;
   readonly #deleted: Set<string>;
-  /** changed, though neither a row nor a step has made them */
-  readonly #unmade = new Set<string>();
+  /** updated although neither a row nor a step has created them */
+  readonly #notCreated = new Set<string>();
 
-  /** @param deleted ids of rows that were deleted */
+  /** @param deleted ids of deleted rows */
   constructor(rows: Rows, deleted: readonly string[]) {
     this.#tables = new Map(
       bufferedTables.map((table) => [table, new Map((rows[table] ?? []).map((row) => [row.id, { ...row }]))]),
@@ -39,13 +39,13 @@ export class LaidRows {
     return this.#of(table);
   }
 
-  isMade(table: BufferedTable, id: string): boolean {
-    return !this.#unmade.has(`${table} ${id}`);
+  isCreated(table: BufferedTable, id: string): boolean {
+    return !this.#notCreated.has(`${table} ${id}`);
   }
 
-  /** @param stamp of the transaction that has these steps */
-  lay(steps: readonly Step[], stamp: number): void {
-    if (this.#hasEffect(steps, stamp)) for (const step of steps) this.#lay(step, stamp);
+  /** @param stamp of the transaction with these steps */
+  apply(steps: readonly Step[], stamp: number): void {
+    if (this.#hasEffect(steps, stamp)) for (const step of steps) this.#apply(step, stamp);
   }
 
   #of(table: BufferedTable): Map<string, Values> {
@@ -77,7 +77,7 @@ export class LaidRows {
     return !this.#deleted.has(id) && !this.#of(table).has(id);
   }
 
-  #lay(step: Step, stamp: number): void {
+  #apply(step: Step, stamp: number): void {
     switch (step.kind) {
       case 'create':
         this.#of(step.table).set(step.id, { id: step.id, ...step.values });
@@ -91,8 +91,11 @@ export class LaidRows {
       case 'update': {
         const made = this.#of(step.table).get(step.id);
         if (!made && this.#deleted.has(step.id)) return;
-        if (!made) this.#unmade.add(`${step.table} ${step.id}`);
-        this.#of(step.table).set(step.id, layFields(step.table, made ?? { id: step.id }, step.values, stamp));
+        if (!made) this.#notCreated.add(`${step.table} ${step.id}`);
+        this.#of(step.table).set(
+          step.id,
+          applyFields(step.table, made ?? { id: step.id }, step.values, stamp),
+        );
         return;
       }
       case 'delete':
@@ -105,18 +108,18 @@ export class LaidRows {
     }
   }
 
-  /** A row that carries a stamp of its own was put in that order at the site, whatever order it is recorded in. */
+  /** A row with its own stamp is ordered by it, as at the site, and not by when it is recorded. */
   #put({ table, id, values }: Extract<Step, { kind: 'put' }>, stamp: number): void {
     const present = this.#of(table).get(id);
     const putStamp = Number(values.stamp ?? stamp);
     if (!present) this.#of(table).set(id, { id, ...values });
     else if (Number(present.stamp ?? 0) <= putStamp) {
-      this.#of(table).set(id, layFields(table, present, values, putStamp));
+      this.#of(table).set(id, applyFields(table, present, values, putStamp));
     }
   }
 }
 
-/** A column that nobody has written, as far as it is known, meets every condition. */
+/** A column without a known value meets every condition. */
 function isMet(step: UpdateStep, present: Values, stamp: number): boolean {
   const { table, only_if = {}, values, corrects } = step;
   const stamps = asObject(present.field_stamps);
@@ -130,13 +133,13 @@ function isMet(step: UpdateStep, present: Values, stamp: number): boolean {
     (column) =>
       values[column] === undefined ||
       present[column] === undefined ||
-      // overtaken: the field loses alone
+      // a later write has already replaced the state: the field loses like any other
       stamp <= groupStamp(table, column, stamps) ||
       isTransition(table, column, present[column], values[column]),
   );
 }
 
-function layFields(table: BufferedTable, present: Values, values: Values, stamp: number): Values {
+function applyFields(table: BufferedTable, present: Values, values: Values, stamp: number): Values {
   const before = asObject(present.field_stamps);
   const stamps = { ...before };
   const result: Record<string, unknown> = { ...present };
@@ -159,7 +162,7 @@ function stampOf(stamps: Values, field: string): number {
   return Number(stamps[field] ?? 0);
 }
 
-/** When a field, or one that belongs to it, was last written. */
+/** Stamp of the last write to a field or to another of its group. */
 function groupStamp(table: BufferedTable, field: string, stamps: Values): number {
   return Math.max(...groupOf(table, field).map((member) => stampOf(stamps, member)));
 }

@@ -44,7 +44,7 @@ it('drain keeps a copy that it could not mark in Redis, and publishes the change
 
   const nowhere = connectRedis({ url: `http://127.0.0.1:${await freePort()}`, token: 'none' });
   const first = await drain({ ...parts, redis: nowhere }, [copy], options);
-  expect(first).toMatchObject({ copies: ['left'], mainAnswered: true, applied: 1 });
+  expect(first).toMatchObject({ copies: ['left'], mainAnswered: true, isHeld: false, applied: 1 });
   expect(await rows()).toBe(1);
   expect(Object.keys(await published())).toEqual([]);
 
@@ -103,7 +103,10 @@ it('drain restores the readable part of a batch when one change of rights cannot
   const lines: string[] = [];
   const log = createLog('warn', {}, (line) => lines.push(line));
   const options = { deadline: Date.now() + 60_000, always: false };
-  expect((await drain({ ...parts, log }, copies, options)).mainAnswered).toBe(false);
+  expect(await drain({ ...parts, log }, copies, options)).toMatchObject({
+    mainAnswered: false,
+    isHeld: true,
+  });
   for (const { id } of copies) expect(await redis.client.exists(keys.transaction(id))).toBe(1);
   expect(lines.join()).toContain('a change of users or tokens could not be restored');
   // main now counts as unreachable, and the copies are redelivered

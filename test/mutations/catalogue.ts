@@ -6,6 +6,7 @@ import { bufferMutations } from './catalogue/buffer.ts';
 import { contractMutations } from './catalogue/contracts.ts';
 import { scriptMutations } from './catalogue/scripts.ts';
 import { inputMutations } from './catalogue/input.ts';
+import { localCloudMutations } from './catalogue/local-cloud.ts';
 import { layerMutations } from './catalogue/layers.ts';
 import { functionMutations } from './catalogue/functions.ts';
 import { liveMutations } from './catalogue/live.ts';
@@ -27,6 +28,7 @@ export const catalogue: readonly Mutation[] = [
   ...contractMutations,
   ...scriptMutations,
   ...inputMutations,
+  ...localCloudMutations,
   ...layerMutations,
   ...functionMutations,
   ...liveMutations,

@@ -9,12 +9,15 @@ import {
   SQSClient,
   type Message,
 } from '@aws-sdk/client-sqs';
+import { FreshConnections } from './fresh-connections.ts';
 
 export interface QueueSettings {
   readonly url: string;
   /** per attempt */
   readonly timeoutMilliseconds?: number;
   readonly maxAttempts?: number;
+  /** connections that were idle for as long are not used again */
+  readonly suspectAfterMilliseconds?: number;
 }
 
 /** SQS allows ten entries and 1 MiB per call. */
@@ -25,8 +28,14 @@ export class Queue {
   readonly #client: SQSClient;
   readonly #url: string;
 
-  constructor({ url, timeoutMilliseconds = 3000, maxAttempts = 2 }: QueueSettings) {
+  constructor({
+    url,
+    timeoutMilliseconds = 3000,
+    maxAttempts = 2,
+    suspectAfterMilliseconds = 60_000,
+  }: QueueSettings) {
     this.#url = url;
+    const connections = new FreshConnections(suspectAfterMilliseconds);
     this.#client = new SQSClient({
       maxAttempts,
       requestHandler: {
@@ -34,7 +43,14 @@ export class Queue {
         connectionTimeout: timeoutMilliseconds,
         // otherwise a request that times out only logs a warning
         throwOnRequestTimeout: true,
+        ...connections.agents,
       },
+    });
+    this.#client.middlewareStack.add((next) => (args) => connections.send(() => next(args)), {
+      name: 'freshConnections',
+      // within the retries: each try
+      step: 'finalizeRequest',
+      priority: 'low',
     });
   }
 

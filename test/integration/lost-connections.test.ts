@@ -1,10 +1,13 @@
 /** The first call after a freeze succeeds although its connection died meanwhile. */
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectPostgres, type Pool } from '../../lib/postgres/connect.ts';
 import { connectRedis } from '../../lib/redis/client.ts';
 import { RedisUnreachable, redisFailure } from '../../lib/redis/failure.ts';
 import { script } from '../../lib/redis/script.ts';
 import { freePort } from '../../infra/local/ports.ts';
+import { createQueues, startSqs, type LocalSqs } from '../../infra/local/sqs.ts';
+import { Queue } from '../../lib/queue/queue.ts';
 import { startBreakingProxy, type BreakingProxy } from '../support/breaking-proxy.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
@@ -128,4 +131,40 @@ describe('the Postgres pool', () => {
     await pool.query('select 1');
     expect(proxy.discardedQueries()).toBe(before + 1);
   });
+});
+
+describe('the queue', () => {
+  let sqs: LocalSqs;
+  let proxy: BreakingProxy;
+  let queue: Queue;
+
+  beforeAll(async () => {
+    sqs = await startSqs();
+    proxy = await startBreakingProxy(Number(new URL(sqs.endpoint).port));
+    Object.assign(process.env, {
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+    });
+    const client = new SQSClient({ endpoint: sqs.endpoint });
+    const { transactions } = await createQueues(client);
+    client.destroy();
+    const url = transactions.url.replace(sqs.endpoint, `http://127.0.0.1:${proxy.port}`);
+    queue = new Queue({ url, timeoutMilliseconds: 1500, maxAttempts: 1, suspectAfterMilliseconds: 0 });
+  });
+  afterAll(async () => {
+    proxy.stop();
+    await sqs.stop();
+  });
+
+  it.each(breaks)(
+    'completes 5 of 5 first sends on connections that ended by %s, in one attempt',
+    async (how) => {
+      for (const round of rounds.slice(0, 5)) {
+        await Promise.all([1, 2, 3].map((n) => queue.send(`${round} ${n}`)));
+        proxy[how]();
+        await queue.send(String(round));
+      }
+    },
+  );
 });

@@ -111,4 +111,12 @@ export const localCloudMutations: readonly Mutation[] = [
     test: 'integration/drain.test.ts',
     named: 'publishes the change when the copy is redelivered',
   },
+  {
+    id: 'queue-uses-a-connection-that-died',
+    file: 'lib/queue/fresh-connections.ts',
+    replace: 'if (performance.now() - this.#answeredAt >= this.#suspectAfter) this.#closeIdle();',
+    by: '',
+    test: 'integration/lost-connections.test.ts',
+    named: 'first sends',
+  },
 ];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { migrate } from '../../lib/postgres/migrate.ts';
+import { createRole, roles } from '../../lib/postgres/roles.ts';
 import { startLink, type Link } from './link.ts';
 import type { Parts } from './parts.ts';
 import { createClusters, rebuildReplica, startMain, startReplica, type PostgresServer } from './postgres.ts';
@@ -14,6 +15,8 @@ export interface Databases {
   readonly main: PostgresServer;
   /** the URL by which the site reaches main */
   readonly mainThroughLink: string;
+  /** the same as the role of the functions */
+  readonly mainForFunctions: string;
   readonly link: Link;
   /** nearest first */
   readonly replicas: readonly [Replica, ...Replica[]];
@@ -44,6 +47,7 @@ export async function startDatabases(
   await parts.start('schema of main', async (onLine) => {
     await migrate(main.url, migrations, onLine);
     await seed(main.url);
+    for (const sql of Object.values(roles).flatMap(createRole)) await ask(main.url, sql);
   });
   const startNamed = (name: string) =>
     parts.start(`Postgres replica ${name}`, async (onLine) => {
@@ -56,7 +60,14 @@ export async function startDatabases(
     await rebuildReplica(postgres, main.url, `site_${n}`);
     replicas.push(await startNamed(`site_${n}`));
   }
-  return { main, mainThroughLink: throughLink(main, link), link, replicas };
+  const mainThroughLink = throughLink(main, link);
+  return {
+    main,
+    mainThroughLink,
+    mainForFunctions: as(roles.functions.name, mainThroughLink),
+    link,
+    replicas,
+  };
 }
 
 /**
@@ -89,6 +100,13 @@ async function ask<T>(url: string, sql: string): Promise<T | undefined> {
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+/** The same database, reached as another role. */
+export function as(role: string, url: string): string {
+  const changed = new URL(url);
+  changed.username = role;
+  return changed.href;
 }
 
 function throughLink(main: PostgresServer, link: Link): string {

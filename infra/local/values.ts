@@ -1,6 +1,7 @@
 /** The values of the functions' settings on this machine. */
 import { webSocketStage } from '../topology.ts';
-import type { Databases } from './databases.ts';
+import { roles } from '../../lib/postgres/roles.ts';
+import { as, type Databases } from './databases.ts';
 import { tokenIssuer, type Secrets } from './demo-credentials.ts';
 import type { LocalValues } from './environment.ts';
 import { localOrganization, localTeamRoles, type LocalGitHub } from './github.ts';
@@ -30,13 +31,13 @@ interface Known {
 }
 
 export function localValues({ databases, upstash, github, secrets, gateway, services }: Known): LocalValues {
-  const { mainThroughLink, replicas } = databases;
+  const { mainThroughLink, mainForFunctions, replicas } = databases;
   return {
     REDIS_URL: upstash.url,
     REDIS_TOKEN: upstash.token,
-    MAIN_DATABASE_URL: mainThroughLink,
+    MAIN_DATABASE_URL: mainForFunctions,
     MAIN_OWNER_DATABASE_URL: mainThroughLink,
-    REPLICAS: JSON.stringify(replicas.map(({ name, url }) => ({ name, url }))),
+    REPLICAS: JSON.stringify(replicas.map(({ name, url }) => ({ name, url: as(roles.reader.name, url) }))),
     JWT_PUBLIC_JWKS: JSON.stringify({ keys: [secrets.publicKey] }),
     JWT_SIGNING_JWK: JSON.stringify(secrets.privateKey),
     JWT_ISSUER: tokenIssuer.issuer,

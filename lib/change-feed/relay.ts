@@ -12,6 +12,7 @@ import { relayChangesScript } from '../redis/generated/scripts.ts';
 import type { Site } from '../redis/site.ts';
 import { isFull, readReplayed, readSlice, type OutboxRow } from './outbox-slice.ts';
 import { isAfterInOutbox, passedBy, readRelayState, type RelayState } from './relay-state.ts';
+import { isNamedInFeed } from '../table/tables.ts';
 import { streams } from './streams.ts';
 
 /** Follows the outbox. Several may do so at once: each change is relayed by one of them. */
@@ -90,19 +91,23 @@ export class Relay {
 /** What the feed gets of these rows. */
 function entriesOf(rows: readonly OutboxRow[], hasMissed: boolean) {
   const fresh = rows.filter((row) => !row.is_known);
-  const units = fresh.filter((row) => row.table_name === 'executed_obs_unit');
-  const transfer = hasMissed || units.length < fresh.length;
+  const named = fresh.filter((row) => isNamedInFeed(row.table_name));
+  const transfer = hasMissed || named.length < fresh.length;
   const records = new Map(
-    units
+    named
       .filter((row) => !row.is_reset)
-      .map(({ row_id: record, left_obs_unit_id: left }) => [
-        `${record} ${left ?? ''}`,
-        { record, left: left === null ? '' : String(left) },
+      .map(({ table_name, row_id: record, left_obs_unit_id: left }) => [
+        `${table_name} ${record} ${left ?? ''}`,
+        {
+          record,
+          table: table_name === 'executed_obs_unit' ? '' : table_name,
+          left: left === null ? '' : String(left),
+        },
       ]),
   );
   return {
     ...(transfer && { transfer: 'changed' }),
-    reset: hasMissed || units.some((row) => row.is_reset),
+    reset: hasMissed || named.some((row) => row.is_reset),
     records: [...records.values()],
   };
 }

@@ -1,19 +1,18 @@
 /** Executed units over HTTP. */
 import * as z from 'zod/mini';
 import { noSuchUuid, operation, type Of } from '../http/operation.ts';
+import { included } from '../table/tables.ts';
 import { wholeNumberText } from '../values/integer.ts';
 import { waitQuery } from './wait-query.ts';
 import { executedObsUnit, finishBody, recordId, startBody, unitReference } from './executed-obs-unit.ts';
 import { maxPageSize, listQuery } from './filter.ts';
 
-export const included = ['packages', 'files'] as const;
-/** Records that can be included with an executed unit. */
-export type Included = (typeof included)[number];
+export type { Included } from '../table/tables.ts';
 
 const include = z.optional(
   z.pipe(
     z.pipe(
-      z.string().check(z.describe('`packages`, `files` or both, separated by a comma.')),
+      z.string().check(z.describe(`Of \`${included.join('`, `')}\`; several are separated by a comma.`)),
       z.transform((text) => text.split(',')),
     ),
     z.array(z.enum(included)),

@@ -9,8 +9,9 @@ import { ReplicaUnavailable } from '../replication/errors.ts';
 import type { Database } from '../postgres/connect.ts';
 import { readInboxRow } from '../postgres/inbox.ts';
 import { readFromReplica, type Replica } from '../replication/replicas.ts';
+import { inclusions, tables, type BufferedTable } from '../table/tables.ts';
 import { recordIdsOf } from '../transaction/transaction.ts';
-import type { Snapshot } from './merge.ts';
+import type { Row, Snapshot } from './merge.ts';
 import type { Included } from '../observation/operations.ts';
 import type { Site } from '../redis/site.ts';
 
@@ -56,13 +57,21 @@ const rows = z.nullable(z.array(z.looseObject({ id: z.string() })));
 const answer = z.object({
   matching: rows,
   executed_obs_unit: rows,
-  raw_data_package: rows,
-  raw_data_file: rows,
   deleted: z.nullable(z.array(z.string())),
   inbox: z.nullable(z.array(z.unknown())),
   cuts: z.array(z.nullable(z.object({ start_time: z.string(), id: z.string() }))),
   planned: z.nullable(z.array(z.object({ id: z.int(), matches: z.boolean() }))),
 });
+const relatedTables = Object.values(inclusions);
+const relatedRows = z.object(Object.fromEntries(relatedTables.map((table) => [table, rows])));
+
+/** A row of what is included may name its unit by another row, as a file by its package. */
+function isRelated(table: BufferedTable, include: readonly Included[]): boolean {
+  return include.some((name) => {
+    const asked = inclusions[name];
+    return asked === table || Object.values<string>(tables[asked].references ?? {}).includes(table);
+  });
+}
 
 /**
  * If no replica answers, the snapshot comes from the buffer and is marked `unseen`: a record missing from it is unknown, not
@@ -116,7 +125,8 @@ async function selectSnapshot(
       ...values,
     ],
   });
-  const { matching, executed_obs_unit, deleted, inbox, cuts, planned, ...tables } = answer.parse(found[0]);
+  const { matching, executed_obs_unit, deleted, inbox, cuts, planned } = answer.parse(found[0]);
+  const related = Object.entries(relatedRows.parse(found[0]));
   const judged = [
     ...(planned ?? []),
     ...(matching ?? []).map(({ obs_unit_id }) => ({ id: Number(obs_unit_id), matches: true })),
@@ -125,8 +135,7 @@ async function selectSnapshot(
     snapshot: {
       rows: {
         executed_obs_unit: [...(matching ?? []), ...(executed_obs_unit ?? [])],
-        raw_data_package: tables.raw_data_package ?? [],
-        raw_data_file: tables.raw_data_file ?? [],
+        ...Object.fromEntries(related.map(([table, each]): [string, Row[]] => [table, each ?? []])),
       },
       deleted: deleted ?? [],
       inbox: (inbox ?? []).map(readInboxRow),
@@ -149,8 +158,11 @@ function statement({ sources, plannedUnit }: Selection, include: readonly Includ
     ['select unnest($1::uuid[])', ...names.map((name) => `select id from ${name}`)].join(' union all ');
   const otherIds = ids(...others.map(({ name }) => name));
   const allIds = ids(...sources.map(({ name }) => name));
-  const related = (table: string) => `
-    (select json_agg(r) from ${table} r where r.executed_obs_unit_id = any (array(${allIds}))) as ${table}`;
+  const related = relatedTables.map((table) =>
+    isRelated(table, include)
+      ? `(select json_agg(r) from ${table} r where r.${tables[table].parent} = any (array(${allIds}))) as ${table},`
+      : `null as ${table},`,
+  );
   // the last row of a source that its limit has cut
   const cut = ({ name, limit }: Source) => `(select to_jsonb(l) from (
     select start_time, id from ${name} order by start_time desc, id desc offset ${limit} - 1 limit 1) l)`;
@@ -164,13 +176,16 @@ function statement({ sources, plannedUnit }: Selection, include: readonly Includ
       union all
       select i.* from inbox i
       where i.outcome = 'parked' and i.transaction_id <> all ($2::uuid[]) and i.aggregate_id = any (array(${allIds}))
+      union all
+      select i.* from inbox i
+      where i.outcome = 'parked' and i.transaction_id <> all ($2::uuid[]) and i.aggregates && array(${allIds})
+        and i.aggregate_id <> all (array(${allIds}))
     )
     select ${whole ? `(select json_agg(m) from ${whole.name} m)` : 'null'} as matching,
       (select json_agg(n) from named n) as executed_obs_unit,
-      ${include.includes('packages') ? related('raw_data_package') : 'null as raw_data_package'},
-      ${include.includes('files') ? related('raw_data_file') : 'null as raw_data_file'},
+      ${related.join('\n      ')}
       case when cardinality($3::uuid[]) > 0 then (select jsonb_agg(t.id) from tombstone t
-        where t.table_name in ('executed_obs_unit', 'raw_data_package', 'raw_data_file')
+        where t.table_name in (${['executed_obs_unit', ...relatedTables].map((table) => `'${table}'`).join()})
           and t.id = any ($3::uuid[])) end as deleted,
       (select json_agg(r) from inbox_rows r) as inbox,
       jsonb_build_array(${sources.map(cut).join(', ')}) as cuts,

@@ -13,6 +13,8 @@ interface TableRules {
   /** stream of its changes; without one, its changes are internal and appear in no list of observations */
   readonly feed?: 'observations' | 'transfer';
   readonly isAppendOnly?: true;
+  /** name by which its rows are included in the executed unit that they belong to */
+  readonly include?: string;
   /** column → referenced table; a new row waits until main has the referenced row */
   readonly references?: Readonly<Record<string, ReferencedTable>>;
   /** groups of columns that win or lose together */
@@ -45,12 +47,14 @@ const list = {
     transitions: { status: executedStatus },
   },
   raw_data_package: {
+    include: 'packages',
     parent: 'executed_obs_unit_id',
     references: { ...ofUnit, instrument_module_id: 'instrument_module' },
     feed: 'transfer',
     transitions: { state: packageState, status },
   },
   raw_data_file: {
+    include: 'files',
     parent: 'executed_obs_unit_id',
     feed: 'observations',
     references: {
@@ -69,6 +73,32 @@ const list = {
 export type BufferedTable = keyof typeof list;
 export const tables: Readonly<Record<BufferedTable, TableRules>> = list;
 export const bufferedTables = Object.keys(list) as [BufferedTable, ...BufferedTable[]];
+
+type List = typeof list;
+type Inclusions = {
+  readonly [
+    Table in BufferedTable as List[Table] extends { readonly include: infer Name extends string }
+      ? Name
+      : never
+  ]: Table;
+};
+/** Records that can be included with an executed unit. */
+export type Included = keyof Inclusions;
+
+/** The table of what is included, by the name that clients use. */
+export const inclusions = Object.fromEntries(
+  bufferedTables.flatMap((table) => {
+    const { include } = tables[table];
+    return include === undefined ? [] : [[include, table]];
+  }),
+) as Inclusions;
+export const included = Object.keys(inclusions) as [Included, ...Included[]];
+
+/** Whether the feed names each of its rows; a row of other tables shows with its executed unit, or in the state of transfers. */
+export function isNamedInFeed(table: string): boolean {
+  const { aggregate, feed } = tables[table as BufferedTable] ?? {};
+  return aggregate === 'self' && feed === 'observations';
+}
 
 /** A record with one value per table. */
 export function byTable<T>(make: (table: BufferedTable) => T): Record<BufferedTable, T> {

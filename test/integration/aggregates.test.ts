@@ -15,6 +15,8 @@ import { applyTransactions } from '../../lib/postgres/apply.ts';
 import { keysOf } from '../../lib/redis/keys.ts';
 import type { Site } from '../../lib/redis/site.ts';
 import type { Transaction } from '../../lib/transaction/transaction.ts';
+import { readExecutedObsUnit } from '../../lib/smart-query/executed-obs-units.ts';
+import { mainAsReplica } from '../support/main-as-replica.ts';
 import { builder, nextStamp, start } from '../support/made-transactions.ts';
 import { startTestMain, type TestMain } from '../support/test-main.ts';
 import { startTestRedis, type TestRedis } from '../support/test-redis.ts';
@@ -285,5 +287,22 @@ describe('the site', () => {
     const done = await applyTransactions(main.pool, [], 900);
     await mark(site, done.rows, done.lsn, 1);
     expect(await saidWith()).toBeNull();
+  });
+
+  it('is read with each of its aggregates once main alone has it', async () => {
+    const [file, unit] = [randomUUID(), randomUUID()];
+    const change = builder(file)
+      .update('raw_data_file', file, { size_bytes: 1 })
+      .update('executed_obs_unit', unit, { metadata: { of: 'the file' } })
+      .build();
+    expect(await outcomesOf(start(unit), { ...change, aggregates: [file, unit] })).toEqual([
+      'applied',
+      'start',
+    ]);
+    const record = await readExecutedObsUnit({ ...site, replicas: [mainAsReplica(main.pool)] }, unit);
+    expect(record).toMatchObject({
+      metadata: { a: 1, of: 'the file' },
+      sync: { state: 'buffered', verified: false },
+    });
   });
 });

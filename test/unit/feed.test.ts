@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { channels, readChannel, stateKinds } from '../../lib/channels/channels.ts';
 import { tailOf } from '../../lib/channels/read.ts';
+import { bufferedTables, isNamedInFeed } from '../../lib/table/tables.ts';
 
 const entry = (position: string): [string, string[]] => [position, ['change', 'buffered', 'record', 'r']];
 
@@ -38,4 +39,9 @@ it('readChannel accepts complete channel names only', () => {
 it('no two state channels share a stream', () => {
   const ofStates = stateKinds.map((kind) => channels[kind].stream);
   expect(new Set<string>(ofStates).size).toBe(ofStates.length);
+});
+
+it('the feed names each row of tables whose rows stand for themselves', () => {
+  expect(bufferedTables.filter(isNamedInFeed)).toEqual(['executed_obs_unit']);
+  expect(isNamedInFeed('data_transfer')).toBe(false);
 });

@@ -841,7 +841,7 @@ must_have('string', a, 'expected', 'reached')
 must_have('table', a, 'ahead', 'passed', 'records', 'wakes')
 must_have('string', a.wakes, 'transfer', 'observations')
 must(a.transfer == nil or is_text(a.transfer), 'transfer')
-for _, each in ipairs(a.records) do must_have('string', each, 'record', 'left') end
+for _, each in ipairs(a.records) do must_have('string', each, 'record', 'left', 'table') end
 for _, xid in ipairs(a.passed) do must(is_text(xid), 'passed') end
 must_be('hash', ahead)
 must_be('stream', transfer, observations)
@@ -857,7 +857,7 @@ if a.transfer then feed_append(transfer, a.wakes.transfer, 'change', a.transfer)
 if a.reset then feed_append(observations, a.wakes.observations, 'change', 'reset') end
 for _, each in ipairs(a.records) do
   feed_append(observations, a.wakes.observations, 'change', 'changed', 'record', each.record,
-    'left', each.left)
+    'left', each.left, 'table', each.table)
 end
 if #reached > 0 then redis.call('HSET', ahead, unpack(reached)) end
 redis.call('SET', relay, a.reached)

@@ -189,6 +189,20 @@ export const aggregateMutations: readonly Mutation[] = [
     by: 'break;',
   },
   {
+    ...integration,
+    named: 'is read with each of its aggregates once main alone',
+    file: 'lib/smart-query/snapshot.ts',
+    id: 'aggregates-ts-parked-are-read-by-the-first-alone',
+    replace: 'and i.aggregates && array(${allIds})',
+    by: 'and false',
+  },
+  {
+    ...{ test: 'unit/feed.test.ts', named: 'the feed names each row', file: 'lib/table/tables.ts' },
+    id: 'feed-names-rows-of-every-table',
+    replace: "return aggregate === 'self' && feed === 'observations';",
+    by: "return feed === 'observations' || aggregate === 'self';",
+  },
+  {
     ...unit('are linked'),
     id: 'aggregates-ts-not-linked',
     replace: 'if (leader !== led) leaders.set(led, leader);',

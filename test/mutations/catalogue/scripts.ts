@@ -68,7 +68,7 @@ export const scriptMutations: readonly Mutation[] = [
     named: 'writes nothing',
     id: 'change-relayed-without-its-record',
     file: 'lib/change-feed/lua/relay_changes.lua',
-    replace: "for _, each in ipairs(a.records) do must_have('string', each, 'record', 'left') end",
+    replace: "for _, each in ipairs(a.records) do must_have('string', each, 'record', 'left', 'table') end",
     by: '',
   },
 ];

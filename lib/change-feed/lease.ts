@@ -1,4 +1,4 @@
-/** One broadcaster at a time: a lease with a fence that each message carries, so that a late one can be told. */
+/** Ensures one broadcaster at a time: a lease with a fence, which is part of each message, so that clients can ignore a stale holder. */
 import * as z from 'zod/mini';
 import { acquireLeaseScript, releaseLeaseScript, renewLeaseScript } from '../redis/generated/scripts.ts';
 import type { Site } from '../redis/site.ts';
@@ -6,14 +6,14 @@ import type { Site } from '../redis/site.ts';
 const leaseMilliseconds = 15_000;
 
 export interface Lease {
-  /** rises with every holder */
+  /** increases with every holder */
   readonly fence: number;
-  /** @returns false if it has been lost */
+  /** @returns false if the lease has been lost */
   readonly renew: () => Promise<boolean>;
   readonly release: () => Promise<void>;
 }
 
-/** @returns undefined if somebody holds it */
+/** @returns undefined if another broadcaster holds the lease */
 export async function acquireLease({ redis, keys }: Site): Promise<Lease | undefined> {
   const fence = z
     .int()
@@ -26,7 +26,7 @@ export async function acquireLease({ redis, keys }: Site): Promise<Lease | undef
   };
 }
 
-/** Whether a broadcaster is at work. */
+/** Whether a broadcaster is running. */
 export async function isLeased({ redis, keys }: Site): Promise<boolean> {
   return (await redis.exists(keys.broadcaster)) === 1;
 }

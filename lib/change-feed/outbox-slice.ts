@@ -1,11 +1,11 @@
-/** What an outbox shows after a place of the relay, read from a replica. */
+/** Reads a slice of the outbox after the relay's position, from a replica. */
 import * as z from 'zod/mini';
 import type { Database } from '../postgres/connect.ts';
 import type { RelayState } from './relay-state.ts';
 
-/** A slice is small, so that what the site itself has accepted meanwhile waits for no more than one. */
+/** Small, since the site's own changes wait for a slice to be relayed. */
 const sliceRows = 200;
-/** Transactions that are remembered ahead of the cursor; beyond them changes wait for the oldest open transaction. */
+/** Limit of transactions relayed ahead of the cursor. Beyond it, changes wait for the oldest open transaction. */
 const aheadAtMost = 5000;
 
 const outboxRow = z.object({
@@ -15,14 +15,14 @@ const outboxRow = z.object({
   row_id: z.string(),
   left_obs_unit_id: z.nullable(z.int()),
   is_reset: z.boolean(),
-  /** no transaction that still runs can write a row before it */
+  /** no running transaction can still write a row before it */
   is_settled: z.boolean(),
-  /** it was relayed ahead of the cursor */
+  /** already relayed ahead of the cursor */
   is_known: z.boolean(),
 });
 export type OutboxRow = z.infer<typeof outboxRow>;
 
-/** There may be more. */
+/** Whether the outbox may hold more rows. */
 export function isFull(rows: readonly OutboxRow[]): boolean {
   const settled = rows.filter((row) => row.is_settled).length;
   return settled === sliceRows || rows.length - settled === sliceRows;
@@ -30,7 +30,7 @@ export function isFull(rows: readonly OutboxRow[]): boolean {
 
 const positionRow = z.array(z.object({ lsn: z.nullable(z.string()) }));
 
-/** @returns undefined if it is not a standby: there is nothing to compare */
+/** @returns undefined if it is not a standby */
 export async function readReplayed(replica: Database): Promise<string | undefined> {
   const { rows } = await replica.query({
     name: 'relay-replayed',
@@ -42,7 +42,7 @@ export async function readReplayed(replica: Database): Promise<string | undefine
 const slice = z.tuple([z.object({ rows: z.nullable(z.array(outboxRow)), pruned: z.nullable(z.string()) })]);
 const columns = 'o.xid::text, o.id::text, o.table_name, o.row_id, o.left_obs_unit_id, o.is_reset';
 
-/** A first relay begins at the end: what was changed before is in the snapshots. */
+/** The first relay begins at the end of the outbox, since snapshots contain earlier changes. */
 export async function readSlice(replica: Database, { cursor, ahead }: RelayState) {
   const settled = 'o.xid < pg_snapshot_xmin(pg_current_snapshot())';
   const { rows } =

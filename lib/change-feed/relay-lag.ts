@@ -5,15 +5,15 @@ import { parseInstant } from '../values/instant.ts';
 import { readRelayState } from './relay-state.ts';
 
 export interface RelayLag {
-  /** since when the oldest change waits that could be relayed */
+  /** instant of the oldest change that has not been relayed */
   readonly waiting_since: string | null;
-  /** since when, at least, a transaction at main is open that the relay's order waits for */
+  /** instant since which, at least, an open transaction at main has held the cursor */
   readonly held_since: string | null;
 }
 
 const lagRow = z.tuple([z.object({ waiting: z.nullable(z.string()), held: z.nullable(z.string()) })]);
 
-/** How far the relay is behind, as a replica shows it. Instants, so that nothing changes by time alone. */
+/** The lag of the relay, by a replica. Instants rather than durations, so that it does not change with time alone. */
 export async function readRelayLag(site: Site, replica: Database): Promise<RelayLag> {
   const { cursor, ahead } = await readRelayState(site);
   if (cursor === undefined) return { waiting_since: null, held_since: null };

@@ -1,4 +1,4 @@
-/** Where the relay is in the outbox, as Redis keeps it. Its order is (transaction, row). */
+/** The position of the relay in the outbox, stored in Redis. The outbox is ordered by (transaction, row). */
 import * as z from 'zod/mini';
 import { redisHash } from '../redis/hash.ts';
 import type { Site } from '../redis/site.ts';
@@ -20,13 +20,13 @@ export async function readRelayState({ redis, keys }: Site): Promise<RelayState>
   return { cursor: cursor ?? undefined, ahead: new Map(Object.entries(ahead ?? {})) };
 }
 
-/** Transactions that need not be remembered any more. */
+/** Transactions that the cursor has passed, which need not be remembered any more. */
 export function passedBy(cursor: string | undefined, ahead: ReadonlyMap<string, string>): string[] {
   if (cursor === undefined) return [];
   return [...ahead].filter(([xid, id]) => !isAfterInOutbox(`${xid}:${id}`, cursor)).map(([xid]) => xid);
 }
 
-/** In the order of the outbox. */
+/** Compares positions in the order of the outbox. */
 export function isAfterInOutbox(position: string, other: string): boolean {
   const [[xid = 0n, id = 0n] = [], [otherXid = 0n, otherId = 0n] = []] = [position, other].map((each) =>
     each.split(':').map(BigInt),

@@ -1,9 +1,9 @@
 /**
- * Relays what others changed at main, from the outbox as a replica shows it, into the feed: each change once.
+ * Relays changes made by plain SQL from the outbox of a replica into the feed, each change once.
  *
- * The order of an outbox is (transaction, row), and it is complete only below the oldest transaction that still runs at main.
- * Rows above it are relayed as soon as they are visible, ahead of the cursor, and remembered by transaction until the cursor
- * has passed them: an open transaction at main holds back nothing of others.
+ * The outbox is ordered by (transaction, row), and is complete only below the oldest transaction still running at main. Rows above it are
+ * relayed ahead of the cursor as soon as they are visible, and remembered by transaction until the cursor has passed them. So an open
+ * transaction at main does not delay changes of others.
  */
 import type { Database } from '../postgres/connect.ts';
 import type { Redis } from '../redis/client.ts';
@@ -15,12 +15,12 @@ import { isAfterInOutbox, passedBy, readRelayState, type RelayState } from './re
 import { isNamedInFeed } from '../table/tables.ts';
 import { streams } from './streams.ts';
 
-/** Follows the outbox. Several may do so at once: each change is relayed by one of them. */
+/** Follows the outbox. Several relays may run concurrently; one of them relays each change. */
 export class Relay {
   readonly #redis: Redis;
   readonly #keys: Keys;
   #state: RelayState | undefined;
-  /** the replica's position when nothing was left to relay */
+  /** position of the replica when everything had been relayed */
   #replayed: string | undefined;
 
   constructor({ redis, keys }: Site) {
@@ -29,8 +29,8 @@ export class Relay {
   }
 
   /**
-   * Relays one slice. Redis is asked only if the replica shows something new.
-   * @returns whether the feed has got something, and whether there may be more
+   * Relays one slice. Redis is called only if the replica has new rows.
+   * @returns whether anything was added to the feed, and whether there may be more rows
    */
   async step(replica: Database): Promise<{ readonly hasRelayed: boolean; readonly hasMore: boolean }> {
     const replayed = await readReplayed(replica);
@@ -52,7 +52,7 @@ export class Relay {
     return { hasRelayed: isNew, hasMore };
   }
 
-  /** @returns where the relay is then; undefined if another was there first */
+  /** @returns the new state; undefined if another relay has moved on first */
   async #relay(
     { cursor = '', ahead }: RelayState,
     rows: readonly OutboxRow[],
@@ -88,7 +88,7 @@ export class Relay {
   }
 }
 
-/** What the feed gets of these rows. */
+/** The feed entries of these rows. */
 function entriesOf(rows: readonly OutboxRow[], hasMissed: boolean) {
   const fresh = rows.filter((row) => !row.is_known);
   const named = fresh.filter((row) => isNamedInFeed(row.table_name));
@@ -112,7 +112,7 @@ function entriesOf(rows: readonly OutboxRow[], hasMissed: boolean) {
   };
 }
 
-/** The last settled row, or where the relay was; `0:0` of an outbox that is empty. */
+/** The position of the last settled row, or the position before; `0:0` for an empty outbox. */
 function reachedBy(rows: readonly OutboxRow[], before: string | undefined): string {
   const last = rows.findLast((row) => row.is_settled);
   return last ? `${last.xid}:${last.id}` : (before ?? '0:0');

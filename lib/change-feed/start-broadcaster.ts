@@ -1,6 +1,6 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 
-/** Starts function `name` without waiting for it. A second one finds the lease taken, and ends. */
+/** Invokes function `name` asynchronously. If a broadcaster is already running, the new one ends because the lease is taken. */
 export function broadcasterStarter(name: string): () => Promise<void> {
   const lambda = new LambdaClient({
     maxAttempts: 2,

@@ -1,13 +1,13 @@
-/** Pub/sub over server-sent events. It only wakes: a stream that drops loses messages, and raises no event by itself. */
+/** Pub/sub over server-sent events. Used only for wake-ups, because a broken connection loses messages unnoticed. */
 export interface Wakes {
-  /** resolves at the next publication since the last call, or after the time; @returns whether there was one */
+  /** resolves at the first publication since the last call, or after the time; @returns whether there was one */
   readonly next: (milliseconds: number) => Promise<boolean>;
-  /** as a publication does */
+  /** has the effect of a publication */
   readonly wake: () => void;
   readonly stop: () => void;
 }
 
-/** A stream older than this is opened anew: it may have died without a word. */
+/** A connection older than this is replaced, since it may be broken. */
 const renewMilliseconds = 240_000;
 const pauseMilliseconds = 500;
 
@@ -60,7 +60,7 @@ async function follow(
       });
       for await (const _chunk of response.body ?? []) wake();
     } catch {
-      // opened again below; what was published meanwhile stands in the stream
+      // reconnect below; entries published meanwhile are in the stream
     }
     wake();
     await new Promise((resolve) => setTimeout(resolve, stopping.aborted ? 0 : pauseMilliseconds));

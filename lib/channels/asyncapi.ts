@@ -1,4 +1,4 @@
-/** The document of the WebSocket, made of the channels and the protocol. `npm run asyncapi` writes it to asyncapi.json. */
+/** The AsyncAPI document, derived from the channels and the protocol. `npm run asyncapi` writes it to asyncapi.json. */
 import { changes } from '../change-feed/streams.ts';
 import { channelKinds, channels, nameOf, stateKinds } from './channels.ts';
 import { errorCodes, highestRequest } from './protocol.ts';
@@ -9,13 +9,13 @@ const text: Schema = { type: 'string' };
 const number: Schema = { type: 'integer' };
 const described = (schema: Schema, description: string): Schema => ({ ...schema, description });
 
-const request = described(number, 'the number that the client gave what this answers');
+const request = described(number, 'the client’s number of the request that this answers');
 const heading = {
   request,
   channel: text,
-  epoch: described(text, 'changes when the feed was lost: positions of another epoch mean nothing'),
+  epoch: described(text, 'changes when the feed was lost; positions of another epoch are invalid'),
   position: described(text, 'opaque; new with each update'),
-  fence: described(number, 'rises with every broadcaster: ignore what comes with a lower one'),
+  fence: described(number, 'increases with every broadcaster: ignore messages with a lower one'),
 };
 const inHeading = ['channel', 'epoch', 'position', 'fence'];
 
@@ -26,7 +26,7 @@ const contents = channelKinds
   .join('; ');
 
 const messages = {
-  subscribe: message('subscribe', 'Begin, or go on from `since`', ['channel'], {
+  subscribe: message('subscribe', 'Subscribes, or continues from `since`', ['channel'], {
     channel: described(text, names),
     since: {
       type: 'object',
@@ -38,25 +38,27 @@ const messages = {
       minimum: 0,
       maximum: highestRequest,
       description:
-        'chosen by the client, rising with each subscription of a socket: every message that answers carries it. A lower one of the same channel changes nothing any more',
+        'chosen by the client, increasing with each subscription of a socket; answers repeat it. A lower number has no effect on the same channel',
     },
   }),
-  unsubscribe: message('unsubscribe', 'End a subscription', ['channel'], {
+  unsubscribe: message('unsubscribe', 'Ends a subscription', ['channel'], {
     channel: text,
-    request: described(number, 'of the subscription to end: a later one stays'),
+    request: described(number, 'of the subscription to end; a later one remains'),
   }),
-  ping: message('ping', 'Is the connection there and known?', [], { id: { type: ['string', 'number'] } }),
+  ping: message('ping', 'Checks that the connection is open and registered', [], {
+    id: { type: ['string', 'number'] },
+  }),
   snapshot: message('snapshot', 'The state at a position', [...inHeading, 'data'], {
     ...heading,
     part: described(
       number,
-      'of a snapshot in several messages, from 1, one after the other; if one is missing, subscribe again',
+      'of a snapshot in several consecutive messages, from 1; if one is missing, subscribe again',
     ),
     parts: number,
-    gap: described({ const: true }, 'changes before it may not have been told one by one'),
+    gap: described({ const: true }, 'changes before it may not have been sent one by one'),
     unseen: described(
       text,
-      'what could not be looked at, so that records may be missing: replica. Another snapshot follows once it can be',
+      'a source that could not be read (replica), so that records may be missing; another snapshot follows once it can be read',
     ),
     data: { description: contents },
   }),
@@ -65,24 +67,24 @@ const messages = {
     change: {
       enum: [...changes.filter((change) => change !== 'reset'), 'left'],
       description:
-        'of event channels; changed: by somebody else at main, or told late since no replica answered; left: the record does not belong to this planned unit any more',
+        'of event channels; changed: by another program at main, or sent late because no replica answered; left: the record no longer belongs to this planned unit',
     },
     record: described(text, 'of executed_obs_units: its id'),
     transaction_id: text,
     data: {
       description:
-        'as in a snapshot; of executed_obs_units one record, merged when it is sent; null if it is not there any more or has left the channel; {id, error: too_large, location} if it fits no message',
+        'as in a snapshot; for executed_obs_units one record, merged when it is sent; null if it no longer exists or has left the channel; {id, error: too_large, location} if it is too large for a message',
     },
   }),
   resumed: message('resumed', 'Everything after `since` follows', inHeading, heading),
-  unsubscribed: message('unsubscribed', 'Nothing more comes of this channel', ['channel'], {
+  unsubscribed: message('unsubscribed', 'No further messages of this channel follow', ['channel'], {
     request,
     channel: text,
   }),
-  pong: message('pong', 'It is', [], { id: { type: ['string', 'number'] } }),
+  pong: message('pong', 'Answers a ping', [], { id: { type: ['string', 'number'] } }),
   error: message(
     'error',
-    'What was asked is not done; revoked: the connection ends; unregistered: connect again; unavailable, too_many_messages: send it again later',
+    'The request was refused; revoked: the connection will be closed; unregistered: connect again; unavailable, too_many_messages: send it again later',
     ['code', 'detail'],
     { request, code: { enum: errorCodes }, detail: text, channel: text },
   ),
@@ -96,7 +98,7 @@ export const asyncApi = {
   info: {
     title: 'ops-db-serverless, live',
     version: '1.0.0',
-    description: `Take a ticket with POST /api/ws/ticket, connect within 30 s, subscribe. A snapshot comes first, then everything after its position. Give each subscription a \`request\` that rises, and take nothing that carries another one. Replies of one socket come in the order in which its messages have arrived; several sent at once may arrive in another order, which \`request\` (and \`id\` of a ping) tells. Numbers are sent digit for digit: read them with a parser that keeps what a double cannot hold. After an interruption subscribe with \`since\` and go on; if the feed cannot, or the position is older than a day, the snapshot says \`gap\`. A table that was truncated brings a fresh snapshot with \`gap\`. State channels (${states}) send the whole state, at most five times a second; event channels send every change. At most 20 subscriptions per connection, 20 messages a second, 4 KB per message sent, 32 KB per message received. Ping at least every 9 minutes.`,
+    description: `Take a ticket with POST /api/ws/ticket, connect within 30 s, subscribe. A snapshot comes first, then everything after its position. Give each subscription an increasing \`request\`, and ignore messages with another one. Replies on a socket come in the order in which its messages arrived; messages sent at the same time may arrive in another order, so match replies by \`request\` (or the \`id\` of a ping). Numbers are sent digit for digit: read them with a parser that keeps digits beyond a double. After an interruption, subscribe with \`since\` to continue; if the feed no longer has the position, or it is older than a day, the snapshot has \`gap\`. A truncated table causes a new snapshot with \`gap\`. State channels (${states}) send the whole state, at most five times a second; event channels send every change. At most 20 subscriptions per connection, 20 messages a second, 4 KB per message sent, 32 KB per message received. Ping at least every 9 minutes.`,
   },
   servers: {
     observatory: {
@@ -106,10 +108,10 @@ export const asyncApi = {
     },
   },
   channels: {
-    socket: address('/api/ws', 'A connection that says itself what it subscribes to'),
+    socket: address('/api/ws', 'A connection that subscribes by messages'),
     transferOverview: address(
       '/api/transfer/ws/overview',
-      'The same, subscribed to transfer.overview from the start',
+      'The same, initially subscribed to transfer.overview',
     ),
   },
   operations: { ask: operation('receive', asked), tell: operation('send', sent) },

@@ -1,6 +1,6 @@
 /**
- * What a WebSocket can subscribe to, a row for each channel. Streams, checkpoints, `asyncapi.json` and the types of the live
- * client derive from it; functions/broadcast/channels has a reader for each.
+ * The channels of the WebSocket, one row each. Streams, checkpoints, `asyncapi.json` and the types of the live client are derived from
+ * it; functions/broadcast/channels has a reader for each.
  */
 import * as z from 'zod/mini';
 import { streams as sharedStreams } from '../change-feed/streams.ts';
@@ -12,24 +12,24 @@ import { readTransferOverview } from '../transfer/operations.ts';
 import { maxInteger } from '../values/integer.ts';
 
 interface ChannelRow {
-  /** its names; `{integer}`, or `{id}` for a UUID, stands for the value of one of them */
+  /** patterns of its names; `{integer}`, or `{id}` for a UUID, is the channel's value */
   readonly patterns: readonly string[];
-  /** a state is sent whole, a burst folded into the last one; of events each is sent */
+  /** a state is sent as a whole, and a burst is folded into the last one; events are all sent */
   readonly mode: 'state' | 'event';
-  /** whose positions it has: a shared stream, or one of its own by another name */
+  /** stream of its positions: a shared one, or its own under another name */
   readonly stream: string;
-  /** changes that others make at main concern it: they are looked for often while it is watched */
+  /** changes by plain SQL concern it, so the outbox is polled often while it has subscriptions */
   readonly followsMain: boolean;
   readonly permission: Permission;
-  /** what `data` is, for people */
+  /** description of `data` in the documentation */
   readonly describes: string;
-  /** what `data` is in a snapshot, and in an update of a state */
+  /** schema of `data` in a snapshot, and in an update of a state */
   readonly data: z.ZodMiniType;
-  /** what `data` is in an update of an event channel */
+  /** schema of `data` in an update of an event channel */
   readonly update?: z.ZodMiniType;
 }
 
-/** A record that fits no message is read over HTTP. */
+/** Replaces a record that is too large for a message; clients read it over HTTP. */
 const tooLarge = z.object({ id: z.string(), error: z.literal('too_large'), location: z.string() });
 const unit = z.union([executedObsUnit, tooLarge]);
 const status = z.nullable(readTransaction.answers[200]);
@@ -69,7 +69,7 @@ export const channels = {
     stream: 'observations',
     followsMain: false,
     permission: 'read:observations',
-    describes: 'as GET /api/transactions/{id}, null if there is none',
+    describes: 'as GET /api/transactions/{id}, null if it does not exist',
     data: status,
     update: status,
   },
@@ -97,7 +97,7 @@ type ValueOf<Pattern> = Pattern extends `${string}{integer}${string}`
     ? string
     : undefined;
 
-/** A channel as a client names it: `{kind: 'units', name: 'executed_obs_units?obs_unit_id=7', value: 7}`. */
+/** A channel parsed from its name: `{kind: 'units', name: 'executed_obs_units?obs_unit_id=7', value: 7}`. */
 export type ChannelOf<Kind extends ChannelKind> = {
   [Each in Kind]: {
     readonly kind: Each;
@@ -129,7 +129,7 @@ function expressionOf(pattern: string): RegExp {
   return new RegExp(`^${source}$`);
 }
 
-/** @returns undefined if there is no such channel */
+/** @returns undefined if the channel does not exist */
 export function readChannel(name: string): Channel | undefined {
   for (const { kind, pattern, expression } of matchers) {
     const found = expression.exec(name);
@@ -157,7 +157,7 @@ interface Stream {
   readonly wakes: string;
 }
 
-/** Every stream: those that scripts write, and those of channels of which no stream tells. */
+/** All streams: those that scripts write, and the own streams of channels. */
 export const streams = {
   ...Object.fromEntries(
     channelKinds.map((kind) => {
@@ -170,12 +170,12 @@ export const streams = {
 
 export const streamNames = Object.keys(streams) as StreamName[];
 
-/** Whether something else appends to the stream: a state has a position of it only as long as that is new to its clients. */
+/** Whether scripts append to the stream. A state uses a position of a shared stream only if that is new to its clients. */
 export function isShared(stream: StreamName): boolean {
   return stream in sharedStreams;
 }
 
-/** The stream whose positions the channel has. */
+/** The stream of the channel's positions. */
 export function streamOf({ kind }: { readonly kind: ChannelKind }): StreamName {
   return channels[kind].stream;
 }

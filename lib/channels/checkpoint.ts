@@ -1,13 +1,13 @@
-/** Where a broadcaster has got to, for the next one. */
+/** The positions of a broadcaster, saved for the next one. */
 import * as z from 'zod/mini';
 import { writeCheckpointScript } from '../redis/generated/scripts.ts';
 import type { Site } from '../redis/site.ts';
 
 const checkpoint = z.object({
   epoch: z.string(),
-  /** of each stream: everything up to here has been sent to every live subscription */
+  /** stream → position up to which everything has been sent to every live subscription */
   positions: z.record(z.string(), z.string()),
-  /** its writer has ended in order: every subscriber has been sent the states in `states` */
+  /** the broadcaster ended in an orderly way, and every subscriber was sent the states in `states` */
   isWhole: z.boolean(),
   states: z.record(z.string(), z.string()),
 });
@@ -19,7 +19,7 @@ export async function readCheckpoint({ redis, keys }: Site): Promise<Checkpoint 
   return text === null ? undefined : checkpoint.parse(JSON.parse(text));
 }
 
-/** A later broadcaster's is kept. */
+/** Does not overwrite the checkpoint of a later broadcaster. */
 export async function writeCheckpoint({ redis, keys }: Site, fence: number, at: Checkpoint): Promise<void> {
   await writeCheckpointScript(redis, [keys.broadcasterCheckpoint], [fence, JSON.stringify(at)]);
 }

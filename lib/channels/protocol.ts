@@ -1,13 +1,13 @@
-/** What goes over the WebSocket, in both directions: see asyncapi.json. Pure. */
+/** Messages of the WebSocket in both directions (see asyncapi.json). Pure. */
 import * as z from 'zod/mini';
 
-/** API Gateway delivers a message of at most one frame whole. */
+/** The size of a frame: API Gateway would split larger messages. */
 const maxMessageBytes = 32 * 1024;
-/** What a client may send at most. */
+/** Limit of messages from clients. */
 export const maxRequestBytes = 4 * 1024;
 
 const channel = z.string().check(z.maxLength(100));
-/** Chosen by the client, rising with each subscription of a socket: every message that answers carries it. Lua keeps 14 digits. */
+/** Chosen by the client, increasing with each subscription of a socket; answers repeat it. Lua preserves 14 digits. */
 export const highestRequest = 99_999_999_999_999;
 const request = z.int().check(z.minimum(0), z.maximum(highestRequest));
 
@@ -15,14 +15,14 @@ export const clientMessage = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('subscribe'),
     channel,
-    /** where the client has got to: it goes on from there, if the feed still has it */
+    /** the client's position, from which it continues if the feed still has it */
     since: z.optional(z.strictObject({ epoch: z.string(), position: z.string() })),
     request: z.optional(request),
   }),
   z.strictObject({
     type: z.literal('unsubscribe'),
     channel,
-    /** of the subscription to end; a later one stays */
+    /** of the subscription to end; a later one remains */
     request: z.optional(request),
   }),
   z.strictObject({ type: z.literal('ping'), id: z.optional(z.union([z.string(), z.number()])) }),
@@ -41,7 +41,7 @@ export const errorCodes = [
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** What an answer is about: the channel, and the request if the client has named it. */
+/** The channel of an answer, and the client's number of the request, if any. */
 export interface About {
   readonly channel: string;
   readonly request?: number;
@@ -54,7 +54,7 @@ export function errorMessage(code: ErrorCode, detail: string, about?: About): st
   );
 }
 
-/** One text serves all who watch a channel; each gets it with the request that it answers. @param text begins with its type */
+/** Adds the client's request number to a text that is shared by all subscribers. @param text begins with its type */
 export function addressed(text: string, asked: number | undefined): string {
   return asked === undefined ? text : text.replace(',', `,"request":${asked},`);
 }
@@ -63,18 +63,18 @@ export function unsubscribedMessage({ channel: name, request: asked }: About): s
   return addressed(JSON.stringify({ type: 'unsubscribed', channel: name }), asked);
 }
 
-/** The connection ends, or nothing comes on it any more. */
+/** Sent before the connection is closed. */
 export const revokedMessage = errorMessage('revoked', 'The credential of this connection has ended.');
 
 export interface Heading {
   readonly channel: string;
   readonly epoch: string;
   readonly position: string;
-  /** rises with every broadcaster: a client ignores what comes with a lower one */
+  /** increases with every broadcaster: clients ignore messages with a lower one */
   readonly fence: number;
 }
 
-/** @param json the state, as it is to be sent */
+/** @param json the serialized state */
 export function stateMessage(
   type: 'snapshot' | 'update',
   heading: Heading,
@@ -84,12 +84,12 @@ export function stateMessage(
   return `${JSON.stringify({ type, ...heading, ...more }).slice(0, -1)},"data":${json}}`;
 }
 
-/** The client has everything up to this position. */
+/** Confirms that the client continues from this position. */
 export function resumedMessage(heading: Heading): string {
   return JSON.stringify({ type: 'resumed', ...heading });
 }
 
-/** A snapshot of many records in as many messages as it takes; `part` counts from 1. */
+/** A snapshot of many records, in as many messages as needed; `part` counts from 1. */
 export function listMessages(
   heading: Heading,
   records: readonly { readonly id: string }[],
@@ -115,7 +115,7 @@ export function listMessages(
   );
 }
 
-/** A record that fits no message is named, for the client to read it over HTTP: nothing is dropped in silence. */
+/** A record that is too large for a message is replaced by its id and URL, so that the client can read it over HTTP. */
 export function recordJson(record: { readonly id: string } | undefined): string {
   if (record === undefined) return 'null';
   const text = JSON.stringify(record);

@@ -1,4 +1,4 @@
-/** Reads the feed: what stands after a position, and whether something may be missing before it. */
+/** Reads the feed after a position, and detects whether entries may be missing. */
 import * as z from 'zod/mini';
 import { readFeedAfterScript, readFeedBetweenScript, readFeedEndScript } from '../redis/generated/scripts.ts';
 import { feedSeconds, type Change } from '../change-feed/streams.ts';
@@ -13,28 +13,28 @@ export interface FeedEntry {
   /** table of the aggregate's root row, if it is not an executed unit */
   readonly table?: string;
   readonly obsUnitId?: number;
-  /** planned unit that the record does not belong to any more */
+  /** planned unit to which the record no longer belongs */
   readonly left?: number;
   readonly transaction?: string;
 }
 
 export interface StreamTail {
   readonly entries: readonly FeedEntry[];
-  /** what stood at the position is gone: entries between may be too */
+  /** the entry at the position no longer exists, so entries after it may be missing too */
   readonly isBroken: boolean;
-  /** where the reader is now */
+  /** new position of the reader */
   readonly position: string;
-  /** there is more */
+  /** there are more entries */
   readonly isTruncated: boolean;
 }
 
 export interface Feed {
-  /** changes when Redis has lost the streams: positions of another epoch mean nothing */
+  /** changes when Redis has lost the streams; positions of another epoch are invalid */
   readonly epoch: string;
   readonly tails: Readonly<Record<StreamName, StreamTail>>;
 }
 
-/** Where no reader has been: nothing stands there. */
+/** The position before the first entry. */
 export const nowhere = '0-0';
 const pageSize = 500;
 
@@ -42,7 +42,7 @@ const pageSize = 500;
 const entry = z.tuple([z.string(), z.array(z.string())]);
 
 /**
- * What each stream holds after the position given for it, in one round trip. @param newEpoch used if there is none yet
+ * Reads each stream after its given position, in one round trip. @param newEpoch used if the feed has no epoch yet
  */
 export async function readFeed(
   { redis, keys }: Site,
@@ -66,7 +66,7 @@ export async function readFeed(
   return { epoch, tails: Object.fromEntries(tails) as Record<StreamName, StreamTail> };
 }
 
-/** Where each stream ends, and the epoch. */
+/** The end of each stream, and the epoch. */
 export async function readEnds(
   { redis, keys }: Site,
   newEpoch: string,
@@ -81,8 +81,8 @@ export async function readEnds(
 }
 
 /**
- * What one stream holds from one position to another. @returns undefined if the first is not there any more, is older than
- * entries are kept, or if too much came after it to be read at once
+ * Reads a stream from one position to another. @returns undefined if the first entry no longer exists or is too old, or if there are too
+ * many entries for one read
  */
 export async function readBetween(
   { redis, keys }: Site,
@@ -93,7 +93,7 @@ export async function readBetween(
     nowMilliseconds,
   }: { readonly from: string; readonly to: string; readonly nowMilliseconds: number },
 ): Promise<readonly FeedEntry[] | undefined> {
-  // trimming is approximate: an old entry may still be there
+  // trimming is approximate: an entry that is too old may still exist
   if (!isPosition(from) || Number(from.split('-')[0]) < oldestKept(nowMilliseconds)) return undefined;
   const key = keys.feed(streams[name].stream);
   const found = await readFeedBetweenScript(redis, [key], [from, to, pageSize]);
@@ -101,7 +101,7 @@ export async function readBetween(
   return isBroken || isTruncated ? undefined : entries;
 }
 
-/** Pure. The entry at the position comes first, if it is still there. */
+/** Pure. If it still exists, the entry at the position is the first. */
 export function tailOf(after: string, found: readonly z.infer<typeof entry>[]): StreamTail {
   const isBroken = found[0]?.[0] !== after;
   const entries = (isBroken ? found : found.slice(1))
@@ -134,7 +134,7 @@ function isPosition(text: string): boolean {
   return /^\d{1,19}-\d{1,19}$/.test(text);
 }
 
-/** Forgets entries that are too old for anybody to resume from. */
+/** Deletes entries that are too old to resume from. */
 export async function trimFeed({ redis, keys }: Site, nowMilliseconds: number): Promise<void> {
   const oldest = `${oldestKept(nowMilliseconds)}-0`;
   const pipeline = redis.pipeline();

@@ -1,4 +1,4 @@
-/** The registry of open WebSockets: who each one belongs to, and what it is subscribed to. */
+/** The registry of open WebSockets with their users and subscriptions. */
 import * as z from 'zod/mini';
 import { permissions as allPermissions, type Permission } from '../people/permissions.ts';
 import type { Principal } from '../people/principal.ts';
@@ -11,11 +11,11 @@ import {
 import { streams } from '../change-feed/streams.ts';
 import type { Site } from '../redis/site.ts';
 
-/** API Gateway ends a connection after two hours. */
+/** API Gateway closes a connection after two hours. */
 const lifeSeconds = 7200;
 export const subscriptionsPerConnection = 20;
 
-/** Where a client has got to. */
+/** The position of a client. */
 export interface Since {
   readonly epoch: string;
   readonly position: string;
@@ -23,19 +23,19 @@ export interface Since {
 
 export interface Subscription {
   readonly channel: string;
-  /** what the client has already */
+  /** position that the client has */
   readonly since?: Since;
-  /** whether its snapshot has been sent: it goes on where the broadcaster is */
+  /** its snapshot has been sent, and it continues at the position of the broadcaster */
   readonly live: boolean;
-  /** rises with every time that the client has asked */
+  /** increases with each `subscribe` of the client */
   readonly asked: number;
-  /** the client's own number of what it has asked, for every message that answers */
+  /** the client's number of the subscription, which answers repeat */
   readonly request?: number;
-  /** it cannot go on from what it has: its next snapshot says so */
+  /** it cannot continue from its position: its next snapshot is marked `gap` */
   readonly gap?: true;
 }
 
-/** By which right a connection is open. */
+/** The credential with which a connection was opened. */
 export interface Holder {
   /** user id */
   readonly principal: string;
@@ -43,7 +43,7 @@ export interface Holder {
   readonly sessionId?: string;
   /** SHA-256 of the API token */
   readonly tokenHash?: string;
-  /** unix seconds: when its credential ends */
+  /** unix seconds at which the credential expires */
   readonly expiresAt?: number;
 }
 
@@ -61,11 +61,11 @@ export interface NewConnection {
   readonly channel?: string;
   /** epoch ms */
   readonly connectedAt: number;
-  /** key of the ticket that is spent for it */
+  /** key of the ticket that the registration spends */
   readonly ticketKey?: string;
 }
 
-/** @returns `full` if the user has as many as are allowed, `spent` if the ticket is not good any more */
+/** @returns `full` if the user has reached the limit of connections, `spent` if the ticket is no longer valid */
 export async function register(
   { redis, keys }: Site,
   { id, principal, channel, connectedAt, ticketKey }: NewConnection,
@@ -95,7 +95,7 @@ export async function register(
   return z.enum(['done', 'full', 'spent']).parse(answer);
 }
 
-/** Of one user's connections the oldest ones. @param count at most */
+/** The oldest connections of a user. @param count maximum number */
 export async function oldestConnectionsOf(
   { redis, keys }: Site,
   principal: string,
@@ -123,8 +123,7 @@ export function holderOf({ id, permissions, sessionId, tokenHash, expiresAt }: P
 }
 
 /**
- * Subscribes, anew if it was subscribed already; with `remove` it ends the subscription. With a `request` nothing changes that
- * a later request has asked for.
+ * Subscribes, or restarts an existing subscription; `remove` ends it. An earlier `request` never overrides a later one.
  */
 export async function changeSubscription(
   { redis, keys }: Site,
@@ -145,19 +144,19 @@ export async function changeSubscription(
 }
 
 /**
- * Notes for the next broadcaster where subscriptions are: with their snapshot and everything after it (`live`), or behind, at
- * what they have. A client that has asked again meanwhile is not touched.
+ * Saves the state of subscriptions for the next broadcaster: `live`, or the position that the client has. A subscription that the client
+ * has restarted meanwhile is not changed.
  */
 export async function saveSubscriptions(
   { redis, keys }: Site,
-  notes: readonly (Subscription & { readonly id: string })[],
+  changes: readonly (Subscription & { readonly id: string })[],
 ): Promise<void> {
-  for (let from = 0; from < notes.length; from += 500) {
-    const chunk = notes.slice(from, from + 500);
+  for (let from = 0; from < changes.length; from += 500) {
+    const chunk = changes.slice(from, from + 500);
     await saveSubscriptionsScript(
       redis,
       chunk.map(({ id }) => keys.connection(id)),
-      chunk.map(({ id: _id, ...note }) => JSON.stringify(note)),
+      chunk.map(({ id: _id, ...subscription }) => JSON.stringify(subscription)),
     );
   }
 }
@@ -172,7 +171,7 @@ export async function unregister(site: Site, id: string): Promise<void> {
   await pipeline.exec();
 }
 
-/** Whether a connection that may be open is subscribed to something. */
+/** Whether any possibly open connection has a subscription. */
 export async function isAnyWatching(site: Site, nowMilliseconds: number): Promise<boolean> {
   const ids = await listConnections(site, nowMilliseconds);
   for (let from = 0; from < ids.length; from += 500) {
@@ -182,7 +181,7 @@ export async function isAnyWatching(site: Site, nowMilliseconds: number): Promis
   return false;
 }
 
-/** Ids of the connections that may be open. */
+/** Ids of connections that may be open. */
 export async function listConnections({ redis, keys }: Site, nowMilliseconds: number): Promise<string[]> {
   return z
     .array(z.string())
@@ -224,7 +223,7 @@ function readConnection(id: string, hash: Readonly<Record<string, string>>): Con
   };
 }
 
-/** Forgets those whose life has ended. */
+/** Deletes expired registrations. */
 export async function pruneConnections({ redis, keys }: Site, nowMilliseconds: number): Promise<void> {
   await redis.zremrangebyscore(keys.connections, '-inf', nowMilliseconds);
 }

@@ -7,13 +7,13 @@ import {
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 
-/** @throws if it was not taken: throttled, or without an answer */
+/** @throws if API Gateway throttles or does not answer */
 export type Post = (connectionId: string, message: string) => Promise<'sent' | 'gone'>;
 export type Disconnect = (connectionId: string) => Promise<void>;
-/** @throws if it is not known */
+/** @throws if the state is unknown */
 export type IsOpen = (connectionId: string) => Promise<boolean>;
 
-/** Slow posts keep their sockets, so that there must be more than posts at once. */
+/** More sockets than concurrent posts, because slow posts keep theirs. */
 const sockets = { keepAlive: true, maxSockets: 512 };
 
 export interface Poster {
@@ -26,7 +26,7 @@ export interface Poster {
 export function connectionPoster(endpoint: string): Poster {
   const client = new ApiGatewayManagementApiClient({
     endpoint,
-    // the mailbox tries again, in its own time
+    // the mailbox retries
     maxAttempts: 1,
     requestHandler: {
       requestTimeout: 5000,

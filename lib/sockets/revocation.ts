@@ -4,14 +4,14 @@ import type { Site } from '../redis/site.ts';
 
 const atOnce = 1000;
 
-/** Ids of connections whose credential has expired, was revoked, or has lost a permission that it came with. */
+/** Ids of connections whose credential has expired, was revoked, or has lost a permission since the connection was opened. */
 export async function withoutRight(
   { redis, keys }: Site,
   connections: readonly (Holder & { readonly id: string })[],
   nowMilliseconds: number,
 ): Promise<string[]> {
   const expired = connections.filter(({ expiresAt }) => (expiresAt ?? Infinity) * 1000 <= nowMilliseconds);
-  const gone = new Set(expired.map(({ id }) => id));
+  const invalid = new Set(expired.map(({ id }) => id));
   for (let from = 0; from < connections.length; from += atOnce) {
     const chunk = connections.slice(from, from + atOnce);
     const pipeline = redis.pipeline();
@@ -23,15 +23,15 @@ export async function withoutRight(
     const answers = z.array(z.union([z.int(), z.array(z.nullable(z.string()))])).parse(await pipeline.exec());
     chunk.forEach((connection, index) => {
       const [credential = 0, owner = 0] = answers.slice(2 * index, 2 * index + 2);
-      if (isRevoked(connection, credential) || isRestricted(connection, owner)) gone.add(connection.id);
+      if (isRevoked(connection, credential) || isRestricted(connection, owner)) invalid.add(connection.id);
     });
   }
-  return [...gone];
+  return [...invalid];
 }
 
 type Answer = number | readonly (string | null)[];
 
-/** A token that Redis has forgotten is not revoked. */
+/** A token that Redis has lost does not count as revoked. */
 function isRevoked(holder: Holder, answer: Answer): boolean {
   if (typeof answer === 'number') return answer === 1;
   const [revoked, now] = answer;

@@ -1,23 +1,23 @@
 /**
- * Messages of one connection take turns: functions handle them side by side, while their replies are to come in the order in
- * which the gateway has received them. The gateway does not number them, so that one that is slow to arrive here is waited
- * for a little. A client that must be certain gives its messages a `request`, or pings an `id`.
+ * Keeps the replies of a connection in the order in which API Gateway received its messages, although concurrent functions handle them.
+ * API Gateway does not number messages, so each waits briefly for earlier ones that arrive late. Clients that need certainty number
+ * their messages with `request`, or pings with `id`.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { takeTurnScript } from '../redis/generated/scripts.ts';
 import type { Site } from '../redis/site.ts';
 
-/** How much later one message may arrive here than another that was received after it. */
+/** Longest time by which an earlier message may arrive after a later one. */
 const settleMilliseconds = 30;
 const pauseMilliseconds = 10;
-/** A function that has died keeps the others waiting for no longer. */
+/** A message whose function has died delays later ones for no longer than this. */
 const deadMilliseconds = 3000;
 const waitMilliseconds = 5000;
 
 export interface Turn {
   readonly connectionId: string;
   readonly messageId: string;
-  /** when the gateway has received the message, epoch ms */
+  /** when API Gateway received the message, epoch ms */
   readonly receivedAt: number;
 }
 
@@ -26,7 +26,7 @@ interface TurnParts extends Site {
   readonly now: () => number;
 }
 
-/** Does the work once every message that was received before has been replied to, or seems to be lost. */
+/** Runs `work` once every earlier message has been answered or seems to be lost. */
 export async function inTurn<T>(
   { redis, keys, now }: TurnParts,
   { connectionId, messageId, receivedAt }: Turn,
@@ -35,7 +35,7 @@ export async function inTurn<T>(
   const turns = keys.turns(connectionId);
   const isFirst = async () => {
     const dead = now() - deadMilliseconds;
-    // without Redis each is answered as it comes
+    // without Redis, answer at once
     return (
       (await takeTurnScript(redis, [turns], [messageId, dead, receivedAt, 2 * waitMilliseconds]).catch(
         () => 1,

@@ -19,8 +19,7 @@ for _, each in ipairs(a.ahead) do
   reached[#reached + 1] = each.xid
   reached[#reached + 1] = each.to
 end
--- The entries come first: a run that is cut has relayed some of them, and the next relays them again.
--- It also removes transactions that the cursor has passed, if this run is cut before it does.
+-- Append the entries first: after an interrupted run, the next one appends them again. It also removes the passed transactions.
 if a.transfer then feed_append(transfer, a.wakes.transfer, 'change', a.transfer) end
 if a.reset then feed_append(observations, a.wakes.observations, 'change', 'reset') end
 for _, each in ipairs(a.records) do

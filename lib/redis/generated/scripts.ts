@@ -1090,14 +1090,14 @@ redis.call('HSET', session, unpack(fields))
 return cjson.encode(answer)`);
 
 /** lib/sockets/lua/save_subscriptions.lua */
-export const saveSubscriptionsScript = /* @__PURE__ */ script(checks, `local notes = {}
+export const saveSubscriptionsScript = /* @__PURE__ */ script(checks, `local fields = {}
 for i, text in ipairs(ARGV) do
   local a = cjson.decode(text)
   must_have('string', a, 'channel')
   local known = redis.call('HGET', KEYS[i], 'sub:' .. a.channel)
-  if known and cjson.decode(known).asked == a.asked then notes[i] = 'sub:' .. a.channel end
+  if known and cjson.decode(known).asked == a.asked then fields[i] = 'sub:' .. a.channel end
 end
-for i, field in pairs(notes) do redis.call('HSET', KEYS[i], field, ARGV[i]) end
+for i, field in pairs(fields) do redis.call('HSET', KEYS[i], field, ARGV[i]) end
 return 1`);
 
 /** lib/sockets/lua/take_turn.lua */

@@ -10,7 +10,7 @@ must_be('hash', connection)
 must_be('stream', feed)
 if redis.call('EXISTS', connection) == 0 then return 'gone' end
 local field = 'sub:' .. a.channel
--- messages of one socket may be handled in another order than they were sent
+-- messages of a socket may be handled out of order
 local stored = redis.call('HGET', connection, field)
 local known = stored and cjson.decode(stored).request
 if a.remove then

@@ -9,7 +9,7 @@ must(a.life_seconds > 0 and (a.channel == nil or is_text(a.channel)), 'life or c
 must_be('zset', connections, of_user)
 must_be('hash', connection)
 must_be('stream', feed)
--- what is refused spends no ticket and takes no place; a run that was cut goes on, whether or not it has spent the ticket
+-- a refused registration changes nothing; a repeated run continues an interrupted one even if that has spent the ticket
 local is_begun = redis.call('HGET', connection, 'holder') == ARGV[2]
 if not is_begun then
   if ticket and redis.call('EXISTS', ticket) == 0 then return 'spent' end

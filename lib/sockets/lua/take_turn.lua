@@ -1,6 +1,6 @@
 --- @include "../../redis/lua/include/checks"
 
--- Enters a message among those of its connection, and returns whether it is the first; those from before ARGV[2] are dead.
+-- Adds a message to the queue of its connection and returns whether it is the first. Messages from before ARGV[2] are dropped.
 for i = 2, 4 do must(is_number(tonumber(ARGV[i])), 'numbers') end
 must(tonumber(ARGV[4]) > 0, 'life')
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[2])

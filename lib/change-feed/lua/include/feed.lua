@@ -1,4 +1,4 @@
--- Appends an entry of fields and values in turn, and wakes the broadcaster by `channel`. Returns the position.
+-- Appends an entry of alternating fields and values, and wakes the broadcaster through `channel`. Returns the position.
 local function feed_append(stream, channel, ...)
   local position = redis.call('XADD', stream, 'MAXLEN', '~', 20000, '*', ...)
   redis.call('PUBLISH', channel, position)

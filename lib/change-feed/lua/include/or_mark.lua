@@ -1,5 +1,5 @@
--- An empty stream tells nothing of what it has held, so that a reader who finds one leaves a mark to stand at: what is written
--- after it and trimmed before it is read is missed then.
+-- An empty stream has no position from which a reader could detect trimmed entries. So the reader of an empty stream appends a mark, and
+-- uses its position.
 local function or_mark(stream, found)
   if #found > 0 then return found end
   local mark = redis.call('XADD', stream, '*', 'mark', '1')

@@ -1,11 +1,12 @@
 /** The real server that a simulation runs its scripts on: over a socket of this machine, with nothing kept. */
 import { createHash } from 'node:crypto';
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient, RESP_TYPES } from 'redis';
+import { spawnBound } from '../../../infra/local/process.ts';
 import { withLimit } from '../../support/cut-scripts.ts';
 
 /** Upstash's own directive, which a plain Redis does not know. */
@@ -65,7 +66,7 @@ export class RedisServer {
       '--dir',
       directory,
     ];
-    const child = spawn(program, settings, { stdio: 'ignore' });
+    const child = spawnBound(program, settings, {});
     const failed = once(child, 'error').then(([error]) => Promise.reject(error as Error));
     const client = await Promise.race([connect(path), failed]);
     return new RedisServer(child, directory, client);

@@ -1,4 +1,4 @@
-/** What the API says of itself over HTTP. */
+/** The index and the documents over HTTP. */
 import * as z from 'zod/mini';
 import { operation } from '../http/operation.ts';
 
@@ -10,7 +10,7 @@ export const readIndex = operation({
   function: 'describe',
   access: 'public',
   page: true,
-  summary: 'Where everything is: HTML for browsers, else JSON with links',
+  summary: 'Links to everything: HTML for browsers, else JSON',
   answers: {
     200: z.object({ name: z.string(), ...release, links: z.record(z.string(), z.string()) }),
   },
@@ -22,7 +22,7 @@ export const readVersion = operation({
   path: '/version',
   function: 'describe',
   access: 'public',
-  summary: 'The release that answers',
+  summary: 'The running release',
   answers: { 200: z.object(release) },
   example: {},
 });
@@ -52,7 +52,7 @@ export const readDocs = operation({
   path: '/docs',
   function: 'describe',
   access: 'public',
-  summary: 'The OpenAPI document as a page, on which requests can be tried',
+  summary: 'The OpenAPI document as a page for trying requests',
   answers: { 200: { media: 'text/html' } },
   example: {},
 });
@@ -62,7 +62,7 @@ export const readDocsFile = operation({
   path: '/docs/{file}',
   function: 'describe',
   access: 'public',
-  summary: 'What the page of the documents consists of',
+  summary: 'The files of that page',
   params: { file: z.string() },
   answers: { 200: { media: '*/*' } },
   problems: ['not-found'],
@@ -75,7 +75,7 @@ export const readProblem = operation({
   function: 'describe',
   access: 'public',
   page: true,
-  summary: 'What a kind of problem means, and whether to repeat the request',
+  summary: 'The meaning of a problem code, and whether to repeat the request',
   params: { code: z.string() },
   answers: {
     200: z.object({

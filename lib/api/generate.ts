@@ -1,10 +1,10 @@
-/** Files that follow from the contracts, as text. Pure. A test compares them with what is stored. */
+/** Generates files from the contracts, as text. Pure. A test compares them with the stored files. */
 import { listed } from './operations.ts';
 import { openApi } from './openapi.ts';
 
 const notice = 'Generated from the contracts (lib/api/operations.ts) by `npm run api`.';
 
-/** Path below lib/api/generated → content, before it is formatted. */
+/** Path below lib/api/generated → content before formatting. */
 export function generated(version: string): Readonly<Record<string, string>> {
   return {
     'openapi.json': JSON.stringify(openApi(version)),
@@ -20,11 +20,11 @@ function routesModule(): string {
   return `/** ${notice} */\nexport const routes = {\n${lines.join('\n')}\n} as const;\n`;
 }
 
-/** For readers. */
+/** Markdown table. */
 function table(): string {
   const rows = listed.map(({ method, path, access, function: name, summary, answers }) => [
     `\`${method} ${path}\``,
-    access === 'public' ? 'everybody' : access === 'any' ? 'whoever is authenticated' : `\`${access}\``,
+    access === 'public' ? 'none' : access === 'any' ? 'any authenticated user' : `\`${access}\``,
     Object.keys(answers).join(', '),
     `\`${name}\``,
     summary,

@@ -11,7 +11,7 @@ type Schemas = Map<string, Json>;
 const description = `Every write is acknowledged once it is stored at the site, whether or not the main database can be reached.
 
 - Send an \`Idempotency-Key\`, or your own \`id\`, with every write, and repeat it until it is answered.
-- \`sync.state\` says where a record is: \`buffered\` at the site, \`committed\` on the main database, \`replicated\` back at the site.
+- \`sync.state\` is the progress of a record: \`buffered\` at the site, \`committed\` on the main database, \`replicated\` back to the site.
 - Errors are \`application/problem+json\` (RFC 9457). Branch on \`code\`; each \`type\` is a page that explains it.
 - Changes are pushed over a WebSocket: see [asyncapi.json](/asyncapi.json).`;
 
@@ -52,7 +52,8 @@ const problemSchema = {
     detail: { type: 'string' },
     recorded: {
       type: ['boolean', 'null'],
-      description: 'Of writes: whether it is recorded. `null`: unknown, repeat it with the same key.',
+      description:
+        'For writes: whether the write was recorded. `null`: unknown; repeat it with the same key.',
     },
     errors: {
       type: 'array',
@@ -71,7 +72,7 @@ const problemSchema = {
 function operationOf(contract: Listed, schemas: Schemas): Json {
   const { operation, noun, summary, access, body, rate } = contract;
   const permission = access === 'public' || access === 'any' ? undefined : access;
-  const text = [contract.description, permission && `Needs the permission \`${permission}\`.`];
+  const text = [contract.description, permission && `Requires the permission \`${permission}\`.`];
   return {
     operationId: operation,
     tags: [noun],
@@ -119,7 +120,7 @@ function parametersOf({ params = {}, query, records, etag, example }: Contract, 
     ...(records
       ? [header('Idempotency-Key', 'The same key with the same request is the same write.', 255)]
       : []),
-    ...(etag ? [header('If-None-Match', 'The `ETag` of an answer that you have.')] : []),
+    ...(etag ? [header('If-None-Match', 'The `ETag` of an earlier answer.')] : []),
   ];
 }
 
@@ -130,9 +131,9 @@ function header(name: string, text: string, maxLength?: number): Json {
 
 const reasons: Readonly<Record<string, string>> = {
   200: 'OK',
-  201: 'Recorded, or made',
+  201: 'Recorded or created',
   202: 'Accepted: the main database will judge it',
-  302: 'Go on to `Location`',
+  302: 'Redirect to `Location`',
 };
 
 function answersOf(contract: Contract, schemas: Schemas): Record<string, Json> {
@@ -154,7 +155,7 @@ function answersOf(contract: Contract, schemas: Schemas): Record<string, Json> {
       },
     ] as const;
   });
-  const unchanged = etag ? [['304', { description: 'You have this answer already' }] as const] : [];
+  const unchanged = etag ? [['304', { description: 'Not modified' }] as const] : [];
   return Object.fromEntries<Json>([...entries, ...unchanged]);
 }
 
@@ -186,7 +187,7 @@ function problemOf(codes: readonly ProblemCode[]): Json {
   };
 }
 
-/** @param io a request is what goes in, an answer what comes out. Members may be added to answers, so that they are open. */
+/** @param io `input` for requests, `output` for answers. Answers allow additional members, since later releases may add some. */
 function schemaOf(schema: z.ZodMiniType, io: 'input' | 'output', schemas: Schemas): Json {
   const { properties, $defs = {} } = z.toJSONSchema(z.object({ schema }), {
     io,

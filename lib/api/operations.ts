@@ -1,6 +1,6 @@
 /**
- * Every HTTP operation once, by name. Infrastructure, documents, the access matrix and the typed client read it; functions
- * import its type alone, so that each bundle holds its own contracts only.
+ * The list of all HTTP operations, by name. Infrastructure, documents, the access matrix and the typed client read it. Functions import
+ * only its type, so that each bundle contains only its own contracts.
  */
 import * as audit from '../audit/operations.ts';
 import * as credentials from '../credentials/operations.ts';
@@ -15,7 +15,7 @@ import * as transfer from '../transfer/operations.ts';
 import * as users from '../users/operations.ts';
 import * as description from './description.ts';
 
-/** The modules with contracts, by the heading that documents give them. */
+/** The modules with contracts, by their heading in documents. */
 const nouns = {
   'Executed units': observation,
   Transactions: submission,
@@ -42,7 +42,7 @@ type Exported = typeof observation &
   typeof audit &
   typeof description;
 
-/** The modules export schemas beside their contracts. */
+/** Only the contracts among the exports, since the modules also export schemas. */
 export type Operations = {
   readonly [Name in keyof Exported as Exported[Name] extends Contract ? Name : never]: Exported[Name];
 };

@@ -1,10 +1,10 @@
 import type { Contract } from '../http/operation.ts';
 import { problemCodes, type ProblemCode } from '../http/problem.ts';
 
-/** Functions that read from a replica with the buffer laid over it. */
+/** Functions that read from a replica and the buffer. */
 const readers: readonly string[] = ['query', 'decide'];
 
-/** Every code that an operation may answer with: those that follow from its contract, and those that it names. */
+/** All codes that an operation may answer with: those that follow from its contract, and those listed in it. */
 export function problemCodesOf(contract: Contract): ProblemCode[] {
   const { access, body, query, rate, problems = [] } = contract;
   const isClosed = access !== 'public';

@@ -1,4 +1,4 @@
-/** HTTP functions: the steps of their operations, behind the middlewares that every request passes. */
+/** Handlers of HTTP functions: the common middlewares, then the step of the operation. */
 import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { logLevel } from '../config/log-level.ts';
@@ -27,7 +27,7 @@ type OperationOf<F extends FunctionWithOperations> = {
 type Contracts<F extends FunctionWithOperations> = Operations[OperationOf<F>];
 type Closed<F extends FunctionWithOperations> = Exclude<Contracts<F>, { readonly access: 'public' }>;
 
-/** How it is known who asks; not needed where every operation is public. */
+/** Identification of the client; not needed if every operation is public. */
 type Identification<F extends FunctionWithOperations, Parts> = [Closed<F>] extends [never]
   ? unknown
   : [Closed<F>] extends [{ readonly identity: 'claimant' }]
@@ -42,10 +42,10 @@ type Counting<F extends FunctionWithOperations, Parts> = [Counted<F>] extends [n
 type RatesWith<Parts> = Readonly<Record<CountedBy, (request: Request, parts: Parts) => Promise<void>>>;
 
 type Served<F extends FunctionWithOperations, Parts> = {
-  /** what the steps need of their function: what `connect` has returned */
+  /** dependencies of the steps, from `connect` */
   readonly parts: () => Parts;
   readonly steps: { readonly [Name in OperationOf<F>]: Step<Operations[Name], Parts> };
-  /** answers what no route matches; needed by the function that gets such requests */
+  /** creates the error for requests that match no route; for the function of `$default` */
   readonly otherwise?: (method: string, path: string) => Error;
 } & Identification<F, NoInfer<Parts>> &
   Counting<F, NoInfer<Parts>>;
@@ -57,7 +57,7 @@ interface Optional<Parts> {
 
 type Run = (asked: object, parts: unknown) => Promise<Reply>;
 
-/** The handler of function `name`: the compiler demands a step for each of its operations. */
+/** Creates the handler of function `name`. The compiler requires a step for each of its operations. */
 export function serve<F extends FunctionWithOperations, Parts>(name: F, served: Served<F, Parts>) {
   const { parts, steps, otherwise = unrouted, identify, rates } = served as typeof served & Optional<Parts>;
   const all = Object.entries<{ readonly contract: Contract; readonly run: unknown }>(steps);
@@ -85,7 +85,7 @@ export function serve<F extends FunctionWithOperations, Parts>(name: F, served: 
 }
 
 function unrouted(method: string, path: string): Error {
-  return new Error(`the gateway has sent ${method} ${path} to a function that has no such operation`);
+  return new Error(`API Gateway sent ${method} ${path} to a function without this operation`);
 }
 
 function resultOf({ status, headers: of, text, bytes, cookies }: Reply): APIGatewayProxyStructuredResultV2 {

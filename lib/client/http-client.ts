@@ -1,4 +1,4 @@
-/** A client of the HTTP operations, typed by their contracts. It holds none of them: of each it knows method and path. */
+/** A client of the HTTP operations, typed by their contracts. At run time it contains only their methods and paths. */
 import type * as z from 'zod/mini';
 import { routes } from '../api/generated/routes.ts';
 import type { OperationName, Operations } from '../api/operations.ts';
@@ -19,7 +19,7 @@ type BodyOf<C> = C extends { readonly body: infer S extends Schema }
   ? { readonly body: z.input<S> }
   : unknown;
 
-/** What an operation is asked with. */
+/** The request of an operation. */
 export type RequestOf<Name extends OperationName> = ParamsOf<Operations[Name]> &
   QueryOf<Operations[Name]> &
   BodyOf<Operations[Name]> & {
@@ -37,7 +37,7 @@ type SuccessOf<Answers> = {
   };
 }[keyof Answers];
 
-/** What it answers. */
+/** The answer of an operation. */
 export type AnswerOf<Name extends OperationName> =
   | SuccessOf<Operations[Name]['answers']>
   | {
@@ -51,7 +51,7 @@ export interface HttpClientSettings {
   /** origin of the API */
   readonly url: string;
   readonly token?: string | undefined;
-  /** a request that takes longer is given up */
+  /** time-out of a request */
   readonly timeoutMilliseconds?: number;
 }
 
@@ -70,7 +70,7 @@ export class HttpClient {
     this.#settings = settings;
   }
 
-  /** @throws whatever `fetch` throws, and SyntaxError for an answer that is no JSON: it is not known what has happened */
+  /** @throws the errors of `fetch`, and SyntaxError if the answer is not JSON; the outcome of the request is then unknown */
   async call<Name extends OperationName>(name: Name, request: RequestOf<Name>): Promise<AnswerOf<Name>> {
     const { url, token, timeoutMilliseconds = 10_000 } = this.#settings;
     const { params = {}, query = {}, body, key, signal } = request as Loose;

@@ -1,6 +1,6 @@
 /**
- * Watches the observatory over a WebSocket, in a browser or in Node: connects, goes on after every interruption where it was,
- * and gives each change once. `for await (const event of client.subscribe('transfer.overview')) …`
+ * Subscribes to channels over a WebSocket, in a browser or in Node. It reconnects, resumes after interruptions, and delivers each change
+ * once. `for await (const event of client.subscribe('transfer.overview')) …`
  */
 import type { ChannelName, LiveEvent } from './live-events.ts';
 import { LiveSubscription } from './live-subscription.ts';
@@ -8,7 +8,7 @@ import type { ServerMessage } from './server-message.ts';
 
 export type { ChannelName, LiveEvent, LiveSubscription };
 
-/** The server will not do what was asked: `code` as asyncapi.json lists them. */
+/** The server refused a request. For `code`, see asyncapi.json. */
 export class LiveError extends Error {
   override readonly name = 'LiveError';
   readonly code: string;
@@ -20,42 +20,42 @@ export class LiveError extends Error {
 }
 
 export interface LiveSettings {
-  /** of the WebSocket, as `wss://observatory.org` */
+  /** origin of the WebSocket, such as `wss://observatory.org` */
   readonly url: string;
-  /** a fresh ticket: `POST /api/ws/ticket` */
+  /** fetches a new ticket: `POST /api/ws/ticket` */
   readonly ticket: () => Promise<string>;
-  /** called when the connection opens, and when it ends */
+  /** called when the connection opens and when it closes */
   readonly onConnected?: (isConnected: boolean) => void;
   readonly firstPauseMilliseconds?: number;
   readonly longestPauseMilliseconds?: number;
-  /** API Gateway ends a connection that is idle for ten minutes; a server that does not answer is gone */
+  /** interval of pings, which detect broken connections; API Gateway closes a connection that is idle for ten minutes */
   readonly pingMilliseconds?: number;
-  /** a connection that is not there by then is tried again */
+  /** time-out of connecting */
   readonly connectMilliseconds?: number;
-  /** a subscription of which nothing has come by then is asked for again, with the next ping */
+  /** a subscription without an answer after this time is requested again with the next ping */
   readonly answerMilliseconds?: number;
-  /** opens a WebSocket; the platform's unless another one is given */
+  /** opens a WebSocket; default: the platform's */
   readonly connect?: (url: string) => WebSocket;
 }
 
-/** Pings without an answer, after which the server counts as gone. */
-const pingsAtMost = 2;
+/** Unanswered pings after which the connection counts as broken. */
+const maxUnansweredPings = 2;
 
-/** What can be asked again as soon as there is room or time. */
-const passingErrors = new Set(['unavailable', 'too_many_messages']);
+/** Errors after which the request can be repeated. */
+const temporaryErrors = new Set(['unavailable', 'too_many_messages']);
 
 export class LiveClient {
   readonly #settings: Required<Omit<LiveSettings, 'onConnected'>> & Pick<LiveSettings, 'onConnected'>;
   readonly #subscriptions = new Map<string, LiveSubscription<ChannelName>>();
-  /** the number of the last subscription: answers to earlier ones are dropped */
+  /** number of the last subscription; answers to earlier ones are dropped */
   #requests = 0;
-  /** requests that were left, of this socket */
+  /** numbers of ended subscriptions of this socket */
   readonly #left = new Set<number>();
   #socket: WebSocket | undefined;
   #isClosed = false;
   #isConnecting = false;
   #failures = 0;
-  /** pings since anything has come */
+  /** pings since the last message */
   #unanswered = 0;
   #pings: ReturnType<typeof setInterval> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -72,7 +72,7 @@ export class LiveClient {
     };
   }
 
-  /** One subscription per channel: a second call gives the same one. It begins with a snapshot. */
+  /** Returns the subscription to a channel, which begins with a snapshot. A second call returns the same one. */
   subscribe<C extends ChannelName>(
     channel: C,
     listener?: (event: LiveEvent<C>) => void,
@@ -87,7 +87,7 @@ export class LiveClient {
     return subscription;
   }
 
-  /** Ends the connection and every subscription. */
+  /** Closes the connection and all subscriptions. */
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#pings);
@@ -99,7 +99,7 @@ export class LiveClient {
 
   #unsubscribe(subscription: Pick<LiveSubscription<ChannelName>, 'channel' | 'request'>): void {
     const { channel, request } = subscription;
-    // another one may have taken its place
+    // a newer subscription may have replaced it
     if (this.#subscriptions.get(channel) !== subscription) return;
     this.#subscriptions.delete(channel);
     if (request !== undefined) this.#leave(channel, request);
@@ -128,7 +128,7 @@ export class LiveClient {
         if (this.#socket === socket) this.#received(String(data), socket);
       });
       socket.addEventListener('close', () => this.#lost(socket));
-      // Node's sockets tell of a refused handshake by this alone
+      // in Node, a refused handshake raises only this event
       socket.addEventListener('error', () => this.#lost(socket));
       setTimeout(() => {
         if (socket.readyState !== 1) this.#lost(socket);
@@ -149,15 +149,15 @@ export class LiveClient {
     const { pingMilliseconds } = this.#settings;
     clearInterval(this.#pings);
     this.#pings = setInterval(() => {
-      // A connection can die without a word. Pings are counted, not time: after a suspension what has come meanwhile is read first.
-      if (this.#unanswered >= pingsAtMost) return this.#lost(socket);
+      // Detects a broken connection. Counts pings instead of time, since after a suspension pending messages are read first.
+      if (this.#unanswered >= maxUnansweredPings) return this.#lost(socket);
       this.#unanswered += 1;
       socket.send('{"type":"ping"}');
       this.#askAgain();
     }, pingMilliseconds);
   }
 
-  /** An answer can be lost as well as a question. */
+  /** Repeats subscriptions without an answer, since the request or the answer may be lost. */
   #askAgain(): void {
     const tooLong = Date.now() - this.#settings.answerMilliseconds;
     for (const subscription of this.#subscriptions.values()) {
@@ -166,7 +166,7 @@ export class LiveClient {
   }
 
   #ask(subscription: Pick<LiveSubscription<ChannelName>, 'channel' | 'since' | 'asked'>): void {
-    // one that opens asks for all
+    // a socket that opens requests all subscriptions
     if (this.#socket?.readyState !== 1) return;
     const { channel, since } = subscription;
     this.#requests += 1;
@@ -174,7 +174,7 @@ export class LiveClient {
     this.#send({ type: 'subscribe', channel, request: this.#requests, ...(since && { since }) });
   }
 
-  /** Not at once, so that a server that keeps losing parts is not flooded. */
+  /** Repeats a subscription after a pause, so that repeated failures do not flood the server. */
   #askSoon(subscription: LiveSubscription<ChannelName>, milliseconds: number): void {
     const { request } = subscription;
     setTimeout(() => {
@@ -213,7 +213,7 @@ export class LiveClient {
         this.#deliver(message, text, subscription);
         return;
       case 'error':
-        // the server knows of no such connection, nor of its subscriptions
+        // the server has lost the connection and its subscriptions
         if (message.code === 'unregistered') this.#lost(socket);
         else this.#refused(message, subscription);
         return;
@@ -229,7 +229,7 @@ export class LiveClient {
       }
       return;
     }
-    // that it was left has been lost, or was handled before it was asked for
+    // the server has not processed the unsubscribe, or processed it before the subscribe
     if (request !== undefined && !this.#left.has(request)) this.#leave(channel, request);
   }
 
@@ -238,16 +238,16 @@ export class LiveClient {
     subscription?: LiveSubscription<ChannelName>,
   ): void {
     if (!subscription || (request !== undefined && request !== subscription.request)) return;
-    if (passingErrors.has(code)) return this.#askSoon(subscription, 1000);
+    if (temporaryErrors.has(code)) return this.#askSoon(subscription, 1000);
     this.#subscriptions.delete(subscription.channel);
     subscription.end(new LiveError(code, detail));
   }
 }
 
-async function inTime<T>(asked: Promise<T>, milliseconds: number): Promise<T> {
+async function inTime<T>(call: Promise<T>, milliseconds: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const tooLate = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error('no answer in time')), milliseconds);
   });
-  return Promise.race([asked, tooLate]).finally(() => clearTimeout(timer));
+  return Promise.race([call, tooLate]).finally(() => clearTimeout(timer));
 }

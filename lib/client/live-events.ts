@@ -1,4 +1,4 @@
-/** What clients are given: derived from the channels, so that a new one needs nothing here. */
+/** Types of live events, derived from the channels, so that a new channel needs no change here. */
 import type * as z from 'zod/mini';
 import type { ChannelKind, channels } from '../channels/channels.ts';
 import type { Of } from '../http/operation.ts';
@@ -21,7 +21,7 @@ type KindOf<C extends ChannelName> = {
 
 type SnapshotSchema<Kind extends ChannelKind> = Channels[Kind]['data'];
 
-/** The update of a state is as its snapshot; that of an event channel is one change. */
+/** The update of a state channel has the schema of its snapshot; that of an event channel has its own. */
 type UpdateSchema<Kind extends ChannelKind> = Channels[Kind] extends { readonly update: infer Update }
   ? Update
   : SnapshotSchema<Kind>;
@@ -31,27 +31,27 @@ export interface Data<C extends ChannelName> {
   readonly update: Of<UpdateSchema<KindOf<C>> & z.ZodMiniType>;
 }
 
-interface Told<C extends ChannelName> {
+interface EventHeading<C extends ChannelName> {
   readonly channel: C;
   readonly position: string;
-  /** `data` as it was sent: a number that a double cannot hold has all its digits here, and only here */
+  /** `data` as sent: only here do numbers keep digits beyond a double */
   readonly json: string;
 }
 
 export type LiveEvent<C extends ChannelName> =
-  | (Told<C> & {
+  | (EventHeading<C> & {
       readonly type: 'snapshot';
       readonly data: Data<C>['snapshot'];
       /** changes before it may not have been sent one by one */
       readonly gap: boolean;
-      /** what could not be looked at: records may be missing. Another snapshot follows once it can be */
+      /** a source that could not be read, so that records may be missing; another snapshot follows once it can be read */
       readonly unseen?: string;
     })
-  | (Told<C> & {
+  | (EventHeading<C> & {
       readonly type: 'update';
       readonly data: Data<C>['update'];
-      /** of event channels: what has happened to the record */
+      /** of event channels: kind of the change */
       readonly change?: string;
-      /** of event channels: which record */
+      /** of event channels: id of the record */
       readonly record?: string;
     });

@@ -1,29 +1,29 @@
-/** What comes on one channel: each event once, in order, whatever the server says twice or too late. */
+/** Turns the messages of a channel into events, each once and in order, even if messages are repeated or late. */
 import { isAfter } from '../change-feed/position.ts';
 import type { ChannelName, Data, LiveEvent } from './live-events.ts';
 import { jsonOf, type ServerMessage } from './server-message.ts';
 
-/** A snapshot of which some parts are still to come. */
+/** An incomplete snapshot. */
 interface Assembly {
   readonly of: string;
   readonly data: unknown[];
   readonly json: string[];
 }
 
-/** The events of one channel, each once and in order. What is not read waits. */
+/** The events of a channel, each once and in order. Unread events are queued. */
 export class LiveSubscription<C extends ChannelName> implements AsyncIterable<LiveEvent<C>> {
   readonly channel: C;
-  /** where it is; undefined before the first snapshot */
+  /** current position; undefined before the first snapshot */
   since: { readonly epoch: string; readonly position: string } | undefined;
-  /** for the client alone: the number of what was asked last; answers to anything else are not its own */
+  /** internal: number of the last request; answers to others are ignored */
   request: number | undefined;
-  /** for the client alone: since when the answer, or the rest of it, has not come, epoch ms */
+  /** internal: epoch ms since which the answer, or the rest of it, is outstanding */
   askedAt: number | undefined;
   readonly #close: () => void;
   readonly #listeners: ((event: LiveEvent<C>) => void)[] = [];
   readonly #waiting: LiveEvent<C>[] = [];
   #fence = 0;
-  /** the answer has begun: a first part, or that the server goes on where the client is */
+  /** the first part of a snapshot, or `resumed`, has been received */
   #hasBegun = false;
   #assembly: Assembly | undefined;
   #isRead = false;
@@ -57,13 +57,13 @@ export class LiveSubscription<C extends ChannelName> implements AsyncIterable<Li
     }
   }
 
-  /** For the client alone. */
+  /** Internal. */
   end(error?: Error): void {
     this.#ended ??= { error };
     this.#wake?.();
   }
 
-  /** For the client alone: from now on it takes what answers this request. */
+  /** Internal: from now on, accepts answers to this request. */
   asked(request: number, nowMilliseconds: number): void {
     this.request = request;
     this.askedAt = nowMilliseconds;
@@ -72,9 +72,9 @@ export class LiveSubscription<C extends ChannelName> implements AsyncIterable<Li
   }
 
   /**
-   * For the client alone: takes what is new and its own, and drops what it has or what an older broadcaster sends.
-   * @param text the whole message
-   * @returns false if a part is missing: it must be asked for again
+   * Internal: processes a message. Drops messages for other requests, repeated ones and those of an older broadcaster.
+   * @param text the full message
+   * @returns false if a part is missing, so that the subscription must be repeated
    */
   receive(message: ServerMessage, text: string, nowMilliseconds: number): boolean {
     const { epoch, fence, request, type } = message;
@@ -82,12 +82,12 @@ export class LiveSubscription<C extends ChannelName> implements AsyncIterable<Li
     if (this.since?.epoch === epoch && fence < this.#fence) return true;
     if (type === 'snapshot') return this.#takePart(message, jsonOf(text), nowMilliseconds);
     if (type === 'resumed') {
-      // there is nothing that it could go on from
+      // without a position it cannot continue
       if (!this.since) return false;
       this.#begin(message);
       return true;
     }
-    // it is the rest of something else, or comes in the middle of a snapshot
+    // an update before the answer belongs to an earlier request; one within a snapshot means that a part is missing
     if (!this.#hasBegun) return true;
     if (this.#assembly) return false;
     this.#fence = fence;
@@ -120,15 +120,15 @@ export class LiveSubscription<C extends ChannelName> implements AsyncIterable<Li
     });
   }
 
-  /** Parts must come one after the other; a first part begins anew. */
+  /** Parts must be consecutive. A first part starts a new snapshot. */
   #takePart(message: ServerMessage, json: string, nowMilliseconds: number): boolean {
     const { epoch, position, fence, part = 1, parts = 1 } = message;
     const of = JSON.stringify([epoch, position, fence, parts]);
     if (part === 1) this.#assembly = { of, data: [], json: [] };
-    // it belongs to a snapshot whose beginning was another request's
+    // a part of a snapshot for another request
     if (!this.#assembly) return this.#hasBegun;
     if (this.#assembly.of !== of || part > this.#assembly.data.length + 1) return false;
-    // sent twice, since the answer to its post was lost
+    // repeated, because the server did not get the answer to its post
     if (part <= this.#assembly.data.length) return true;
     this.#hasBegun = true;
     this.#assembly.data.push(message.data);

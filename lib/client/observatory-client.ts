@@ -1,4 +1,4 @@
-/** A client as observatory scripts need it: every write has a key, and is repeated under it until it is answered. */
+/** A client for observatory scripts: every write has a key, and is repeated with it until it is answered. */
 import { createHash } from 'node:crypto';
 import { HttpClient, type RequestOf } from './http-client.ts';
 
@@ -6,9 +6,9 @@ export interface ClientSettings {
   /** origin of the API */
   readonly url: string;
   readonly token: string;
-  /** a request that takes longer is repeated */
+  /** time-out of a request, which is then repeated */
   readonly timeoutMilliseconds?: number;
-  /** an unanswered write is given up after this */
+  /** time after which an unanswered write fails */
   readonly patienceMilliseconds?: number;
 }
 
@@ -16,12 +16,12 @@ export interface Answer {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
   readonly replayed: boolean;
-  /** of the try that was answered */
+  /** duration of the answered attempt */
   readonly milliseconds: number;
   readonly tries: number;
 }
 
-/** The server said no for good: repeating the request would not help. */
+/** The server refused the request; repeating it would not help. */
 export class Refused extends Error {
   override readonly name = 'Refused';
   readonly answer: Answer;
@@ -62,7 +62,7 @@ export class ObservatoryClient {
 
   /**
    * `GET /api/transactions/{id}`
-   * @returns undefined if it is not known, or if nobody can say so now: what is to be recorded does not wait for that
+   * @returns undefined if the transaction is unknown or cannot be read now, so that recording is not delayed
    */
   async findTransaction(id: string): Promise<{ state: string; record_ids: readonly string[] } | undefined> {
     const givesUpAt = Date.now() + this.#patienceMilliseconds;
@@ -74,7 +74,7 @@ export class ObservatoryClient {
     }
   }
 
-  /** What was asked may have happened without an answer: it is asked again under its key. */
+  /** Repeats the write with its key until it is answered, since an unanswered one may have been recorded. */
   async #write<Name extends Write>(name: Name, request: RequestOf<Name>): Promise<Answer> {
     const givesUpAt = Date.now() + this.#patienceMilliseconds;
     for (let tries = 1; ; tries += 1) {
@@ -103,7 +103,7 @@ function pauseAfter(tries: number): Promise<void> {
   return new Promise((resume) => setTimeout(resume, Math.random() * ceiling));
 }
 
-/** A key that is the same for the same parts: running a script again repeats its requests and adds nothing. */
+/** A key derived from its parts: running a script again repeats the same writes, which has no further effect. */
 export function stableKey(...parts: readonly (string | number)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
 }

@@ -1,8 +1,8 @@
-/** Messages as they come over the WebSocket. */
+/** Messages from the server. */
 export interface ServerMessage {
   readonly type: 'snapshot' | 'update' | 'resumed' | 'unsubscribed' | 'pong' | 'error';
   readonly channel?: string;
-  /** that it answers; the first release does not send it */
+  /** number of the answered request; the first release does not send it */
   readonly request?: number;
   readonly epoch: string;
   readonly position: string;
@@ -18,7 +18,7 @@ export interface ServerMessage {
   readonly detail?: string;
 }
 
-/** The server writes `data` last, and no member before it can contain its name. */
+/** The text of `data`, which is the last member; no member before it can contain its name. */
 export function jsonOf(text: string): string {
   const name = '"data":';
   return text.slice(text.indexOf(name) + name.length, -1);

@@ -1,4 +1,4 @@
-/** The only place that reads the environment: each group of settings is parsed once, with all its faults in one error. */
+/** The only module that reads the environment. Settings are parsed once, and all faults are reported in one error. */
 import * as z from 'zod/mini';
 
 /** A required, non-empty text. */
@@ -10,7 +10,7 @@ export const positiveInteger = z.pipe(
   z.transform(Number),
 );
 
-/** JSON text that holds what `schema` says. */
+/** JSON text that matches `schema`. */
 export const json = <S extends z.ZodMiniType>(schema: S) =>
   z.pipe(
     z.pipe(

@@ -8,9 +8,12 @@ const publicKey = z.looseObject({
   x: z.string().check(z.regex(/^[\w-]{43}$/)),
 });
 
-/** A JSON Web Key Set that verifies access tokens: missing or broken key material refuses to start. */
+/** A JSON Web Key Set that verifies access tokens. With missing or invalid keys a function does not start. */
 export const jwks = z
   .object({ keys: z.array(publicKey).check(z.minLength(1)) })
   .check(
-    z.refine(({ keys }) => new Set(keys.map(({ kid }) => kid)).size === keys.length, 'two keys of one name'),
+    z.refine(
+      ({ keys }) => new Set(keys.map(({ kid }) => kid)).size === keys.length,
+      'two keys have the same kid',
+    ),
   );

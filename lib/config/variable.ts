@@ -1,23 +1,23 @@
-/** An environment variable: where its value comes from, and what it must be. */
+/** Environment variables with the source and schema of their values. */
 import type * as z from 'zod/mini';
 
 export type SecretName = 'redis' | 'main' | 'replicas' | 'jwt' | 'github';
 
 export type VariableSource<Queue extends string = string, FunctionName extends string = string> =
-  /** the same everywhere unless a deployment overrides it by CDK context `settings` */
+  /** a default that a deployment may override by CDK context `settings` */
   | { readonly kind: 'setting'; readonly value: string }
-  /** must be given by the deployment, unless it begins with `initially`; the local stack gives its own */
+  /** must be set by the deployment unless it has the default `initially`; the local stack sets its own */
   | { readonly kind: 'deployment'; readonly describes: string; readonly initially?: string }
   /** a field of a JSON secret, by reference */
   | { readonly kind: 'secret'; readonly secret: SecretName; readonly field: string }
   | { readonly kind: 'queueUrl'; readonly queue: Queue; readonly use: QueueUse }
   | { readonly kind: 'functionName'; readonly function: FunctionName }
-  /** the origins that the deployment also names for CORS */
+  /** the origins that the deployment also uses for CORS */
   | { readonly kind: 'frontendOrigins' }
   /** the `@connections` endpoint of the WebSocket API, with its stage */
   | { readonly kind: 'managementEndpoint' };
 
-/** `probe` only looks whether the queue is there; `deadLetters` takes messages from its dead-letter queue. */
+/** `probe` only checks that the queue is reachable; `deadLetters` receives messages from its dead-letter queue. */
 export type QueueUse = 'send' | 'probe' | 'deadLetters';
 
 export interface Variable<
@@ -33,7 +33,7 @@ export type Variables<Source extends VariableSource = VariableSource> = Readonly
   Record<string, Variable<z.ZodMiniType, Source>>
 >;
 
-/** @param value as text, as it stands in the environment */
+/** @param value as text */
 // @__NO_SIDE_EFFECTS__
 export function setting<S extends z.ZodMiniType>(schema: S, value: string) {
   return { schema, source: { kind: 'setting', value } } as const;

@@ -1,20 +1,20 @@
-/** Variables that several functions read. A variable of one function stands with that function. */
+/** Variables of several functions. A variable of a single function is in its spec. */
 import * as z from 'zod/mini';
 import { json, positiveInteger, text } from './environment.ts';
 import { jwks } from './jwks.ts';
 import { fromDeployment, queueUrl, secret, setting } from './variable.ts';
 
-/** Every function has these. */
+/** Variables of every function. */
 export const common = {
   LOG_LEVEL: setting(z.enum(['debug', 'info', 'warn', 'error']), 'info'),
-  /** CloudFormation reads secrets only for functions that change otherwise: this changes them all. */
-  CREDENTIALS_VERSION: fromDeployment(text, 'another one than before whenever a secret has changed', '1'),
+  /** CloudFormation reads secrets again only for functions with another change; changing this variable changes them all. */
+  CREDENTIALS_VERSION: fromDeployment(text, 'a new value whenever a secret has changed', '1'),
 };
 
 export const redis = {
   REDIS_URL: secret(text, 'redis', 'url'),
   REDIS_TOKEN: secret(text, 'redis', 'token'),
-  /** Everything of one observatory in a shared Redis stands below this prefix. */
+  /** Prefix of all keys of an observatory in a shared Redis. */
   REDIS_PREFIX: setting(text, 'ops'),
 };
 
@@ -25,7 +25,7 @@ export const replicas = {
   REPLICAS: secret(json(replicaList), 'replicas', 'replicas'),
 };
 
-/** What verifies access tokens. */
+/** For verifying access tokens. */
 export const accessTokens = {
   /** JWKS with the public keys */
   JWT_PUBLIC_JWKS: secret(json(jwks), 'jwt', 'jwks'),
@@ -39,12 +39,12 @@ export const deadLetterQueues = {
   TRANSACTIONS_DEAD_LETTER_QUEUE_URL: queueUrl(text, 'transactions', 'deadLetters'),
   REPLICATION_CHECKS_DEAD_LETTER_QUEUE_URL: queueUrl(text, 'replicationChecks', 'deadLetters'),
 };
-/** To be asked whether it is there, no more. */
+/** Only probed. */
 export const probedQueue = { PROBED_QUEUE_URL: queueUrl(text, 'transactions', 'probe') };
 
 export const rateLimit = { RATE_LIMIT_PER_SECOND: setting(positiveInteger, '100') };
 
-/** What the buffer may hold before it counts as full. */
+/** Size at which the buffer counts as full. */
 export const bufferBudget = { BUFFER_BUDGET_BYTES: setting(positiveInteger, String(512 * 1024 * 1024)) };
 
 export const broadcaster = {

@@ -10,20 +10,20 @@ import type { FunctionSpec } from './function-spec.ts';
 
 export type SettingsOf<V extends Variables> = { readonly [Name in keyof V]: z.output<V[Name]['schema']> };
 
-/** What every function works with. */
+/** Common dependencies of all functions. */
 export interface Base<V extends Variables> {
   readonly settings: SettingsOf<V>;
-  /** undefined without REDIS_URL among the settings */
+  /** undefined if the settings do not contain REDIS_URL */
   readonly site: V extends { readonly REDIS_URL: unknown } ? Site : undefined;
   readonly log: Log;
 }
 
 /**
- * What a function works with, made once. An instance makes it at its start, and does not start without its settings; elsewhere
- * it is made when it is first asked for, so that a test can import a handler without an environment.
- * @param spec names the settings; nothing else of the environment is read
- * @param make of the settings whatever else the function needs: clients, limits
- * @returns throws Error that names every missing or malformed variable
+ * Creates the dependencies of a function once. A function instance creates them at its start, which fails if a setting is missing.
+ * Elsewhere they are created on first use, so that a test can import a handler without an environment.
+ * @param spec with the settings; no other variables are read
+ * @param make creates further dependencies from the settings, such as clients and limits
+ * @returns a function that throws an Error with every missing or malformed variable
  */
 export function connect<S extends FunctionSpec, Parts>(
   spec: S,

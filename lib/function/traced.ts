@@ -7,7 +7,7 @@ const shape = z.object({
   Records: z.optional(z.array(z.object({ messageId: z.string() }))),
 });
 
-/** A handler each of whose lines in the log names the request, and the messages or the connection, that it is about. */
+/** Wraps a handler so that its log lines contain the ids of the request and of its messages or connection. */
 export function traced<Event, Answer>(
   handler: (event: Event, context: Context) => Promise<Answer>,
 ): (event: Event, context: Context) => Promise<Answer> {

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** What an invocation is about; in each line that it logs. */
+/** Ids of an invocation, added to each log line. */
 export interface InvocationIds {
-  /** of HTTP and sockets, API Gateway's, which clients see in problems; else Lambda's */
+  /** API Gateway's id for HTTP and sockets, which clients see in problems; else Lambda's */
   readonly request_id: string;
   readonly message_ids?: readonly string[];
   readonly connection_id?: string;
@@ -10,7 +10,7 @@ export interface InvocationIds {
 
 const storage = new AsyncLocalStorage<InvocationIds>();
 
-/** Does the work of one invocation: every line that is logged meanwhile names its ids, without handing them on. */
+/** Runs the work of an invocation. Lines logged meanwhile contain the ids without passing them on. */
 export function withIds<T>(ids: InvocationIds, work: () => T): T {
   return storage.run(ids, work);
 }

@@ -1,4 +1,4 @@
-/** Structured logs: one JSON object per line, with what could be a credential blotted out. */
+/** Structured logs: one JSON object per line, with possible credentials redacted. */
 import { currentIds } from './ids.ts';
 
 const levels = ['debug', 'info', 'warn', 'error'] as const;
@@ -19,7 +19,7 @@ export function redact(text: string): string {
   return text.replace(secret, (_all, name?: string, login?: string) => `${name ?? login ?? ''}[redacted]`);
 }
 
-/** @param write gets one line; the default is what the Lambda runtime collects */
+/** @param write gets one line; default: stdout, which the Lambda runtime collects */
 export function createLog(
   minimum: string,
   context: Readonly<Record<string, unknown>> = {},

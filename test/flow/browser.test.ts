@@ -115,7 +115,7 @@ it.skipIf(executablePath === undefined)(
     await view.goto(`${http}/docs`);
     await view.getByText('Record that an observation has started').waitFor();
     await view.getByText('Record that an observation has started').click();
-    await view.getByText('Needs the permission', { exact: false }).first().waitFor();
+    await view.getByText('Requires the permission', { exact: false }).first().waitFor();
     // data URLs have the origin "null"
     expect([...origins].filter((origin) => origin !== 'null')).toEqual([http]);
     expect(errors).toEqual([]);

@@ -59,7 +59,7 @@ export const liveMutations: readonly Mutation[] = [
   {
     ...client,
     id: 'live-suspended-process-gives-its-connection-up',
-    replace: 'if (this.#unanswered >= pingsAtMost) return this.#lost(socket);',
+    replace: 'if (this.#unanswered >= maxUnansweredPings) return this.#lost(socket);',
     by: 'if (this.#unanswered >= 0) return this.#lost(socket);',
     named: 'suspended',
   },

@@ -1,76 +1,64 @@
-/** This release beside the first one: what a start, a finish and a page take, request by request in turn, in ratios. */
+/**
+ * The functions of this release beside those of the first one, on the same stores: the time of a start, a finish and a page, request
+ * by request in turn, as ratios.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { end, firstMessage, forkBound } from '../../infra/local/process.ts';
-import type { StackDescription } from '../../infra/local/stack.ts';
-import { connectPostgres } from '../../lib/postgres/connect.ts';
 import { eventually } from '../support/eventually.ts';
-import { extractRelease1, Release1Missing } from '../support/release-1-tree.ts';
+import { Release1Missing } from '../support/release-1-tree.ts';
+import { firstRelease, thisRelease, type Release } from '../support/releases.ts';
+import { startTestStack, type TestStack } from '../support/test-stack.ts';
 import { send, type LoadRequest } from './load.ts';
 import { medianOf } from './median.ts';
 
-const here = fileURLToPath(new URL('../../', import.meta.url));
 const replicated = 20_000;
 const buffered = 10_000;
 const rounds = 9;
 const pairs = 50;
-/** V8 optimises what a page of buffered records needs after some hundred requests. */
+/** V8 needs some hundred requests to optimise the code of a page. */
 const warmUpRounds = 8;
 const writers = 4;
 
-/** One of the two releases. */
-interface Side {
-  readonly description: StackDescription;
-  /** ids of the records that are not finished */
-  readonly running: string[];
-  /** how many records it has started */
-  started: number;
-  readonly stop: () => Promise<void>;
-}
-
-/** The request of a side, and the status of its answer. */
+/** A request of one kind, and the status of its answer. */
 interface Case {
-  readonly request: (side: Side) => LoadRequest;
+  readonly request: (stack: TestStack) => LoadRequest;
   readonly status: number;
 }
 
 export async function benchRelease1(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'ops-db-bench-'));
-  const sides: Side[] = [];
+  const stack = await startTestStack({ roundTripMilliseconds: 0, durable: true });
   try {
-    const tree = join(directory, 'release-1');
-    await extractRelease1(tree);
-    for (const [name, root] of Object.entries({ now: here, then: tree })) {
-      sides.push(await startSide(root, join(directory, name)));
+    await stack.quiesce();
+    const first = await firstRelease(stack, directory, () => undefined);
+    try {
+      await measure(stack, [thisRelease(stack), first]);
+    } finally {
+      await first.stop();
     }
-    await measure(sides);
   } catch (error) {
     if (!(error instanceof Release1Missing)) throw error;
     console.log(error.message);
   } finally {
-    await Promise.all(sides.map(({ stop }) => stop()));
+    await stack.stop();
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function startSide(tree: string, directory: string): Promise<Side> {
-  const child = forkBound(new URL('stack.process.ts', import.meta.url), [tree, directory]);
-  const description = (await firstMessage(child)) as StackDescription;
-  return { description, running: [], started: 0, stop: () => end(child, 'SIGTERM', 30_000) };
-}
-
-async function measure(sides: readonly Side[]): Promise<void> {
-  await Promise.all(sides.map(fill));
-  console.log('| p50 | now | first release | ratio, median of rounds (spread) |');
+async function measure(stack: TestStack, releases: readonly Release[]): Promise<void> {
+  await fill(stack);
+  console.log('| p50 | this release | first release | ratio, median of rounds (spread) |');
   console.log('|---|---|---|---|');
-  await report(sides, 'page of 50, nothing buffered', page(50));
-  await report(sides, 'page of 100, nothing buffered', page(100));
-  await report(sides, 'start', start);
-  await report(sides, 'finish', finish);
-  await Promise.all(sides.map(bufferMore));
-  await report(sides, `page of 50, ${buffered} buffered`, page(50));
+  const report = async (name: string, each: Case) => {
+    console.log(`| ${name} | ${await compared(stack, releases, each)} |`);
+  };
+  await report('page of 50, nothing buffered', page(50));
+  await report('page of 100, nothing buffered', page(100));
+  await report('start', start);
+  await report('finish', finish);
+  await bufferMore(stack);
+  await report(`page of 50, ${buffered} buffered`, page(50));
 }
 
 const page = (limit: number): Case => ({
@@ -82,18 +70,21 @@ const page = (limit: number): Case => ({
   status: 200,
 });
 
+/** Ids of the records that are started and not finished. */
+const running: string[] = [];
+
 const start: Case = {
-  request: ({ description, started }) => ({
+  request: ({ description }) => ({
     method: 'POST',
     path: '/executed_obs_units/start',
     token: description.tokens.service,
-    body: JSON.stringify({ obs_unit_id: 1 + (started % 300), metadata: { patch: 'South field' } }),
+    body: JSON.stringify({ obs_unit_id: 1 + (running.length % 300), metadata: { patch: 'South field' } }),
   }),
   status: 201,
 };
 
 const finish: Case = {
-  request: ({ description, running }) => ({
+  request: ({ description }) => ({
     method: 'PUT',
     path: `/executed_obs_units/${running.pop()}/finish`,
     token: description.tokens.service,
@@ -102,43 +93,38 @@ const finish: Case = {
   status: 200,
 };
 
-/** @returns how long it took, ms @throws Error if the answer is another */
-async function ask(side: Side, { request, status: expected }: Case): Promise<number> {
-  const asked = request(side);
-  const { milliseconds, status, body } = await send(side.description.http, asked);
-  if (status !== expected) throw new Error(`${asked.path}: ${status} ${body.slice(0, 300)}`);
-  if (status === 201) {
-    side.running.push((JSON.parse(body) as { readonly id: string }).id);
-    side.started += 1;
-  }
-  return milliseconds;
-}
-
-async function report(sides: readonly Side[], name: string, each: Case): Promise<void> {
-  const medians: number[][] = sides.map(() => []);
+/** Both p50 and their ratio. @throws Error if an answer has another status */
+async function compared(stack: TestStack, releases: readonly Release[], each: Case): Promise<string> {
+  const medians: number[][] = releases.map(() => []);
   for (let round = -warmUpRounds; round < rounds; round += 1) {
-    const times: number[][] = sides.map(() => []);
+    const times: number[][] = releases.map(() => []);
     for (let pair = 0; pair < pairs; pair += 1) {
-      for (let turn = 0; turn < sides.length; turn += 1) {
-        const at = (turn + pair) % sides.length;
-        const side = sides[at];
-        if (side) times[at]?.push(await ask(side, each));
+      for (let turn = 0; turn < releases.length; turn += 1) {
+        const at = (turn + pair) % releases.length;
+        times[at]?.push(await ask(releases[at]?.http ?? '', stack, each));
       }
     }
     if (round >= 0) for (const [at, all] of times.entries()) medians[at]?.push(medianOf(all));
   }
   const [now = [], then = []] = medians;
   const ratios = now.map((milliseconds, round) => milliseconds / (then[round] ?? NaN));
-  console.log(
-    `| ${name} | ${medianOf(now).toFixed(1)} ms | ${medianOf(then).toFixed(1)} ms | ` +
-      `${medianOf(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}) |`,
+  return (
+    `${medianOf(now).toFixed(1)} ms | ${medianOf(then).toFixed(1)} ms | ` +
+    `${medianOf(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`
   );
 }
 
+/** @returns the time of the request, ms */
+async function ask(http: string, stack: TestStack, { request, status: expected }: Case): Promise<number> {
+  const asked = request(stack);
+  const { milliseconds, status, body } = await send(http, asked);
+  if (status !== expected) throw new Error(`${asked.path}: ${status} ${body.slice(0, 300)}`);
+  if (status === 201) running.push((JSON.parse(body) as { readonly id: string }).id);
+  return milliseconds;
+}
+
 /** Rows that are replicated and not buffered. */
-async function fill({ description }: Side): Promise<void> {
-  const connect = (url: string) => connectPostgres({ url, applicationName: 'bench' });
-  const [main, replica] = [connect(description.main), connect(description.replica)];
+async function fill({ main, replica }: TestStack): Promise<void> {
   await main.query(
     `insert into executed_obs_unit (id, obs_unit_id, status, start_time, end_time, instrument_module_ids, metadata)
       select md5('unit ' || n)::uuid, 1 + n % 300, 'completed', timestamptz '2026-01-01Z' + n * interval '1 second',
@@ -156,15 +142,14 @@ async function fill({ description }: Side): Promise<void> {
     },
     { timeoutMs: 60_000 },
   );
-  await Promise.all([main.end(), replica.end()]);
 }
 
-async function bufferMore(side: Side): Promise<void> {
+async function bufferMore(stack: TestStack): Promise<void> {
+  const { redisClient, keys, description } = stack;
   const fillUp = async () => {
-    while (side.started < buffered) {
-      const { status } = await send(side.description.http, start.request(side));
-      // a busy machine may need longer than accept waits for Redis
-      if (status === 201) side.started += 1;
+    while ((await redisClient.zcard(keys.overlaid)) < buffered) {
+      // on a busy machine some are 503: accept waits for Redis for 0.3 s
+      await send(description.http, start.request(stack));
     }
   };
   await Promise.all(Array.from({ length: writers }, fillUp));

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Release1Missing } from '../support/release-1-tree.ts';
 import { startTestStack } from '../support/test-stack.ts';
-import { firstRelease, thisRelease } from './releases.ts';
+import { firstRelease, thisRelease } from '../support/releases.ts';
 import { Rolling } from './rolling.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'ops-db-rolling-'));

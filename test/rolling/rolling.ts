@@ -5,7 +5,7 @@ import { wakeMessage } from '../../lib/queue/messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { finishUnit, startUnit, type Reply, type TestStack } from '../support/test-stack.ts';
 import { drainMessages } from '../support/traces.ts';
-import type { Release } from './releases.ts';
+import type { Release } from '../support/releases.ts';
 
 interface Roles {
   readonly writer: Release;

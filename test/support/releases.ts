@@ -7,18 +7,20 @@ import { answerHttp } from '../../infra/local/gateway/http-api.ts';
 import { Lambda } from '../../infra/local/lambda.ts';
 import { answerOr500, close, listening } from '../../infra/local/loopback-server.ts';
 import type { FunctionName } from '../../infra/topology.ts';
-import { extractRelease1 } from '../support/release-1-tree.ts';
-import { apiOf, type Api, type TestStack } from '../support/test-stack.ts';
+import { extractRelease1 } from './release-1-tree.ts';
+import { apiOf, type Api, type TestStack } from './test-stack.ts';
 
 export interface Release {
   readonly name: string;
+  /** its origin */
+  readonly http: string;
   readonly api: Api;
   readonly invoke: (name: FunctionName, event: unknown) => Promise<unknown>;
 }
 
 /** The functions that the stack runs. */
 export function thisRelease(stack: TestStack): Release {
-  return { name: 'this release', api: stack.api, invoke: stack.invoke };
+  return { name: 'this release', http: stack.description.http, api: stack.api, invoke: stack.invoke };
 }
 
 /** Its functions, which the first release has too, behind a gateway of their own. @throws Release1Missing */
@@ -51,6 +53,7 @@ export async function firstRelease(
   );
   return {
     name: 'first release',
+    http: url,
     api: apiOf(url, stack.description.tokens.service),
     invoke,
     stop: async () => {

@@ -50,6 +50,8 @@ export interface StackOptions {
   readonly rules?: LambdaRules;
   /** another visibility time-out of the queues than the topology's; for tests */
   readonly visibilitySeconds?: number;
+  /** where `bundleFunctions` has written the functions already; for tests */
+  readonly bundles?: string;
   readonly log: (line: string) => void;
   /** hears of each part as it comes up */
   readonly startup?: Startup;
@@ -118,7 +120,7 @@ async function start(options: StackOptions, parts: Parts): Promise<Stack> {
   parts.onStop(() => close(gateway.server));
   const refusing = refuseWhileStarting(gateway.server);
   const secrets = await demoSecrets(directory);
-  const bundles = join(directory, 'functions');
+  const bundles = options.bundles ?? join(directory, 'functions');
   const stores = await startStores(options, secrets, bundles, parts);
   const { databases, upstash, queues } = stores;
   const services = await listening(0);
@@ -188,7 +190,7 @@ async function startStores(
     startDatabases(options, parts),
     startRedisOverHttp(options.directory, redisToken, parts),
     startMessageQueues(options.visibilitySeconds, parts),
-    parts.start('bundles', () => bundleFunctions(bundles)),
+    parts.start('bundles', async () => options.bundles ?? (await bundleFunctions(bundles))),
   ] as const;
   try {
     const [databases, redisOverHttp, queues] = await Promise.all(starting);

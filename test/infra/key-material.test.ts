@@ -1,23 +1,19 @@
 /** No function starts without its keys; there is no default. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bundleFunctions, bundlePath } from '../../infra/bundle.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bundlePath } from '../../infra/bundle.ts';
 import { environment, functions, type EnvironmentName, type FunctionName } from '../../infra/topology.ts';
+import { testBundles } from '../support/test-bundles.ts';
 
 const cli = fileURLToPath(new URL('../../infra/aws/keys.cli.ts', import.meta.url));
 const keys = (step: string, input = '') =>
   execFileSync(process.execPath, [cli, step], { input, encoding: 'utf8' });
 
-let directory: string;
+let bundles: string;
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'ops-db-'));
-  await bundleFunctions(directory);
+  bundles = await testBundles();
 });
-afterAll(() => rm(directory, { recursive: true, force: true }));
 
 function start(name: FunctionName, values: Readonly<Partial<Record<EnvironmentName, string>>>) {
   const secret = JSON.parse(keys('create')) as { jwks: string; signing: string };
@@ -32,7 +28,7 @@ function start(name: FunctionName, values: Readonly<Partial<Record<EnvironmentNa
     const source = environment[variable];
     return [variable, all[variable] ?? (source.kind === 'setting' ? source.value : 'http://127.0.0.1:1')];
   });
-  const module = pathToFileURL(bundlePath(directory, name)).href;
+  const module = pathToFileURL(bundlePath(bundles, name)).href;
   return spawnSync(
     process.execPath,
     ['-e', `import(${JSON.stringify(module)}).then(() => process.exit(0))`],

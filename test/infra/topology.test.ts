@@ -1,13 +1,11 @@
 /** The CloudFormation template and the local stack agree: both are built from the topology. */
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readFile } from 'node:fs/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { readDeployment } from '../../infra/aws/deployment.ts';
 import { OpsDbStack } from '../../infra/aws/ops-db-stack.ts';
-import { bundleFunctions } from '../../infra/bundle.ts';
+import { testBundles } from '../support/test-bundles.ts';
 import { environmentOf } from '../../infra/local/environment.ts';
 import { recursive } from '../../infra/recursion.ts';
 import {
@@ -33,17 +31,13 @@ interface Resource {
   readonly Properties: Readonly<Record<string, unknown>>;
 }
 
-let directory: string;
 let template: Template;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'ops-db-'));
-  await bundleFunctions(directory);
   const app = new App();
   const deployment = readDeployment((key) => (key === 'name' ? 'ops-db' : undefined));
-  template = Template.fromStack(new OpsDbStack(app, { bundles: directory, deployment }));
+  template = Template.fromStack(new OpsDbStack(app, { bundles: await testBundles(), deployment }));
 });
-afterAll(() => rm(directory, { recursive: true, force: true }));
 
 const resources = (type: string) => Object.values(template.findResources(type) as Record<string, Resource>);
 const ours = () =>

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { Canaries } from './canaries.ts';
 import { checkAnswer } from './check-answer.ts';
+import { testBundles } from './test-bundles.ts';
 import { testPool } from './test-pool.ts';
 import { startStack, type Stack, type StackOptions } from '../../infra/local/stack.ts';
 import { connectRedis, type Redis } from '../../lib/redis/client.ts';
@@ -65,6 +66,7 @@ export async function startTestStack(
     durable: false,
     runSchedules: false,
     log: (line) => logs.push(line),
+    ...(process.env.VITEST !== undefined && { bundles: await testBundles() }),
     ...stackOptions,
   });
   const { description } = stack;

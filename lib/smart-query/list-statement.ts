@@ -55,8 +55,11 @@ export function selectionOf(
   // a start and a finish for each record
   const parkedCount = value(2 * (limit + 1), 'integer');
 
+  // a statement that is planned for its values knows the limit
   const newest = (limit: string, text: string) =>
-    `select * from (${text} limit ${mostRows}) newest order by start_time desc, id desc limit ${limit}`;
+    plannedIds
+      ? `${text} limit ${limit}`
+      : `select * from (${text} limit ${mostRows}) newest order by start_time desc, id desc limit ${limit}`;
   const within = (alias: string, id: string) =>
     [
       unit && `${alias}.obs_unit_id = ${unit}`,

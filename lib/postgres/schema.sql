@@ -923,6 +923,8 @@ CREATE INDEX executed_obs_unit_status ON public.executed_obs_unit USING btree (s
 
 CREATE INDEX inbox_aggregate ON public.inbox USING btree (aggregate_id);
 
+CREATE INDEX inbox_aggregates ON public.inbox USING gin (aggregates) WHERE (aggregates IS NOT NULL);
+
 CREATE INDEX inbox_alias ON public.inbox USING btree (alias) WHERE (alias IS NOT NULL);
 
 CREATE INDEX inbox_awaited ON public.inbox USING btree (hashtextextended(waits_for, (0)::bigint)) WHERE ((outcome = 'parked'::text) AND (parked_for = 'start'::text) AND (waits_for IS NOT NULL));

@@ -28,10 +28,26 @@ export const stepMutations: readonly Mutation[] = [
     by: "if step.is_tracked or step.kind == 'create' or step.kind == 'delete' then",
   },
   {
-    ...judge,
+    ...redis,
+    file: 'lib/buffer/lua/include/record.lua',
     id: 'steps-lua-a-deleted-row-stays-known',
+    replace: "elseif step.kind == 'delete' then redis.call('HDEL', record, 'row:' .. step.row)",
+    by: "elseif step.kind == 'delete' then local _ = row",
+  },
+  {
+    ...redis,
+    file: 'lib/buffer/lua/include/record.lua',
+    id: 'steps-lua-a-deleted-unit-stays-known',
+    replace: '    forget_own_creation(record)\n    forget_own_change(record)\n',
+    by: '',
+  },
+  {
+    ...judge,
+    id: 'steps-lua-a-row-that-the-transaction-has-deleted-stays-known',
     replace: "if step.kind == 'delete' then return {values = {}} end",
     by: "if step.kind == 'delete' then return row end",
+    equivalent:
+      'write_row forgets a deleted row by the kind of the step; only a later step of the same transaction on that row would see the difference, and no operation makes one',
   },
   {
     ...judge,

@@ -1,4 +1,4 @@
-/** A plausible observatory, as SQL: hardware, plans, places, and data on its way in every state. */
+/** A plausible observatory as SQL: hardware, plans, locations, and data packages and transfers in every state. */
 
 export const plannedUnits = 300;
 
@@ -84,7 +84,7 @@ insert into data_transfer_route (name, origin_site_id, destination_site_id, rout
   ('buffer_to_archive', 1, 2, 'custom', null, 3, 6);
 `;
 
-/** Packages and transfers in every state; what is archived has a verified copy in the archive. */
+/** Packages and transfers in every state. An archived package has a verified copy in the archive. */
 const movement = `
 insert into data_transfer_package (name, size_bytes, status, origin_location_id)
   select format('package-%s', lpad(n::text, 4, '0')), 20000000000 + n * 100000000::bigint,

@@ -1,4 +1,4 @@
-/** Transactions of several aggregates, and those that wait for others, in Redis and at main. */
+/** Transactions of several aggregates, and transactions that wait for others, in Redis and at main. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { accept } from '../../lib/buffer/accept.ts';
@@ -38,7 +38,7 @@ const newFile = (file: string, stamp?: number) => {
   made.create('raw_data_file', { name: 'scan.g3', size_bytes: 1 }, file);
   return made.build();
 };
-/** Creates a package, and puts a file into it that has an aggregate of its own. */
+/** Creates a package and puts a file into it, which is an aggregate of its own. */
 const newPackage = (
   pack: string,
   file: string,
@@ -92,7 +92,7 @@ describe('main', () => {
     expect(await sizeOf(file)).toEqual({ size: 9, pack });
   });
 
-  it('keeps the later ones of each aggregate behind one that waits, and applies all of them once it can', async () => {
+  it('keeps later transactions of each aggregate behind a waiting one, and applies them all once it can', async () => {
     const [pack, file, unit] = [randomUUID(), randomUUID(), randomUUID()];
     await apply(newFile(file));
     const waiting = newPackage(pack, file, { executed_obs_unit_id: unit });
@@ -101,13 +101,13 @@ describe('main', () => {
     expect(await outcomesOf(behind)).toEqual(['behind']);
     expect(await sizeOf(file)).toEqual({ size: 1, pack: null });
     await apply(start(unit));
-    // nothing of these aggregates is new: what they wait for is there
+    // no transaction of these aggregates is new, but the unit that they wait for exists now
     const rows = await apply();
     expect([waiting, behind].map(({ id }) => rows[id]?.outcome)).toEqual(['applied', 'applied']);
     expect(await sizeOf(file)).toEqual({ size: 9, pack });
   });
 
-  it('takes up what waits when another of its aggregates changes', async () => {
+  it('applies a waiting transaction when another of its aggregates changes', async () => {
     const [pack, file] = [randomUUID(), randomUUID()];
     const waiting = newPackage(pack, file);
     expect(await outcomesOf(waiting)).toEqual(['start']);
@@ -116,13 +116,13 @@ describe('main', () => {
     expect(await sizeOf(file)).toEqual({ size: 5, pack });
   });
 
-  it('takes up what leads from one to the next aggregate', async () => {
+  it('applies waiting transactions across a chain of aggregates', async () => {
     const [first, second, third] = [randomUUID(), randomUUID(), randomUUID()];
     const waiting = newPackage(first, second);
     const behind = { ...resize(second, 7), aggregates: [second, third] };
     await apply(newFile(third));
     expect(await outcomesOf(waiting, behind)).toEqual(['start', 'behind']);
-    // known by the third aggregate alone, and with it all that is before it
+    // only the third aggregate leads to it, and from it to those before
     const last = resize(third, 8);
     expect(await outcomesOf(last)).toEqual(['behind']);
     const rows = await apply(newFile(second, waiting.stamp + 5));
@@ -133,7 +133,7 @@ describe('main', () => {
     ]);
   });
 
-  it('applies what one bulk creates before what needs a row of it', async () => {
+  it('applies a bulk creation before a transaction that needs one of its rows', async () => {
     const [file, other] = [randomUUID(), randomUUID()];
     const made = builder(file);
     made.bulkCreate('raw_data_file', [{ name: 'a' }]);
@@ -149,7 +149,7 @@ describe('main', () => {
     expect(await outcomesOf(early, creation)).toEqual(['applied', 'applied']);
   });
 
-  it('says that a row is deleted to a transaction of any of its aggregates', async () => {
+  it('refuses a transaction if a row of any of its aggregates was deleted', async () => {
     const [pack, file] = [randomUUID(), randomUUID()];
     await apply(newFile(file), newPackage(pack, file));
     await main.pool.query('delete from raw_data_file where id = $1', [file]);
@@ -161,7 +161,7 @@ describe('main', () => {
     expect(await outcomesOf({ ...change, aggregates: [file, pack] })).toEqual(['refused']);
   });
 
-  it('refuses a creation as a whole if one of its aggregates refuses it', async () => {
+  it('refuses a whole creation if one of its aggregates refuses it', async () => {
     const [pack, file] = [randomUUID(), randomUUID()];
     await apply(newFile(file));
     await apply(builder(file).delete('raw_data_file', file).build());
@@ -170,7 +170,7 @@ describe('main', () => {
     expect(rowCount).toBe(0);
   });
 
-  it('lets a transaction wait for what it says that it needs, and what comes after it too', async () => {
+  it('lets a transaction wait for the row that it names in waits_for, and later ones behind it', async () => {
     const [file, unit] = [randomUUID(), randomUUID()];
     const needed = `executed_obs_unit:${unit}`;
     await apply(newFile(file));
@@ -179,7 +179,7 @@ describe('main', () => {
     const rows = await apply(waiting, later);
     expect(rows[waiting.id]).toMatchObject({ parkedFor: 'start', waitsFor: needed });
     expect(rows[later.id]).toMatchObject({ parkedFor: 'behind' });
-    // an unrelated change of the aggregate does not make it forget what it needs
+    // an unrelated change of the aggregate does not end the wait
     expect(await outcomesOf({ ...resize(file, 4), waits_for: needed })).toEqual(['behind']);
     await apply(start(unit));
     await apply();
@@ -188,7 +188,7 @@ describe('main', () => {
 });
 
 describe('the site', () => {
-  it('shows a transaction in the overlay of each of its aggregates, with those before it', async () => {
+  it('shows a transaction in the overlay of each of its aggregates, with earlier ones', async () => {
     const [pack, file] = [randomUUID(), randomUUID()];
     const [first, second] = [newFile(file), newPackage(pack, file)];
     for (const each of [first, second]) expect(await take(each)).toMatchObject({ accepted: true });
@@ -229,7 +229,7 @@ describe('the site', () => {
     expect(await aggregatesOfRecords(site, files)).toEqual(files);
   });
 
-  it('restores and cleans every aggregate, and says in the feed which table they are of', async () => {
+  it('restores and cleans every aggregate, and names its table in the feed', async () => {
     const [pack, file] = [randomUUID(), randomUUID()];
     const transaction = newPackage(pack, file);
     await restoreEntry(site, transaction, 1);
@@ -247,24 +247,24 @@ describe('the site', () => {
     expect(await idsIn(file)).toEqual([]);
     expect(await redis.client.exists(keys.overlay(file), keys.overlay(pack))).toBe(0);
     const { tails } = await readFeed(site, {}, 'epoch');
-    const told = tails.observations.entries.map(({ change, record, table, transaction: id }) => [
+    const entries = tails.observations.entries.map(({ change, record, table, transaction: id }) => [
       change,
       record,
       table,
       id,
     ]);
-    expect(told).toEqual(
+    expect(entries).toEqual(
       ['buffered', 'committed', 'replicated'].flatMap((change) => [
         [change, pack, 'raw_data_package', transaction.id],
         [change, file, 'raw_data_file', undefined],
       ]),
     );
     expect(streams.observations.stream).toBe('executed_obs_units');
-    // no list of executed units looks at them
+    // the lists of executed units do not read them
     expect(await redis.client.scard(keys.overlaidUnknown)).toBe(0);
   });
 
-  it('removes a body that cannot be read from all of its aggregates', async () => {
+  it('removes an unreadable body from all of its aggregates', async () => {
     const [pack, file] = [randomUUID(), randomUUID()];
     const transaction = newPackage(pack, file);
     await take(transaction);
@@ -274,19 +274,19 @@ describe('the site', () => {
     expect(await redis.client.exists(keys.overlay(file), keys.overlay(pack))).toBe(0);
   });
 
-  it('says what a transaction waits for until it does not any more', async () => {
+  it('records what a transaction waits for until the wait ends', async () => {
     const [file, unit] = [randomUUID(), randomUUID()];
     const transaction = { ...newFile(file), waits_for: `executed_obs_unit:${unit}` };
-    const saidWith = () => redis.client.hget(keys.transaction(transaction.id), 'waits_for');
+    const recorded = () => redis.client.hget(keys.transaction(transaction.id), 'waits_for');
     await take(transaction);
-    expect(await saidWith()).toBe(transaction.waits_for);
+    expect(await recorded()).toBe(transaction.waits_for);
     const waiting = await applyTransactions(main.pool, [transaction], 900);
     await mark(site, waiting.rows, waiting.lsn, 1);
-    expect(await saidWith()).toBe(transaction.waits_for);
+    expect(await recorded()).toBe(transaction.waits_for);
     await apply(start(unit));
     const done = await applyTransactions(main.pool, [], 900);
     await mark(site, done.rows, done.lsn, 1);
-    expect(await saidWith()).toBeNull();
+    expect(await recorded()).toBeNull();
   });
 
   it('is read with each of its aggregates once main alone has it', async () => {

@@ -1,4 +1,4 @@
-/** The data model at main: its states against the tables in TypeScript, and what the database refuses of plain SQL. */
+/** The data model at main: its states compared with the tables in TypeScript, and the plain SQL that the database refuses. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { movedByOthers, type Transitions } from '../../lib/table/state-machines.ts';
@@ -79,7 +79,7 @@ async function insertCopy(
 
 describe('states', () => {
   it.each(machines)(
-    '$table $column: the database knows the states of the table, and no other',
+    '$table $column: the database allows exactly the states of the table in TypeScript',
     async (machine) => {
       const { rows } = await main.pool.query<{ definition: string }>(
         `select pg_get_constraintdef(c.oid) as definition from pg_constraint c
@@ -96,39 +96,44 @@ describe('states', () => {
 
   const buffered = machines.filter(({ table }) => table in tables);
 
-  it.each(buffered)('$table $column: the processor obeys the table in every cell', async (machine) => {
-    const table = machine.table as BufferedTable;
-    const { column } = machine;
-    for (const { from, to } of cellsOf(machine)) {
-      const id = randomUUID();
-      if (table === 'executed_obs_unit')
-        await applyTransactions(main.pool, [start(id, { status: from })], 900);
-      else await insertPackage({ id, [column]: from === 'archived' ? 'waiting' : from });
-      // an archive that is right lets every cell pass that the table lets pass
-      if (table === 'raw_data_package') await insertCopy('raw_data_package', id, 'long_term_archive');
-      if (from === 'archived') {
-        await main.pool.query(
-          "update raw_data_package set state = 'archived', field_stamps = '{}' where id = $1",
-          [id],
-        );
-        await main.pool.query("update raw_data_package set field_stamps = '{}' where id = $1", [id]);
+  it.each(buffered)(
+    '$table $column: the processor allows exactly the transitions of the table in TypeScript',
+    async (machine) => {
+      const table = machine.table as BufferedTable;
+      const { column } = machine;
+      for (const { from, to } of cellsOf(machine)) {
+        const id = randomUUID();
+        if (table === 'executed_obs_unit')
+          await applyTransactions(main.pool, [start(id, { status: from })], 900);
+        else await insertPackage({ id, [column]: from === 'archived' ? 'waiting' : from });
+        // with a verified copy in the archive, only the table decides
+        if (table === 'raw_data_package') await insertCopy('raw_data_package', id, 'long_term_archive');
+        if (from === 'archived') {
+          await main.pool.query(
+            "update raw_data_package set state = 'archived', field_stamps = '{}' where id = $1",
+            [id],
+          );
+          await main.pool.query("update raw_data_package set field_stamps = '{}' where id = $1", [id]);
+        }
+        const move = builder(id)
+          .update(table, id, { [column]: to })
+          .build();
+        const { rows } = await applyTransactions(main.pool, [move], 900);
+        const isAllowed = isTransition(table, column, from, to);
+        const { now } = await one<{ now: string }>(`select ${column} as now from ${table} where id = $1`, [
+          id,
+        ]);
+        expect([from, to, rows[0]?.outcome, now]).toEqual([
+          from,
+          to,
+          isAllowed ? 'applied' : 'refused',
+          isAllowed ? to : from,
+        ]);
       }
-      const move = builder(id)
-        .update(table, id, { [column]: to })
-        .build();
-      const { rows } = await applyTransactions(main.pool, [move], 900);
-      const isAllowed = isTransition(table, column, from, to);
-      const { now } = await one<{ now: string }>(`select ${column} as now from ${table} where id = $1`, [id]);
-      expect([from, to, rows[0]?.outcome, now]).toEqual([
-        from,
-        to,
-        isAllowed ? 'applied' : 'refused',
-        isAllowed ? to : from,
-      ]);
-    }
-  });
+    },
+  );
 
-  it('plain SQL may set every state, but for what the archive needs', async () => {
+  it('plain SQL may make every transition that needs no archived copy', async () => {
     const unit = randomUUID();
     await applyTransactions(main.pool, [start(unit)], 900);
     const id = await insertPackage();
@@ -148,8 +153,8 @@ describe('states', () => {
   });
 });
 
-describe('the archive', () => {
-  it('a package is archived only with a verified copy that is present at a long-term archive', async () => {
+describe('the archive: the database', () => {
+  it('archives a package only with a verified copy at a long-term archive', async () => {
     const archive = (id: string) =>
       refusal("update raw_data_package set state = 'archived' where id = $1", [id]);
     const bare = await insertPackage();
@@ -167,7 +172,7 @@ describe('the archive', () => {
     ).toBe('OP002');
   });
 
-  it('the state and the copy may be written in either order in one transaction', async () => {
+  it('accepts the state and the copy in either order within one transaction', async () => {
     const id = await insertPackage();
     const { id: place } = await location('long_term_archive');
     const sql = `begin; update raw_data_package set state = 'archived' where id = '${id}';
@@ -177,7 +182,7 @@ describe('the archive', () => {
     expect(await refusal(sql)).toBe('taken');
   });
 
-  it('the last verified copy of an archived package stays', async () => {
+  it('keeps the last verified copy of an archived package', async () => {
     const id = await insertPackage();
     const copy = await insertCopy('raw_data_package', id, 'long_term_archive');
     await main.pool.query("update raw_data_package set state = 'archived' where id = $1", [id]);
@@ -188,7 +193,7 @@ describe('the archive', () => {
   });
 
   it.each(['deletion_scheduled', 'deletion_in_progress', 'deleted'])(
-    'a copy at its source becomes %s only once its package is archived with a verified copy',
+    'lets a copy at its source become %s only once its package is archived with a verified copy',
     async (status) => {
       const id = await insertPackage();
       const file = randomUUID();
@@ -212,7 +217,7 @@ describe('the archive', () => {
     },
   );
 
-  it('a transaction that would break it is set aside, and no other with it', async () => {
+  it('makes the processor set aside a transaction that breaks a rule, and apply the others of its batch', async () => {
     const [bad, good] = [await insertPackage(), await insertPackage()];
     const moves = [bad, good].map((id) =>
       builder(id)
@@ -230,8 +235,8 @@ describe('the archive', () => {
   });
 });
 
-describe('places', () => {
-  it('a relay route names its relay site, and a custom route both locations', async () => {
+describe('places: the database', () => {
+  it('requires a relay site on a relay route, and both locations on a custom route', async () => {
     const route = (columns: string, values: string) =>
       refusal(
         `insert into data_transfer_route (origin_site_id, destination_site_id, ${columns}) values (1, 2, ${values})`,
@@ -245,7 +250,7 @@ describe('places', () => {
     );
   });
 
-  it('names are unique where users go by them', async () => {
+  it('keeps names unique where users refer to rows by name', async () => {
     for (const sql of [
       "insert into data_location (site_id, name, location_type, storage_type) values (1, 'output_buffer', 'buffer', 'disk')",
       "insert into data_transfer_route (name, origin_site_id, destination_site_id, route_type) values ('chajnantor_to_cologne', 1, 2, 'direct')",
@@ -257,7 +262,7 @@ describe('places', () => {
     }
   });
 
-  it('a location holds one copy of a thing, besides those that were deleted', async () => {
+  it('allows one copy of a package per location, apart from deleted ones', async () => {
     const id = await insertPackage();
     const first = await insertCopy('raw_data_package', id, 'buffer');
     await expect(insertCopy('raw_data_package', id, 'buffer')).rejects.toMatchObject({ code: '23505' });
@@ -265,7 +270,7 @@ describe('places', () => {
     await expect(insertCopy('raw_data_package', id, 'buffer')).resolves.toBeDefined();
   });
 
-  it('a file that names its source location has a copy there from the first', async () => {
+  it('records a copy of each new file at the source location that it names', async () => {
     const unit = randomUUID();
     const { id: place } = await location('source');
     const made = builder(unit);
@@ -290,8 +295,8 @@ describe('places', () => {
   });
 });
 
-describe('changes by plain SQL', () => {
-  it('are kept with the columns that changed', async () => {
+describe('a change by plain SQL', () => {
+  it('is kept with the columns that changed', async () => {
     const id = await insertPackage();
     await main.pool.query(
       "update raw_data_package set status = 'failed', failure_error_message = 'tar' where id = $1",
@@ -309,7 +314,7 @@ describe('changes by plain SQL', () => {
     expect(rows[1]).toMatchObject({ before: { id, status: 'failed' }, after: null });
   });
 
-  it('of what belongs to an executed unit are announced as changes of that unit', async () => {
+  it('to a row that belongs to an executed unit is announced as a change of that unit', async () => {
     const [unit, other] = [randomUUID(), randomUUID()];
     await applyTransactions(main.pool, [start(unit), start(other)], 900);
     const announced = async (sql: string, values: unknown[]) => {
@@ -342,7 +347,7 @@ describe('changes by plain SQL', () => {
     ).toEqual([unit]);
   });
 
-  it('of others than the processor alone are noted', async () => {
+  it('is kept unless the processor made it', async () => {
     const unit = randomUUID();
     const { n: before } = await one<{ n: string }>('select count(*) as n from row_change');
     await applyTransactions(
@@ -354,7 +359,7 @@ describe('changes by plain SQL', () => {
   });
 });
 
-it('a package that the processor records is announced to those who watch the counts', async () => {
+it('the processor announces each package that it records to clients that watch the counts', async () => {
   const unit = randomUUID();
   const made = builder(unit);
   made.create('raw_data_package', { executed_obs_unit_id: unit, name: 'p' });

@@ -110,7 +110,7 @@ const insert = async (start: string, id: string = randomUUID(), unit = 1) => {
 };
 
 describe('a page', () => {
-  it('collects rows as json: as jsonb they would take a hundred times as long with many keys', async () => {
+  it('collects rows as json, since jsonb with many keys takes a hundred times as long', async () => {
     const types: Record<string, number> = {};
     const query = async (config: QueryConfig) => {
       const answer = await replica.pool.query(config);
@@ -309,7 +309,7 @@ describe('lists', () => {
     expect((await list({})).unseen).toEqual([]);
   });
 
-  it('judge by program what is buffered and what is set aside', async () => {
+  it('filter buffered and parked records by program', async () => {
     const unitOf = async (program: string) => {
       const { rows } = await main.pool.query<{ id: number }>(
         'select min(u.id) as id from obs_unit u join observing_program p on p.id = u.observing_program_id where p.short_name = $1',

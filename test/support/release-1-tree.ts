@@ -1,4 +1,4 @@
-/** The code of the first release, for what runs both releases side by side. */
+/** The code of the first release, for tests and benchmarks that run both releases side by side. */
 import { execFile } from 'node:child_process';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -19,7 +19,7 @@ const createPackage = (values: Extract<Step, { kind: 'create' }>['values']): Ste
 const updateFile: Step = { kind: 'update', table: 'raw_data_file', id: file, values: {} };
 
 describe('the aggregates of a transaction', () => {
-  it('are the first one and the others, each once', () => {
+  it('are the first one and the others, without duplicates', () => {
     expect(aggregatesOf({ aggregate: unit })).toEqual([unit]);
     expect(aggregatesOf({ aggregate: unit, aggregates: [file, unit, file, pack] })).toEqual([
       unit,
@@ -28,7 +28,7 @@ describe('the aggregates of a transaction', () => {
     ]);
   });
 
-  it('have each row in its own, in that of its parent, or in the first one', () => {
+  it('take each row into its own aggregate, that of its parent, or the first one', () => {
     const named = { aggregate: unit, aggregates: [unit, pack] };
     const table = 'raw_data_package';
     expect(aggregateOfRow(named, { table, id: pack })).toBe(pack);
@@ -41,14 +41,14 @@ describe('the aggregates of a transaction', () => {
     expect(aggregateOfRow(named, { table, id: file })).toBe(unit);
   });
 
-  it('are started by what creates the row with their id, also among many', () => {
+  it('are started by the step that creates the row with their id, even in bulk', () => {
     const bulk: Step = { kind: 'bulk_create', table: 'raw_data_file', rows: [{ id: file, values: {} }] };
     const named = { aggregate: pack, aggregates: [pack, file, unit] };
     expect(startedBy({ ...named, steps: [createPackage({}), updateFile] })).toEqual([pack]);
     expect(startedBy({ ...named, steps: [bulk] })).toEqual([file]);
   });
 
-  it('are of an executed unit unless the transaction says otherwise', () => {
+  it('belong to an executed unit unless a step shows another table', () => {
     const named = { aggregate: unit, aggregates: [unit, file] };
     const ofUnit = createPackage({ executed_obs_unit_id: unit });
     expect(tableOfAggregate({ ...named, steps: [ofUnit, updateFile] }, unit)).toBe('executed_obs_unit');
@@ -57,7 +57,7 @@ describe('the aggregates of a transaction', () => {
     expect(tableOfAggregate({ aggregate: unit, steps: [updateFile] }, unit)).toBe('executed_obs_unit');
   });
 
-  it('are linked by transactions of several', () => {
+  it('are linked by transactions of several aggregates', () => {
     const linked = linkedAggregates([
       { aggregate: 'a', aggregates: ['a', 'b'] },
       { aggregate: 'c' },
@@ -78,7 +78,7 @@ describe('the order of transactions', () => {
   const idsOf = (...transactions: readonly ReturnType<typeof of>[]) =>
     inOrder(transactions).map(({ id }) => id);
 
-  it('is that of their stamps', () => {
+  it('follows their stamps', () => {
     expect(idsOf(of('later', 2, ['a']), of('earlier', 1, ['b']), of('also earlier', 1, ['a']))).toEqual([
       'also earlier',
       'earlier',
@@ -86,12 +86,12 @@ describe('the order of transactions', () => {
     ]);
   });
 
-  it('has a start before what needs it, whatever the clocks say', () => {
+  it('puts a start before transactions that need it, whatever their stamps', () => {
     expect(idsOf(of('finish', 1, ['a']), of('start', 5, ['a'], ['a']))).toEqual(['start', 'finish']);
     expect(idsOf(of('a finish', 5, ['a']), of('start', 5, ['a'], ['a']))).toEqual(['start', 'a finish']);
   });
 
-  it('has in another aggregate what is earlier before a start that belongs to it too', () => {
+  it('keeps earlier transactions of another aggregate before a start that belongs to both', () => {
     const package_ = of('package', 5, ['p', 'f'], ['p']);
     expect(idsOf(of('checksum', 4, ['f']), package_, of('finalize', 1, ['p']))).toEqual([
       'checksum',
@@ -100,7 +100,7 @@ describe('the order of transactions', () => {
     ]);
   });
 
-  it('has what needs a start that needs a start last', () => {
+  it('puts a transaction after a start that itself needs a start', () => {
     const package_ = of('package', 2, ['p', 'f'], ['p']);
     expect(idsOf(of('finalize', 1, ['p']), package_, of('file', 9, ['f'], ['f']))).toEqual([
       'file',

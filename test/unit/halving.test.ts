@@ -225,7 +225,7 @@ it('halving stops when main becomes unreachable or its time is up', () => {
   }
 });
 
-it('halving lets a decision pass that comes behind what fails in its aggregate', () => {
+it('halving applies a decision although a transaction before it in its aggregate fails', () => {
   const main = new FakeMain();
   const [failing, later, decision] = main.add([
     { kind: 'foreign', aggregate: 1 },

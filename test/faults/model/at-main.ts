@@ -1,4 +1,4 @@
-/** Other programs at main, and what main and the lists of people must have once everything has come to rest. */
+/** Changes by other programs at main, and the check of main, buffer and lists once every transaction has an outcome. */
 import { expect } from 'vitest';
 import type pg from 'pg';
 import { listTransactions } from '../../../lib/smart-query/set-aside.ts';
@@ -23,13 +23,13 @@ export class AtMain {
   }
 
   async empty(): Promise<void> {
-    // not truncated: that would wait for the snapshots
+    // not truncate: it would wait for the snapshots
     await this.#main.query(
       'delete from executed_obs_unit; delete from tombstone; delete from inbox; delete from unreadable_message',
     );
   }
 
-  /** Another program changes a row, if it is there. */
+  /** Changes a row, if it exists, as another program does. */
   async change({
     change: kind,
     unit: index,
@@ -51,7 +51,7 @@ export class AtMain {
       },
     }[kind] as Partial<View>;
     const applied = await this.#appliedOf(unit);
-    // a change of mind: it was aborted, and runs after all
+    // another program corrects itself: it had set the unit to aborted
     if (kind === 'run') await this.#main.query(statements.fail, [unit, 'aborted']);
     const { rowCount } = await this.#main.query(statements[kind], [unit, ...Object.values(values)]);
     if (rowCount !== 1) return;
@@ -67,7 +67,7 @@ export class AtMain {
     return new Set(rows.map(({ id }) => id));
   }
 
-  /** The clock of main is the history's. */
+  /** Replaces the field stamps that main took from its own clock by the time of the history. */
   async #stampAt(unit: string, stamp: number): Promise<void> {
     const client = await this.#main.connect();
     await client.query("begin; set local ops.processor = 'on'");
@@ -87,7 +87,7 @@ export class AtMain {
     return (await redis.zcard(keys.pending)) + (await redis.zcard(keys.inflight));
   }
 
-  /** Everything has an outcome, and the right one; rows, buffer and lists agree. @param unreadable messages that are kept */
+  /** Checks the outcome of every transaction, the rows, the buffer and the lists. @param unreadable how many unreadable messages main keeps */
   async check(unreadable: number): Promise<void> {
     const { redis, keys } = this.#system;
     const left = await Promise.all(
@@ -103,7 +103,7 @@ export class AtMain {
     this.#model.settle(outcomes);
     const wrong = [...this.#model.writes.values()].flatMap((write) => {
       const outcome = outcomes.get(write.id);
-      return this.#isRight(write, outcome)
+      return this.#isAllowed(write, outcome)
         ? []
         : [`${write.kind} ${write.id} is ${outcome ?? 'without an outcome'}`];
     });
@@ -112,23 +112,23 @@ export class AtMain {
     await this.#checkLists(rows, unreadable);
   }
 
-  /** `refused` and `parked` need a reason outside the transaction; what an admin has given up is discarded, or was applied before. */
-  #isRight(
+  /** `refused` and `parked` need a cause outside the transaction. A discarded transaction is `discarded`, or `applied` if that came first. */
+  #isAllowed(
     { id, unit, kind }: { id: string; unit: string; kind: string },
     outcome: Outcome | undefined,
   ): boolean {
-    const isGivenUp = this.#model.givenUp.has(id);
+    const isDiscarded = this.#model.discarded.has(id);
     switch (outcome) {
       case undefined:
         return false;
       case 'applied':
         return true;
       case 'discarded':
-        return isGivenUp;
+        return isDiscarded;
       case 'refused':
-        return !isGivenUp && (this.#model.isDeleted(unit) || this.#model.changesOf(unit).length > 0);
+        return !isDiscarded && (this.#model.isDeleted(unit) || this.#model.changesOf(unit).length > 0);
       case 'parked':
-        return !isGivenUp && (kind === 'poison' || !this.#model.wasMade(unit));
+        return !isDiscarded && (kind === 'poison' || !this.#model.wasCreated(unit));
     }
   }
 
@@ -138,7 +138,7 @@ export class AtMain {
     );
     const found = rows
       .filter(({ row }) => !this.#model.isPoisoned(row.id))
-      .map(({ row }) => [row.id, Object.fromEntries(columns.map((name) => [name, spelled(row[name])]))]);
+      .map(({ row }) => [row.id, Object.fromEntries(columns.map((name) => [name, normalized(row[name])]))]);
     const expected = this.#model.units.flatMap((unit) => {
       const row = this.#model.rowOf(unit);
       return row ? [[unit, row]] : [];
@@ -146,7 +146,7 @@ export class AtMain {
     expect(Object.fromEntries(found)).toEqual(Object.fromEntries(expected));
   }
 
-  /** What is not applied is listed, as long as nobody has given it up. */
+  /** Each transaction that is set aside and each unreadable message is listed once. */
   async #checkLists(rows: readonly { id: string; outcome: Outcome }[], unreadable: number): Promise<void> {
     const lists = [];
     for (const state of ['waiting', 'failed', 'buffered'] as const) {
@@ -157,13 +157,13 @@ export class AtMain {
       .map(({ id }) => id);
     const listed = lists.map(({ transaction_id }) => transaction_id);
     expect(listed).toEqual(expect.arrayContaining(open));
-    expect(listed.length, 'lists hold what is set aside and what cannot be read, each once').toBe(
+    expect(listed.length, 'the lists hold each transaction set aside and each unreadable message once').toBe(
       open.length + unreadable,
     );
   }
 }
 
-/** Instants that no door takes. */
+/** Instants that the API refuses. */
 const times: Readonly<Record<number, string>> = { 6: 'infinity', 7: '0044-03-15T12:00:00.000000Z BC' };
 
 const statements = {
@@ -175,6 +175,6 @@ const statements = {
     on conflict do nothing`,
 } as const;
 
-function spelled(value: unknown): unknown {
+function normalized(value: unknown): unknown {
   return typeof value === 'string' ? (databaseInstant(value) ?? value) : value;
 }

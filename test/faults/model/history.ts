@@ -1,8 +1,8 @@
-/** What happens in one history. */
+/** The commands of a history. */
 import { fc } from '../../support/property.ts';
 import { poisonKinds, type PoisonKind } from '../storm/poison.ts';
 
-/** Moves the system. A reader sees nothing of it, but for what main has refused or an admin has discarded. */
+/** A step of the system. It changes no answer, except for writes that main refuses or an admin has discarded. */
 export type Move =
   | {
       readonly kind: 'execute';
@@ -12,7 +12,7 @@ export type Move =
   | { readonly kind: 'replay'; readonly replica: number }
   | { readonly kind: 'confirm' };
 
-/** Whether the clock of the door that takes it is minutes ahead of the others. */
+/** Whether the instance that accepts it has a clock minutes ahead of the others. */
 interface Clock {
   readonly isAhead: boolean;
 }
@@ -22,7 +22,7 @@ interface Place {
   readonly obsUnitId: number;
 }
 
-/** `unit` and `transaction` count in the order of their acceptance, modulo how many there are. */
+/** `unit` and `transaction` are indexes in order of acceptance, modulo their number. */
 export type Command =
   | Move
   | (Clock &
@@ -30,11 +30,11 @@ export type Command =
         readonly kind: 'start';
         /** several starts are within one millisecond */
         readonly microsecond: number;
-        /** of a unit that was finished before its start, or whose start was discarded, if there is one */
+        /** for a unit that was finished before its start, or whose start was discarded, if there is one */
         readonly isLate: boolean;
       })
   | (Clock & { readonly kind: 'finish'; readonly unit: number; readonly end: number })
-  /** of a unit whose start comes later, or never */
+  /** for a unit whose start comes later, or never */
   | (Clock & { readonly kind: 'finish first'; readonly end: number })
   | (Clock & {
       readonly kind: 'update';
@@ -46,7 +46,7 @@ export type Command =
   /** a start that main cannot apply, or only with difficulty */
   | { readonly kind: 'poison'; readonly poison: PoisonKind }
   | { readonly kind: 'unreadable'; readonly which: number }
-  /** an admin decides about a transaction, whatever its state */
+  /** an admin retries or discards a transaction in any state */
   | { readonly kind: 'decide'; readonly action: 'retry' | 'discard'; readonly transaction: number }
   /** another program changes a row at main, if there is one */
   | (Place & {
@@ -62,11 +62,11 @@ export type Command =
       /** the next page of a listing, or all of its pages */
       readonly kind: 'page' | 'pages';
       readonly limit: number;
-      /** of a listing that begins: those that run, or all */
+      /** for a new listing: only running units, or all */
       readonly running: boolean;
       readonly during: readonly Move[];
     }
-  /** while something is broken */
+  /** a command during a fault */
   | { readonly kind: 'under'; readonly fault: Fault; readonly command: Command };
 
 const faults = ['redis is full', 'main is read-only', 'near hangs', 'far hangs'] as const;

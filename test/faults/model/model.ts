@@ -1,7 +1,6 @@
 /**
- * The trivially right model: every acknowledged write at once, in one place, laid in the order of its stamp. It foresees every value
- * that a reader may be given. It asks main only when what was decided: what it had refused, what an admin had discarded there,
- * and what it had applied before another program changed a row.
+ * The trivially right model: it applies every acknowledged write at once, in stamp order, and computes every value that a read may
+ * return. It takes from main only which transactions were refused, discarded, or applied before another program changed a row.
  */
 import type { Outcome } from '../../../lib/transaction/lifecycle.ts';
 
@@ -23,7 +22,7 @@ export interface Write {
   readonly values: Partial<View>;
 }
 
-/** What another program does to the row of a unit, and what main had applied before. */
+/** A change of a unit's row by another program, and the transactions that main had applied before. */
 interface Change {
   readonly at: number;
   readonly stamp: number;
@@ -32,28 +31,28 @@ interface Change {
   readonly after: ReadonlySet<string>;
 }
 
-/** What main has decided about a transaction. */
+/** The outcome of a transaction at main. */
 interface Fate {
   readonly id: string;
   readonly outcome: Outcome;
-  /** the commit that says so; Infinity: main has lost it */
+  /** its commit; Infinity if main has lost it */
   readonly at: number;
-  /** whether Redis tells readers before their replica does */
+  /** whether Redis shows it to readers before their replica does */
   readonly noted: 'yes' | 'no' | 'perhaps';
 }
 
-/** Outcomes of what the site forgets: it can be done again, right. */
-const givenUp: readonly Outcome[] = ['refused', 'discarded'];
+/** Outcomes of writes that have no effect: the same start or finish can be recorded again. */
+const withoutEffect: readonly Outcome[] = ['refused', 'discarded'];
 
-const unmade: View = { obs_unit_id: null, start_time: null, status: 'running', end_time: null, metadata: {} };
+const empty: View = { obs_unit_id: null, start_time: null, status: 'running', end_time: null, metadata: {} };
 
 export class Model {
   /** commits at main so far */
   commits = 0;
-  /** by id, in the order of their acceptance */
+  /** by id, in order of acceptance */
   readonly writes = new Map<string, Write>();
-  /** of which an admin has asked to be discarded */
-  readonly givenUp = new Set<string>();
+  /** ids of transactions whose discard was accepted */
+  readonly discarded = new Set<string>();
   readonly #changes = new Map<string, Change[]>();
   readonly #fates = new Map<string, Fate[]>();
 
@@ -61,7 +60,7 @@ export class Model {
     this.writes.set(write.id, write);
   }
 
-  /** ids of units, without those that poison has begun */
+  /** ids of units, without those of poison transactions */
   get units(): string[] {
     const poisoned = new Set(this.#writesOf('poison').map(({ unit }) => unit));
     const named = [...this.writes.values()].map(({ unit }) => unit);
@@ -72,18 +71,18 @@ export class Model {
     return this.#writesOf('poison').some((write) => write.unit === unit);
   }
 
-  /** Whether main has, or has had, a row of it by the API; or has one by another program. */
-  wasMade(unit: string): boolean {
+  /** Whether a start was applied at main, or another program has created the row. */
+  wasCreated(unit: string): boolean {
     const isStarted = ({ id, kind }: Write) => kind === 'start' && this.fateOf(id) === 'applied';
     return this.#of(unit).some(isStarted) || this.rowOf(unit) !== undefined;
   }
 
-  /** Somebody has deleted it through the API. */
+  /** Whether a delete was accepted. */
   isDeleted(unit: string): boolean {
     return this.#writesOf('delete').some((write) => write.unit === unit);
   }
 
-  /** Units that nobody has started, and nobody has deleted. */
+  /** Units that are neither started nor deleted. */
   get unstarted(): string[] {
     return this.units.filter(
       (unit) =>
@@ -93,24 +92,26 @@ export class Model {
     );
   }
 
-  /** Whether every store knows what became of the write, by the note in Redis too. */
+  /** Whether every store, Redis included, knows the outcome of the write. */
   isSettled(id: string): boolean {
     const fates = this.#fates.get(id) ?? [];
     return fates.length > 0 && fates.every(({ noted }) => noted === 'yes');
   }
 
-  /** Whether the door must take such a write: nothing that it may know of the unit speaks against it. */
+  /** Whether the write must be accepted: nothing that may be known of the unit conflicts with it. */
   mustAccept(kind: Write['kind'], unit: string): boolean {
     if (kind !== 'start' && kind !== 'finish') return true;
     const rivals = this.#of(unit).filter((write) => write.kind === kind);
-    return rivals.every(({ id }) => this.isSettled(id) && givenUp.includes(this.fateOf(id) ?? 'parked'));
+    return rivals.every(
+      ({ id }) => this.isSettled(id) && withoutEffect.includes(this.fateOf(id) ?? 'parked'),
+    );
   }
 
   changesOf(unit: string): readonly Change[] {
     return this.#changes.get(unit) ?? [];
   }
 
-  /** Another program has changed the row, if it was there. */
+  /** Records a change of the row by another program. */
   change(
     unit: string,
     change: Pick<Change, 'kind' | 'values' | 'stamp'>,
@@ -120,18 +121,18 @@ export class Model {
     this.#changes.set(unit, [...this.changesOf(unit), { ...change, at, after: applied }]);
   }
 
-  /** @param isNoted whether Redis was told */
+  /** @param isNoted whether Redis has recorded the outcome */
   decide(decided: readonly Pick<Fate, 'outcome' | 'id'>[], isNoted: (id: string) => boolean): void {
     this.commits += 1;
     for (const { id, outcome } of decided) {
       const before = this.#fates.get(id) ?? [];
-      // of what was set aside and cleaned the replica alone says that it was decided about later
+      // once a transaction that was set aside is cleaned, only a replica shows a later decision
       const noted = !isNoted(id) ? 'no' : before.length > 0 ? 'perhaps' : 'yes';
       this.#fates.set(id, [...before, { id, outcome, at: this.commits, noted }]);
     }
   }
 
-  /** Main has lost every commit after this one; Redis has not, until the next check. */
+  /** Drops the commits of main after this one; Redis keeps their outcomes until the next check. */
   lose(at: number): void {
     for (const [unit, changes] of this.#changes) {
       this.#changes.set(
@@ -149,7 +150,7 @@ export class Model {
     }
   }
 
-  /** Every store knows what main has decided by now. */
+  /** Records that every store knows these outcomes. */
   settle(outcomes: ReadonlyMap<string, Outcome>): void {
     for (const [id, outcome] of outcomes) {
       this.#fates.set(id, [{ id, outcome, at: this.commits, noted: 'yes' }]);
@@ -160,23 +161,26 @@ export class Model {
     return this.#fates.get(id)?.findLast(({ at }) => at < Infinity)?.outcome;
   }
 
-  /** Each value that a reader may be given of a unit by a replica that has seen so many commits; undefined: there is none. */
+  /** Each value of a unit that a read may return from a replica that has replayed `seen` commits; undefined for no record. */
   viewsOf(unit: string, seen: number): (View | undefined)[] {
     const fates = this.#of(unit).flatMap(({ id }) => this.#fates.get(id) ?? []);
-    return (fates.some(({ noted }) => noted === 'perhaps') ? [false, true] : [false]).map((believes) => {
-      const known = (id: string) =>
-        this.#fates
-          .get(id)
-          ?.findLast(({ at, noted }) => at <= seen || noted === 'yes' || (noted === 'perhaps' && believes))
-          ?.outcome;
-      const isOpen = ({ id }: Write) => !givenUp.includes(known(id) ?? 'parked');
-      return this.#lay(unit, seen, this.#of(unit).filter(isOpen));
-    });
+    return (fates.some(({ noted }) => noted === 'perhaps') ? [false, true] : [false]).map(
+      (showsUncertain) => {
+        const known = (id: string) =>
+          this.#fates
+            .get(id)
+            ?.findLast(
+              ({ at, noted }) => at <= seen || noted === 'yes' || (noted === 'perhaps' && showsUncertain),
+            )?.outcome;
+        const isOpen = ({ id }: Write) => !withoutEffect.includes(known(id) ?? 'parked');
+        return this.#viewOf(unit, seen, this.#of(unit).filter(isOpen));
+      },
+    );
   }
 
-  /** What main has of a unit by what it has applied. */
+  /** The row of a unit at main, from the applied transactions. */
   rowOf(unit: string): View | undefined {
-    const view = this.#lay(
+    const view = this.#viewOf(
       unit,
       Infinity,
       this.#of(unit).filter(({ id }) => this.fateOf(id) === 'applied'),
@@ -192,53 +196,53 @@ export class Model {
     return [...this.writes.values()].filter((write) => write.kind === kind);
   }
 
-  #lay(unit: string, seen: number, writes: readonly Write[]): View | undefined {
+  #viewOf(unit: string, seen: number, writes: readonly Write[]): View | undefined {
     const row = new Row();
     let rest = writes;
     for (const change of this.changesOf(unit).filter(({ at }) => at <= seen)) {
-      row.lay(rest.filter(({ id }) => change.after.has(id)));
+      row.apply(rest.filter(({ id }) => change.after.has(id)));
       rest = rest.filter(({ id }) => !change.after.has(id));
       row.change(change);
     }
-    row.lay(rest);
+    row.apply(rest);
     return row.view;
   }
 }
 
-/** One row, as writes and other programs make it one after the other. */
+/** One row, to which writes and changes by other programs are applied in turn. */
 class Row {
   view: View | undefined;
   #isDeleted = false;
   /** when another program last changed the status */
   #stamp = 0;
 
-  /** A start first, then by stamp. */
-  lay(writes: readonly Write[]): void {
+  /** Applies a start first, then by stamp. */
+  apply(writes: readonly Write[]): void {
     const isLater = ({ kind }: Write) => Number(kind !== 'start');
     for (const write of [...writes].sort((a, b) => isLater(a) - isLater(b) || a.stamp - b.stamp))
-      this.#lay(write);
+      this.#apply(write);
   }
 
   change({ kind, values, stamp }: Change): void {
     const isStatus = kind === 'fail' || kind === 'run';
     if (kind === 'delete') this.view = undefined;
-    else this.view = { ...(this.view ?? unmade), ...values };
+    else this.view = { ...(this.view ?? empty), ...values };
     if (isStatus) this.#stamp = stamp;
   }
 
-  #lay({ kind, values, stamp }: Write): void {
+  #apply({ kind, values, stamp }: Write): void {
     if (this.#isDeleted) return;
     switch (kind) {
       case 'start':
-        this.view ??= { ...unmade, ...values };
+        this.view ??= { ...empty, ...values };
         return;
       case 'finish':
         if (this.view && (this.view.status !== 'running' || stamp <= this.#stamp)) return;
-        this.view = { ...(this.view ?? unmade), ...values };
+        this.view = { ...(this.view ?? empty), ...values };
         return;
       case 'update':
         this.view = {
-          ...(this.view ?? unmade),
+          ...(this.view ?? empty),
           metadata: { ...this.view?.metadata, ...values.metadata },
         };
         return;

@@ -1,4 +1,4 @@
-/** Reads as clients do, while the system moves, and holds each answer against what the model foresees. */
+/** Reads as clients do while the system moves, and compares each answer with the values that the model allows. */
 import { expect } from 'vitest';
 import type { ExecutedObsUnit } from '../../../lib/observation/executed-obs-unit.ts';
 import { ReplicaUnavailable } from '../../../lib/replication/errors.ts';
@@ -7,50 +7,52 @@ import { listExecutedObsUnits, type PageKey } from '../../../lib/smart-query/lis
 import type { Command, Move } from './history.ts';
 import type { Model, View } from './model.ts';
 import type { SnapshotReplica } from './snapshot-replica.ts';
-import type { System, World } from './system.ts';
+import type { System, Stores } from './system.ts';
 
 type Perform = (move: Move) => Promise<void>;
 
 interface Walk {
   readonly filter: { readonly status?: string };
   readonly shown: string[];
-  /** what it must show once */
+  /** units that it must show once */
   readonly must: Set<string>;
-  /** starts of each unit while it lasts: one that moves may be shown twice, or not at all */
+  /** start times of each unit during the listing: a unit whose start time changes may be shown twice, or not at all */
   readonly starts: Map<string, Set<string>>;
   next: PageKey | undefined;
 }
 
 export class Reader {
-  /** replicas that were set back, and have not caught up since */
+  /** replicas that were rebuilt to an older state and have not caught up since */
   readonly setBack = new Set<SnapshotReplica>();
-  readonly #world: World;
+  readonly #stores: Stores;
   readonly #system: System;
   readonly #model: Model;
-  /** unit → what a read that runs may show of it, by its text */
+  /** unit → values that the current read may return, by their text */
   #views = new Map<string, Map<string, View | undefined>>();
   #mayBeRefused = false;
   #walk: Walk | undefined;
 
-  constructor(world: World, system: System, model: Model) {
-    this.#world = world;
+  constructor(stores: Stores, system: System, model: Model) {
+    this.#stores = stores;
     this.#system = system;
     this.#model = model;
   }
 
-  /** A read that begins now sees what is now. */
-  look(): void {
+  /** Drops the values that earlier reads could return. */
+  reset(): void {
     this.#views = new Map();
     this.#mayBeRefused = false;
   }
 
   async checkAll(): Promise<void> {
-    await this.#see();
+    await this.#addPossible();
     const ids = [...new Set([...this.#model.writes.values()].map(({ unit }) => unit)), ...this.#model.units];
     const { records, unseen } = await readExecutedObsUnits(this.#system, [...new Set(ids)]);
-    await this.#see();
+    await this.#addPossible();
     if (unseen.length > 0)
-      return expect(this.#mayBeRefused, 'the buffer alone answers without need').toBe(true);
+      return expect(this.#mayBeRefused, 'an answer from the buffer alone while a replica can answer').toBe(
+        true,
+      );
     for (const unit of this.#model.units) this.#check(unit, records.get(unit));
   }
 
@@ -62,8 +64,8 @@ export class Reader {
   }
 
   async finishWalk(limit: number): Promise<void> {
-    while (this.#walk && (await this.inReach())) {
-      this.look();
+    while (this.#walk && (await this.answeringReplica())) {
+      this.reset();
       await this.#page({ limit, running: false });
     }
   }
@@ -71,40 +73,40 @@ export class Reader {
   /** Reads while the system moves: one move before and after each statement. */
   async during(moves: readonly Move[], perform: Perform, read: () => Promise<void>): Promise<void> {
     const left = [...moves];
-    const { replicas } = this.#world;
-    const quiet = async () => undefined;
+    const { replicas } = this.#stores;
+    const doNothing = async () => undefined;
     const step = async () => {
-      for (const each of replicas) each.around = quiet;
+      for (const each of replicas) each.around = doNothing;
       const next = left.shift();
       if (next) await perform(next);
-      await this.#see();
+      await this.#addPossible();
       for (const each of replicas) each.around = step;
     };
     for (const each of replicas) each.around = step;
     await read();
-    for (const each of replicas) each.around = quiet;
+    for (const each of replicas) each.around = doNothing;
   }
 
-  /** What was cleaned is at every replica. */
+  /** Every replica has replayed what was cleaned from the buffer. */
   async checkFloor(): Promise<void> {
     const floor = await this.#floor();
-    expect(this.#world.replicas.filter((each) => each.lsn < floor && !this.setBack.has(each))).toEqual([]);
+    expect(this.#stores.replicas.filter((each) => each.lsn < floor && !this.setBack.has(each))).toEqual([]);
   }
 
-  /** A replica that may answer. */
-  async inReach(): Promise<SnapshotReplica | undefined> {
+  /** @returns a replica that can answer */
+  async answeringReplica(): Promise<SnapshotReplica | undefined> {
     const floor = await this.#floor();
-    return this.#world.replicas.find(({ lsn, hangs }) => lsn >= floor && !hangs);
+    return this.#stores.replicas.find(({ lsn, hangs }) => lsn >= floor && !hangs);
   }
 
   async #floor(): Promise<bigint> {
     return BigInt((await this.#system.redis.get<string>(this.#system.keys.floor)) ?? 0);
   }
 
-  /** Adds what may be seen now. */
-  async #see(): Promise<void> {
+  /** Adds the values that a read may return now. */
+  async #addPossible(): Promise<void> {
     const floor = await this.#floor();
-    const answering = this.#world.replicas.filter(({ lsn, hangs }) => lsn >= floor && !hangs);
+    const answering = this.#stores.replicas.filter(({ lsn, hangs }) => lsn >= floor && !hangs);
     if (answering.length === 0) this.#mayBeRefused = true;
     for (const unit of this.#model.units) {
       const views = this.#views.get(unit) ?? new Map<string, View | undefined>();
@@ -113,44 +115,44 @@ export class Reader {
       }
       this.#views.set(unit, views);
     }
-    this.#noteForWalk();
+    this.#updateWalk();
   }
 
-  #noteForWalk(): void {
+  #updateWalk(): void {
     if (!this.#walk) return;
     const { must, starts, filter } = this.#walk;
     for (const [unit, views] of this.#views) {
-      const noted = starts.get(unit) ?? new Set();
+      const times = starts.get(unit) ?? new Set();
       for (const view of views.values()) {
         if (!isListed(view, filter)) must.delete(unit);
-        if (view?.start_time) noted.add(view.start_time);
+        if (view?.start_time) times.add(view.start_time);
       }
-      if (noted.size > 1) must.delete(unit);
-      starts.set(unit, noted);
+      if (times.size > 1) must.delete(unit);
+      starts.set(unit, times);
     }
   }
 
   #check(unit: string, record: ExecutedObsUnit | undefined): void {
     const shown = record && viewOf(record);
-    const foreseen = this.#views.get(unit) ?? new Map<string, View | undefined>();
-    if (foreseen.has(textOf(shown))) return;
-    expect({ unit, shown }).toEqual({ unit, oneOf: [...foreseen.values()] });
+    const allowed = this.#views.get(unit) ?? new Map<string, View | undefined>();
+    if (allowed.has(textOf(shown))) return;
+    expect({ unit, shown }).toEqual({ unit, oneOf: [...allowed.values()] });
   }
 
   async #page({ limit, running }: { readonly limit: number; readonly running: boolean }): Promise<void> {
-    await this.#see();
+    await this.#addPossible();
     const walk = (this.#walk ??= this.#newWalk(running));
-    this.#noteForWalk();
+    this.#updateWalk();
     const { filter, next } = walk;
-    const asked = listExecutedObsUnits(this.#system, { filter, limit, ...(next && { after: next }) });
-    const page = await asked.catch((error: unknown) => {
+    const listing = listExecutedObsUnits(this.#system, { filter, limit, ...(next && { after: next }) });
+    const page = await listing.catch((error: unknown) => {
       if (error instanceof ReplicaUnavailable) return undefined;
       throw error;
     });
-    await this.#see();
+    await this.#addPossible();
     if (!page || page.unseen.length > 0) {
-      expect(this.#mayBeRefused, 'refused without need').toBe(true);
-      // a page without what the replicas have is none of this listing
+      expect(this.#mayBeRefused, 'refused while a replica can answer').toBe(true);
+      // a page from the buffer alone does not belong to this listing
       this.#walk = undefined;
       return;
     }
@@ -172,7 +174,7 @@ export class Reader {
     expect(new Set(still).size, 'a listing shows a record once').toBe(still.length);
     expect(
       [...must].filter((unit) => !shown.includes(unit)),
-      'a listing shows every record that was there all the time',
+      'a listing shows every record that existed throughout',
     ).toEqual([]);
   }
 }

@@ -1,4 +1,4 @@
-/** Runs a history on the real system, and holds every read against the model. */
+/** Runs a history on the real system, and compares every read with the model. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { draftFinish, draftStart, type Draft } from '../../../lib/observation/record-executed-obs-unit.ts';
@@ -9,11 +9,11 @@ import { AtMain } from './at-main.ts';
 import type { Command, Move } from './history.ts';
 import { Model, type Write } from './model.ts';
 import { Reader } from './reader.ts';
-import { System, type World } from './system.ts';
+import { System, type Stores } from './system.ts';
 
-/** @param name of the history, unlike any other's */
-export async function runHistory(world: World, name: string, history: readonly Command[]): Promise<void> {
-  const run = new Run(world, name);
+/** @param name unique to the history */
+export async function runHistory(stores: Stores, name: string, history: readonly Command[]): Promise<void> {
+  const run = new Run(stores, name);
   await run.begin();
   for (const command of history) {
     await run.perform(command);
@@ -25,18 +25,18 @@ export async function runHistory(world: World, name: string, history: readonly C
 
 class Run {
   readonly reader: Reader;
-  readonly #world: World;
+  readonly #stores: Stores;
   readonly #system: System;
   readonly #model = new Model();
   readonly #atMain: AtMain;
   /** messages that the queue still holds, and those that main keeps */
   readonly #unreadable = { queued: [] as string[], kept: 0 };
 
-  constructor(world: World, name: string) {
-    this.#world = world;
-    this.#system = new System(world, name);
-    this.#atMain = new AtMain(world.main, this.#system, this.#model);
-    this.reader = new Reader(world, this.#system, this.#model);
+  constructor(stores: Stores, name: string) {
+    this.#stores = stores;
+    this.#system = new System(stores, name);
+    this.#atMain = new AtMain(stores.main, this.#system, this.#model);
+    this.reader = new Reader(stores, this.#system, this.#model);
   }
 
   async begin(): Promise<void> {
@@ -46,7 +46,7 @@ class Run {
   }
 
   async perform(command: Command): Promise<void> {
-    this.reader.look();
+    this.reader.reset();
     switch (command.kind) {
       case 'start':
       case 'finish':
@@ -66,10 +66,10 @@ class Run {
       case 'under':
         return this.#system.under(command.fault, () => this.perform(command.command));
       case 'rebuild': {
-        const replica = this.#world.replicas[command.replica === 0 ? 0 : 1];
-        replica.swap(this.#world.old);
+        const replica = this.#stores.replicas[command.replica === 0 ? 0 : 1];
+        replica.swap(this.#stores.old);
         this.reader.setBack.add(replica);
-        return this.#world.old.replay(this.#model.commits);
+        return this.#stores.old.replay(this.#model.commits);
       }
       case 'settle':
         return this.settle();
@@ -90,13 +90,13 @@ class Run {
   }
 
   #everyReplica() {
-    return [...this.#world.replicas, this.#world.old];
+    return [...this.#stores.replicas, this.#stores.old];
   }
 
   async #move(move: Move): Promise<void> {
     switch (move.kind) {
       case 'replay': {
-        const replica = this.#world.replicas[move.replica === 0 ? 0 : 1];
+        const replica = this.#stores.replicas[move.replica === 0 ? 0 : 1];
         this.reader.setBack.delete(replica);
         return replica.replay(this.#model.commits);
       }
@@ -110,22 +110,22 @@ class Run {
     }
   }
 
-  /** A replica promoted that has whatever was cleaned; the others are rebuilt from it. */
+  /** Promotes a replica that has all that was cleaned from the buffer, and rebuilds the others from it. */
   async #failOver(): Promise<void> {
-    const heir = await this.reader.inReach();
-    if (!heir) return;
-    await heir.promoteInto(this.#world.main);
-    this.#model.lose(heir.seen);
+    const promoted = await this.reader.answeringReplica();
+    if (!promoted) return;
+    await promoted.promoteInto(this.#stores.main);
+    this.#model.lose(promoted.seen);
     for (const each of this.#everyReplica()) await each.replay(this.#model.commits);
     this.reader.setBack.clear();
   }
 
-  /** After enough rounds everything has an outcome at main, as the model has it, and nothing is left in the buffer. */
+  /** Runs rounds until every transaction has an outcome, then compares main, buffer and lists with the model. */
   async settle(): Promise<void> {
     for (let round = 0; round < 3; round += 1) await this.#round();
-    if ((await this.#atMain.pending()) > 0) await this.#helpOut();
+    if ((await this.#atMain.pending()) > 0) await this.#unblock();
     await this.#atMain.check(this.#unreadable.kept);
-    this.reader.look();
+    this.reader.reset();
   }
 
   async #round(): Promise<void> {
@@ -137,10 +137,10 @@ class Run {
   }
 
   /**
-   * The same failure without one success is no transaction's, until one succeeds; and what main has no column for waits until an admin gives
-   * it up.
+   * Transactions that all fail alike are not set aside until one succeeds: this accepts one that can. A transaction with a column
+   * that main does not have waits until an admin discards it.
    */
-  async #helpOut(): Promise<void> {
+  async #unblock(): Promise<void> {
     await this.#write({
       kind: 'start',
       isAhead: false,
@@ -176,7 +176,7 @@ class Run {
     const unit = command.kind === 'finish first' ? this.#system.newId() : this.#unitOf(command.unit);
     if (unit === undefined) return;
     const builder = new TransactionBuilder({ ...heading, aggregate: unit }, () => unit);
-    const other = (): Draft => ({ transaction: builder.build(), patch: '{}', status: 200 });
+    const draftOf = (): Draft => ({ transaction: builder.build(), patch: '{}', status: 200 });
     switch (command.kind) {
       case 'finish':
       case 'finish first': {
@@ -188,12 +188,12 @@ class Run {
       case 'update': {
         const values = { metadata: { [command.field]: command.value } };
         builder.update('executed_obs_unit', unit, values);
-        return this.#accept(other(), 'update', values);
+        return this.#accept(draftOf(), 'update', values);
       }
       case 'delete':
         if (this.#model.unstarted.includes(unit)) return;
         builder.delete('executed_obs_unit', unit);
-        return this.#accept(other(), 'delete', {});
+        return this.#accept(draftOf(), 'delete', {});
     }
   }
 
@@ -207,7 +207,7 @@ class Run {
     const { id, aggregate: unit } = draft.transaction;
     if (stamp !== undefined) this.#model.accept({ id, unit, stamp, kind, values });
     else if (!this.#system.isFull)
-      expect(this.#model.mustAccept(kind, unit), 'refused without need').toBe(false);
+      expect(this.#model.mustAccept(kind, unit), 'refused without a conflict').toBe(false);
   }
 
   async #poison(kind: PoisonKind): Promise<void> {
@@ -230,18 +230,18 @@ class Run {
     if (id === undefined) return;
     if (action === 'discard') return this.#discard(id);
     const { problem } = await this.#system.decide('retry', id);
-    expect([undefined, ...mayRefuse]).toContain(problem);
+    expect([undefined, ...possibleProblems]).toContain(problem);
   }
 
   async #discard(id: string): Promise<void> {
     const { state, problem } = await this.#system.decide('discard', id);
-    expect([undefined, ...mayRefuse]).toContain(problem);
-    if (state !== undefined) this.#model.givenUp.add(id);
+    expect([undefined, ...possibleProblems]).toContain(problem);
+    if (state !== undefined) this.#model.discarded.add(id);
   }
 }
 
-/** There is nothing to decide; or nobody can tell now. Never `not-found`: it was acknowledged. */
-const mayRefuse = [
+/** Problems that may answer a decision: nothing is to be decided, or the state is unknown now. Never `not-found`: it was acknowledged. */
+const possibleProblems = [
   'not-decidable',
   'conflict',
   'replica-unavailable',

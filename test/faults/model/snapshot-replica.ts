@@ -1,6 +1,6 @@
 /**
- * A replica that stands still until it is told to replay: a transaction on main that keeps its snapshot. It sees main as it
- * was, whole, at one moment, as a standby whose replay is paused does.
+ * A replica that advances only when `replay` is called: a transaction on main that keeps its snapshot. It shows main as of one
+ * commit, like a standby whose replay is paused.
  */
 import pg from 'pg';
 import type { Pool } from '../../../lib/postgres/connect.ts';
@@ -12,11 +12,11 @@ const tables = ['executed_obs_unit', 'tombstone', 'inbox'] as const;
 export class SnapshotReplica implements Replica {
   readonly name: string;
   readonly pool: Pool;
-  /** runs right before and right after each statement but that for the position */
+  /** runs immediately before and after each statement except the query for the position */
   around: () => Promise<void> = async () => undefined;
-  /** it answers nothing */
+  /** its queries time out */
   hangs = false;
-  /** how many commits of the model it has seen */
+  /** how many commits of the model it has replayed */
   seen = 0;
   #client: pg.Client;
   #lsn = '0/0';
@@ -56,14 +56,14 @@ export class SnapshotReplica implements Replica {
     this.#lsn = rows[0]?.lsn ?? '0/0';
   }
 
-  /** Becomes what the other one is, which becomes what this one was. */
+  /** Exchanges its state with the other replica. */
   swap(other: SnapshotReplica): void {
     [this.#client, other.#client] = [other.#client, this.#client];
     [this.#lsn, other.#lsn] = [other.#lsn, this.#lsn];
     [this.seen, other.seen] = [other.seen, this.seen];
   }
 
-  /** Main becomes what this replica is: it has lost what came later. */
+  /** Sets main to the state of this replica, so that main loses later commits. */
   async promoteInto(main: pg.Pool): Promise<void> {
     const client = await main.connect();
     await client.query('begin; set local session_replication_role = replica');

@@ -1,4 +1,4 @@
-/** The real scripts, the real processor and the real decisions, moved by hand. Its clock is the history's. */
+/** The real scripts, processor and decisions, run step by step with the clock of the history. */
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { discardTransaction, retryTransaction } from '../../../functions/decide/decisions.ts';
@@ -24,11 +24,11 @@ import type { TestRedis } from '../../support/test-redis.ts';
 import type { Fault } from './history.ts';
 import type { SnapshotReplica } from './snapshot-replica.ts';
 
-export interface World {
+export interface Stores {
   readonly redis: Pick<TestRedis, 'client' | 'command'>;
   readonly main: pg.Pool;
   readonly replicas: readonly [SnapshotReplica, SnapshotReplica];
-  /** an older state, that a replica may be rebuilt to */
+  /** an older state to which a replica can be rebuilt */
   readonly old: SnapshotReplica;
 }
 
@@ -37,29 +37,29 @@ const admin = {
   ...{ id: '2', name: 'admin', role: 'admin' as const, permissions: ['manage:transactions' as const] },
   ...{ credential: 'session' as const, sessionId: 'session' },
 };
-/** Redis as a processor that has died sees it. */
-const nowhere = connectRedis({ url: 'http://127.0.0.1:9', token: 'none', timeoutMilliseconds: 100 });
+/** For a processor that dies before it marks: nothing listens at this address. */
+const unreachableRedis = connectRedis({ url: 'http://127.0.0.1:9', token: 'none', timeoutMilliseconds: 100 });
 
 export class System {
   readonly redis: Redis;
   readonly keys: Keys;
-  /** as instances know them that have not met one that hangs */
+  /** as an instance sees them before one has hung */
   replicas: readonly Replica[];
   clock = Date.UTC(2028, 0, 1);
-  /** Redis takes nothing */
+  /** Redis refuses writes */
   isFull = false;
-  readonly #world: World;
+  readonly #stores: Stores;
   #main: Pool;
 
-  constructor(world: World, name: string) {
-    this.#world = world;
-    this.redis = world.redis.client;
+  constructor(stores: Stores, name: string) {
+    this.#stores = stores;
+    this.redis = stores.redis.client;
     this.keys = keysOf(name);
-    this.replicas = this.#strangers();
-    this.#main = world.main;
+    this.replicas = this.#freshReplicas();
+    this.#main = stores.main;
   }
 
-  /** Nobody is unknown. */
+  /** Marks the users as loaded. */
   async begin(): Promise<void> {
     await this.redis.set(this.keys.usersLoaded, '1');
   }
@@ -68,7 +68,7 @@ export class System {
     return uuidV7(this.clock, randomBytes(10));
   }
 
-  /** @returns the stamp that it got; undefined if it was refused, or could not be taken */
+  /** @returns the stamp of the write; undefined if it was refused or Redis was unavailable */
   async accept(draft: Draft): Promise<number | undefined> {
     try {
       const verdict = await accept(this, {
@@ -86,7 +86,7 @@ export class System {
     }
   }
 
-  /** @returns the state that the answer gives, or the problem */
+  /** @returns the state in the answer, or the code of the problem */
   async decide(
     action: 'retry' | 'discard',
     id: string,
@@ -96,7 +96,7 @@ export class System {
       queue: { send: async () => undefined },
       limits: { requestsPerSecond: 1e9, budgetBytes: 1e12 },
     };
-    const asked = {
+    const call = {
       route: { operation: `${action}Transaction`, access: 'manage:transactions' as const },
       ...{ path: '/', given: { params: {}, query: {}, body: undefined }, cookies: [], requestId: '' },
       ...{ sourceIp: '', receivedAt: this.clock, replyHeaders: new Map<string, string>() },
@@ -105,8 +105,8 @@ export class System {
     };
     try {
       const { body } = await (action === 'retry'
-        ? retryTransaction.run({ ...asked, body: undefined }, parts)
-        : discardTransaction.run({ ...asked, body: { reason: 'a test' } }, parts));
+        ? retryTransaction.run({ ...call, body: undefined }, parts)
+        : discardTransaction.run({ ...call, body: { reason: 'a test' } }, parts));
       return body;
     } catch (error) {
       if (error instanceof ProblemError) return { problem: error.problem.code };
@@ -114,7 +114,7 @@ export class System {
     }
   }
 
-  /** What a processor claims and executes; undefined: nothing, or it died before the commit, or Redis did not answer. */
+  /** Claims and executes. @returns undefined if nothing was claimed, it died before the commit, or Redis did not answer */
   async execute(count: number, dies: 'no' | 'before commit' | 'before mark'): Promise<Executed | undefined> {
     try {
       const request = { copies: [], limit: count, leaseMilliseconds: 0, always: true };
@@ -122,7 +122,7 @@ export class System {
       const { transactions } = await readBodies(this, oldest);
       if (transactions.length === 0 || dies === 'before commit') return undefined;
       const before = await readFailureHistory(this);
-      const redis = dies === 'no' ? this.redis : nowhere;
+      const redis = dies === 'no' ? this.redis : unreachableRedis;
       const done = await execute({ ...this.#processor(), redis }, transactions, before, Infinity);
       if (dies === 'no') await writeFailureHistory(this, before, done.failureHistory).catch(() => undefined);
       return done;
@@ -143,37 +143,37 @@ export class System {
     });
   }
 
-  /** @returns whether the message is kept for people */
+  /** @returns whether main has stored the message */
   async keepUnreadable(body: string): Promise<boolean> {
     const message = readMessage(body);
-    if (message.kind !== 'unreadable') throw new Error(`it can be read: ${body}`);
+    if (message.kind !== 'unreadable') throw new Error(`the message is readable: ${body}`);
     return storeMessages(this.#processor(), [message]);
   }
 
-  /** Breaks something while `act` runs. */
+  /** Runs `act` during a fault. */
   async under(fault: Fault, act: () => Promise<void>): Promise<void> {
-    const [near, far] = this.#world.replicas;
+    const [near, far] = this.#stores.replicas;
     const hanging = fault === 'near hangs' ? near : far;
     const fill = async (isFull: boolean) => {
       this.isFull = isFull;
-      await this.#world.redis.command('CONFIG', 'SET', 'maxmemory', isFull ? '1' : '0');
+      await this.#stores.redis.command('CONFIG', 'SET', 'maxmemory', isFull ? '1' : '0');
     };
     if (fault === 'redis is full') await fill(true);
-    else if (fault === 'main is read-only') this.#main = readOnly(this.#world.main);
+    else if (fault === 'main is read-only') this.#main = readOnly(this.#stores.main);
     else hanging.hangs = true;
     try {
       await act();
     } finally {
       if (fault === 'redis is full') await fill(false);
-      this.#main = this.#world.main;
+      this.#main = this.#stores.main;
       hanging.hangs = false;
-      this.replicas = this.#strangers();
+      this.replicas = this.#freshReplicas();
     }
   }
 
-  /** An instance remembers for a while that a replica has hung. */
-  #strangers(): Replica[] {
-    return this.#world.replicas.map(({ name, pool }) => ({ name, pool }));
+  /** New objects, since an instance remembers for a while that a replica has hung. */
+  #freshReplicas(): Replica[] {
+    return this.#stores.replicas.map(({ name, pool }) => ({ name, pool }));
   }
 
   #processor() {
@@ -182,7 +182,7 @@ export class System {
   }
 }
 
-/** Main as it is while it fails over. */
+/** Main as it is during a failover. */
 function readOnly(main: pg.Pool): Pool {
   const connect = async () => {
     const client = await main.connect();

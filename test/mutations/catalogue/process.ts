@@ -224,14 +224,14 @@ export const processMutations: readonly Mutation[] = [
     id: 'halving-holds-decisions',
     replace: '(isDecision(each) || !held.has(chainOf(each)))',
     by: '!held.has(each.aggregate)',
-    named: 'lets a decision pass',
+    named: 'applies a decision although',
   },
   {
     ...halving,
     id: 'halving-tries-decisions-behind-suspects',
     replace: 'isDecision(each) ? undefined : last.get(chainOf(each))',
     by: 'last.get(each.aggregate)',
-    named: 'lets a decision pass',
+    named: 'applies a decision although',
   },
   {
     ...halving,

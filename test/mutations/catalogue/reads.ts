@@ -133,14 +133,14 @@ export const readMutations: readonly Mutation[] = [
     id: 'lists-planned-unit-of-a-named-row-not-judged',
     replace: 'union all select obs_unit_id from named ',
     by: '',
-    named: 'judge by program',
+    named: 'filter buffered and parked records by program',
   },
   {
     ...snapshot,
     id: 'lists-planned-unit-of-a-parked-start-not-judged',
     replace: 'union all select obs_unit_id from inbox_rows',
     by: '',
-    named: 'judge by program',
+    named: 'filter buffered and parked records by program',
   },
   {
     ...health,

@@ -190,6 +190,29 @@ describe('a second start of a record', () => {
   });
 });
 
+describe('a delete', () => {
+  it('refuses the changes that wait for the deleted record', async () => {
+    const id = randomUUID();
+    const [early, ended, removed] = [
+      finish(id),
+      finish(id),
+      builder(id).delete('executed_obs_unit', id).build(),
+    ];
+    expect(outcomeOf(await apply(early), early)).toBe('parked start');
+    // in an earlier call, and in the same one
+    const rows = await apply(ended, removed);
+    expect([early, ended, removed].map((each) => outcomeOf(rows, each))).toEqual([
+      'refused',
+      'refused',
+      'applied',
+    ]);
+    expect(rowOf(rows, early)).toMatchObject({
+      reason: `executed_obs_unit ${id} was deleted`,
+      waitsFor: null,
+    });
+  });
+});
+
 describe('a start of a planned unit that main does not have', () => {
   it('is applied, with the transactions behind it, once the planned unit exists', async () => {
     const id = randomUUID();

@@ -34,6 +34,11 @@ begin
     when 'delete' then
       execute format('delete from %I where id = $1', tbl) using row_id;
       insert into tombstone values (tbl, row_id, stamp) on conflict do nothing;
+      -- nothing brings back what they wait for
+      update inbox set outcome = 'refused', parked_for = null, waits_for = null, overdue = false,
+        reason = format('%s %s was deleted', tbl, row_id), revision = revision + 1, changed_at = clock_timestamp()
+      where aggregate_id = (tx ->> 'aggregate')::uuid and outcome = 'parked' and parked_for = 'start'
+        and waits_for = format('%s:%s', tbl, row_id);
     else null; -- `decide` has already executed retry and discard
     end case;
   end loop;

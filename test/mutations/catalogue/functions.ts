@@ -174,6 +174,15 @@ export const functionMutations: readonly Mutation[] = [
   },
   {
     ...sql('perform_steps'),
+    id: 'changes-wait-for-a-deleted-record',
+    test: 'integration/setting-aside.test.ts',
+    replace:
+      "where aggregate_id = (tx ->> 'aggregate')::uuid and outcome = 'parked' and parked_for = 'start'",
+    by: 'where false',
+    named: 'refuses the changes that wait',
+  },
+  {
+    ...sql('perform_steps'),
     ...applied,
     id: 'older-put-replaces-a-newer-one',
     replace: "elsif coalesce((present ->> 'stamp')::bigint, 0) <= put_stamp then",

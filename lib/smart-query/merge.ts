@@ -84,22 +84,21 @@ function contributionsOf(overlay: readonly OverlayEntry[], inbox: readonly Inbox
       id: transaction.id,
       stamp: transaction.stamp,
       aggregates: aggregatesOf(transaction),
-      starts: startedBy(transaction),
       recordIds: recordIdsOf(transaction),
       ...(lsn !== undefined && { lsn }),
     };
     const isRefused = row ? row.outcome === 'refused' : entry.refused;
     // an existing record with this id is not the one that was refused
-    if (isRefused && identity.starts.length > 0)
-      return { ...identity, recordIds: [], state: 'failed', steps: [], verified };
-    if (row) return { ...identity, ...judgedByMain(row), steps: parkedSteps(row) };
+    if (isRefused && startedBy(transaction).length > 0)
+      return { ...identity, recordIds: [], state: 'failed', steps: [], starts: [], verified };
+    if (row) return { ...identity, ...judgedByMain(row), ...effectOf(row, parkedSteps(row)) };
     return {
       ...identity,
       state: entry.state,
       ...(reason && { reason }),
       verified,
       // a refused or discarded transaction has no effect, even before the replica shows its outcome
-      steps: !lifecycle[entry.state].hasEffect || entry.refused ? [] : transaction.steps,
+      ...effectOf(transaction, !lifecycle[entry.state].hasEffect || entry.refused ? [] : transaction.steps),
     };
   });
   const known = new Set(buffered.map((contribution) => contribution.id));
@@ -109,12 +108,16 @@ function contributionsOf(overlay: readonly OverlayEntry[], inbox: readonly Inbox
       id: row.id,
       stamp: row.stamp,
       aggregates: aggregatesOf(row),
-      starts: startedBy({ ...row, steps: parkedSteps(row) }),
       recordIds: row.recordIds,
       ...judgedByMain(row),
-      steps: parkedSteps(row),
+      ...effectOf(row, parkedSteps(row)),
     }));
   return [...buffered, ...parked];
+}
+
+/** A start without effect starts nothing: changes come after the start that replaced it. */
+function effectOf(named: Parameters<typeof aggregatesOf>[0], steps: readonly Step[]) {
+  return { steps, starts: startedBy({ ...named, steps }) };
 }
 
 function judgedByMain(row: InboxRow): Pick<Contribution, 'state' | 'reason' | 'verified'> {

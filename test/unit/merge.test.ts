@@ -70,6 +70,19 @@ const merged = (rows: readonly Row[], overlay: readonly OverlayEntry[], inbox: r
 };
 
 describe('the merge', () => {
+  it.each([
+    ['the buffer shows', { state: 'discarded' as const }, []],
+    ['the replica shows', {}, [recorded(start, { outcome: 'discarded', steps: [startStep] })]],
+  ])('applies changes after the start that replaced a discarded one, which %s', (_name, more, inbox) => {
+    const again = transaction(3, 3000, startStep);
+    const record = merged([], [buffered(start, more), buffered(finish), buffered(again)], inbox);
+    expect(record).toMatchObject({
+      status: 'completed',
+      obs_unit_id: 7,
+      start_time: '2026-10-01T00:00:00.000000Z',
+    });
+  });
+
   it('applies buffered transactions in the order of their stamps', () => {
     expect(merged([], [buffered(finish), buffered(start)], [])).toMatchObject({
       status: 'completed',

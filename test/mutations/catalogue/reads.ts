@@ -13,6 +13,13 @@ const waiting = { file: 'lib/smart-query/waiting.ts', test: 'integration/lists.t
 export const readMutations: readonly Mutation[] = [
   {
     ...merge,
+    id: 'merge-counts-a-start-without-effect',
+    replace: 'return { steps, starts: startedBy({ ...named, steps }) };',
+    by: 'return { steps, starts: startedBy({ steps, ...named }) };',
+    named: 'a discarded one',
+  },
+  {
+    ...merge,
     file: 'lib/table/overlaid-rows.ts',
     id: 'merge-older-writer-wins',
     replace: '([key]) => stamp > Math.max(stampOf(before, `${field}.${key}`), stampOf(before, field)),',
@@ -29,8 +36,8 @@ export const readMutations: readonly Mutation[] = [
   {
     ...merge,
     id: 'merge-start-not-first',
-    replace: 'starts: startedBy(transaction),',
-    by: 'starts: [],',
+    replace: 'return { steps, starts: startedBy({ ...named, steps }) };',
+    by: 'return { steps, starts: [] };',
     named: 'applies a start before its finish, even',
   },
   {

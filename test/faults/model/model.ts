@@ -71,10 +71,13 @@ export class Model {
     return this.#writesOf('poison').some((write) => write.unit === unit);
   }
 
-  /** Whether a start was applied at main, or another program has created the row. */
+  /** Whether main has, or had, the row. After a discarded start only a retry or another start creates it. */
   wasCreated(unit: string): boolean {
-    const isStarted = ({ id, kind }: Write) => kind === 'start' && this.fateOf(id) === 'applied';
-    return this.#of(unit).some(isStarted) || this.rowOf(unit) !== undefined;
+    const starts = this.#of(unit)
+      .filter(({ kind }) => kind === 'start')
+      .map(({ id }) => this.fateOf(id));
+    if (starts.includes('applied')) return true;
+    return !starts.includes('discarded') && this.rowOf(unit) !== undefined;
   }
 
   /** Whether a delete was accepted. */

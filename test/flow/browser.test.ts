@@ -113,8 +113,8 @@ it.skipIf(executablePath === undefined)(
     view.on('console', (message) => errors.push(`${message.type()}: ${message.text()}`));
     view.on('pageerror', (error) => errors.push(error.message));
     await view.goto(`${http}/docs`);
-    await view.getByText('Record that an observation has started').waitFor();
-    await view.getByText('Record that an observation has started').click();
+    await view.getByText('Records the start of an observation').waitFor();
+    await view.getByText('Records the start of an observation').click();
     await view.getByText('Requires the permission', { exact: false }).first().waitFor();
     // data URLs have the origin "null"
     expect([...origins].filter((origin) => origin !== 'null')).toEqual([http]);

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { bundlePath } from '../../infra/bundle.ts';
@@ -15,6 +14,7 @@ import { defaultFreeze } from '../../infra/local/limits/freeze.ts';
 import { functions } from '../../infra/topology.ts';
 import { applyTransactions } from '../../lib/postgres/apply.ts';
 import { TransactionBuilder } from '../../lib/transaction/builder.ts';
+import { testBundles } from '../support/test-bundles.ts';
 import { countRequests, type CountingProxy } from '../support/counting-proxy.ts';
 import {
   apiOf,
@@ -49,7 +49,7 @@ beforeAll(async () => {
       coldStartMilliseconds: 0,
       freeze: defaultFreeze,
     },
-    bundle: bundlePath(join(stack.directory, 'functions'), 'accept'),
+    bundle: bundlePath(await testBundles(), 'accept'),
     environment: {
       ...environmentOf(
         'accept',

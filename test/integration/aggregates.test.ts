@@ -133,6 +133,33 @@ describe('main', () => {
     ]);
   });
 
+  it('applies waiting transactions from the first aggregate of a chain to its last', async () => {
+    const [unit, pack, ...files] = Array.from({ length: 5 }, () => randomUUID());
+    const [first = '', second = '', third = ''] = files;
+    await apply(...files.map((file) => newFile(file)));
+    const chain = [
+      newPackage(String(pack), first, { executed_obs_unit_id: String(unit) }),
+      { ...resize(first, 7), aggregates: [first, second] },
+      { ...resize(second, 8), aggregates: [second, third] },
+      resize(third, 9),
+    ];
+    expect(await outcomesOf(...chain)).toEqual(['start', 'behind', 'behind', 'behind']);
+    await apply(start(String(unit)));
+    const rows = await apply();
+    expect(chain.map(({ id }) => rows[id]?.outcome)).toEqual(chain.map(() => 'applied'));
+  });
+
+  it('keeps later changes of one row behind a change that waits for another row', async () => {
+    const [here, missing] = [randomUUID(), randomUUID()];
+    await apply(newFile(here));
+    const both = builder(here).update('raw_data_file', here, { size_bytes: 2 });
+    both.update('raw_data_file', missing, { size_bytes: 2 });
+    expect(await outcomesOf({ ...both.build(), aggregates: [here, missing] })).toEqual(['start']);
+    expect(await outcomesOf(resize(here, 3))).toEqual(['behind']);
+    await apply(newFile(missing));
+    expect([await sizeOf(here), await sizeOf(missing)]).toMatchObject([{ size: 3 }, { size: 2 }]);
+  });
+
   it('applies a bulk creation before a transaction that needs one of its rows', async () => {
     const [file, other] = [randomUUID(), randomUUID()];
     const made = builder(file);
@@ -159,6 +186,16 @@ describe('main', () => {
       .update('raw_data_file', file, {})
       .build();
     expect(await outcomesOf({ ...change, aggregates: [file, pack] })).toEqual(['refused']);
+  });
+
+  it('refuses a change of a deleted row, however many aggregates the creation had', async () => {
+    const [alone, pack, inPackage] = [randomUUID(), randomUUID(), randomUUID()];
+    const both = builder(pack);
+    both.create('raw_data_package', { name: 'night', state: 'waiting', status: 'pending' }, pack);
+    both.create('raw_data_file', { name: 'scan.g3', size_bytes: 1 }, inPackage);
+    await apply(newFile(alone), { ...both.build(), aggregates: [pack, inPackage] });
+    await main.pool.query('delete from raw_data_file where id = any ($1)', [[alone, inPackage]]);
+    expect(await outcomesOf(resize(alone, 9), resize(inPackage, 9))).toEqual(['refused', 'refused']);
   });
 
   it('refuses a whole creation if one of its aggregates refuses it', async () => {

@@ -15,10 +15,7 @@ return in_order(array(
       -- the row that it waits for, but not the mark for an admin's retry
       'waits_for', case when parked_for <> 'failed' and waits_for <> 'retry' then waits_for end,
       'is_held', steps is null or waits_for is not distinct from 'retry')
-    from (
-      select * from inbox where outcome = 'parked' and aggregate_id = any (touched)
-      union
-      select * from inbox where outcome = 'parked' and aggregates is not null and aggregates && touched
-    ) parked
-    where aggregates is null or aggregates <@ locked
+    from inbox
+    -- `touched` includes every aggregate of what is parked in one of them
+    where outcome = 'parked' and aggregate_id = any (touched) and (aggregates is null or aggregates <@ locked)
   ) everything));

@@ -58,13 +58,13 @@ export const aggregateMutations: readonly Mutation[] = [
     by: 'false',
   },
   {
-    ...main('involved_aggregates', 'across a chain'),
+    ...main('involved_aggregates', 'from the first aggregate of a chain'),
     id: 'aggregates-sql-involved-in-one-round',
     replace: 'most_rounds constant integer := 5',
     by: 'most_rounds constant integer := 1',
   },
   {
-    ...main('holds_others', 'keeps later transactions of each aggregate'),
+    ...main('holds_others', 'keeps later changes of one row'),
     id: 'aggregates-sql-several-hold-none',
     replace: 'cardinality(aggregates_of(tx)) > 1 or ',
     by: '',
@@ -76,13 +76,13 @@ export const aggregateMutations: readonly Mutation[] = [
     by: '',
   },
   {
-    ...main('transactions_of', 'if a row of any of its aggregates was deleted'),
+    ...main('transactions_of', 'however many aggregates the creation had'),
     id: 'aggregates-sql-history-of-only-the-first',
     replace: 'i.aggregates && ids',
     by: 'false',
   },
   {
-    ...main('transactions_of', 'if a row of any of its aggregates was deleted'),
+    ...main('transactions_of', 'however many aggregates the creation had'),
     id: 'aggregates-sql-history-of-only-the-others',
     replace: 'i.aggregate_id = any (ids)',
     by: 'false',
@@ -118,12 +118,6 @@ export const aggregateMutations: readonly Mutation[] = [
     id: 'waiting-sql-forgets-waits-for',
     replace: "'waits_for', case when parked_for <> 'failed' and waits_for <> 'retry' then waits_for end,",
     by: '',
-  },
-  {
-    ...main('work_of', 'applies a waiting transaction'),
-    id: 'aggregates-sql-parked-found-by-only-the-first',
-    replace: 'aggregates is not null and aggregates && touched',
-    by: 'false',
   },
   {
     ...lua('include/aggregates', 'shows a transaction in the overlay of each'),

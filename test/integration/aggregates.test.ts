@@ -271,6 +271,8 @@ describe('the site', () => {
     const transaction = newPackage(pack, file);
     await restoreEntry(site, transaction, 1);
     expect(await idsIn(file)).toEqual([transaction.id]);
+    // the lists of executed units do not read them
+    expect(await redis.client.scard(keys.overlaidUnknown)).toBe(0);
     const reference = readReference(writeReference(transaction));
     expect(reference).toMatchObject({ aggregate: pack, aggregates: [pack, file] });
     const { rows, lsn } = await applyTransactions(main.pool, [newFile(file), transaction], 900);
@@ -297,8 +299,6 @@ describe('the site', () => {
       ]),
     );
     expect(streams.observations.stream).toBe('executed_obs_units');
-    // the lists of executed units do not read them
-    expect(await redis.client.scard(keys.overlaidUnknown)).toBe(0);
   });
 
   it('removes an unreadable body from all of its aggregates', async () => {
